@@ -1,0 +1,70 @@
+"""The base of every record, and the types that records share."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, StringConstraints, model_validator
+
+DEFAULT_TENANT = "default"
+
+Tenant = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
+"""Who the data belongs to. Lower case and without braces, so that it is safe inside a Redis hash tag."""
+
+Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")]
+"""An id that middlewatch makes; never text from telemetry, alerts or models."""
+
+UtcDatetime = Annotated[AwareDatetime, AfterValidator(lambda value: value.astimezone(UTC))]
+"""A timezone-aware instant, normalised to UTC."""
+
+
+class Record(BaseModel):
+    """A frozen value. Unknown fields are refused, so that a misspelt one is an error and not a silence."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="null")
+
+
+class Window(Record):
+    """A half-open span of time, ``start <= t < end``, in UTC."""
+
+    start: UtcDatetime
+    end: UtcDatetime
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.end <= self.start:
+            message = f"a window must end after it starts, and {self.end.isoformat()} is not after {self.start.isoformat()}"
+            raise ValueError(message)
+        return self
+
+    @property
+    def seconds(self) -> float:
+        return (self.end - self.start).total_seconds()
+
+    def contains(self, moment: datetime) -> bool:
+        return self.start <= moment < self.end
+
+    def overlaps(self, other: Window) -> bool:
+        return self.start < other.end and other.start < self.end
+
+    def widened(self, *, before_seconds: float = 0.0, after_seconds: float = 0.0) -> Window:
+        return Window(start=self.start - timedelta(seconds=before_seconds), end=self.end + timedelta(seconds=after_seconds))
+
+
+class Scope(Record):
+    """Whose telemetry is read: a tenant's live telemetry (``recording`` empty) or one of its imported recordings.
+
+    Every query filters on both, so two recordings of one tenant never mix.
+    """
+
+    tenant: Tenant
+    recording: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{0,80}$")] = ""
+
+
+def digest_of(*parts: object) -> str:
+    """Hexadecimal SHA-256 of the parts' canonical JSON: the same parts give the same digest in every process."""
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), default=str, ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()

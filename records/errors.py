@@ -1,0 +1,113 @@
+"""Every error that middlewatch raises on purpose, and whether trying again helps.
+
+::
+
+    MiddlewatchError
+    ├── BadInput                    what was given is wrong; the message says how to mend it
+    │   ├── RecordingError          a recording that cannot be read
+    │   ├── UnknownIncident         no such incident in the recording
+    │   ├── UnknownInvestigation    no such investigation in the store
+    │   └── WindowError             an empty window, or one that reaches past what may be read
+    ├── Unavailable (retryable)     something that middlewatch needs does not answer
+    │   ├── SourceUnavailable       a telemetry source
+    │   ├── StoreUnavailable        the context store
+    │   └── DataDirectoryLocked     another process is starting or holds the data directory and cannot be attached to
+    ├── BoundExceeded               a query hit its bound on time, rows or memory and has no partial answer
+    ├── StoreFull (retryable)       the context store takes no new investigations for now
+    ├── LeaseLost                   a write with a stale fencing token: the task belongs to somebody else now
+    ├── StaleEpoch                  the store is at a newer epoch than this process: restart it
+    └── Misconfigured               a setting or a missing program; the message names it
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class MiddlewatchError(Exception):
+    """Something went wrong."""
+
+    retryable: ClassVar[bool] = False
+    """Whether the same call may succeed later without anybody changing anything."""
+
+    exit_code: ClassVar[int] = 1
+    """What the command line exits with (sysexits.h where it has a fitting code)."""
+
+    def __init__(self, message: str = "", *, remedy: str = "") -> None:
+        """Keep one line that says what is wrong and one that says what to do.
+
+        Args:
+            message: what is wrong; the class docstring's first line where it is empty.
+            remedy: what the reader can do about it.
+        """
+        self.message = message or (self.__doc__ or "").strip().splitlines()[0]
+        self.remedy = remedy
+        super().__init__(f"{self.message} {remedy}".strip())
+
+
+class BadInput(MiddlewatchError):
+    """What was given cannot be used."""
+
+    exit_code = 65
+
+
+class RecordingError(BadInput):
+    """The recording cannot be read."""
+
+
+class UnknownIncident(BadInput):
+    """The recording has no such incident."""
+
+
+class UnknownInvestigation(BadInput):
+    """There is no such investigation."""
+
+
+class WindowError(BadInput):
+    """The window is empty or reaches past what this investigation may read."""
+
+
+class Unavailable(MiddlewatchError):
+    """Something that middlewatch needs does not answer."""
+
+    retryable = True
+    exit_code = 69
+
+
+class SourceUnavailable(Unavailable):
+    """A telemetry source does not answer."""
+
+
+class StoreUnavailable(Unavailable):
+    """The context store does not answer."""
+
+
+class DataDirectoryLocked(Unavailable):
+    """The data directory belongs to a process that cannot be attached to."""
+
+
+class BoundExceeded(MiddlewatchError):
+    """The query hit its bound before it had an answer."""
+
+    exit_code = 75
+
+
+class StoreFull(MiddlewatchError):
+    """The context store is full and takes no new investigations."""
+
+    retryable = True
+    exit_code = 75
+
+
+class LeaseLost(MiddlewatchError):
+    """The lease on this task was lost; its work is not recorded."""
+
+
+class StaleEpoch(MiddlewatchError):
+    """The context store is at a newer epoch than this process."""
+
+
+class Misconfigured(MiddlewatchError):
+    """The configuration cannot work."""
+
+    exit_code = 78

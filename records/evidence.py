@@ -1,0 +1,116 @@
+"""Observed facts: what an analysis saw, against which baseline, and how to see it again."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from middlewatch.records.base import Identifier, Record, Tenant, UtcDatetime, Window, digest_of
+from middlewatch.records.telemetry import Freshness, Query
+
+
+class AgentName(StrEnum):
+    """The agents that investigate."""
+
+    METRICS = "metrics"
+    LOGS = "logs"
+    TRACES = "traces"
+    DEPLOYS = "deploys"
+
+
+class AnomalyKind(StrEnum):
+    """What sort of thing deviated."""
+
+    METRIC = "metric"
+    LOG_PATTERN = "log_pattern"
+    OPERATION = "operation"
+    EDGE = "edge"
+    STRUCTURE = "structure"
+    CHANGE = "change"
+
+
+class Family(StrEnum):
+    """What a quantity measures, inferred from its unit and behaviour."""
+
+    SATURATION = "saturation"
+    LATENCY = "latency"
+    TRAFFIC = "traffic"
+    ERRORS = "errors"
+    SUCCESS = "success"
+    OTHER = "other"
+
+
+class Sample(Record):
+    """A short piece of the raw telemetry behind an anomaly. Hostile text: quoted and escaped wherever it is shown."""
+
+    time: UtcDatetime
+    text: str = Field(max_length=2000)
+    trace_id: str = ""
+    span_id: str = ""
+
+
+class Anomaly(Record):
+    """A deviation from a named baseline.
+
+    ``strength`` is in nats (natural-log odds): how much the fact speaks for ``service``, 0 where it does not.
+    """
+
+    kind: AnomalyKind
+    service: str
+    instance: str = ""
+    peer: str = Field(default="", description="the other end, for an edge")
+    subject: str = Field(description="metric name, log pattern, operation or change that deviated", max_length=2000)
+    family: Family = Family.OTHER
+    unit: str = ""
+    baseline: float | None = Field(default=None, description="the usual value, in `unit`")
+    observed: float | None = Field(default=None, description="the value in the window, in `unit`")
+    factor: float | None = Field(default=None, description="observed / baseline; None where the baseline is 0 or absent")
+    onset: UtcDatetime | None = Field(default=None, description="when the deviation began")
+    strength: float = Field(ge=0.0)
+    window: Window = Field(description="where it was observed")
+    baseline_window: Window | None = Field(default=None, description="where the baseline was taken")
+    summary: str = Field(description="one sentence by middlewatch, numbers with units; telemetry text only as a quotation")
+    query: Query
+    samples: tuple[Sample, ...] = ()
+
+
+class Assessment(Record):
+    """What one analysis says about every service that it could see.
+
+    ``scores`` are in nats and comparable inside one assessment; a service that is absent was not seen at all, while 0 means
+    seen and unremarkable. ``usual_tops`` are the top scores that the same analysis gave earlier quiet moments of the same
+    system: its own false-alarm history.
+    """
+
+    agent: AgentName
+    scores: dict[str, float]
+    anomalies: tuple[Anomaly, ...] = ()
+    usual_tops: tuple[float, ...] = ()
+    freshness: tuple[Freshness, ...] = ()
+    edges: tuple[tuple[str, str], ...] = Field(default=(), description="(caller, callee) pairs seen")
+    notes: tuple[str, ...] = Field(default=(), description="what was missing, bounded or sampled, in words")
+    cleared: tuple[str, ...] = Field(default=(), description="what was looked at and found innocent, in words")
+
+
+class Evidence(Record):
+    """One observed fact in the shared context. Its id follows from what was asked, so that a re-run writes nothing twice."""
+
+    tenant: Tenant
+    investigation: Identifier
+    id: Identifier
+    agent: AgentName
+    round: int = Field(ge=1)
+    anomaly: Anomaly
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the whole record."""
+        return digest_of(self.model_dump(mode="json"))
+
+
+def evidence_id(task_kind: str, anomaly: Anomaly) -> str:
+    """The id of a fact: digest(kind of task, query, window, subject), as in docs/architecture.md."""
+    subject = (anomaly.kind, anomaly.service, anomaly.instance, anomaly.peer, anomaly.subject)
+    window = (anomaly.window.start, anomaly.window.end)
+    return "ev-" + digest_of(task_kind, anomaly.query.name, window, subject)[:16]

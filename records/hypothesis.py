@@ -1,0 +1,47 @@
+"""Proposed causes, and what the agents say of them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from middlewatch.records.base import Identifier, Record, Tenant
+from middlewatch.records.evidence import AgentName
+
+
+class Hypothesis(Record):
+    """A proposed cause that cites evidence."""
+
+    tenant: Tenant
+    investigation: Identifier
+    id: Identifier
+    round: int = Field(ge=1)
+    service: str
+    statement: str = Field(description="one sentence; names of services only as quotations")
+    evidence: tuple[Identifier, ...] = Field(description="evidence ids that it rests on")
+
+
+class Position(StrEnum):
+    """Where an agent stands on a hypothesis."""
+
+    SUPPORT = "support"
+    OPPOSE = "oppose"
+    ABSTAIN = "abstain"
+
+
+class Vote(Record):
+    """One agent's word on one hypothesis.
+
+    ``strength`` is in nats, at least 0; the position gives it its sign, and abstaining has strength 0.
+    """
+
+    tenant: Tenant
+    investigation: Identifier
+    hypothesis: Identifier
+    agent: AgentName
+    round: int = Field(ge=1)
+    position: Position
+    strength: float = Field(ge=0.0)
+    reason: str
+    evidence: tuple[Identifier, ...] = ()

@@ -1,0 +1,55 @@
+"""One run over one alert, and what the shared context holds of it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import Field, JsonValue
+
+from middlewatch.records.alert import Alert
+from middlewatch.records.base import Identifier, Record, Scope, Tenant, UtcDatetime
+from middlewatch.records.evidence import AgentName, Evidence
+from middlewatch.records.hypothesis import Hypothesis, Vote
+from middlewatch.records.report import Report
+from middlewatch.records.task import TaskStatus
+
+
+class InvestigationState(StrEnum):
+    """Open until it has a report, or until somebody cancels it."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+    CANCELLED = "cancelled"
+
+
+class Investigation(Record):
+    """One run over one alert."""
+
+    tenant: Tenant
+    id: Identifier
+    scope: Scope
+    alert: Alert
+    agents: tuple[AgentName, ...] = tuple(AgentName)
+    state: InvestigationState = InvestigationState.OPEN
+    opened_at: UtcDatetime | None = Field(default=None, description="by the store's clock")
+    closed_at: UtcDatetime | None = None
+
+
+class Event(Record):
+    """Something that happened in an investigation, in order; what a live view shows."""
+
+    id: str = Field(description="rises within one investigation; a reader resumes after the last one it saw")
+    at: UtcDatetime
+    kind: str = Field(description="such as 'task.claimed', 'evidence.appended', 'investigation.closed'")
+    data: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+class Snapshot(Record):
+    """All that the store holds of one investigation, read in one piece."""
+
+    investigation: Investigation
+    tasks: tuple[TaskStatus, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    hypotheses: tuple[Hypothesis, ...] = ()
+    votes: tuple[Vote, ...] = ()
+    report: Report | None = None

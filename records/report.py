@@ -1,0 +1,76 @@
+"""`middlewatch.report/v1`: the contract with whoever reads the outcome of an investigation."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import Field
+
+from middlewatch.records.alert import Alert
+from middlewatch.records.base import Identifier, Record, Scope, Tenant, UtcDatetime
+from middlewatch.records.evidence import AgentName, Evidence
+from middlewatch.records.hypothesis import Hypothesis, Vote
+from middlewatch.records.telemetry import Edge, Freshness
+
+REPORT_FORMAT = "middlewatch.report/v1"
+
+
+class Outcome(StrEnum):
+    """A finding, or the honest other outcome."""
+
+    FINDING = "finding"
+    INCONCLUSIVE = "inconclusive"
+
+
+class RankedHypothesis(Record):
+    """A hypothesis with what the agents said of it and what that adds up to."""
+
+    rank: int = Field(ge=1)
+    hypothesis: Hypothesis
+    votes: tuple[Vote, ...]
+    score: float = Field(description="weighted sum of the votes, in nats; opposing votes count negative")
+    share: float = Field(ge=0.0, le=1.0, description="probability among the hypotheses, given that one of them is the cause")
+    dissent: tuple[AgentName, ...] = Field(description="agents that oppose it")
+
+
+class ServiceScore(Record):
+    """A service and what all agents together say of it, in nats."""
+
+    service: str
+    score: float
+
+
+class Timing(Record):
+    """How long one piece of the work took."""
+
+    name: str
+    seconds: float = Field(ge=0.0)
+
+
+class Report(Record):
+    """The outcome of one investigation."""
+
+    format: Literal["middlewatch.report/v1"] = "middlewatch.report/v1"
+    tenant: Tenant
+    investigation: Identifier
+    scope: Scope
+    alert: Alert
+    outcome: Outcome
+    answer: str = Field(description="one sentence")
+    confidence: float = Field(ge=0.0, le=1.0, description="probability that the finding names the true cause")
+    change_probability: float = Field(ge=0.0, le=1.0, description="probability that anything changed at all")
+    onset: UtcDatetime | None = None
+    hypotheses: tuple[RankedHypothesis, ...]
+    ranking: tuple[ServiceScore, ...] = Field(description="every service that was seen, most suspected first")
+    evidence: tuple[Evidence, ...]
+    service_map: tuple[Edge, ...] = ()
+    ruled_out: tuple[str, ...] = ()
+    missing: tuple[str, ...] = Field(default=(), description="data that was absent, stale, sampled or bounded, in words")
+    next_steps: tuple[str, ...] = ()
+    freshness: tuple[Freshness, ...] = ()
+    rounds: int = Field(ge=1)
+    timings: tuple[Timing, ...] = ()
+    opened_at: UtcDatetime
+    closed_at: UtcDatetime
+    engine: str = Field(description="name and version of what wrote the report")

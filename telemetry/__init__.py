@@ -1,0 +1,1 @@
+"""Telemetry sources: the seam (`sources`) and the back ends behind it."""

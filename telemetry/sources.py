@@ -1,0 +1,139 @@
+"""The seam to telemetry: one Protocol per signal, so that other back ends stand beside ClickHouse.
+
+Every method answers for one scope (tenant and recording), never reaches past the horizon that the source was opened with
+(`WindowError`), is bounded in time, rows, memory and concurrency, and carries the query that it ran and a freshness watermark.
+`services` narrows a question; empty means every service. Lists inside a row are parallel and ordered by time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import pyarrow as pa
+
+from middlewatch.records import Freshness, Query, Scope, UtcDatetime, Window
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Rows, and what has to be known to believe them."""
+
+    table: pa.Table
+    query: Query
+    freshness: Freshness
+    bound: str = ""
+    """Empty, or in words which bound cut the rows short; a report that used them says so."""
+
+
+class MetricSource(Protocol):
+    """Metrics, as time series aggregated into steps."""
+
+    def catalogue(self, window: Window, *, services: Sequence[str] = ()) -> Answer:
+        """One row a series: service, instance, metric, unit, kind (gauge, sum, histogram, summary), attributes
+        (map<string, string>), region, cluster, points (int), first, last (timestamp[us, UTC]).
+        """
+        ...
+
+    def series(self, window: Window, *, step_seconds: int, services: Sequence[str] = (), metrics: Sequence[str] = ()) -> Answer:
+        """One row a series: service, instance, metric, unit, kind, attributes, region, cluster, and the lists times
+        (step starts, timestamp[us, UTC]), average, minimum, maximum, count (samples in the step). Steps without a sample are
+        absent. Monotonic cumulative sums come as increase per second, resets taken out; histograms as the mean of their
+        observations in the step.
+        """
+        ...
+
+    def quantiles(
+        self, window: Window, *, metric: str, quantiles: Sequence[float], step_seconds: int, services: Sequence[str] = ()
+    ) -> Answer:
+        """One row per service and step: service, time, count, and values (list, one per quantile), from the histograms merged
+        over instances and the step; never from averaged quantiles.
+        """
+        ...
+
+    def freshness(self, window: Window) -> Freshness:
+        """How far the metrics reach."""
+        ...
+
+
+class LogSource(Protocol):
+    """Log lines, counted, grouped into patterns, or as they are."""
+
+    def counts(self, window: Window, *, step_seconds: int, services: Sequence[str] = ()) -> Answer:
+        """One row per service and severity: service, severity, and the lists times, count."""
+        ...
+
+    def patterns(self, window: Window, *, step_seconds: int, services: Sequence[str] = (), limit: int = 20_000) -> Answer:
+        """One row per service and pattern (the body with its variable parts masked), most frequent first: service, pattern,
+        severity (the worst seen), total, first, last, sample (one raw body), sample_trace_id, sample_span_id, and the lists
+        times, count.
+        """
+        ...
+
+    def lines(self, window: Window, *, services: Sequence[str] = (), contains: str = "", limit: int = 100) -> Answer:
+        """Raw lines, oldest first: time, service, instance, severity, body, trace_id, span_id, region, cluster."""
+        ...
+
+    def freshness(self, window: Window) -> Freshness:
+        """How far the logs reach."""
+        ...
+
+
+class TraceSource(Protocol):
+    """Spans, aggregated per operation and edge, or as they are."""
+
+    def operations(self, window: Window, *, step_seconds: int, floor_ms: float = 1.0, services: Sequence[str] = ()) -> Answer:
+        """One row per operation in its context: service, operation, parent_operation, callee ('' where the span calls no other
+        service), and the lists times, count, errors, mean_log_self and variance_log_self (of y = ln(self time in ms + floor_ms);
+        self time is a span's duration less its children's), mean_ms (duration).
+        """
+        ...
+
+    def edges(self, window: Window, *, step_seconds: int) -> Answer:
+        """One row per caller and callee that traces show or a topology declares: caller, callee, declared (bool), calls, errors,
+        and the lists times, count, error_count, p50_ms, p99_ms (callee span duration, from raw durations). Declared edges without
+        calls have empty lists.
+        """
+        ...
+
+    def structure(self, window: Window, *, step_seconds: int, services: Sequence[str] = ()) -> Answer:
+        """One row per operation and kind of child: service, operation, parent_operation, child_service, child_operation, and the
+        lists times, units (spans of that operation in the step), present (those of them that have such a child).
+        """
+        ...
+
+    def spans(self, window: Window, *, services: Sequence[str] = (), trace_ids: Sequence[str] = (), limit: int = 1000) -> Answer:
+        """Raw spans, slowest first: trace_id, span_id, parent_span_id, service, instance, operation, start, duration_ns,
+        status, region, cluster.
+        """
+        ...
+
+    def freshness(self, window: Window) -> Freshness:
+        """How far the traces reach."""
+        ...
+
+
+class ChangeSource(Protocol):
+    """Deploys, configuration, flags, scaling and migrations."""
+
+    def changes(self, window: Window, *, services: Sequence[str] = ()) -> Answer:
+        """Oldest first: time, service, kind, version, actor, description, region, cluster."""
+        ...
+
+    def freshness(self, window: Window) -> Freshness:
+        """How far the changes reach."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Everything that one investigation may read."""
+
+    scope: Scope
+    horizon: UtcDatetime
+    """No query may end after this moment: an investigation reads nothing after its alert's window_end."""
+    metrics: MetricSource
+    logs: LogSource
+    traces: TraceSource
+    changes: ChangeSource
