@@ -8,7 +8,7 @@ from middlewatch.records.base import DEFAULT_TENANT, Identifier, Record, Scope, 
 from middlewatch.records.brief import Brief
 from middlewatch.records.evidence import AgentName, Anomaly, AnomalyKind, Assessment, Evidence, Family, Sample, evidence_id
 from middlewatch.records.hypothesis import Hypothesis, Position, Vote
-from middlewatch.records.investigation import Event, Investigation, InvestigationState, Snapshot
+from middlewatch.records.investigation import Completion, Event, Investigation, InvestigationState, Snapshot
 from middlewatch.records.recording import ImportedRecording, Incident, Prediction, RecordingInfo
 from middlewatch.records.report import REPORT_FORMAT, Outcome, RankedHypothesis, Report, ServiceScore, Timing
 from middlewatch.records.task import Claim, FanOut, FencingToken, Task, TaskKind, TaskState, TaskStatus
@@ -27,6 +27,7 @@ __all__ = [
     "Change",
     "ChangeKind",
     "Claim",
+    "Completion",
     "Decision",
     "Edge",
     "Escalation",

@@ -11,7 +11,7 @@ from middlewatch.records.base import Identifier, Record, Scope, Tenant, UtcDatet
 from middlewatch.records.evidence import AgentName, Evidence
 from middlewatch.records.hypothesis import Hypothesis, Vote
 from middlewatch.records.report import Report
-from middlewatch.records.task import TaskStatus
+from middlewatch.records.task import FanOut, TaskStatus
 
 
 class InvestigationState(StrEnum):
@@ -53,3 +53,14 @@ class Snapshot(Record):
     hypotheses: tuple[Hypothesis, ...] = ()
     votes: tuple[Vote, ...] = ()
     report: Report | None = None
+
+
+class Completion(Record):
+    """What a worker hands in for a task; recorded whole, in one step, or not at all."""
+
+    result: dict[str, JsonValue] = Field(default_factory=dict)
+    evidence: tuple[Evidence, ...] = ()
+    hypotheses: tuple[Hypothesis, ...] = ()
+    votes: tuple[Vote, ...] = ()
+    fan_out: FanOut | None = Field(default=None, description="what to do next; enqueued in the same step")
+    report: Report | None = Field(default=None, description="closes the investigation in the same step")
