@@ -1,0 +1,1 @@
+"""The agents: four that look at one signal each, and the orchestrator that plans, collects votes and concludes."""

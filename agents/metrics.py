@@ -1,0 +1,9 @@
+"""The metrics agent. Saturation, latency, traffic and errors of every service and instance, each against its own history."""
+
+from __future__ import annotations
+
+from middlewatch.agents.agent import Agent
+from middlewatch.records import AgentName, Signal
+from middlewatch.tools.metrics import assess_metrics
+
+METRICS = Agent(name=AgentName.METRICS, signal=Signal.METRICS, weight=0.5, usual_top=1.2, assess=assess_metrics)

@@ -1,0 +1,148 @@
+"""From votes to a verdict: which service, whether anything changed at all, and how sure.
+
+Two questions are kept apart. *Which service?* is the weighted sum of the agents' signed strengths. *Did anything change?*
+compares what the agents see now with what the same agents saw at earlier, quiet moments of the same system. Confidence is the
+product of the two answers. docs/voting.md derives the formulas and says where each constant comes from.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from middlewatch.agents.agent import Agents
+from middlewatch.records import AgentName, Assessment, Hypothesis, Position, RankedHypothesis, ServiceScore, Signal, Vote
+
+Assessments = Mapping[AgentName, Assessment]
+
+HISTORY_WEIGHT = 20
+"""Pseudo-observations of an agent's `usual_top`, so that a short history does not decide alone."""
+HISTORY_TRIM = 0.67
+"""Share of the earlier tops that is used, lowest first: tolerates faults that nobody noticed in a third of the history."""
+SHARE_TEMPERATURE = 0.1
+"""Nats that one unit of share is worth between hypotheses."""
+BAYES_EXPONENT = 0.2
+"""Exponent of the bound p -> Bayes factor, BF = k p^(k-1) (Sellke, Bayarri and Berger 2001, beta family)."""
+SMALLEST_P = 1e-9
+LEAST_CHANGE_PROBABILITY = 0.4
+"""Below this, 'nothing stands out' is the better answer."""
+LEAST_CONFIDENCE = 0.1
+CANDIDATES = 6
+"""Hypotheses that are put to the vote; a person reads the first three."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the votes add up to."""
+
+    ranked: tuple[RankedHypothesis, ...]
+    ranking: tuple[ServiceScore, ...]
+    change_probability: float
+    confidence: float
+
+    @property
+    def inconclusive(self) -> bool:
+        """Whether the honest answer is that nobody knows."""
+        return not self.ranked or self.change_probability < LEAST_CHANGE_PROBABILITY or self.confidence < LEAST_CONFIDENCE
+
+
+def candidates(agents: Agents, assessments: Assessments) -> tuple[str, ...]:
+    """The services worth a hypothesis, most suspected first: each has a score above 0 from an agent other than the deploy correlator."""
+    deviating = {
+        service
+        for name, assessment in assessments.items()
+        if agents[name].signal is not Signal.CHANGES
+        for service, score in assessment.scores.items()
+        if score > 0
+    }
+    return tuple(row.service for row in _scores(agents, assessments) if row.service in deviating)[:CANDIDATES]
+
+
+def tally(agents: Agents, assessments: Assessments, hypotheses: Sequence[Hypothesis], votes: Sequence[Vote]) -> Verdict:
+    """Add the votes up.
+
+    Args:
+        agents: the agents that took part, with their weights.
+        assessments: what each found; an agent that could not finish is absent.
+        hypotheses: what was put to the vote, of one round.
+        votes: every agent's vote on each of them.
+
+    Returns:
+        Hypotheses by weighted score, every service that was seen by what all agents say of it, and the two probabilities.
+    """
+    totals = {h.id: sum(_signed(v) * agents[v.agent].weight for v in votes if v.hypothesis == h.id) for h in hypotheses}
+    by_service = {h.service: totals[h.id] for h in hypotheses}
+    ranking = tuple(
+        sorted(
+            (ServiceScore(service=row.service, score=by_service.get(row.service, row.score)) for row in _scores(agents, assessments)),
+            key=lambda row: (-row.score, row.service),
+        )
+    )
+    shares = _shares([row.score for row in ranking])
+    share_of = {row.service: share for row, share in zip(ranking, shares, strict=True)}
+    ordered = sorted(hypotheses, key=lambda h: (-totals[h.id], h.service))
+    ranked = tuple(
+        RankedHypothesis(
+            rank=rank,
+            hypothesis=hypothesis,
+            votes=tuple(v for v in votes if v.hypothesis == hypothesis.id),
+            score=totals[hypothesis.id],
+            share=share_of.get(hypothesis.service, 0.0),
+            dissent=tuple(v.agent for v in votes if v.hypothesis == hypothesis.id and v.position is Position.OPPOSE),
+        )
+        for rank, hypothesis in enumerate(ordered, 1)
+    )
+    change = change_probability(agents, assessments)
+    return Verdict(ranked=ranked, ranking=ranking, change_probability=change, confidence=change * (ranked[0].share if ranked else 0.0))
+
+
+def change_probability(agents: Agents, assessments: Assessments) -> float:
+    """The probability that anything changed, from how unusual the agents' scores are for this system.
+
+    Each agent's quiet tops are taken as exponential with a scale that is itself uncertain, so the tail of a score s after n
+    (pseudo-)observations with mean m is -ln p = n ln(1 + s / (n m)). Agents that agree on one service add up; the sum E of two
+    unit exponentials has the tail (1 + E) e^-E. Prior odds are 1.
+    """
+    evidence: dict[str, float] = {}
+    voices = 0
+    for name, assessment in assessments.items():
+        agent = agents[name]
+        if agent.signal is Signal.CHANGES or not assessment.scores:
+            continue
+        voices += 1
+        tops = sorted(assessment.usual_tops)[: math.ceil(HISTORY_TRIM * len(assessment.usual_tops))]
+        n = HISTORY_WEIGHT + len(tops)
+        mean = (HISTORY_WEIGHT * agent.usual_top + sum(tops)) / n
+        for service, score in assessment.scores.items():
+            evidence[service] = evidence.get(service, 0.0) + n * math.log1p(max(score, 0.0) / (n * mean))
+    if not evidence:
+        return 0.0
+    total = max(evidence.values())
+    rarity = [-math.log(a.symptom_rarity) for a in assessments.values() if a.symptom_rarity is not None]
+    if rarity:
+        total += max(rarity)
+        voices += 1
+    p = math.exp(-total) * (1.0 + total if voices > 1 else 1.0)
+    bayes_factor = BAYES_EXPONENT * max(p, SMALLEST_P) ** (BAYES_EXPONENT - 1.0)
+    return bayes_factor / (1.0 + bayes_factor)
+
+
+def _scores(agents: Agents, assessments: Assessments) -> tuple[ServiceScore, ...]:
+    services = sorted({service for assessment in assessments.values() for service in assessment.scores})
+    scored = [
+        ServiceScore(service=s, score=sum(agents[name].weight * agents[name].stance(a, s) for name, a in assessments.items())) for s in services
+    ]
+    return tuple(sorted(scored, key=lambda row: (-row.score, row.service)))
+
+
+def _signed(vote: Vote) -> float:
+    return {Position.SUPPORT: vote.strength, Position.OPPOSE: -vote.strength, Position.ABSTAIN: 0.0}[vote.position]
+
+
+def _shares(scores: Sequence[float]) -> list[float]:
+    if not scores:
+        return []
+    top = max(scores)
+    weights = [math.exp((score - top) / SHARE_TEMPERATURE) for score in scores]
+    return [weight / sum(weights) for weight in weights]

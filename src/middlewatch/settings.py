@@ -1,0 +1,88 @@
+"""All configuration, from environment variables that start with `MIDDLEWATCH_`. Nothing else reads the environment."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Self
+
+from platformdirs import user_data_path
+from pydantic import AnyUrl, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from middlewatch.records import DEFAULT_TENANT, Tenant
+from middlewatch.records.errors import Misconfigured
+
+
+class Settings(BaseSettings):
+    """What can be configured. Every field is the environment variable of the same name after `MIDDLEWATCH_`."""
+
+    model_config = SettingsConfigDict(env_prefix="MIDDLEWATCH_", frozen=True, extra="ignore", env_ignore_empty=True)
+
+    data_dir: Path = Field(
+        default_factory=lambda: user_data_path("middlewatch", appauthor=False), description="where the embedded deployment keeps everything"
+    )
+    clickhouse_url: AnyUrl | None = Field(default=None, description="a ClickHouse server instead of the embedded one: http(s)://user:password@host:port/database")
+    redis_url: AnyUrl | None = Field(default=None, description="a Redis server instead of the embedded one: redis(s)://user:password@host:port/0")
+    collector_database: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$",
+        description="read live telemetry from the OpenTelemetry Collector's own tables in this database of the ClickHouse server",
+    )
+    epoch_file: Path | None = Field(default=None, description="the operator's epoch file; required with redis_url, inside data_dir otherwise")
+    tenant: Tenant = Field(default=DEFAULT_TENANT, description="whose telemetry and investigations")
+
+    slots: int = Field(default=4, ge=1, le=64, description="tasks that one process works on at a time")
+    lease_seconds: float = Field(default=30.0, gt=0, le=3600, description="how long a claim lasts without renewal")
+    max_attempts: int = Field(default=5, ge=1, le=100, description="claims of one task before it is given up and shown to a person")
+    retention_hours: float = Field(default=24.0, gt=0, description="how long a closed investigation stays in Redis before it is archived")
+    redis_memory_mib: int = Field(default=512, ge=16, description="above this the store takes no new investigations; running ones go on")
+
+    query_seconds: float = Field(default=20.0, gt=0, description="a telemetry query that takes longer is stopped")
+    query_rows: int = Field(default=2_000_000, ge=1000, description="rows that one telemetry query may return")
+    query_memory_mib: int = Field(default=2048, ge=64, description="memory that one telemetry query may take at the source")
+    query_concurrency: int = Field(default=4, ge=1, description="telemetry queries under way at once from this process")
+
+    baseline_hours: float = Field(default=24.0, gt=0, description="history that the first round compares with")
+    wider_baseline_hours: float = Field(default=72.0, gt=0, description="history that a second round compares with")
+
+    @classmethod
+    def load(cls) -> Self:
+        """Read the environment.
+
+        Raises:
+            Misconfigured: a variable has a value that cannot be used; the message names it.
+        """
+        try:
+            return cls()
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = "MIDDLEWATCH_" + "_".join(str(part) for part in first["loc"]).upper()
+            raise Misconfigured(f"{name}: {first['msg']}.", remedy="Correct the variable or unset it.") from None
+
+    @property
+    def epoch_path(self) -> Path:
+        """Where the epoch is kept.
+
+        Raises:
+            Misconfigured: a Redis server is configured and no epoch file.
+        """
+        if self.epoch_file is not None:
+            return self.epoch_file
+        if self.redis_url is not None:
+            raise Misconfigured(
+                "MIDDLEWATCH_REDIS_URL is set and MIDDLEWATCH_EPOCH_FILE is not.",
+                remedy="Name a file outside Redis that every worker can read; it is created with epoch 1 where it is absent.",
+            )
+        return self.data_dir / "epoch"
+
+
+def no_color() -> bool:
+    """Whether the reader asked for no colour (https://no-color.org) or the terminal has none."""
+    return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+
+
+def ascii_only() -> bool:
+    """Whether standard output cannot show more than ASCII."""
+    return "utf" not in (sys.stdout.encoding or "").lower()
