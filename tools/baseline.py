@@ -1,0 +1,131 @@
+"""Robust baselines: what is usual for many time series at once, how far each deviates, how rare that is, and since when.
+
+Arrays are ``(series, steps)`` of float64; NaN marks a step without a sample and never counts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+MAD_TO_SD = 1.4826
+"""1 / the 0.75 quantile of the normal distribution: makes the median absolute deviation comparable with a standard deviation."""
+DECILES_TO_SD = 2.563
+"""Distance between the 10 % and 90 % quantiles of the normal distribution, in standard deviations."""
+SPIKE_SHARE = 0.3
+"""Share of the plain standard deviation that always counts: a series that is flat but spikes now and then has no MAD and no
+distance between its deciles, and yet a spike is nothing new to it."""
+ONSET_CLIP = 8.0
+"""Deviations beyond this many scales weigh no more in the search for an onset, so that one spike does not attract it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What is usual for each series."""
+
+    centre: Floats
+    """Median, shape (series,); 0 where there is no sample."""
+    scale: Floats
+    """Robust spread, shape (series,): the largest of three estimates, since each is blind to something."""
+    count: NDArray[np.int64]
+    """Samples it rests on, shape (series,)."""
+
+
+def robust_baseline(values: Floats) -> Baseline:
+    """The median and spread of each row.
+
+    scale = max(1.48 MAD, (q90 - q10) / 2.56, 0.3 standard deviations).
+
+    Args:
+        values: shape (series, steps).
+    """
+    ordered = np.sort(values, axis=1)  # NaN last
+    count = np.count_nonzero(~np.isnan(values), axis=1)
+    centre = _quantile(ordered, count, 0.5)
+    deviation = np.sort(np.abs(values - centre[:, None]), axis=1)
+    spread = np.stack(
+        [
+            MAD_TO_SD * _quantile(deviation, count, 0.5),
+            (_quantile(ordered, count, 0.9) - _quantile(ordered, count, 0.1)) / DECILES_TO_SD,
+            SPIKE_SHARE * _standard_deviation(values, count),
+        ]
+    )
+    return Baseline(centre=centre, scale=spread.max(axis=0), count=count)
+
+
+def top_mean(deviations: Floats) -> Floats:
+    """The mean of the highest third of each window, of at least two samples; of a window of one or two samples, the highest.
+
+    The mean of few resists a single bad sample and, unlike a mean of all, a fault that covers only part of the window.
+
+    Args:
+        deviations: shape (..., steps), signed so that larger is worse.
+
+    Returns:
+        Shape (...); at least 0, and 0 for a window without samples.
+    """
+    if deviations.shape[-1] == 0:
+        return np.zeros(deviations.shape[:-1])
+    falling = -np.sort(-deviations, axis=-1)  # NaN last
+    count = np.count_nonzero(~np.isnan(deviations), axis=-1)
+    taken = np.where(count < 3, 1, np.maximum(2, count // 3))  # noqa: PLR2004  a third of fewer than three samples is none
+    total = np.take_along_axis(np.cumsum(np.nan_to_num(falling), axis=-1), taken[..., None] - 1, axis=-1)[..., 0]
+    return np.maximum(total / taken, 0.0)
+
+
+def tail_rank(values: Floats, pool: Floats) -> Floats:
+    """How rare each value is: the share of the pool that is at least as large, with one more added to the pool.
+
+    The rank of a permutation test (Davison and Hinkley 1997, section 4.2): never 0, and valid for any distribution.
+
+    Args:
+        values: any shape.
+        pool: the values to compare with, flattened. It may contain `values` themselves.
+    """
+    ordered = np.sort(pool, axis=None)
+    at_least = ordered.size - np.searchsorted(ordered, values - 1e-12 * np.abs(values), side="left")
+    return np.asarray(np.maximum(at_least, 1) / (1 + ordered.size), dtype=np.float64)
+
+
+def onset_index(deviations: Floats) -> int | None:
+    """The step at which one series changes its level: the single split with the least squares around two means.
+
+    Args:
+        deviations: shape (steps,), in scales, signed.
+
+    Returns:
+        The first step of the new level, or None where fewer than two samples exist or nothing changes.
+    """
+    present = np.flatnonzero(~np.isnan(deviations))
+    x = np.clip(deviations[present], -ONSET_CLIP, ONSET_CLIP)
+    if x.size < 2 or np.ptp(x) == 0:  # noqa: PLR2004  one sample has no split
+        return None
+    left = np.arange(1, x.size)
+    sums = np.cumsum(x)[:-1]
+    total = float(x.sum())
+    # Least squares around two means = most variance between them; the sum of squares itself is the same for every split.
+    between = sums**2 / left + (total - sums) ** 2 / (x.size - left)
+    return int(present[int(np.argmax(between)) + 1])
+
+
+def _quantile(ordered: Floats, count: NDArray[np.int64], share: float) -> Floats:
+    """Linear quantile of the first `count` entries of each sorted row; 0 for an empty one."""
+    if ordered.shape[1] == 0:
+        return np.zeros(ordered.shape[0])
+    position = share * np.maximum(count - 1, 0)
+    low = np.floor(position).astype(np.int64)
+    high = np.minimum(low + 1, np.maximum(count - 1, 0))
+    at = np.take_along_axis(ordered, np.stack([low, high], axis=1), axis=1)
+    value = at[:, 0] + (position - low) * (at[:, 1] - at[:, 0])
+    return np.asarray(np.where(count > 0, value, 0.0), dtype=np.float64)
+
+
+def _standard_deviation(values: Floats, count: NDArray[np.int64]) -> Floats:
+    known = ~np.isnan(values)
+    n = np.maximum(count, 1)
+    mean = np.where(known, values, 0.0).sum(axis=1) / n
+    return np.asarray(np.sqrt(np.where(known, (values - mean[:, None]) ** 2, 0.0).sum(axis=1) / n), dtype=np.float64)
