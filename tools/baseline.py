@@ -78,17 +78,18 @@ def top_mean(deviations: Floats) -> Floats:
 
 
 def tail_rank(values: Floats, pool: Floats) -> Floats:
-    """How rare each value is: the share of the pool that is at least as large, with one more added to the pool.
+    """How rare each value is: the share of the pool that is at least as large.
 
-    The rank of a permutation test (Davison and Hinkley 1997, section 4.2): never 0, and valid for any distribution.
+    With the observed values inside the pool this is the p-value of a permutation test (Davison and Hinkley 1997, section 4.2):
+    never 0, and valid for any distribution.
 
     Args:
-        values: any shape.
-        pool: the values to compare with, flattened. It may contain `values` themselves.
+        values: any shape; each must be in the pool.
+        pool: what to compare with, any shape.
     """
     ordered = np.sort(pool, axis=None)
-    at_least = ordered.size - np.searchsorted(ordered, values - 1e-12 * np.abs(values), side="left")
-    return np.asarray(np.maximum(at_least, 1) / (1 + ordered.size), dtype=np.float64)
+    ties = 1e-12 * np.abs(values)
+    return np.asarray((ordered.size - np.searchsorted(ordered, values - ties, side="left")) / ordered.size, dtype=np.float64)
 
 
 def onset_index(deviations: Floats) -> int | None:

@@ -1,0 +1,96 @@
+"""Who calls whom, and what an edge says about its two ends."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import cast
+
+import numpy as np
+
+from middlewatch.records import Edge, Window
+from middlewatch.telemetry.sources import Answer, Sources
+from middlewatch.tools.baseline import Floats
+
+COARSEST_STEPS = 4
+"""Steps that the map's window is read in. The map needs totals only, and few steps are few rows."""
+
+
+def service_map(sources: Sources, window: Window) -> tuple[Edge, ...]:
+    """The edges that traces show in a window, and those that a topology declares, by caller and callee.
+
+    Args:
+        sources: what may be read.
+        window: where calls are counted.
+    """
+    step_seconds = max(1, math.ceil(window.seconds / COARSEST_STEPS))
+    return edges_of(sources.traces.edges(window, step_seconds=step_seconds))
+
+
+def edges_of(answer: Answer) -> tuple[Edge, ...]:
+    """The service map in an answer of `TraceSource.edges`. Calls of a service to itself are no edges."""
+    calls: dict[tuple[str, str], int] = {}
+    columns = (cast("list[object]", answer.table.column(name).to_pylist()) for name in ("caller", "callee", "calls"))
+    for caller, callee, count in zip(*columns, strict=True):
+        if caller and callee and caller != callee:
+            pair = (str(caller), str(callee))
+            calls[pair] = calls.get(pair, 0) + int(cast("int", count) or 0)
+    return tuple(Edge(caller=caller, callee=callee, calls=count) for (caller, callee), count in sorted(calls.items()))
+
+
+def callees(edges: Iterable[Edge]) -> dict[str, set[str]]:
+    """Whom each caller calls directly."""
+    called: dict[str, set[str]] = defaultdict(set)
+    for edge in edges:
+        called[edge.caller].add(edge.callee)
+    return dict(called)
+
+
+def reachable(edges: Iterable[Edge], service: str) -> dict[str, int]:
+    """The services that `service` depends on, itself included, each with its distance in calls."""
+    called = callees(edges)
+    distance = {service: 0}
+    frontier = [service]
+    while frontier:
+        nearest = frontier.pop(0)
+        for callee in sorted(called.get(nearest, ())):
+            if callee not in distance:
+                distance[callee] = distance[nearest] + 1
+                frontier.append(callee)
+    return distance
+
+
+def blame_ends(evidence: Mapping[tuple[str, str], Floats]) -> dict[str, Floats]:
+    """Turn evidence about edges into evidence about services: the common endpoint wins.
+
+    A slow edge speaks against both of its ends. A service is blamed with the mean of its edges' evidence times the square root of
+    their share of all evidence, so that one that explains every slow edge beats one that explains some; the best of all its
+    edges, those towards it, and (of several) those from it counts.
+
+    Args:
+        evidence: per (caller, callee), in nats, at least 0; arrays of one shape, one value per window. Unremarkable edges belong
+            here too, with 0: they speak for their ends.
+
+    Returns:
+        Per service, arrays of the same shape.
+    """
+    if not evidence:
+        return {}
+    total = np.sum(list(evidence.values()), axis=0)
+    inbound: dict[str, list[Floats]] = defaultdict(list)
+    outbound: dict[str, list[Floats]] = defaultdict(list)
+    for (caller, callee), value in evidence.items():
+        outbound[caller].append(value)
+        inbound[callee].append(value)
+
+    def blame(values: list[Floats]) -> Floats:
+        share = np.sum(values, axis=0) / np.maximum(total, np.finfo(np.float64).tiny)
+        return np.asarray(np.mean(values, axis=0) * np.sqrt(share), dtype=np.float64)
+
+    blamed: dict[str, Floats] = {}
+    for service in sorted(inbound.keys() | outbound.keys()):
+        towards, away = inbound.get(service, []), outbound.get(service, [])
+        sides = [towards + away, towards, away if len(away) > 1 else []]
+        blamed[service] = np.max([blame(side) for side in sides if side], axis=0)
+    return blamed
