@@ -55,7 +55,9 @@ class Agent:
             evidence: the whole shared context; the vote cites what this agent itself wrote about the service.
         """
         stance = 0.0 if assessment is None else self.stance(assessment, hypothesis.service)
-        own = sorted((e for e in evidence if e.agent is self.name and e.round == hypothesis.round), key=lambda e: -e.anomaly.strength)
+        own = sorted(
+            (e for e in evidence if e.agent is self.name and e.round == hypothesis.round), key=lambda e: -e.anomaly.strength
+        )
         about = [e for e in own if hypothesis.service in (e.anomaly.service, e.anomaly.peer)]
         if abs(stance) < NEGLIGIBLE_NATS:
             position, reason = Position.ABSTAIN, self._why_not(hypothesis.service, assessment)

@@ -48,7 +48,7 @@ class Verdict:
 
 
 def candidates(agents: Agents, assessments: Assessments) -> tuple[str, ...]:
-    """The services worth a hypothesis, most suspected first: each has a score above 0 from an agent other than the deploy correlator."""
+    """The services worth a hypothesis, most suspected first: something but the deploy correlator sees each of them deviate."""
     deviating = {
         service
         for name, assessment in assessments.items()
@@ -75,7 +75,10 @@ def tally(agents: Agents, assessments: Assessments, hypotheses: Sequence[Hypothe
     by_service = {h.service: totals[h.id] for h in hypotheses}
     ranking = tuple(
         sorted(
-            (ServiceScore(service=row.service, score=by_service.get(row.service, row.score)) for row in _scores(agents, assessments)),
+            (
+                ServiceScore(service=row.service, score=by_service.get(row.service, row.score))
+                for row in _scores(agents, assessments)
+            ),
             key=lambda row: (-row.score, row.service),
         )
     )
@@ -94,7 +97,9 @@ def tally(agents: Agents, assessments: Assessments, hypotheses: Sequence[Hypothe
         for rank, hypothesis in enumerate(ordered, 1)
     )
     change = change_probability(agents, assessments)
-    return Verdict(ranked=ranked, ranking=ranking, change_probability=change, confidence=change * (ranked[0].share if ranked else 0.0))
+    return Verdict(
+        ranked=ranked, ranking=ranking, change_probability=change, confidence=change * (ranked[0].share if ranked else 0.0)
+    )
 
 
 def change_probability(agents: Agents, assessments: Assessments) -> float:
@@ -131,7 +136,8 @@ def change_probability(agents: Agents, assessments: Assessments) -> float:
 def _scores(agents: Agents, assessments: Assessments) -> tuple[ServiceScore, ...]:
     services = sorted({service for assessment in assessments.values() for service in assessment.scores})
     scored = [
-        ServiceScore(service=s, score=sum(agents[name].weight * agents[name].stance(a, s) for name, a in assessments.items())) for s in services
+        ServiceScore(service=s, score=sum(agents[name].weight * agents[name].stance(a, s) for name, a in assessments.items()))
+        for s in services
     ]
     return tuple(sorted(scored, key=lambda row: (-row.score, row.service)))
 

@@ -31,9 +31,12 @@ class DataDirectory:
             self._lock = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             if error.errno == errno.ENOSPC:
-                raise Unavailable(f"The disk of {self.root} is full.", remedy="Free some space and run the command again.") from None
+                raise Unavailable(
+                    f"The disk of {self.root} is full.", remedy="Free some space and run the command again."
+                ) from None
             raise Misconfigured(
-                f"The data directory {self.root} cannot be used: {error.strerror}.", remedy="Set MIDDLEWATCH_DATA_DIR to a folder you can write."
+                f"The data directory {self.root} cannot be used: {error.strerror}.",
+                remedy="Set MIDDLEWATCH_DATA_DIR to a folder you can write.",
             ) from None
         self.owned = False
 

@@ -21,23 +21,34 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="MIDDLEWATCH_", frozen=True, extra="ignore", env_ignore_empty=True)
 
     data_dir: Path = Field(
-        default_factory=lambda: user_data_path("middlewatch", appauthor=False), description="where the embedded deployment keeps everything"
+        default_factory=lambda: user_data_path("middlewatch", appauthor=False),
+        description="where the embedded deployment keeps everything",
     )
-    clickhouse_url: AnyUrl | None = Field(default=None, description="a ClickHouse server instead of the embedded one: http(s)://user:password@host:port/database")
-    redis_url: AnyUrl | None = Field(default=None, description="a Redis server instead of the embedded one: redis(s)://user:password@host:port/0")
+    clickhouse_url: AnyUrl | None = Field(
+        default=None, description="a ClickHouse server instead of the embedded one: http(s)://user:password@host:port/database"
+    )
+    redis_url: AnyUrl | None = Field(
+        default=None, description="a Redis server instead of the embedded one: redis(s)://user:password@host:port/0"
+    )
     collector_database: str | None = Field(
         default=None,
         pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$",
         description="read live telemetry from the OpenTelemetry Collector's own tables in this database of the ClickHouse server",
     )
-    epoch_file: Path | None = Field(default=None, description="the operator's epoch file; required with redis_url, inside data_dir otherwise")
+    epoch_file: Path | None = Field(
+        default=None, description="the operator's epoch file; required with redis_url, inside data_dir otherwise"
+    )
     tenant: Tenant = Field(default=DEFAULT_TENANT, description="whose telemetry and investigations")
 
     slots: int = Field(default=4, ge=1, le=64, description="tasks that one process works on at a time")
     lease_seconds: float = Field(default=30.0, gt=0, le=3600, description="how long a claim lasts without renewal")
     max_attempts: int = Field(default=5, ge=1, le=100, description="claims of one task before it is given up and shown to a person")
-    retention_hours: float = Field(default=24.0, gt=0, description="how long a closed investigation stays in Redis before it is archived")
-    redis_memory_mib: int = Field(default=512, ge=16, description="above this the store takes no new investigations; running ones go on")
+    retention_hours: float = Field(
+        default=24.0, gt=0, description="how long a closed investigation stays in Redis before it is archived"
+    )
+    redis_memory_mib: int = Field(
+        default=512, ge=16, description="above this the store takes no new investigations; running ones go on"
+    )
 
     query_seconds: float = Field(default=20.0, gt=0, description="a telemetry query that takes longer is stopped")
     query_rows: int = Field(default=2_000_000, ge=1000, description="rows that one telemetry query may return")

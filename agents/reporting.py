@@ -1,0 +1,203 @@
+"""From a verdict to `middlewatch.report/v1`: what is said, in words, and what it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import median
+
+import middlewatch
+from middlewatch.agents.voting import Assessments, Verdict
+from middlewatch.records import (
+    AgentName,
+    AnomalyKind,
+    Edge,
+    Evidence,
+    Freshness,
+    Outcome,
+    Position,
+    RankedHypothesis,
+    Report,
+    Snapshot,
+    TaskKind,
+    TaskState,
+    TaskStatus,
+    Timing,
+    UtcDatetime,
+)
+
+STALE_SECONDS = 120.0
+"""A signal whose newest item is older than this at the end of the window is called stale; two scrapes of the slowest common
+interval (60 s)."""
+RULED_OUT = 5
+"""Services that are named as ruled out; more is a list that nobody reads."""
+
+
+def build_report(snapshot: Snapshot, number: int, found: Assessments, verdict: Verdict, now: UtcDatetime) -> Report:
+    """Write the report of an investigation.
+
+    Args:
+        snapshot: all that the store holds of it.
+        number: the round that was concluded.
+        found: what each agent found in that round.
+        verdict: what the votes add up to.
+        now: when it is closed.
+    """
+    investigation = snapshot.investigation
+    leading = verdict.ranked[0] if verdict.ranked else None
+    evidence = _ordered(snapshot, number, verdict)
+    conclusive = leading is not None and not verdict.inconclusive
+    return Report(
+        tenant=investigation.tenant,
+        investigation=investigation.id,
+        scope=investigation.scope,
+        alert=investigation.alert,
+        outcome=Outcome.FINDING if conclusive else Outcome.INCONCLUSIVE,
+        answer=_finding(leading, evidence) if leading is not None and conclusive else _inconclusive(verdict, found),
+        confidence=verdict.confidence,
+        change_probability=verdict.change_probability,
+        onset=_onset(leading.hypothesis.service, evidence) if leading is not None and conclusive else None,
+        hypotheses=verdict.ranked,
+        ranking=verdict.ranking,
+        evidence=evidence,
+        service_map=_service_map(found),
+        ruled_out=_ruled_out(verdict, found),
+        missing=_missing(snapshot, number, found),
+        next_steps=_next_steps(leading if conclusive else None, evidence, found),
+        freshness=_freshness(found),
+        rounds=number,
+        timings=_timings(snapshot),
+        opened_at=investigation.opened_at or now,
+        closed_at=max(now, investigation.opened_at or now),
+        engine=f"middlewatch {middlewatch.__version__}",
+    )
+
+
+def _ordered(snapshot: Snapshot, number: int, verdict: Verdict) -> tuple[Evidence, ...]:
+    """This round's evidence, the leading hypotheses' first, then by strength."""
+    rank = {row.hypothesis.service: row.rank for row in verdict.ranked}
+    return tuple(
+        sorted(
+            (e for e in snapshot.evidence if e.round == number),
+            key=lambda e: (rank.get(e.anomaly.service, len(rank) + 1), -e.anomaly.strength, e.id),
+        )
+    )
+
+
+def _about(service: str, evidence: Sequence[Evidence]) -> list[Evidence]:
+    return [e for e in evidence if service in (e.anomaly.service, e.anomaly.peer)]
+
+
+def _finding(leading: RankedHypothesis, evidence: Sequence[Evidence]) -> str:
+    service = leading.hypothesis.service
+    about = _about(service, evidence)
+    supporters = [v.agent for v in sorted(leading.votes, key=lambda v: -v.strength) if v.position is Position.SUPPORT]
+    proof = next((e for agent in supporters for e in about if e.agent is agent and e.anomaly.kind is not AnomalyKind.CHANGE), None)
+    change = next((e for e in about if e.anomaly.kind is AnomalyKind.CHANGE and e.anomaly.strength > 0), None)
+    answer = f'"{service}" is the most likely root cause'
+    if proof is not None:
+        answer += f": {proof.anomaly.summary.rstrip('.')}"
+    if change is not None:
+        answer += f"; just before, {change.anomaly.summary.rstrip('.')}"
+    return answer + "."
+
+
+def _inconclusive(verdict: Verdict, found: Assessments) -> str:
+    if not any(a.scores for a in found.values()):
+        return "I don't know: there was no telemetry to look at in this window."
+    if not verdict.ranked:
+        return "I don't know: nothing deviates from its baseline in what could be seen."
+    return (
+        f'I don\'t know: nothing stands out enough. The least unlikely is "{verdict.ranked[0].hypothesis.service}", '
+        f"at {verdict.confidence:.0%}, which is no finding."
+    )
+
+
+def _onset(service: str, evidence: Sequence[Evidence]) -> UtcDatetime | None:
+    """The median onset of the strongest facts about the service: one early or late outlier does not move it."""
+    onsets = [
+        e.anomaly.onset.timestamp()
+        for e in _about(service, evidence)[:5]
+        if e.anomaly.onset and e.anomaly.kind is not AnomalyKind.CHANGE
+    ]
+    if not onsets:
+        return None
+    middle = median(onsets)
+    return next(
+        (
+            e.anomaly.onset
+            for e in evidence
+            if e.anomaly.onset and e.anomaly.onset.timestamp() >= middle and service == e.anomaly.service
+        ),
+        None,
+    )
+
+
+def _service_map(found: Assessments) -> tuple[Edge, ...]:
+    pairs = sorted({pair for a in found.values() for pair in a.edges})
+    return tuple(Edge(caller=caller, callee=callee) for caller, callee in pairs)
+
+
+def _ruled_out(verdict: Verdict, found: Assessments) -> tuple[str, ...]:
+    lines = [text for a in found.values() for text in a.cleared]
+    for row in verdict.ranked[1:]:
+        against = [v for v in row.votes if v.position is Position.OPPOSE]
+        if against and row.score <= 0:
+            lines.append(f'"{row.hypothesis.service}": opposed by {" and ".join(v.agent for v in against)}')
+    named = {row.hypothesis.service for row in verdict.ranked}
+    quiet = [row.service for row in verdict.ranking if row.service not in named and row.score <= 0]
+    if quiet:
+        shown = ", ".join(f'"{s}"' for s in quiet[:RULED_OUT])
+        more = f" and {len(quiet) - RULED_OUT} more" if len(quiet) > RULED_OUT else ""
+        lines.append(f"nothing unusual in {shown}{more}")
+    return tuple(lines)
+
+
+def _missing(snapshot: Snapshot, number: int, found: Assessments) -> tuple[str, ...]:
+    lines = [
+        f"{status.task.arguments.get('agent', status.task.kind)}: gave up after {status.attempts} attempts ({status.error})"
+        for status in _dead(snapshot, number)
+    ]
+    for assessment in found.values():
+        lines += [note for note in assessment.notes if note not in lines]
+        for fresh in assessment.freshness:
+            lag = fresh.lag_seconds
+            if lag is not None and lag > STALE_SECONDS and fresh.watermark is not None:
+                lines.append(f"no {fresh.signal} after {fresh.watermark:%H:%M:%S} UTC, {lag:.0f} s before the end of the window")
+    absent = [name for name in AgentName if name not in snapshot.investigation.agents]
+    if absent:
+        lines.append(f"not asked: {', '.join(absent)}")
+    return tuple(dict.fromkeys(lines))
+
+
+def _dead(snapshot: Snapshot, number: int) -> list[TaskStatus]:
+    return [s for s in snapshot.tasks if s.state is TaskState.DEAD and s.task.arguments.get("round") == number]
+
+
+def _next_steps(leading: RankedHypothesis | None, evidence: Sequence[Evidence], found: Assessments) -> tuple[str, ...]:
+    if leading is None:
+        unseen = [name for name, a in found.items() if not a.scores]
+        steps = [f"Connect a source of {name}: this investigation had none." for name in unseen]
+        return (*steps, "Investigate again with a later end, or with the symptom's service and metric named.")
+    service = leading.hypothesis.service
+    change = next((e for e in _about(service, evidence) if e.anomaly.kind is AnomalyKind.CHANGE and e.anomaly.strength > 0), None)
+    steps = [f"Consider undoing this change: {change.anomaly.summary}"] if change is not None else []
+    steps += [f'Look at "{service}" first: {e.anomaly.summary}' for e in _about(service, evidence)[:1]]
+    if leading.dissent:
+        steps.append(f"Before acting, read why {' and '.join(leading.dissent)} disagrees.")
+    return tuple(steps)
+
+
+def _freshness(found: Assessments) -> tuple[Freshness, ...]:
+    newest: dict[str, Freshness] = {}
+    for fresh in (f for a in found.values() for f in a.freshness):
+        newest.setdefault(fresh.signal, fresh)
+    return tuple(newest.values())
+
+
+def _timings(snapshot: Snapshot) -> tuple[Timing, ...]:
+    rows = []
+    for status in snapshot.tasks:
+        seconds = (status.result or {}).get("seconds")
+        if status.task.kind is TaskKind.INVESTIGATE and isinstance(seconds, int | float):
+            rows.append(Timing(name=f"round {status.task.arguments['round']}: {status.task.arguments['agent']}", seconds=seconds))
+    return tuple(sorted(rows, key=lambda t: t.name))

@@ -1,0 +1,68 @@
+"""What a worker does with an agent's task: look, write evidence, and later vote."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from middlewatch.context_store.store import ContextStore
+
+from middlewatch.agents.agent import Agent, Agents
+from middlewatch.agents.briefing import History, brief
+from middlewatch.agents.orchestrator import assessments
+from middlewatch.records import AgentName, Assessment, Claim, Completion, Evidence, Scope, evidence_id
+from middlewatch.telemetry.sources import Sources
+
+OpenSources = Callable[[Scope, datetime], Sources]
+"""Opens the sources of a scope up to a horizon, past which nothing can be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Specialists:
+    """Runs the tasks of the agents."""
+
+    agents: Agents
+    store: ContextStore
+    open_sources: OpenSources
+    history: History
+
+    def investigate(self, claim: Claim) -> Completion:
+        """Assess every service, append the evidence, and hand in the assessment."""
+        agent, number = self._asked(claim)
+        investigation = self.store.investigation(claim.task.tenant, claim.task.investigation)
+        asked = brief(investigation, number, self.history)
+        started = time.monotonic()
+        assessment = agent.assess(self.open_sources(investigation.scope, investigation.alert.window_end), asked)
+        self.store.append(claim, _evidence(claim, agent, number, assessment))
+        slim = assessment.model_copy(update={"anomalies": ()})  # they are evidence now, and redacted
+        return Completion(result={"assessment": slim.model_dump(mode="json"), "seconds": round(time.monotonic() - started, 3)})
+
+    def vote(self, claim: Claim) -> Completion:
+        """Vote on every hypothesis of the round."""
+        agent, number = self._asked(claim)
+        snapshot = self.store.snapshot(claim.task.tenant, claim.task.investigation)
+        own = assessments(snapshot, number).get(agent.name)
+        return Completion(votes=tuple(agent.vote(h, own, snapshot.evidence) for h in snapshot.hypotheses if h.round == number))
+
+    def _asked(self, claim: Claim) -> tuple[Agent, int]:
+        number = claim.task.arguments["round"]
+        assert isinstance(number, int)  # noqa: S101  only the orchestrator writes it
+        return self.agents[AgentName(str(claim.task.arguments["agent"]))], number
+
+
+def _evidence(claim: Claim, agent: Agent, number: int, assessment: Assessment) -> tuple[Evidence, ...]:
+    kind = f"{claim.task.kind}-{agent.name}"
+    written: dict[str, Evidence] = {}
+    for anomaly in assessment.anomalies:
+        fact = Evidence(
+            tenant=claim.task.tenant,
+            investigation=claim.task.investigation,
+            id=evidence_id(kind, anomaly),
+            agent=agent.name,
+            round=number,
+            anomaly=anomaly,
+        )
+        written.setdefault(fact.id, fact)
+    return tuple(written.values())

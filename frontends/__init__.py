@@ -1,0 +1,1 @@
+"""What people and programs use middlewatch through. Front ends translate; everything else is in `middlewatch.app`."""

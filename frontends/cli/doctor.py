@@ -1,0 +1,35 @@
+"""`middlewatch doctor`."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import click
+
+from middlewatch.doctor import Check, Health, examine
+from middlewatch.frontends.cli.output import json_option
+from middlewatch.settings import Settings
+
+MARKS = {Health.OK: "ok     ", Health.NOTICE: "notice ", Health.BROKEN: "BROKEN "}
+
+
+@click.command()
+@json_option
+def doctor(as_json: bool) -> None:
+    """Say what is configured, reachable and missing, and how to mend it. Exits with 1 where something is broken.
+
+    \b
+    Example:
+      middlewatch doctor --json
+    """
+    checks: list[Check] = []
+    for check in examine(Settings.load()):
+        checks.append(check)
+        if not as_json:
+            click.echo(f"{MARKS[check.health]}{check.name}: {check.found}")
+            if check.remedy:
+                click.echo(f"       {check.remedy}")
+    if as_json:
+        click.echo(json.dumps([check.model_dump(mode="json") for check in checks], indent=1))
+    sys.exit(1 if any(check.health is Health.BROKEN for check in checks) else 0)

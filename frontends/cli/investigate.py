@@ -1,0 +1,95 @@
+"""`middlewatch investigate`."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import nullcontext
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from middlewatch.frontends.cli.progress import Progress
+
+from middlewatch.app import App, incident_alert, service_alert
+from middlewatch.frontends.cli.output import UtcTime, application, json_option, print_report
+from middlewatch.records import Alert, ImportedRecording, Incident, Investigation
+from middlewatch.records.errors import MiddlewatchError, UnknownIncident
+from middlewatch.settings import ascii_only, no_color
+
+
+@click.command()
+@click.option("--recording", type=click.Path(path_type=Path), help="Folder of a recording; imported first where it is not yet.")
+@click.option("--incident", help="Which incident of the recording; needed where it has several.")
+@click.option("--service", help="The service that is degraded, in the configured telemetry.")
+@click.option("--metric", help="The metric of that service that alarmed.")
+@click.option("--at", "noticed_at", type=UtcTime(), help="When it was noticed, ISO 8601; now where absent.")
+@click.option("--watch/--no-watch", default=None, help="Show what the agents do. On where the terminal is one.")
+@json_option
+def investigate(
+    recording: Path | None,
+    incident: str | None,
+    service: str | None,
+    metric: str | None,
+    noticed_at: datetime | None,
+    watch: bool | None,
+    as_json: bool,
+) -> None:
+    """Investigate an incident and say what caused it, how sure that is, and why.
+
+    Exits with 0 for a finding and with 3 when the answer is "I don't know".
+
+    \b
+    Examples:
+      middlewatch investigate --recording evals/recordings/shop-index-dropped
+      middlewatch investigate --service checkout --at 2026-11-21T01:56:00Z --json
+    """
+    if (recording is None) == (service is None):
+        raise click.UsageError("Give either --recording DIR or --service NAME.")
+    show = watch if watch is not None else sys.stderr.isatty() and not as_json
+    with application() as app:
+        if recording is not None:
+            alert, name = _recorded_alert(app, recording, incident, show=show)
+        else:
+            now = datetime.now(UTC)
+            alert, name = service_alert(app.settings.tenant, service or "", metric, noticed_at or now, now), ""
+        opened = app.investigate(alert, recording=name)
+        with app.working():
+            _follow(app, opened, show=show)
+        report = app.report(opened.id)
+    if report is None:
+        raise MiddlewatchError(f"The investigation {opened.id} was cancelled.", remedy="Run the command again to start a new one.")
+    print_report(report, as_json=as_json)
+    sys.exit(0 if report.outcome == "finding" else INCONCLUSIVE)
+
+
+INCONCLUSIVE = 3
+"""Exit code of an inconclusive investigation, so that a script can tell it from a finding and from a failure."""
+
+
+def _recorded_alert(app: App, folder: Path, incident: str | None, *, show: bool) -> tuple[Alert, str]:
+    def progress(table: str, rows: int) -> None:
+        click.echo(f"\rimporting {table}: {rows:,} rows ", nl=False, err=True)
+
+    imported = app.import_recording(folder, on_progress=progress) if show else app.import_recording(folder)
+    if show:
+        click.echo("\r\x1b[K" if sys.stderr.isatty() else "", nl=not sys.stderr.isatty(), err=True)
+    chosen = _choose(imported, incident)
+    return incident_alert(app.settings.tenant, imported.name, chosen, imported.incidents), imported.name
+
+
+def _choose(imported: ImportedRecording, incident: str | None) -> Incident:
+    by_id = {i.id: i for i in imported.incidents}
+    if incident is None and len(by_id) == 1:
+        return next(iter(by_id.values()))
+    if incident in by_id:
+        return by_id[incident]
+    known = ", ".join(sorted(by_id)[:10]) + (", ..." if len(by_id) > 10 else "")  # noqa: PLR2004  what fits a line or two
+    what = f"has no incident {incident!r}" if incident else f"has {len(by_id)} incidents"
+    raise UnknownIncident(f"The recording {what}.", remedy=f"Choose one with --incident: {known}")
+
+
+def _follow(app: App, opened: Investigation, *, show: bool) -> None:
+    with Progress(color=not no_color(), ascii_only=ascii_only()) if show else nullcontext() as progress:
+        for event in app.follow(opened.id):
+            if progress is not None:
+                progress.show(event)

@@ -1,0 +1,88 @@
+"""`middlewatch worker`, `backup`, `restore` and `schema`."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import threading
+from pathlib import Path
+
+import click
+
+from middlewatch.app import report_schema
+from middlewatch.frontends.cli.output import application, json_option
+
+
+@click.command()
+@click.option("--name", help="The worker's name in claims and reports; made up where absent.")
+def worker(name: str | None) -> None:
+    """Work on tasks until stopped. Any number of workers may run, on any number of machines.
+
+    Ctrl-C or SIGTERM lets what is being worked on finish; a second one gives up at once. Nothing is lost either way.
+
+    \b
+    Example:
+      middlewatch worker --name worker-1
+    """
+    stop = threading.Event()
+
+    def ask_to_stop(number: int, _frame: object) -> None:
+        if stop.is_set():
+            sys.exit(128 + number)
+        stop.set()
+
+    signal.signal(signal.SIGTERM, ask_to_stop)
+    signal.signal(signal.SIGINT, ask_to_stop)
+    with application() as app:
+        role = "owner of the data directory" if app.owner else "attached"
+        click.echo(f"working ({role}, {app.settings.slots} slots); Ctrl-C stops", err=True)
+        with app.working(name):
+            stop.wait()
+            click.echo("finishing what is being worked on", err=True)
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@json_option
+def backup(file: Path, as_json: bool) -> None:
+    """Write the context store and the archive to FILE. Telemetry is not in it: it can be read again from its sources.
+
+    \b
+    Example:
+      middlewatch backup middlewatch-2026-11-21.tar
+    """
+    with application() as app:
+        written = app.backup(file)
+    click.echo(json.dumps(written) if as_json else f"{file}: {_counts(written)}")
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--force", is_flag=True, help="Replace what the context store holds.")
+@json_option
+def restore(file: Path, force: bool, as_json: bool) -> None:
+    """Read a backup into an empty context store. The epoch is raised, so workers that still run must be restarted.
+
+    \b
+    Example:
+      middlewatch restore middlewatch-2026-11-21.tar
+    """
+    with application() as app:
+        read = app.restore(file, force=force)
+    click.echo(json.dumps(read) if as_json else f"{file}: {_counts(read)}")
+
+
+@click.command()
+def schema() -> None:
+    """Print the JSON schema of the report, `middlewatch.report/v1`.
+
+    \b
+    Example:
+      middlewatch schema > report.schema.json
+    """
+    click.echo(json.dumps(report_schema(), indent=2, sort_keys=True))
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{number} {what}" for what, number in counts.items())

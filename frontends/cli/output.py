@@ -1,0 +1,58 @@
+"""What the commands share: where output goes, and in which form."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import click
+from pydantic import BaseModel
+
+from middlewatch.app import App, open_app
+from middlewatch.frontends.cli.report import render_report
+from middlewatch.records import Report
+from middlewatch.settings import Settings, ascii_only, no_color
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+NARROWEST, WIDEST = 40, 120
+"""Columns: below, words are broken; above, lines are too long to read."""
+
+
+@contextmanager
+def application() -> Iterator[App]:
+    """The application, by the settings of the environment."""
+    with open_app(Settings.load()) as app:
+        yield app
+
+
+def print_record(record: BaseModel) -> None:
+    """One record as JSON."""
+    click.echo(record.model_dump_json(indent=1))
+
+
+def print_report(report: Report, *, as_json: bool) -> None:
+    """A report, for a person or as `middlewatch.report/v1`."""
+    if as_json:
+        print_record(report)
+        return
+    width = max(NARROWEST, min(WIDEST, shutil.get_terminal_size().columns))
+    color = sys.stdout.isatty() and not no_color()
+    click.echo(render_report(report, width=width, color=color, ascii_only=ascii_only()), color=color)
+
+
+class UtcTime(click.ParamType[datetime]):
+    """A time in ISO 8601; UTC where it names no zone."""
+
+    name = "time"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        try:
+            moment = datetime.fromisoformat(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is not a time; write it like 2026-11-21T01:56:00Z (UTC where no zone is given)", param, ctx)
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,71 @@
+"""`middlewatch recordings`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from middlewatch.frontends.cli.output import application, json_option, print_record
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def recordings() -> None:
+    """Import recordings of past incidents, and list them.
+
+    \b
+    Example:
+      middlewatch recordings import evals/recordings/shop-index-dropped
+    """
+
+
+@recordings.command(name="import")
+@click.argument("folder", type=click.Path(path_type=Path))
+@json_option
+def import_(folder: Path, as_json: bool) -> None:
+    """Copy a recording into the telemetry store. One that is there already is left as it is.
+
+    \b
+    Example:
+      middlewatch recordings import evals/recordings/shop-index-dropped
+    """
+    with application() as app:
+        imported = app.import_recording(folder, on_progress=_progress)
+    if sys.stderr.isatty():
+        click.echo(err=True)
+    if as_json:
+        print_record(imported)
+        return
+    counts = ", ".join(f"{rows:,} {table}" for table, rows in imported.rows.items() if rows)
+    click.echo(f"{imported.name}: {counts}; {len(imported.incidents)} incidents")
+
+
+@recordings.command(name="list")
+@json_option
+def list_(as_json: bool) -> None:
+    """List the imported recordings and their incidents.
+
+    \b
+    Example:
+      middlewatch recordings list --json
+    """
+    with application() as app:
+        rows = app.recordings()
+    if as_json:
+        click.echo(json.dumps([row.model_dump(mode="json") for row in rows], indent=1))
+        return
+    if not rows:
+        click.echo("No recordings yet. Import one with: middlewatch recordings import DIR")
+    for row in rows:
+        click.echo(
+            f"{row.name}  {row.info.start:%Y-%m-%d %H:%M} to {row.info.end:%Y-%m-%d %H:%M} UTC  {sum(row.rows.values()):,} rows"
+        )
+        for incident in row.incidents:
+            click.echo(f"  {incident.id}  {incident.detected_at:%Y-%m-%d %H:%M:%S} UTC  {json.dumps(incident.title)}")
+
+
+def _progress(table: str, rows: int) -> None:
+    if sys.stderr.isatty():
+        click.echo(f"\rimporting {table}: {rows:,} rows\x1b[K", nl=False, err=True)

@@ -1,0 +1,321 @@
+"""The application: the one place that builds the concrete back ends and wires them together.
+
+Embedded (nothing configured): the first process owns the data directory, runs Redis and ClickHouse and serves both on private
+sockets; later ones attach to it. Cluster: the back ends are servers by URL. What runs on top is the same.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TypeVar
+from uuid import uuid4
+
+from redis import Redis
+
+from middlewatch.agents.agent import Agents
+from middlewatch.agents.briefing import History
+from middlewatch.agents.deploys import DEPLOYS
+from middlewatch.agents.logs import LOGS
+from middlewatch.agents.metrics import METRICS
+from middlewatch.agents.orchestrator import Orchestrator, phase_task
+from middlewatch.agents.specialist import Specialists
+from middlewatch.agents.traces import TRACES
+from middlewatch.context_store.archive import Archive, FileArchive
+from middlewatch.context_store.epoch import Epoch
+from middlewatch.context_store.redis_server import RedisServer, connect
+from middlewatch.context_store.store import ContextStore
+from middlewatch.context_store.worker import Handler, Lease, Worker
+from middlewatch.data_directory import DataDirectory
+from middlewatch.records import (
+    AgentName,
+    Alert,
+    Claim,
+    Completion,
+    Event,
+    ImportedRecording,
+    Incident,
+    Investigation,
+    InvestigationState,
+    Report,
+    Scope,
+    Snapshot,
+    Symptom,
+    TaskKind,
+    Window,
+    digest_of,
+)
+from middlewatch.records.errors import BadInput, Unavailable, UnknownInvestigation
+from middlewatch.settings import Settings
+from middlewatch.telemetry.clickhouse import ClickHouse
+from middlewatch.telemetry.limits import Limits
+from middlewatch.telemetry.recordings import import_recording, imported_recordings
+from middlewatch.telemetry.shim import Shim
+
+Attached = TypeVar("Attached")
+
+LOG = logging.getLogger(__name__)
+
+AGENTS: Agents = {agent.name: agent for agent in (METRICS, LOGS, TRACES, DEPLOYS)}
+ATTACH_SECONDS = 15.0
+"""How long an owner that is just starting may take until its sockets answer."""
+EARLIER_INCIDENT_LEAD_SECONDS = 150.0
+"""How far before its detection an earlier incident is taken to have begun: two minutes of breach before an alarm, and a scrape."""
+AFTER_NOTICE_SECONDS = 300.0
+"""How much after the notice is looked at: enough to see where it spreads."""
+SHORTEST_WINDOW_SECONDS = 60.0
+"""A window of less than this holds no scrape of a metric that is collected once a minute."""
+ARCHIVE_SECONDS = 600.0
+MIB = 1024 * 1024
+POLL_SECONDS = 1.0
+"""How long one look for new events waits in the store."""
+
+
+class App:
+    """Everything that the front ends and evaluations can do."""
+
+    def __init__(self, settings: Settings, telemetry: ClickHouse, store: ContextStore, archive: Archive, *, owner: bool) -> None:
+        """Prefer `open_app`."""
+        self.settings = settings
+        self.telemetry = telemetry
+        self.store = store
+        self.archive = archive
+        self.owner = owner
+
+    # Recordings
+
+    def import_recording(
+        self, folder: Path, *, on_progress: Callable[[str, int], None] = lambda _table, _rows: None
+    ) -> ImportedRecording:
+        """Copy a recording into the telemetry store; one that is there already is left as it is."""
+        return import_recording(self.telemetry, self.settings.tenant, folder, on_progress=on_progress)
+
+    def recordings(self) -> tuple[ImportedRecording, ...]:
+        """The imported recordings of this tenant."""
+        return imported_recordings(self.telemetry, self.settings.tenant)
+
+    # Investigations
+
+    def investigate(self, alert: Alert, *, recording: str = "", agents: tuple[AgentName, ...] = tuple(AgentName)) -> Investigation:
+        """Open an investigation, or join the open one of the same alert."""
+        investigation = Investigation(
+            tenant=alert.tenant,
+            id="inv-" + digest_of(alert.digest, uuid4().hex)[:12],
+            scope=Scope(tenant=alert.tenant, recording=recording),
+            alert=alert,
+            agents=agents,
+        )
+        first = phase_task(Snapshot(investigation=investigation), TaskKind.PLAN, 1)
+        return self.store.open(investigation, first)[0]
+
+    def investigations(self, *, limit: int = 50) -> tuple[Investigation, ...]:
+        """Newest first."""
+        return self.store.investigations(self.settings.tenant, limit=limit)
+
+    def report(self, investigation: str) -> Report | None:
+        """The report, or None while the investigation runs."""
+        return self.snapshot(investigation).report
+
+    def snapshot(self, investigation: str) -> Snapshot:
+        """Everything that the shared context, or the archive, holds of an investigation."""
+        try:
+            return self.store.snapshot(self.settings.tenant, investigation)
+        except UnknownInvestigation:
+            return self.archive.get(self.settings.tenant, investigation)
+
+    def cancel(self, investigation: str) -> Investigation:
+        """Stop an investigation; nothing more is recorded for it."""
+        return self.store.cancel(self.settings.tenant, investigation)
+
+    def follow(self, investigation: str, *, after: str = "") -> Iterator[Event]:
+        """Events as they happen, until the investigation ends. A reader that was cut off resumes after the last event it saw."""
+        while True:
+            state = self.store.investigation(self.settings.tenant, investigation).state
+            events = self.store.events(self.settings.tenant, investigation, after=after, block_seconds=POLL_SECONDS)
+            yield from events
+            if events:
+                after = events[-1].id
+            elif state is not InvestigationState.OPEN:
+                return
+
+    def backup(self, file: Path) -> dict[str, int]:
+        """Write the context store and the archive to a file; returns how much of what."""
+        return backup(self.store, self.archive_folder, file)
+
+    def restore(self, file: Path, *, force: bool = False) -> dict[str, int]:
+        """Read a backup into the context store and raise the epoch; returns how much of what."""
+        return restore(self.store, self.archive_folder, file, epoch_path=self.settings.epoch_path, force=force)
+
+    # Work
+
+    def worker(self, name: str | None = None) -> Worker:
+        """A worker for every kind of task."""
+        orchestrator = Orchestrator(AGENTS, clock=lambda: datetime.now(UTC))
+        specialists = Specialists(
+            agents=AGENTS,
+            store=self.store,
+            open_sources=self.telemetry.sources,
+            history=History(first_hours=self.settings.baseline_hours, wider_hours=self.settings.wider_baseline_hours),
+        )
+
+        def orchestrate(claim: Claim, _lease: Lease) -> Completion:
+            return orchestrator.run(self.store.snapshot(claim.task.tenant, claim.task.investigation), claim.task)
+
+        handlers: dict[TaskKind, Handler] = dict.fromkeys((TaskKind.PLAN, TaskKind.HYPOTHESISE, TaskKind.CONCLUDE), orchestrate)
+        handlers[TaskKind.INVESTIGATE] = lambda claim, _lease: specialists.investigate(claim)
+        handlers[TaskKind.VOTE] = lambda claim, _lease: specialists.vote(claim)
+        return Worker(self.store, handlers, name=name or f"worker-{uuid4().hex[:8]}", slots=self.settings.slots)
+
+    @contextmanager
+    def working(self, name: str | None = None) -> Iterator[None]:
+        """Work on tasks, and archive what is closed, in the background for as long as the block runs."""
+        stop = threading.Event()
+        threads = [
+            threading.Thread(target=self.worker(name).run, args=(stop,), name="middlewatch-worker"),
+            threading.Thread(target=self._archive_until, args=(stop,), name="middlewatch-archive", daemon=True),
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+
+    def _archive_until(self, stop: threading.Event) -> None:
+        while not stop.wait(ARCHIVE_SECONDS):
+            try:
+                self.store.archive_closed(self.archive, older_than_seconds=self.settings.retention_hours * 3600)
+            except Unavailable as error:
+                LOG.warning("closed investigations stay in the store for now: %s", error)
+
+
+def report_schema() -> dict[str, object]:
+    """The JSON schema of `middlewatch.report/v1`, as published in docs/report.schema.json."""
+    return Report.model_json_schema()
+
+
+def incident_alert(tenant: str, recording: str, incident: Incident, others: Sequence[Incident]) -> Alert:
+    """The alert of a recorded incident. Incidents that ended before it was detected are known by then, their causes are not."""
+    earlier = (o for o in others if o.id != incident.id and o.window_end <= incident.detected_at)
+    return Alert(
+        tenant=tenant,
+        source="recording",
+        source_id=f"{recording}/{incident.id}",
+        title=incident.title,
+        detected_at=incident.detected_at,
+        window_end=incident.window_end,
+        symptom=incident.symptom,
+        earlier_incidents=tuple(
+            Window(start=o.detected_at - timedelta(seconds=EARLIER_INCIDENT_LEAD_SECONDS), end=o.window_end) for o in earlier
+        ),
+    )
+
+
+def service_alert(tenant: str, service: str, metric: str | None, noticed_at: datetime, now: datetime) -> Alert:
+    """The alert of a person who noticed that a service is degraded.
+
+    Raises:
+        BadInput: the time lies in the future.
+    """
+    if noticed_at > now:
+        raise BadInput(
+            f"{noticed_at:%Y-%m-%d %H:%M:%S} UTC lies in the future.", remedy="Give the time when it was noticed, in UTC."
+        )
+    end = min(now, noticed_at + timedelta(seconds=AFTER_NOTICE_SECONDS))
+    detected = min(noticed_at, end - timedelta(seconds=SHORTEST_WINDOW_SECONDS))
+    return Alert(
+        tenant=tenant,
+        source="command line",
+        source_id=service,
+        title=f"{service} is degraded",
+        detected_at=detected,
+        window_end=end,
+        symptom=Symptom(service=service, metric=metric),
+    )
+
+
+@contextmanager
+def open_app(settings: Settings) -> Iterator[App]:
+    """Build the back ends that the settings ask for and close them afterwards.
+
+    Raises:
+        Misconfigured: a setting or a program is missing.
+        Unavailable: a server, the data directory's owner or the disk does not answer or is full.
+    """
+    with ExitStack() as stack:
+        epoch = Epoch.read(settings.epoch_path)
+        limits = Limits(
+            query_seconds=settings.query_seconds,
+            rows=settings.query_rows,
+            memory_bytes=settings.query_memory_mib * MIB,
+            concurrency=settings.query_concurrency,
+        )
+        directory, owner = None, False
+        if settings.clickhouse_url is None or settings.redis_url is None:
+            directory = stack.enter_context(DataDirectory(settings.data_dir))
+            owner = directory.own()
+        redis = stack.enter_context(_open_redis(settings, directory))
+        telemetry = stack.enter_context(_open_telemetry(settings, directory, limits))
+        store = ContextStore(
+            redis,
+            epoch=epoch,
+            lease_seconds=settings.lease_seconds,
+            max_attempts=settings.max_attempts,
+            memory_limit_bytes=settings.redis_memory_mib * MIB,
+        )
+        archive = FileArchive(settings.data_dir / "archive")
+        yield App(settings, telemetry, store, archive, owner=owner)
+
+
+@contextmanager
+def _open_redis(settings: Settings, directory: DataDirectory | None) -> Iterator[Redis]:
+    if settings.redis_url is not None:
+        redis = connect(str(settings.redis_url))
+        try:
+            yield redis
+        finally:
+            redis.close()
+    elif directory is not None and directory.owned:
+        with RedisServer(directory.redis) as server:
+            yield server.client()
+    elif directory is not None:
+        redis = _attached(directory, lambda: connect(f"unix://{RedisServer.socket_in(directory.redis)}"))
+        try:
+            yield redis
+        finally:
+            redis.close()
+
+
+@contextmanager
+def _open_telemetry(settings: Settings, directory: DataDirectory | None, limits: Limits) -> Iterator[ClickHouse]:
+    if settings.clickhouse_url is not None:
+        with ClickHouse.connect(str(settings.clickhouse_url), limits) as telemetry:
+            telemetry.migrate()
+            yield telemetry
+    elif directory is not None and directory.owned:
+        with ClickHouse.embedded(directory.clickhouse, limits) as telemetry:
+            telemetry.migrate()
+            with Shim(telemetry, directory.clickhouse_socket):
+                yield telemetry
+    elif directory is not None:
+        with _attached(directory, lambda: ClickHouse.attach(directory.clickhouse_socket, limits)) as telemetry:
+            yield telemetry
+
+
+def _attached(directory: DataDirectory, attach: Callable[[], Attached]) -> Attached:
+    """Attach to the owner of the data directory, which may be just starting."""
+    deadline = time.monotonic() + ATTACH_SECONDS
+    while True:
+        try:
+            return attach()
+        except Unavailable:
+            if time.monotonic() > deadline:
+                raise directory.locked_error() from None
+            time.sleep(0.2)

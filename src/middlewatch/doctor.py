@@ -1,0 +1,146 @@
+"""What is configured, reachable and missing, and how to mend it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from pydantic import Field
+
+from middlewatch.app import App, open_app
+from middlewatch.context_store.redis_server import find_binary
+from middlewatch.records import Freshness, Record, Scope, Window
+from middlewatch.records.errors import MiddlewatchError
+from middlewatch.settings import Settings
+
+LOW_DISK_MIB = 1024
+"""Below this a day of a small system's telemetry may not fit."""
+LIVE_HOURS = 1.0
+"""Telemetry older than this is not live."""
+MIB = 1024 * 1024
+
+
+class Health(StrEnum):
+    """How a thing is."""
+
+    OK = "ok"
+    NOTICE = "notice"
+    BROKEN = "broken"
+
+
+class Check(Record):
+    """One thing that was looked at."""
+
+    name: str
+    health: Health
+    found: str
+    remedy: str = Field(default="", description="what to do about it")
+
+
+def examine(settings: Settings) -> Iterator[Check]:
+    """Look at everything, the parts that do not need the rest first. Nothing is changed but what any start creates."""
+    yield _deployment(settings)
+    if settings.redis_url is None:
+        yield _redis_program()
+    if settings.clickhouse_url is None or settings.redis_url is None:
+        yield _disk(settings)
+    try:
+        with open_app(settings) as app:
+            yield Check(
+                name="back ends",
+                health=Health.OK,
+                found="ClickHouse and Redis answer" + (" (this process owns the data directory)" if app.owner else ""),
+            )
+            yield from _store(app)
+            yield from _telemetry(app)
+    except MiddlewatchError as error:
+        yield Check(name="back ends", health=Health.BROKEN, found=error.message, remedy=error.remedy)
+
+
+def _deployment(settings: Settings) -> Check:
+    servers = [name for name, url in (("ClickHouse", settings.clickhouse_url), ("Redis", settings.redis_url)) if url is not None]
+    found = f"servers for {' and '.join(servers)}" if servers else f"embedded, in {settings.data_dir}"
+    remedy = "" if servers else "For a team, set MIDDLEWATCH_CLICKHOUSE_URL, MIDDLEWATCH_REDIS_URL and MIDDLEWATCH_EPOCH_FILE."
+    return Check(name="deployment", health=Health.OK, found=f"{found}; tenant {settings.tenant}", remedy=remedy)
+
+
+def _redis_program() -> Check:
+    try:
+        binary = find_binary()
+    except MiddlewatchError as error:
+        return Check(name="redis-server", health=Health.BROKEN, found=error.message, remedy=error.remedy)
+    return Check(name="redis-server", health=Health.OK, found=str(binary))
+
+
+def _disk(settings: Settings) -> Check:
+    folder = next(f for f in (settings.data_dir, *settings.data_dir.absolute().parents) if f.exists())
+    free = shutil.disk_usage(folder).free // MIB
+    if free < LOW_DISK_MIB:
+        return Check(
+            name="disk",
+            health=Health.NOTICE,
+            found=f"{free} MiB free at {folder}",
+            remedy="Free some space, or move MIDDLEWATCH_DATA_DIR.",
+        )
+    return Check(name="disk", health=Health.OK, found=f"{free // 1024} GiB free")
+
+
+def _store(app: App) -> Iterator[Check]:
+    health = app.store.health()
+    limit = app.settings.redis_memory_mib
+    full = health.memory_bytes > limit * MIB
+    yield Check(
+        name="context store",
+        health=Health.BROKEN if full else Health.NOTICE if health.warnings else Health.OK,
+        found=f"Redis {health.version}, epoch {health.epoch}, {health.memory_bytes // MIB} of {limit} MiB"
+        + "".join(f"; {w}" for w in health.warnings),
+        remedy="Archive sooner (MIDDLEWATCH_RETENTION_HOURS) or raise MIDDLEWATCH_REDIS_MEMORY_MIB." if full else "",
+    )
+    dead = app.store.dead_tasks(app.settings.tenant)
+    if dead:
+        yield Check(
+            name="tasks given up",
+            health=Health.NOTICE,
+            found="; ".join(f"{s.task.investigation} {s.task.id}: {s.error}" for s in dead[:3])
+            + (f"; {len(dead) - 3} more" if len(dead) > 3 else ""),  # noqa: PLR2004  three fit the screen
+            remedy="Read the investigation's report: it names what is missing. Run it again once the cause is mended.",
+        )
+
+
+def _telemetry(app: App) -> Iterator[Check]:
+    recordings = app.recordings()
+    yield Check(name="recordings", health=Health.OK, found=f"{len(recordings)} imported")
+    now = datetime.now(UTC)
+    window = Window(start=now - timedelta(hours=LIVE_HOURS), end=now)
+    sources = app.telemetry.sources(Scope(tenant=app.settings.tenant), now)
+    watermarks = [source.freshness(window) for source in (sources.metrics, sources.logs, sources.traces, sources.changes)]
+    if not any(f.watermark for f in watermarks):
+        yield Check(
+            name="live telemetry",
+            health=Health.NOTICE,
+            found="none",
+            remedy="Point MIDDLEWATCH_CLICKHOUSE_URL at the ClickHouse that your OpenTelemetry Collector writes to and set "
+            "MIDDLEWATCH_COLLECTOR_DATABASE, or investigate a recording.",
+        )
+        return
+    for fresh in watermarks:
+        yield _live(fresh)
+
+
+def _live(fresh: Freshness) -> Check:
+    if fresh.watermark is None or fresh.lag_seconds is None:
+        return Check(
+            name=f"live {fresh.signal}",
+            health=Health.NOTICE,
+            found="none",
+            remedy=f"Send {fresh.signal}; the other signals do without.",
+        )
+    stale = fresh.lag_seconds > LIVE_HOURS * 3600
+    return Check(
+        name=f"live {fresh.signal}",
+        health=Health.NOTICE if stale else Health.OK,
+        found=f"newest at {fresh.watermark:%Y-%m-%d %H:%M:%S} UTC, {fresh.services} services in the last hour",
+        remedy="Nothing arrived in the last hour: check the Collector's exporter." if stale else "",
+    )
