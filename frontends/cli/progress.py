@@ -1,0 +1,234 @@
+"""What the agents are doing, while they do it: a small table that updates itself on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import re
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self, TextIO
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from middlewatch.frontends.cli import quantity
+from middlewatch.frontends.cli.page import Column, Page, Span, Tone
+from middlewatch.frontends.cli.quotation import Quotation
+from middlewatch.records import AgentName, Event, TaskKind
+
+_FRAMES_PER_SECOND = 8
+_DOING = {
+    TaskKind.PLAN: "planning",
+    TaskKind.INVESTIGATE: "looking",
+    TaskKind.HYPOTHESISE: "forming hypotheses",
+    TaskKind.VOTE: "voting",
+    TaskKind.CONCLUDE: "concluding",
+}
+_MADE = {TaskKind.HYPOTHESISE: ("hypothesis", "hypotheses"), TaskKind.VOTE: ("vote", "votes")}
+_WHOLE = {
+    "investigation.opened": "opened",
+    "investigation.closed": "done",
+    "investigation.cancelled": "cancelled",
+    "investigation.stalled": "stalled: no task is left that could go on, a person must look",
+}
+_ORCHESTRATOR = "orchestrator"
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One event, read. Its data come from a store that others write to: whatever is not there, or not of the right kind, is
+    left out.
+    """
+
+    event: Event
+
+    @property
+    def who(self) -> str:
+        return self._text("agent") or (_ORCHESTRATOR if self._text("task_kind") else "")
+
+    @property
+    def round(self) -> int:
+        found = re.match(r"r(\d{1,4})-", self._text("task"))
+        return self._count("round") or (int(found[1]) if found else 0)
+
+    @property
+    def facts(self) -> int:
+        """Facts that this event added to the shared context."""
+        looking = self._text("task_kind") == TaskKind.INVESTIGATE
+        return self._count("written") if looking and self.event.kind in {"evidence.appended", "task.finished"} else 0
+
+    @property
+    def words(self) -> str:  # noqa: PLR0911  one line for each kind of event
+        """What happened, in words; empty where it is of no interest to a reader."""
+        kind, error = self.event.kind, self._text("error")
+        if kind == "task.ready":
+            return ""
+        if kind == "task.claimed":
+            attempt = self._count("attempt")
+            return self._doing + (f", attempt {attempt}" if attempt > 1 else "")
+        if kind == "evidence.appended":
+            return _counted(self._count("written"), "fact", "facts")
+        if kind == "task.finished":
+            return self._finished
+        if kind in {"task.failed", "task.dead"}:
+            return f"{'failed, will be tried again' if kind == 'task.failed' else 'gave up'}{': ' if error else ''}{error}"
+        if kind == "task.given_back":
+            return "handed back"
+        if kind == "task.reaped":
+            return "its worker is gone, another one takes over"
+        return _WHOLE.get(kind) or " ".join(part for part in (kind, self._text("summary")) if part)
+
+    @property
+    def _doing(self) -> str:
+        kind = self._text("task_kind")
+        return next((words for known, words in _DOING.items() if known == kind), kind or "working")
+
+    @property
+    def _finished(self) -> str:
+        made = next((names for known, names in _MADE.items() if known == self._text("task_kind")), None)
+        if made:
+            return _counted(self._count("written"), *made)
+        return "" if self.who == _ORCHESTRATOR else "done"  # what it brought about shows in what follows
+
+    def _text(self, key: str) -> str:
+        value = self.event.data.get(key)
+        return value if isinstance(value, str) else ""
+
+    def _count(self, key: str) -> int:
+        value = self.event.data.get(key)
+        return value if isinstance(value, int) else 0
+
+
+@dataclass(slots=True)
+class _Line:
+    """Where one agent stands."""
+
+    words: str = "waiting"
+    facts: int = 0
+    since: float = 0.0
+    took: float | None = 0.0
+    """Seconds of its last task; None while it works on one."""
+
+
+@dataclass(slots=True)
+class _Board:
+    """The table's contents."""
+
+    clock: Callable[[], float]
+    started: float
+    headline: str = "starting"
+    round: int = 0
+    facts: int = 0
+    lines: dict[str, _Line] = field(default_factory=lambda: {agent.value: _Line() for agent in AgentName})
+
+    def apply(self, step: _Step) -> None:
+        self.round = max(self.round, step.round)
+        self.facts += step.facts
+        who, words = step.who, step.words
+        if who in {"", _ORCHESTRATOR}:
+            self.headline = words or self.headline
+            return
+        line = self.lines.setdefault(who, _Line())
+        line.facts += step.facts
+        if step.event.kind == "task.claimed":
+            self.headline = f"agents {words}"
+            line.words, line.since, line.took = words, self.clock(), None
+        elif words and step.event.kind != "evidence.appended":
+            line.took = line.took if line.took is not None else self.clock() - line.since
+            line.words = words
+
+    def page(self, width: int, say: Quotation) -> Page:
+        page = Page(width, say)
+        parts = [f"round {self.round}"] if self.round > 1 else []
+        parts += [self.headline, _counted(self.facts, "fact", "facts"), quantity.duration(self.clock() - self.started)]
+        page.heading("Investigating", Span(", ".join(parts)))
+        rows = []
+        for name, line in self.lines.items():
+            seconds = self.clock() - line.since if line.took is None else line.took
+            tone = Tone.WORK if line.took is None else Tone.PLAIN
+            facts = _counted(line.facts, "fact", "facts") if line.facts else ""
+            rows.append(
+                (Span(name), Span(line.words, tone), Span(facts), Span(quantity.duration(seconds) if seconds else "", Tone.SOFT))
+            )
+        page.table((Column(), Column(elastic=True), Column(right=True), Column(right=True)), rows)
+        return page
+
+
+class Progress:
+    """Shows an investigation's events as they come. Use it as a context manager.
+
+    On a terminal the table is wiped when the investigation ends or is interrupted; nothing of it stays behind.
+    """
+
+    def __init__(
+        self, *, color: bool, ascii_only: bool = False, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Nothing is written before the context is entered.
+
+        Args:
+            color: whether to use the sixteen standard colours.
+            ascii_only: for terminals that cannot show UTF-8.
+            stream: where to write; standard error where absent, so that a report can be piped on.
+            clock: seconds that only rise.
+        """
+        self._stream = stream or sys.stderr
+        self._say = Quotation(ascii_only=ascii_only)
+        self._color = color
+        self._lock = threading.Lock()
+        self._board = _Board(clock, clock())
+        self._console = Console(
+            file=self._stream,
+            force_terminal=self._stream.isatty(),
+            color_system="standard" if color else None,
+            no_color=not color,
+            highlight=False,
+            markup=False,
+            emoji=False,
+        )
+        moving = self._console.is_terminal and not self._console.is_dumb_terminal
+        self._live = (
+            Live(
+                console=self._console,
+                get_renderable=self._frame,
+                refresh_per_second=_FRAMES_PER_SECOND,
+                transient=True,
+                redirect_stdout=False,
+                redirect_stderr=False,
+            )
+            if moving
+            else None
+        )
+
+    def __enter__(self) -> Self:
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def show(self, event: Event) -> None:
+        """Take note of one event. Kinds that are not known are shown by their name."""
+        step = _Step(event)
+        with self._lock:
+            self._board.apply(step)
+        if self._live is None and step.words:
+            said = f"{step.who}: {step.words}" if step.who else step.words
+            self._stream.write(self._say.clean(f"{event.at:%H:%M:%S} {said}") + "\n")
+            self._stream.flush()
+
+    def _frame(self) -> Text:
+        with self._lock:
+            page = self._board.page(self._console.width - 1, self._say)
+        frame = Text.from_ansi(page.text(color=self._color), no_wrap=True, overflow="crop")
+        frame.rstrip()
+        return frame
+
+
+def _counted(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"

@@ -1,0 +1,163 @@
+"""Numbers for people: few digits, human units, and times in UTC."""
+
+from __future__ import annotations
+
+import math
+from datetime import date, datetime
+
+SIGNIFICANT_DIGITS = 3
+"""What somebody can take in at a glance; the report itself has all of them."""
+_MOST_DIGITS = 6
+_EXACT_BELOW = 1e6
+
+_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
+_BYTES = {
+    **dict.fromkeys(("By", "B", "byte", "bytes"), 1.0),
+    **{prefix + unit: 1000.0**power for power, prefix in enumerate("kMGT", 1) for unit in ("By", "B")},
+    **{prefix + "i" + unit: 1024.0**power for power, prefix in enumerate("KMGT", 1) for unit in ("By", "B")},
+}
+_TIME_STEPS = ((7200.0, 3600.0, "h"), (120.0, 60.0, "min"), (1.0, 1.0, "s"), (1e-3, 1e-3, "ms"), (1e-6, 1e-6, "µs"))
+_BYTE_STEPS = tuple((1024.0**power, f"{prefix}iB") for power, prefix in ((4, "T"), (3, "G"), (2, "M"), (1, "K")))
+
+_LIKELIHOOD = (
+    (0.99, "virtually certain"),
+    (0.9, "very likely"),
+    (0.66, "likely"),
+    (0.33, "about as likely as not"),
+    (0.1, "unlikely"),
+)
+"""Words for probabilities: the IPCC's calibrated language (Mastrandrea et al. 2010, table 1)."""
+
+
+def number(value: float, digits: int = SIGNIFICANT_DIGITS) -> str:
+    """A number with that many significant digits; whole numbers below a million are exact.
+
+    >>> number(0.31204), number(1904), number(41234567)
+    ('0.312', '1,904', '41.2 M')
+    """
+    if not math.isfinite(value):
+        return "unknown"
+    for power, suffix in ((1e12, " T"), (1e9, " G"), (1e6, " M")):
+        if power <= abs(value) < power * 1e3:
+            return number(value / power, digits) + suffix
+    if float(value).is_integer() and abs(value) < _EXACT_BELOW:
+        return f"{value:,.0f}"
+    rounded = float(f"{value:.{digits - 1}e}")
+    exponent = math.floor(math.log10(abs(rounded)))
+    if not -5 <= exponent < 15:  # noqa: PLR2004  beyond this, zeros are harder to count than an exponent is to read
+        return f"{rounded:.{digits - 1}e}"
+    text = f"{rounded:,.{max(0, digits - 1 - exponent)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def quantity(value: float, unit: str, digits: int = SIGNIFICANT_DIGITS) -> str:
+    """A number with its unit, scaled so that it is easy to read.
+
+    Args:
+        value: in `unit`.
+        unit: a UCUM code as OpenTelemetry uses them (``ms``, ``By``, ``{request}/s``, ``1``) or a common spelling; a unit that is
+            not known is written after the number as it is.
+        digits: significant digits.
+
+    >>> quantity(2610, "ms"), quantity(3.5e9, "By"), quantity(9.2, "{scan}/s")
+    ('2.61 s', '3.26 GiB', '9.2 scan/s')
+    """
+    if not math.isfinite(value):
+        return "unknown"
+    base, per, time = unit.strip().partition("/")
+    if base in _SECONDS and not per:
+        return _scaled_time(value * _SECONDS[base], digits)
+    if base in _BYTES:
+        return _scaled_bytes(value * _BYTES[base], digits) + per + time
+    if base.startswith("{") and base.endswith("}"):
+        base = base[1:-1]
+    if base == "1":
+        base = ""
+    if base in {"%", "percent"}:
+        return f"{_near_hundred(value, digits)} %{per}{time}"
+    return f"{number(value, digits)} {base}{per}{time}".strip()
+
+
+def pair(baseline: float | None, observed: float | None, unit: str) -> str:
+    """From the usual value to the observed one, with as many digits as it takes to tell them apart; empty where neither is known.
+
+    >>> pair(99.98, 97.1, "%"), pair(None, 3.1, "s")
+    ('99.98 % → 97.1 %', 'unknown → 3.1 s')
+    """
+    if baseline is None and observed is None:
+        return ""
+    for digits in range(SIGNIFICANT_DIGITS, _MOST_DIGITS + 1):
+        texts = ["unknown" if value is None else quantity(value, unit, digits) for value in (baseline, observed)]
+        if baseline == observed or texts[0] != texts[1]:
+            break
+    return f"{texts[0]} → {texts[1]}"
+
+
+def factor(value: float | None, baseline: float | None, observed: float | None) -> str:
+    """How many times the usual value: "10x", "new" where the usual value is 0, "gone" where the observed one is."""
+    if baseline == 0 and observed:
+        return "new"
+    if baseline and observed == 0:
+        return "gone"
+    if value is None or not math.isfinite(value):
+        return ""
+    return ">99,999x" if value >= 1e5 else f"{number(value, 2)}x"  # noqa: PLR2004  beyond this it is noise over nothing
+
+
+def percent(probability: float) -> str:
+    """A probability in per cent; nothing is ever certain."""
+    if probability > 0.99:  # noqa: PLR2004  per cent
+        return ">99 %"
+    return "<1 %" if 0 < probability < 0.01 else f"{100 * probability:.0f} %"  # noqa: PLR2004  per cent
+
+
+def likelihood(probability: float) -> str:
+    """The same probability in words."""
+    return next((word for least, word in _LIKELIHOOD if probability >= least), "very unlikely")
+
+
+def duration(seconds: float) -> str:
+    """A length of time: "0.4 s", "46 s", "5 min 40 s", "2 h 5 min", "3 d 4 h"."""
+    if seconds < 60:  # noqa: PLR2004  seconds in a minute
+        return quantity(seconds, "s", 2)
+    units = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+    rest = round(seconds)
+    parts = []
+    for name, size in units:
+        count, rest = divmod(rest, size)
+        parts.append(f"{count:,} {name}" if count else "")
+    first = next(index for index, part in enumerate(parts) if part)
+    return " ".join(part for part in parts[first : first + 2] if part)
+
+
+def clock(moment: datetime, day: date) -> str:
+    """The time of day in UTC, with the date only where it is not the one that the reader has already been told."""
+    return f"{moment:%H:%M:%S}" if moment.date() == day else stamp(moment)
+
+
+def stamp(moment: datetime) -> str:
+    """The date and time of day."""
+    return f"{moment:%Y-%m-%d %H:%M:%S}"
+
+
+def _near_hundred(value: float, digits: int) -> str:
+    """99.98 must not read 100: what counts in an availability is its distance from 100."""
+    if 99 < value < 100:  # noqa: PLR2004  per cent
+        return number(100 - float(f"{100 - value:.1e}"), digits=10)
+    return number(value, digits)
+
+
+def _scaled_time(seconds: float, digits: int) -> str:
+    if seconds == 0:
+        return "0 s"
+    for least, size, name in _TIME_STEPS:
+        if abs(seconds) >= least * 0.9995:  # what would be rounded up to 1,000 of the smaller unit is 1 of this one
+            return f"{number(seconds / size, digits)} {name}"
+    return f"{number(seconds / 1e-9, digits)} ns"
+
+
+def _scaled_bytes(count: float, digits: int) -> str:
+    for size, name in _BYTE_STEPS:
+        if abs(count) >= size:
+            return f"{number(count / size, digits)} {name}"
+    return f"{number(count, digits)} B"
