@@ -1,0 +1,153 @@
+"""Metric deviations as facts that a person can check, and what could not be seen."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+import numpy as np
+
+from middlewatch.records import Anomaly, AnomalyKind, Brief, Sample, Window
+from middlewatch.tools.baseline import Floats, onset_index
+from middlewatch.tools.metric_deviations import Deviations, for_the_worse
+from middlewatch.tools.metric_scores import Unit
+from middlewatch.tools.metric_series import Labels, SeriesMatrix
+from middlewatch.tools.wording import clock, listed, quantity, quoted
+
+SERVICES_SHOWN = 5
+"""Leading services that get evidence; the vote puts little more than these to hypotheses."""
+FACTS_PER_SERVICE = 4
+"""Facts per leading service, strongest first."""
+SAMPLES_SHOWN = 8
+"""Values around the onset in an anomaly's sample."""
+GAP_STEPS = 3
+"""A series has stopped when this many of its usual intervals before the end of the window are missing; fewer are ordinary delay."""
+LEAST_HISTORY = 4
+"""Samples without which nobody can say what a series' usual interval is."""
+
+
+def anomalies(
+    units: Sequence[Unit], nats: Floats, scores: Mapping[str, float], matrix: SeriesMatrix, deviations: Deviations, brief: Brief
+) -> tuple[Anomaly, ...]:
+    """The strongest facts about the leading services.
+
+    Args:
+        units: what was ranked.
+        nats: their evidence in the incident, shape (units,).
+        scores: per service; only those above 0 lead.
+        matrix: the series.
+        deviations: their deviations.
+        brief: for the windows.
+    """
+    leading = sorted((s for s in scores if scores[s] > 0), key=lambda s: (-scores[s], s))[:SERVICES_SHOWN]
+    strongest = [int(i) for i in np.argsort(-nats, kind="stable") if nats[i] > 0]
+    chosen: dict[int, None] = {}  # in order, each once: an edge belongs to both of its ends
+    for service in leading:
+        about = [i for i in strongest if service in (units[i].service, units[i].peer)]
+        chosen.update(dict.fromkeys(about[:FACTS_PER_SERVICE]))
+    several = _services_with_instances(matrix.labels)
+    return tuple(_anomaly(units[i], float(nats[i]), matrix, deviations, brief, several) for i in chosen)
+
+
+def stopped(matrix: SeriesMatrix) -> tuple[str, ...]:
+    """In words, whose metrics stop before the window ends; empty where all of them do, which the freshness already says."""
+    axis = matrix.axis
+    known = ~np.isnan(matrix.values)
+    count = known.sum(axis=1)
+    last = axis.steps - 1 - np.argmax(known[:, ::-1], axis=1)
+    interval = (last - np.argmax(known, axis=1)) / np.maximum(count - 1, 1)
+    silent = (count >= LEAST_HISTORY) & (axis.steps - 1 - last > GAP_STEPS * interval)
+    metrics: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for row, label in enumerate(matrix.labels):
+        metrics[label.service][label.metric].append(row)
+    gone: dict[str, int] = {}
+    partly: list[str] = []
+    for service, rows_of in sorted(metrics.items()):
+        ended = [rows for rows in rows_of.values() if silent[rows].all()]
+        if ended and len(ended) == len(rows_of):
+            gone[service] = max(int(last[rows].max()) for rows in ended)
+        elif ended:
+            partly.append(service)
+    if len(gone) == len(metrics):
+        return ()
+    since = [f"no metrics of {quoted(s)} after {clock(axis.time(step + 1))}" for s, step in gone.items()]
+    shown = since[:SERVICES_SHOWN]
+    if len(since) > len(shown):
+        shown.append(f"no metrics of {len(since) - len(shown)} more services until the end of the window")
+    if partly:
+        shown.append(f"some metrics stop before the end of the window: {listed(partly)}")
+    return tuple(shown)
+
+
+def _anomaly(
+    unit: Unit, strength: float, matrix: SeriesMatrix, deviations: Deviations, brief: Brief, several: frozenset[str]
+) -> Anomaly:
+    axis = matrix.axis
+    row = max(unit.rows, key=lambda r: float(deviations.tops[r, 0]))
+    label = matrix.labels[row]
+    baseline = float(deviations.baseline.centre[row])
+    observed = _observed(row, unit, matrix, deviations)
+    first = axis.steps - axis.incident_steps
+    since = max(0, first - 2 * axis.incident_steps)  # far enough back for a fault that began before the incident was taken to
+    split = onset_index(deviations.signed[row, since:])
+    step = first if split is None else since + split
+    onset = axis.time(step)
+    return Anomaly(
+        kind=AnomalyKind.EDGE if unit.peer else AnomalyKind.METRIC,
+        service=unit.service,
+        instance=label.instance,
+        peer=unit.peer,
+        subject=label.subject[:2000],
+        family=unit.family,
+        unit=label.unit,
+        baseline=baseline,
+        observed=observed,
+        factor=observed / baseline if baseline else None,
+        onset=onset,
+        strength=strength,
+        window=Window(start=axis.time(first), end=brief.incident.end),
+        baseline_window=Window(start=axis.start, end=axis.time(first)) if first else None,
+        summary=_summary(label, baseline, observed, clock(onset), several),
+        query=matrix.answer.query,
+        samples=_samples(row, step, matrix),
+    )
+
+
+def _summary(label: Labels, baseline: float, observed: float, when: str, several: frozenset[str]) -> str:
+    of = f"{quoted(label.service)} towards {quoted(label.peer)}" if label.peer else quoted(label.service)
+    if label.service in several and label.instance:
+        of += f" (instance {quoted(label.instance)})"
+    verb = "rose" if observed > baseline else "fell"
+    times = f" ({quantity(observed / baseline)}x)" if baseline else ""
+    values = f"from {quantity(baseline, label.unit)} to {quantity(observed, label.unit)}"
+    return f"{quoted(label.metric)} of {of} {verb} {values}{times} at {when}"
+
+
+def _observed(row: int, unit: Unit, matrix: SeriesMatrix, deviations: Deviations) -> float:
+    """The mean of the samples that the deviation was measured on: the top third for the worse, see `top_mean`."""
+    steps = np.arange(matrix.axis.steps - matrix.axis.incident_steps, matrix.axis.steps)
+    steps = steps[~np.isnan(deviations.signed[row, steps])]
+    worse = for_the_worse(deviations.signed[row : row + 1, steps], (unit.family,))[0]
+    taken = 1 if steps.size < 3 else max(2, steps.size // 3)  # noqa: PLR2004  as in top_mean
+    return float(matrix.values[row, steps[np.argsort(-worse, kind="stable")[:taken]]].mean())
+
+
+def _samples(row: int, step: int, matrix: SeriesMatrix) -> tuple[Sample, ...]:
+    """The values around the onset, as one line."""
+    axis = matrix.axis
+    present = np.flatnonzero(~np.isnan(matrix.values[row]))
+    before = int(np.searchsorted(present, step))
+    shown = present[max(0, before - SAMPLES_SHOWN // 2) : before + SAMPLES_SHOWN // 2]
+    if shown.size == 0:
+        return ()
+    numbers = ", ".join(quantity(float(v)) for v in matrix.values[row, shown])
+    every = timedelta(seconds=axis.step_seconds)
+    return (Sample(time=axis.time(int(shown[0])), text=f"{numbers} (from {clock(axis.time(int(shown[0])))}, every {every})"),)
+
+
+def _services_with_instances(labels: Sequence[Labels]) -> frozenset[str]:
+    instances: dict[str, set[str]] = defaultdict(set)
+    for label in labels:
+        instances[label.service].add(label.instance)
+    return frozenset(service for service, names in instances.items() if len(names) > 1)

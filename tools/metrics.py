@@ -1,0 +1,94 @@
+"""The metric analysis: saturation, latency, traffic, errors and success of every service against its own history.
+
+What is unusual is decided without fitted thresholds: every deviation is ranked against what the same measure shows over all
+services in up to twenty windows before the incident (`metric_scores`).
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import numpy as np
+
+from middlewatch.records import AgentName, Assessment, Brief, Edge, Freshness, Window
+from middlewatch.records.errors import MiddlewatchError
+from middlewatch.telemetry.sources import Sources
+from middlewatch.tools import metric_evidence
+from middlewatch.tools.metric_deviations import Deviations, measure
+from middlewatch.tools.metric_scores import discounted, evidence, service_scores, units_of
+from middlewatch.tools.metric_series import SeriesMatrix, load_series
+from middlewatch.tools.metric_symptom import UNREACHABLE, co_moving, symptom_rarity
+from middlewatch.tools.service_map import callees, reachable, service_map
+
+MAP_SECONDS = 900.0
+"""How far back from the end of the window calls are looked at for the service map; a map needs minutes, not the whole history."""
+
+
+def assess_metrics(sources: Sources, brief: Brief) -> Assessment:
+    """Score every service by how unusual its metrics are in the incident.
+
+    Args:
+        sources: what may be read; metrics, and traces for the service map only.
+        brief: the incident and its baseline, the known earlier incidents that are left out, and the symptom if there is one.
+
+    Returns:
+        Scores in nats: 0 for a service whose metrics are as usual; services without metrics are absent. `usual_tops` are the top
+        scores of the earlier windows, before the discount for false alarms and without the symptom's help.
+    """
+    edges, notes = _map(sources, brief)
+    loaded = load_series(sources, brief, frozenset(name for edge in edges for name in (edge.caller, edge.callee)))
+    if not isinstance(loaded, SeriesMatrix):
+        return _nothing(loaded.freshness, edges, notes)
+    deviations = measure(loaded, brief)
+    units = units_of(loaded.labels, deviations.families)
+    nats = evidence(units, deviations)
+    called = callees(edges)
+    history = service_scores(units, nats, called)
+    tops = tuple(float(top) for top in np.max(list(history.values()), axis=0)[1:])
+    now, scores = nats[:, 0], {service: float(row[0]) for service, row in history.items()}
+    symptom = brief.alert.symptom
+    if symptom is not None:
+        moved = co_moving(units, now, loaded, deviations, symptom)
+        if moved is not None:
+            now, weights = moved
+            scores = {s: float(row[0]) for s, row in service_scores(units, now[:, None], called, weights).items()}
+        depends_on = reachable(edges, symptom.service)
+        if len(depends_on) > 1:
+            scores = {s: score * (1.0 if s in depends_on else UNREACHABLE) for s, score in scores.items()}
+    scores = discounted(scores, tops)
+    return Assessment(
+        agent=AgentName.METRICS,
+        scores=scores,
+        anomalies=metric_evidence.anomalies(units, now, scores, loaded, deviations, brief),
+        usual_tops=tops,
+        symptom_rarity=symptom_rarity(units, loaded, deviations, symptom),
+        freshness=(loaded.answer.freshness,),
+        edges=tuple((edge.caller, edge.callee) for edge in edges),
+        notes=(*notes, *_limits(loaded, deviations)),
+    )
+
+
+def _map(sources: Sources, brief: Brief) -> tuple[tuple[Edge, ...], tuple[str, ...]]:
+    """The service map, which refines the scores but is not needed for them."""
+    end = brief.incident.end
+    start = max(min(brief.incident.start, end - timedelta(seconds=MAP_SECONDS)), brief.baseline.start)
+    try:
+        return service_map(sources, Window(start=start, end=end)), ()
+    except MiddlewatchError as error:
+        return (), (f"metrics were compared without a service map: {error.message}",)
+
+
+def _nothing(freshness: Freshness, edges: tuple[Edge, ...], notes: tuple[str, ...]) -> Assessment:
+    pairs = tuple((edge.caller, edge.callee) for edge in edges)
+    nothing = "no metrics in this telemetry"
+    return Assessment(agent=AgentName.METRICS, scores={}, freshness=(freshness,), edges=pairs, notes=(nothing, *notes))
+
+
+def _limits(matrix: SeriesMatrix, deviations: Deviations) -> tuple[str, ...]:
+    """What the reader has to know about how much could be compared."""
+    notes = [matrix.answer.bound, matrix.axis.shortened, *metric_evidence.stopped(matrix)]
+    if deviations.unusable:
+        notes.append(f"{deviations.unusable} of {len(matrix.labels)} metric series have too little history to compare with")
+    if deviations.contaminated:
+        notes.append("earlier incidents fill the history so much that metrics had to be compared with them, too")
+    return tuple(note for note in notes if note)
