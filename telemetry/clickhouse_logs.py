@@ -1,0 +1,36 @@
+"""Logs from ClickHouse."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from middlewatch.records import Freshness, Signal, Window
+from middlewatch.telemetry.clickhouse_reader import Reader, names, step_nanoseconds
+from middlewatch.telemetry.sources import Answer
+
+
+class ClickHouseLogs:
+    """`LogSource` over the exporter's `otel_logs`."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    def counts(self, window: Window, *, step_seconds: int, services: Sequence[str] = ()) -> Answer:
+        step = step_nanoseconds(step_seconds)
+        return self._reader.answer(Signal.LOGS, "log_counts", window, step=step, services=names(services))
+
+    def patterns(self, window: Window, *, step_seconds: int, services: Sequence[str] = (), limit: int = 20_000) -> Answer:
+        return self._reader.answer(
+            Signal.LOGS,
+            "log_patterns",
+            window,
+            limit=limit,
+            step=step_nanoseconds(step_seconds),
+            services=names(services),
+        )
+
+    def lines(self, window: Window, *, services: Sequence[str] = (), contains: str = "", limit: int = 100) -> Answer:
+        return self._reader.answer(Signal.LOGS, "log_lines", window, limit=limit, services=names(services), contains=contains)
+
+    def freshness(self, window: Window) -> Freshness:
+        return self._reader.freshness(Signal.LOGS, window)

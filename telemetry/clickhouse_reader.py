@@ -1,0 +1,133 @@
+"""What every ClickHouse source does alike: scope, horizon, bounds, the query behind the answer, and freshness."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+import pyarrow as pa
+
+from middlewatch.records import Freshness, Query, Scope, Signal, UtcDatetime, Window
+from middlewatch.records.errors import WindowError
+from middlewatch.telemetry.conventions import (
+    CLOUD_REGION,
+    INSTANCE_ATTRIBUTES,
+    K8S_CLUSTER_NAME,
+    SEVERITY_NAMES,
+    SEVERITY_NUMBERS,
+)
+from middlewatch.telemetry.sources import Answer
+from middlewatch.telemetry.statements import statement
+
+SOURCE = "clickhouse"
+NANOSECONDS = 1_000_000_000
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_VOCABULARY: Mapping[str, object] = {
+    "instance_keys": list(INSTANCE_ATTRIBUTES),
+    "region_key": CLOUD_REGION,
+    "cluster_key": K8S_CLUSTER_NAME,
+    "severity_texts": list(SEVERITY_NUMBERS),
+    "severity_numbers": list(SEVERITY_NUMBERS.values()),
+    "severity_names": list(SEVERITY_NAMES),
+}
+"""The conventions' names, which statements take as parameters like everything else."""
+
+RunQuery = Callable[[str, Mapping[str, object]], tuple[pa.Table, str]]
+"""Runs a named statement with parameters; the rows, and the bound that cut them short."""
+
+Parameter = str | int | float | list[str]
+
+
+class Reader:
+    """Asks named statements within one scope and one horizon."""
+
+    def __init__(self, query: RunQuery, scope: Scope, horizon: UtcDatetime) -> None:
+        self._query = query
+        self._scope = scope
+        self._horizon = horizon
+        self._freshness: dict[tuple[Signal, Window], Freshness] = {}
+        self._lock = threading.Lock()
+
+    def answer(self, signal: Signal, name: str, window: Window, *, limit: int | None = None, **parameters: Parameter) -> Answer:
+        """Run the statement `name` over `window`.
+
+        Args:
+            signal: whose freshness goes with the answer.
+            name: the statement's name.
+            window: the span of time that is asked for.
+            limit: at most so many rows; passed on as one more, so that a cut is noticed and reported.
+            **parameters: further placeholders of the statement.
+
+        Raises:
+            WindowError: the window reaches past the horizon.
+        """
+        self._check(window)
+        bounded = parameters if limit is None else {**parameters, "limit": limit + 1}
+        table, bound = self._query(name, {**self._base(window), **_VOCABULARY, **bounded})
+        if limit is not None and table.num_rows > limit:
+            table, bound = table.slice(0, limit), f"only the first {limit} rows were read; there are more"
+        shown = parameters if limit is None else {**parameters, "limit": limit}
+        query = Query(source=SOURCE, name=name, window=window, parameters=shown, text=statement(name))
+        return Answer(table=table, query=query, freshness=self.freshness(signal, window), bound=bound)
+
+    def freshness(self, signal: Signal, window: Window) -> Freshness:
+        """How far the signal reaches before the horizon, asked once for each window.
+
+        The watermark is looked for in the 7 days before the horizon: older data is not news of an incident.
+        """
+        self._check(window)
+        key = (signal, window)
+        with self._lock:
+            known = self._freshness.get(key)
+        if known is not None:
+            return known
+        table, _ = self._query(f"{signal}_freshness", self._base(window))
+        row = table.to_pylist()[0]
+        found = Freshness(
+            signal=signal,
+            watermark=row["watermark"] if row["items"] else None,
+            horizon=self._horizon,
+            services=row["services"],
+        )
+        with self._lock:
+            self._freshness[key] = found
+        return found
+
+    def _base(self, window: Window) -> dict[str, object]:
+        return {
+            "tenant": self._scope.tenant,
+            "recording": self._scope.recording,
+            "start": nanoseconds(window.start),
+            "end": nanoseconds(window.end),
+            "horizon": nanoseconds(self._horizon),
+        }
+
+    def _check(self, window: Window) -> None:
+        if window.end > self._horizon:
+            raise WindowError(
+                f"the window ends at {window.end.isoformat()}, after {self._horizon.isoformat()}, beyond which nothing is read",
+                remedy="End the window at the alert's window_end or before.",
+            )
+
+
+def nanoseconds(moment: datetime) -> int:
+    """Whole nanoseconds since 1970-01-01 UTC, exact (a float would lose the microseconds)."""
+    return (moment - _EPOCH) // timedelta(microseconds=1) * 1000
+
+
+def step_nanoseconds(step_seconds: int) -> int:
+    """The length of a step.
+
+    Raises:
+        WindowError: the step is not positive.
+    """
+    if step_seconds <= 0:
+        raise WindowError(f"a step must be positive, and {step_seconds} s is not")
+    return step_seconds * NANOSECONDS
+
+
+def names(values: Sequence[str]) -> list[str]:
+    """A list parameter; the same set of names always gives the same query."""
+    return sorted(set(values))

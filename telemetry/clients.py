@@ -1,0 +1,166 @@
+"""Three ways to a ClickHouse, behind one kind of client: in this process, by URL, and through another process's socket."""
+
+from __future__ import annotations
+
+import queue
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol, cast
+from urllib.parse import urlsplit
+
+import clickhouse_connect
+import pyarrow as pa
+from urllib3 import HTTPConnectionPool, PoolManager
+from urllib3.connection import HTTPConnection
+
+from middlewatch.records.errors import BoundExceeded
+from middlewatch.telemetry.limits import Limits
+
+_CONNECT_SECONDS = 5
+_GRACE_SECONDS = 10
+"""How much longer than the query's own bound the socket waits: the server's answer says more than a broken connection."""
+
+
+class Client(Protocol):
+    """What is used of clickhouse-connect's clients; the same over HTTP and in the process."""
+
+    def query_arrow(self, query: str, parameters: dict[str, object]) -> pa.Table: ...
+
+    def insert_arrow(self, table: str, arrow_table: pa.Table) -> object: ...
+
+    def command(self, cmd: str, parameters: dict[str, object]) -> object: ...
+
+    def ping(self) -> bool: ...
+
+    def close(self) -> None: ...
+
+
+Opener = Callable[[str], Client]
+"""Opens a client whose unqualified table names are in the given database; the server's default database where it is empty."""
+
+
+def embedded(path: Path, limits: Limits) -> Opener:
+    """Clients of the ClickHouse inside this process, over the data directory `path`."""
+
+    def open_client(database: str) -> Client:
+        return _client(interface="chdb", path=str(path), database=database or None, settings=limits.settings())
+
+    return open_client
+
+
+def by_url(url: str, limits: Limits) -> Opener:
+    """Clients of a server, such as `http://user:password@host:8123`."""
+    return _over_http({"dsn": url}, limits)
+
+
+def by_socket(path: Path, limits: Limits) -> Opener:
+    """Clients of the process that owns a data directory and serves it on the unix socket `path`."""
+    pool = PoolManager(maxsize=limits.concurrency + 1)
+    pool.pool_classes_by_scheme = {"http": _socket_pool(path)}
+    return _over_http({"host": "localhost", "port": 80, "pool_mgr": pool}, limits)
+
+
+def without_credentials(url: str) -> str:
+    """The address without user, password and query, for messages."""
+    parts = urlsplit(url)
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{parts.hostname or ''}{port}"
+
+
+def _over_http(target: dict[str, object], limits: Limits) -> Opener:
+    def open_client(database: str) -> Client:
+        return _client(
+            **target,
+            database=database or None,
+            settings=limits.settings(),
+            connect_timeout=_CONNECT_SECONDS,
+            send_receive_timeout=limits.query_seconds + _GRACE_SECONDS,
+            # Without a session id one client may serve several threads and a broken one leaves nothing behind.
+            autogenerate_session_id=False,
+            # Parameters travel in the body: an address has a length limit, a list of services has none.
+            form_encode_query_params=True,
+            compress=False,
+            query_retries=0,
+        )
+
+    return open_client
+
+
+def _client(**arguments: Any) -> Client:  # noqa: ANN401 - the library's own keyword arguments
+    return cast("Client", clickhouse_connect.get_client(**arguments))
+
+
+def _socket_pool(path: Path) -> type[HTTPConnectionPool]:
+    """A urllib3 connection pool whose connections go to a unix socket."""
+
+    class SocketConnection(HTTPConnection):
+        def _new_conn(self) -> socket.socket:
+            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            connection.settimeout(_CONNECT_SECONDS)
+            connection.connect(str(path))
+            return connection
+
+    class SocketPool(HTTPConnectionPool):
+        ConnectionCls = SocketConnection
+
+    return SocketPool
+
+
+class Pool:
+    """Clients for one thread each, at most `limits.concurrency` of them in use at once.
+
+    clickhouse-connect's in-process client serialises its calls and its HTTP client shares mutable state, so threads do not
+    share them.
+    """
+
+    def __init__(self, opener: Opener, database: str, limits: Limits) -> None:
+        self._open = opener
+        self._database = database
+        self._limits = limits
+        self._slots = threading.BoundedSemaphore(limits.concurrency)
+        self._idle: queue.LifoQueue[Client] = queue.LifoQueue()
+        self._closed = False
+
+    @contextmanager
+    def client(self) -> Iterator[Client]:
+        """A client for the calling thread.
+
+        Raises:
+            BoundExceeded: every slot stayed busy for as long as one query may take.
+        """
+        if not self._slots.acquire(timeout=self._limits.query_seconds):
+            raise BoundExceeded(
+                f"{self._limits.concurrency} queries were running for {self._limits.query_seconds} s and none ended",
+                remedy="Ask again later, or raise the bound on concurrent queries.",
+            )
+        try:
+            client = self._take()
+            try:
+                yield client
+            except BaseException:
+                # Whatever state the failed call left in it goes with it.
+                client.close()
+                raise
+            if self._closed:
+                client.close()
+            else:
+                self._idle.put(client)
+        finally:
+            self._slots.release()
+
+    def close(self) -> None:
+        self._closed = True
+        while True:
+            try:
+                self._idle.get_nowait().close()
+            except queue.Empty:
+                return
+
+    def _take(self) -> Client:
+        try:
+            return self._idle.get_nowait()
+        except queue.Empty:
+            return self._open(self._database)

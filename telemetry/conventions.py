@@ -1,0 +1,47 @@
+"""The OpenTelemetry semantic conventions that the code knows: the one list of attribute and metric names.
+
+Source: OpenTelemetry semantic conventions, https://opentelemetry.io/docs/specs/semconv/ (resource and log data model).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+SERVICE_NAME: Final = "service.name"
+SERVICE_INSTANCE_ID: Final = "service.instance.id"
+K8S_POD_NAME: Final = "k8s.pod.name"
+HOST_NAME: Final = "host.name"
+CLOUD_REGION: Final = "cloud.region"
+K8S_CLUSTER_NAME: Final = "k8s.cluster.name"
+
+INSTANCE_ATTRIBUTES: Final = (SERVICE_INSTANCE_ID, K8S_POD_NAME, HOST_NAME)
+"""Resource attributes that name an instance of a service, most specific first."""
+
+SEVERITY_NUMBERS: Final = {
+    "TRACE": 1,
+    "DEBUG": 5,
+    "INFO": 9,
+    "INFORMATION": 9,
+    "NOTICE": 10,
+    "WARN": 13,
+    "WARNING": 13,
+    "ERROR": 17,
+    "ERR": 17,
+    "SEVERE": 17,
+    "CRITICAL": 21,
+    "CRIT": 21,
+    "ALERT": 21,
+    "FATAL": 21,
+    "PANIC": 21,
+    "EMERGENCY": 21,
+    "EMERG": 21,
+}
+"""Severity texts of common loggers as severity numbers (log data model, "Mapping of SeverityNumber")."""
+
+SEVERITY_NAMES: Final = ("", "TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
+"""Short names of the severity ranges; a number n belongs to range ceil(n / 4), and 0 means unspecified."""
+
+SPAN_ERROR: Final = "Error"
+SPAN_OK: Final = "Ok"
+SPAN_UNSET: Final = "Unset"
+"""Span status codes as the Collector's ClickHouse exporter writes them."""

@@ -1,0 +1,42 @@
+"""How much one query may cost a ClickHouse that may be in the middle of somebody's outage."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from middlewatch.records import Record
+
+_GIB = 1024**3
+
+
+class Limits(Record):
+    """The bounds of every query. What exceeds time or memory fails; what exceeds rows is cut short, and says so."""
+
+    query_seconds: int = Field(
+        default=30,
+        ge=1,
+        description="10 M spans are aggregated in 1-10 s on two cores; a query that needs more would be answered too late",
+    )
+    rows: int = Field(
+        default=500_000, ge=1, description="rows of one answer; answers are aggregates, so more than this is a mistake or an attack"
+    )
+    memory_bytes: int = Field(
+        default=4 * _GIB, ge=64 * 1024**2, description="memory of one query; a trace join over 10 M spans needs about 2 GiB"
+    )
+    concurrency: int = Field(
+        default=4, ge=1, description="queries at once from this process: one per kind of agent, so none waits for another kind"
+    )
+
+    def settings(self) -> dict[str, str]:
+        """The bounds as ClickHouse settings, sent with every query."""
+        return {
+            "max_execution_time": str(self.query_seconds),
+            "timeout_overflow_mode": "throw",
+            "max_memory_usage": str(self.memory_bytes),
+            # Half, so that grouping and sorting go to disk before the whole query fails.
+            "max_bytes_before_external_group_by": str(self.memory_bytes // 2),
+            "max_bytes_before_external_sort": str(self.memory_bytes // 2),
+            # One more than may be returned, so that "cut short" can be told from "just fits".
+            "max_result_rows": str(self.rows + 1),
+            "result_overflow_mode": "break",
+        }

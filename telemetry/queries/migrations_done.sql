@@ -1,0 +1,1 @@
+SELECT DISTINCT Number FROM schema_migrations ORDER BY Number

@@ -1,0 +1,5 @@
+-- Imported recordings of a tenant: all of them, or the named one.
+SELECT Recording AS name, Digest AS digest, Info AS info, Incidents AS incidents, Rows AS rows
+FROM recordings FINAL
+WHERE Tenant = {tenant:String} AND ({recording:String} = '' OR Recording = {recording:String})
+ORDER BY ImportedAt, Recording

@@ -1,0 +1,30 @@
+"""Fixtures that the whole suite shares."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import pytest
+
+from middlewatch.telemetry.clickhouse import ClickHouse
+from middlewatch.telemetry.limits import Limits
+
+_tenants = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouse]:
+    """The one embedded telemetry store of the test process, migrated. chdb allows one data directory a process.
+
+    Tests share it and stay apart by `tenant`.
+    """
+    with ClickHouse.embedded(tmp_path_factory.mktemp("telemetry"), Limits(query_seconds=20)) as database:
+        database.migrate()
+        yield database
+
+
+@pytest.fixture
+def tenant() -> str:
+    """A tenant that no other test uses."""
+    return f"tenant-{next(_tenants)}"
