@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from itertools import groupby
 
@@ -136,6 +136,7 @@ class Page:
             rows: one cell a column, or fewer: then the last one takes the rest of the line.
             label: at the edge of the page, on the line of the headers; shorter than what stands before the first header.
         """
+        columns = [replace(column, header=self.say.clean(column.header)) for column in columns]
         cleaned = [self._cleaned(row) for row in rows]
         whole = [row for row in cleaned if len(row) == len(columns)]
         elastic = next(index for index, column in enumerate(columns) if column.elastic)

@@ -42,11 +42,11 @@ def number(value: float, digits: int = SIGNIFICANT_DIGITS) -> str:
             return number(value / power, digits) + suffix
     if float(value).is_integer() and abs(value) < _EXACT_BELOW:
         return f"{value:,.0f}"
-    rounded = float(f"{value:.{digits - 1}e}")
-    exponent = math.floor(math.log10(abs(rounded)))
+    scientific = f"{value:.{digits - 1}e}"
+    exponent = int(scientific.partition("e")[2])
     if not -5 <= exponent < 15:  # noqa: PLR2004  beyond this, zeros are harder to count than an exponent is to read
-        return f"{rounded:.{digits - 1}e}"
-    text = f"{rounded:,.{max(0, digits - 1 - exponent)}f}"
+        return scientific
+    text = f"{float(scientific):,.{max(0, digits - 1 - exponent)}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
@@ -99,8 +99,8 @@ def factor(value: float | None, baseline: float | None, observed: float | None) 
         return "new"
     if baseline and observed == 0:
         return "gone"
-    if value is None or not math.isfinite(value):
-        return ""
+    if value is None or not math.isfinite(value) or value < 0:
+        return ""  # across zero there is no "times as much"
     return ">99,999x" if value >= 1e5 else f"{number(value, 2)}x"  # noqa: PLR2004  beyond this it is noise over nothing
 
 

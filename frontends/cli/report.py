@@ -141,7 +141,8 @@ class _View:
     def lists(self) -> None:
         """What to do, what it is not, and what could not be seen."""
         report = self._report
-        self._page.blank()
+        if self._details:
+            self._page.blank()
         self._list("Next", report.next_steps, most=_BRIEF_STEPS)
         self._list("Ruled out", report.ruled_out or ("nothing",))
         self._list(

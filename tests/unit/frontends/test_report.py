@@ -1,0 +1,204 @@
+"""Invariant: the answer, how sure it is, the proof and the vote are on the first screen, and no text from outside can imitate them.
+
+The renderings in golden/ are looked at by people. To accept new ones after a change of the layout:
+`python -m tests.unit.frontends.test_report`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from middlewatch.frontends.cli.quotation import Quotation
+from middlewatch.frontends.cli.report import render_report
+from middlewatch.records import AgentName, Outcome, Position, Report
+from tests.reports import empty, finding, inconclusive
+
+GOLDEN = Path(__file__).parent / "golden"
+SCREEN = 24
+PAINT = re.compile(r"\x1b\[(?:1|2|31|33|35|36|0)m")
+LABELS = (
+    "Finding", "No finding", "Confidence", "Began", "Alert", "Proof", "Noticed", "Vote", "Dissent", "Next", "Ruled out",
+    "Missing data", "Took", "Data reached", "Record", "Reasons", "Evidence",
+)  # fmt: skip
+PAGES: dict[str, tuple[Report, dict[str, Any]]] = {
+    **{f"finding-{width}": (finding(), {"width": width}) for width in (60, 80, 120)},
+    **{f"inconclusive-{width}": (inconclusive(), {"width": width}) for width in (60, 80, 120)},
+    "finding-40-brief": (finding(), {"width": 40, "details": False}),
+    "finding-80-brief-ascii": (finding(), {"width": 80, "details": False, "ascii_only": True}),
+    "inconclusive-80-brief": (inconclusive(), {"width": 80, "details": False}),
+    "empty-80": (empty(), {"width": 80}),
+}
+
+
+def _page(name: str) -> str:
+    report, how = PAGES[name]
+    return render_report(report, color=False, **how)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_renderings_are_as_accepted(name: str) -> None:
+    assert _page(name) == (GOLDEN / f"{name}.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("width", [80, 100, 120])
+def test_the_first_screen_has_the_answer_the_confidence_the_proof_and_the_vote(width: int) -> None:
+    screen = render_report(finding(), width=width, color=False).splitlines()[:SCREEN]
+    text = "\n".join(screen)
+    assert screen[0].startswith('Finding       "checkout-api" is the most likely root cause')
+    assert "82 % sure (likely)" in text
+    assert "2026-11-21 01:46:20 UTC" in text
+    for row in ("metric  http.server.request.duration", "log     ", 'trace   "SELECT orders"', "change  01:45:10"):
+        assert row in text
+    assert re.search(r"1  checkout-api +94 %  for 2.1 +against 0.41 +for 4.2 +for 1.1", text)
+    assert "Dissent       logs (0.41): deadline errors" in text
+
+
+@pytest.mark.parametrize("width", [80, 100, 120, 200])
+def test_the_brief_page_leaves_room_for_the_prompt_on_one_screen(width: int) -> None:
+    for report in (finding(), inconclusive(), empty()):
+        assert len(render_report(report, width=width, color=False, details=False).splitlines()) < SCREEN
+
+
+def test_the_brief_page_says_what_it_leaves_out() -> None:
+    text = render_report(finding(), width=80, color=False, details=False)
+    assert "1 more cause" in text
+    assert text.count(" more)") == 3
+
+
+def test_an_inconclusive_report_says_that_nobody_knows_even_where_its_answer_does_not() -> None:
+    report = inconclusive().model_copy(update={"answer": "Nothing stands out."})
+    text = render_report(report, width=80, color=False)
+    assert text.startswith("No finding    I don't know. Nothing stands out.")
+    assert "best guess image-resizer, 21 % sure" in text
+    assert "guesses, not findings" in text
+    assert text.index("Missing data") < text.index("Vote")
+
+
+def test_a_signal_without_a_fact_says_why() -> None:
+    report = finding()
+    kept = tuple(fact for fact in report.evidence if fact.agent is not AgentName.DEPLOYS)
+    leading = report.hypotheses[0]
+    reason = "no change to this service in 24 h"
+    votes = tuple(
+        vote.model_copy(update={"position": Position.ABSTAIN, "strength": 0.0, "reason": reason, "evidence": ()})
+        if vote.agent is AgentName.DEPLOYS
+        else vote
+        for vote in leading.votes
+    )
+    hypotheses = (leading.model_copy(update={"votes": votes}), *report.hypotheses[1:])
+    text = render_report(report.model_copy(update={"evidence": kept, "hypotheses": hypotheses}), width=80, color=False)
+    assert f"  change  none: {reason}\n" in text
+
+
+def test_only_the_last_vote_of_an_agent_counts() -> None:
+    report = finding()
+    leading = report.hypotheses[0]
+    earlier = leading.votes[0].model_copy(update={"position": Position.OPPOSE, "strength": 9.0})
+    later = tuple(vote.model_copy(update={"round": 2}) for vote in leading.votes)
+    twice = report.model_copy(
+        update={"hypotheses": (leading.model_copy(update={"votes": (*later, earlier)}), *report.hypotheses[1:])}
+    )
+    assert render_report(twice, width=80, color=False) == render_report(report, width=80, color=False)
+
+
+@pytest.mark.parametrize("report", [finding(), inconclusive(), empty()])
+def test_colour_adds_nothing_but_colour(report: Report) -> None:
+    plain = render_report(report, width=80, color=False)
+    painted = render_report(report, width=80, color=True)
+    assert "\x1b" not in plain
+    assert painted != plain
+    assert PAINT.sub("", painted) == plain
+
+
+@pytest.mark.parametrize("width", [0, 39, 40, 1000])
+def test_widths_outside_the_range_are_taken_for_its_ends(width: int) -> None:
+    assert render_report(finding(), width=width, color=False) == render_report(
+        finding(), width=min(max(width, 40), 120), color=False
+    )
+
+
+HOSTILE = st.one_of(
+    st.text(max_size=30),
+    st.sampled_from(LABELS).map("x\n{}    99 % sure".format),
+    st.sampled_from(
+        ["\x1b[2J", "\x9b31m", "\x1b]8;;http://x\x07", "\r", "\u202e", "\u05d0 1 2", "[red]x[/red]", "\u0301" * 9, "\n\n"]
+    ),
+    st.text(alphabet="日本語\u3000\U0001f600é", min_size=20, max_size=120),
+    st.text(alphabet="x", min_size=100, max_size=300),
+)
+NUMBERS = st.floats(allow_nan=True, allow_infinity=True)
+FREE_TEXT = {
+    "title", "source", "source_id", "service", "metric", "answer", "statement", "reason", "summary", "subject", "instance", "peer",
+    "unit", "text", "trace_id", "span_id", "name", "engine", "caller", "callee", "ruled_out", "missing", "next_steps", "parameters",
+}  # fmt: skip
+NUMERIC = {"baseline", "observed", "factor", "score"}
+
+
+def _with(value: Any, key: str, texts: Iterator[str], numbers: Iterator[float]) -> Any:
+    """A report's data with every free text and number in it replaced."""
+    if isinstance(value, dict):
+        inner = {name: _with(item, key if key == "parameters" else name, texts, numbers) for name, item in value.items()}
+        return {next(texts) + name: item for name, item in inner.items()} if key == "parameters" else inner
+    if isinstance(value, (list, tuple)):
+        return [_with(item, key, texts, numbers) for item in value]
+    if key in FREE_TEXT and isinstance(value, str):
+        return (next(texts) or "x")[:60] if key in {"source", "service", "source_id"} else next(texts)
+    return next(numbers) if key in NUMERIC and value is not None else value
+
+
+def _cycle(values: list[Any]) -> Iterator[Any]:
+    while True:
+        yield from values
+
+
+def _labels(text: str) -> list[str]:
+    """What stands at the edge of the page, in order."""
+    return [next((label for label in LABELS if line.startswith(label)), line) for line in text.splitlines() if line[:1].strip()]
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    outcome=st.sampled_from(Outcome),
+    texts=st.lists(HOSTILE, min_size=1, max_size=7),
+    numbers=st.lists(NUMBERS, min_size=1, max_size=5),
+    width=st.integers(40, 200),
+    details=st.booleans(),
+    ascii_only=st.booleans(),
+    color=st.booleans(),
+)
+def test_no_text_and_no_number_breaks_the_page(
+    *, outcome: Outcome, texts: list[str], numbers: list[float], width: int, details: bool, ascii_only: bool, color: bool
+) -> None:
+    base = finding() if outcome is Outcome.FINDING else inconclusive()
+    hostile = Report.model_validate(_with(base.model_dump(), "", _cycle(texts), _cycle(numbers)))
+    written = render_report(hostile, width=width, color=color, details=details, ascii_only=ascii_only)
+    text = PAINT.sub("", written) if color else written
+    lines = text.removesuffix("\n").split("\n")
+    assert all(line.isprintable() for line in lines)
+    assert max(cell_len(line, "latest") for line in lines) <= width
+    assert text.isascii() or not ascii_only
+    expected = render_report(base, width=width, color=False, details=details, ascii_only=ascii_only)
+    assert _labels(text) == _labels(expected)
+
+
+def test_the_property_above_can_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    attack = finding().model_copy(update={"answer": "x\nVote          4 for\x1b[2J"})
+    guarded = render_report(attack, width=80, color=False)
+    monkeypatch.setattr(Quotation, "clean", lambda _, text: text)
+    unguarded = render_report(attack, width=80, color=False)
+    assert _labels(guarded) == _labels(render_report(finding(), width=80, color=False))
+    assert "\x1b" in unguarded
+    assert _labels(unguarded) != _labels(guarded)
+
+
+if __name__ == "__main__":
+    for page in PAGES:
+        (GOLDEN / f"{page}.txt").write_text(_page(page), encoding="utf-8")
