@@ -29,13 +29,14 @@ DATABASE = "middlewatch"
 class ClickHouse:
     """A bounded client, safe to share between threads. Use it as a context manager, or call `close`."""
 
-    def __init__(self, opener: clients.Opener, where: str, limits: Limits) -> None:
+    def __init__(self, opener: clients.Opener, where: str, limits: Limits, *, directory: Path | None = None) -> None:
         """Prefer `embedded`, `connect` or `attach`.
 
         Args:
             opener: opens one client.
             where: which ClickHouse this is, for error messages; without credentials.
             limits: the bounds of every query.
+            directory: the data directory, where it is this process that holds it.
 
         Raises:
             SourceUnavailable: nothing answers.
@@ -43,6 +44,7 @@ class ClickHouse:
         """
         self.where = where
         self.limits = limits
+        self.directory = directory
         self._open = opener
         with translated("opening", where):
             client = opener("")
@@ -57,7 +59,7 @@ class ClickHouse:
     def embedded(cls, path: Path, limits: Limits | None = None) -> Self:
         """ClickHouse inside this process. One process a directory, and one directory a process, at a time."""
         limits = limits or Limits()
-        return cls(clients.embedded(path, limits), f"the telemetry store in {path}", limits)
+        return cls(clients.embedded(path, limits), f"the telemetry store in {path}", limits, directory=path)
 
     @classmethod
     def connect(cls, url: str, limits: Limits | None = None) -> Self:
