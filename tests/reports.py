@@ -332,7 +332,7 @@ def finding() -> Report:
             'just before, deploy of "2.3.1" to "checkout-api" by "ci", 70 s before the onset.'
         ),
         confidence=0.82,
-        change_probability=0.985,
+        change_probability=0.875,
         onset=at("01:46:20"),
         hypotheses=hypotheses,
         ranking=tuple(ServiceScore(service=row.hypothesis.service, score=row.score) for row in hypotheses),

@@ -132,7 +132,11 @@ class _View:
         remark = _tally(self._leading) if finding else "guesses, not findings"
         remark += (f"; {_count(hidden, 'more cause')}" if hidden else "") + "; strength in nats"
         page.heading("Vote", Span(remark, Tone.SOFT if finding else Tone.WAIT))
-        page.table(_VOTE_COLUMNS, [self._vote_row(row) for row in shown])
+        rows = [self._vote_row(row) for row in shown]
+        if self._details or not finding:
+            others = max(0.0, 1.0 - sum(self._chance(row) for row in report.hypotheses))
+            rows.append((Span(""), Span("none of these"), Span(quantity.percent(others)), *[Span("")] * len(AgentName)))
+        page.table(_VOTE_COLUMNS, rows)
         for vote in _latest(self._leading.votes).values():
             if vote.agent in self._leading.dissent or vote.position is Position.OPPOSE:
                 write = page.entry if self._details else page.short_entry
@@ -280,12 +284,15 @@ class _View:
     def _vote_row(self, row: RankedHypothesis) -> Row:
         votes = _latest(row.votes)
         stances = [_stance(votes[agent]) if agent in votes else Span("no vote", Tone.SOFT) for agent in AgentName]
-        return (
-            Span(str(row.rank)),
-            Span(self._name(row.hypothesis.service), Tone.STRONG),
-            Span(quantity.percent(row.share)),
-            *stances,
-        )
+        chance = Span(quantity.percent(self._chance(row)))
+        return (Span(str(row.rank)), Span(self._name(row.hypothesis.service), Tone.STRONG), chance, *stances)
+
+    def _chance(self, row: RankedHypothesis) -> float:
+        """The probability that this is the cause: its share, which takes for granted that one of the hypotheses is, times the
+        probability of that, which follows from the confidence in the first of them.
+        """
+        first = self._report.hypotheses[0]
+        return min(1.0, row.share * self._report.confidence / first.share) if first.share else 0.0
 
     def _reached(self) -> list[str]:
         texts = []
@@ -315,7 +322,7 @@ _FACT_COLUMNS = (
 _VOTE_COLUMNS = (
     Column(),
     Column("cause", elastic=True),
-    Column("share", right=True, prefix="share "),
+    Column("chance", right=True, prefix="chance "),
     *(Column(agent.value, prefix=f"{agent.value} ") for agent in AgentName),
 )
 

@@ -57,7 +57,7 @@ def test_the_first_screen_has_the_answer_the_confidence_the_proof_and_the_vote(w
     assert "2026-11-21 01:46:20 UTC" in text
     for row in ("metric  http.server.request.duration", "log     ", 'trace   "SELECT orders"', "change  01:45:10"):
         assert row in text
-    assert re.search(r"1  checkout-api +94 %  for 2.1 +against 0.41 +for 4.2 +for 1.1", text)
+    assert re.search(r"1  checkout-api +82 %  for 2.1 +against 0.41 +for 4.2 +for 1.1", text)
     assert "Dissent       logs (0.41): deadline errors" in text
 
 
@@ -71,6 +71,15 @@ def test_the_brief_page_says_what_it_leaves_out() -> None:
     text = render_report(finding(), width=80, color=False, details=False)
     assert "1 more cause" in text
     assert text.count(" more)") == 3
+
+
+@pytest.mark.parametrize("report", [finding(), inconclusive()])
+def test_the_chances_add_up_and_the_first_is_the_confidence(report: Report) -> None:
+    text = render_report(report, width=120, color=False)
+    table = text[text.index("     cause") : text.index("none of these") + 40]
+    chances = [int(number) for number in re.findall(r"(\d+) %", table)]
+    assert chances[0] == round(100 * report.confidence)
+    assert sum(chances) == pytest.approx(100, abs=2)
 
 
 def test_an_inconclusive_report_says_that_nobody_knows_even_where_its_answer_does_not() -> None:
