@@ -89,14 +89,15 @@ def _disk(settings: Settings) -> Check:
 
 def _store(app: App) -> Iterator[Check]:
     health = app.store.health()
-    limit = app.settings.redis_memory_mib
-    full = health.memory_bytes > limit * MIB
+    limit = f" of {health.memory_limit_bytes // MIB}" if health.memory_limit_bytes is not None else ""
     yield Check(
         name="context store",
-        health=Health.BROKEN if full else Health.NOTICE if health.warnings else Health.OK,
-        found=f"Redis {health.version}, epoch {health.epoch}, {health.memory_bytes // MIB} of {limit} MiB"
-        + "".join(f"; {w}" for w in health.warnings),
-        remedy="Archive sooner (MIDDLEWATCH_RETENTION_HOURS) or raise MIDDLEWATCH_REDIS_MEMORY_MIB." if full else "",
+        health=Health.NOTICE if health.problems else Health.OK,
+        found=f"Redis {health.server_version}, epoch {health.epoch}, {health.memory_used_bytes // MIB}{limit} MiB in use"
+        + "".join(f"; {problem}" for problem in health.problems),
+        remedy="Set what is recommended in the server's configuration; archive sooner (MIDDLEWATCH_RETENTION_HOURS) where it is full."
+        if health.problems
+        else "",
     )
     dead = app.store.dead_tasks(app.settings.tenant)
     if dead:

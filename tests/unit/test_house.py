@@ -1,0 +1,70 @@
+"""Invariants: the package is the folders at the root, nothing but the settings reads the environment, and no system is named."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "src" / "middlewatch"
+FOLDERS = ("agents", "approval", "context_store", "evals", "frontends", "records", "telemetry", "tools")
+SOURCES = sorted(
+    file for folder in (*FOLDERS, "src/middlewatch") for file in (ROOT / folder).rglob("*.py") if not (ROOT / folder).is_symlink()
+)
+DATASETS = ROOT.parent / "shared" / "datasets"
+
+
+def test_every_folder_has_its_relative_link_and_there_are_no_others() -> None:
+    links = {link.name: link.readlink() for link in PACKAGE.iterdir() if link.is_symlink()}
+    assert links == {name: Path("../..") / name for name in FOLDERS}
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_every_folder_with_modules_is_a_package(folder: str) -> None:
+    inside = {file.parent for file in (ROOT / folder).rglob("*.py")}
+    assert [str(f.relative_to(ROOT)) for f in sorted(inside) if not (f / "__init__.py").exists()] == []
+
+
+def test_only_the_settings_read_the_environment() -> None:
+    reads = re.compile(r"\bos\.(environ|getenv)\b|\bgetenv\(")
+    readers = {
+        str(f.relative_to(ROOT))
+        for f in SOURCES
+        if "src/middlewatch/" not in str(f) or f.parent == PACKAGE
+        if reads.search(f.read_text())
+    }
+    # Processes that the lab starts are configured through their environment, as any service is.
+    assert {r for r in readers if not r.startswith("evals/lab/")} <= {"src/middlewatch/settings.py"}
+
+
+def test_modules_stay_readable_in_size() -> None:
+    assert {str(f.relative_to(ROOT)): n for f in SOURCES if (n := len(f.read_text().splitlines())) > 420} == {}
+
+
+def test_no_name_of_a_development_system_stands_in_the_analyses() -> None:
+    """The ranking must work on systems it has never seen."""
+    if not DATASETS.exists():
+        pytest.skip("the development recordings are not beside this checkout")
+    names = set()
+    for labels in DATASETS.rglob("labels.jsonl"):
+        names |= set(re.findall(r'"root_cause_service": "([^"]{4,})"', labels.read_text()))
+    names |= {"train-ticket", "trainticket", "petshop", "nezha", "hipster", "boutique"}
+    # Names that are ordinary English words cannot be told from prose.
+    names -= {"frontend"}
+    found = [
+        (str(file.relative_to(ROOT)), name)
+        for folder in ("agents", "tools", "telemetry", "context_store", "records")
+        for file in (ROOT / folder).rglob("*.*")
+        if file.suffix in {".py", ".sql", ".lua"}
+        for name in names
+        if name.lower() in file.read_text().lower()
+    ]
+    assert found == []
+
+
+def test_public_modules_say_what_they_are() -> None:
+    silent = [str(f.relative_to(ROOT)) for f in SOURCES if not ast.get_docstring(ast.parse(f.read_text()))]
+    assert silent == []
