@@ -150,7 +150,8 @@ class Page:
             self._lines += [(Span(label, Tone.STRONG),)] if label else []
         else:
             widths[elastic] = min(widths[elastic], room)
-            self._aligned(columns, [Span(column.header, Tone.SOFT) for column in columns], widths)
+            if label or any(column.header for column in columns):
+                self._aligned(columns, [Span(column.header, Tone.SOFT) for column in columns], widths)
             if label:
                 headers = "".join(span.text for span in self._lines[-1])
                 self._lines[-1] = (Span(label, Tone.STRONG), Span(headers[len(label) :], Tone.SOFT))

@@ -35,6 +35,13 @@ _WHOLE = {
     "investigation.cancelled": "cancelled",
     "investigation.stalled": "stalled: no task is left that could go on, a person must look",
 }
+_TONES = {
+    "task.claimed": Tone.WORK,
+    "task.finished": Tone.PLAIN,
+    "task.failed": Tone.WAIT,
+    "task.reaped": Tone.WAIT,
+    "task.dead": Tone.FAULT,
+}
 _ORCHESTRATOR = "orchestrator"
 
 
@@ -68,8 +75,8 @@ class _Step:
         if kind == "task.ready":
             return ""
         if kind == "task.claimed":
-            attempt = self._count("attempt")
-            return self._doing + (f", attempt {attempt}" if attempt > 1 else "")
+            counts = (("round", self.round), ("attempt", self._count("attempt")))
+            return ", ".join([self._doing, *(f"{name} {count}" for name, count in counts if count > 1)])
         if kind == "evidence.appended":
             return _counted(self._count("written"), "fact", "facts")
         if kind == "task.finished":
@@ -112,6 +119,7 @@ class _Line:
     since: float = 0.0
     took: float | None = 0.0
     """Seconds of its last task; None while it works on one."""
+    tone: Tone = Tone.SOFT
 
 
 @dataclass(slots=True)
@@ -121,16 +129,15 @@ class _Board:
     clock: Callable[[], float]
     started: float
     headline: str = "starting"
-    round: int = 0
     facts: int = 0
     lines: dict[str, _Line] = field(default_factory=lambda: {agent.value: _Line() for agent in AgentName})
 
     def apply(self, step: _Step) -> None:
-        self.round = max(self.round, step.round)
         self.facts += step.facts
         who, words = step.who, step.words
-        if who in {"", _ORCHESTRATOR}:
+        if who == _ORCHESTRATOR or step.event.kind in _WHOLE:
             self.headline = words or self.headline
+        if who in {"", _ORCHESTRATOR}:
             return
         line = self.lines.setdefault(who, _Line())
         line.facts += step.facts
@@ -140,19 +147,23 @@ class _Board:
         elif words and step.event.kind != "evidence.appended":
             line.took = line.took if line.took is not None else self.clock() - line.since
             line.words = words
+        line.tone = _TONES.get(step.event.kind, line.tone)
 
     def page(self, width: int, say: Quotation) -> Page:
         page = Page(width, say)
-        parts = [f"round {self.round}"] if self.round > 1 else []
-        parts += [self.headline, _counted(self.facts, "fact", "facts"), quantity.duration(self.clock() - self.started)]
+        parts = [self.headline, _counted(self.facts, "fact", "facts"), quantity.duration(self.clock() - self.started)]
         page.heading("Investigating", Span(", ".join(parts)))
         rows = []
         for name, line in self.lines.items():
             seconds = self.clock() - line.since if line.took is None else line.took
-            tone = Tone.WORK if line.took is None else Tone.PLAIN
             facts = _counted(line.facts, "fact", "facts") if line.facts else ""
             rows.append(
-                (Span(name), Span(line.words, tone), Span(facts), Span(quantity.duration(seconds) if seconds else "", Tone.SOFT))
+                (
+                    Span(name),
+                    Span(line.words, line.tone),
+                    Span(facts),
+                    Span(quantity.duration(seconds) if seconds else "", Tone.SOFT),
+                )
             )
         page.table((Column(), Column(elastic=True), Column(right=True), Column(right=True)), rows)
         return page
@@ -193,7 +204,7 @@ class Progress:
         self._live = (
             Live(
                 console=self._console,
-                get_renderable=self._frame,
+                get_renderable=self.frame,
                 refresh_per_second=_FRAMES_PER_SECOND,
                 transient=True,
                 redirect_stdout=False,
@@ -222,7 +233,8 @@ class Progress:
             self._stream.write(self._say.clean(f"{event.at:%H:%M:%S} {said}") + "\n")
             self._stream.flush()
 
-    def _frame(self) -> Text:
+    def frame(self) -> Text:
+        """What a terminal shows now."""
         with self._lock:
             page = self._board.page(self._console.width - 1, self._say)
         frame = Text.from_ansi(page.text(color=self._color), no_wrap=True, overflow="crop")
