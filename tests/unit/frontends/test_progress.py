@@ -137,7 +137,7 @@ def test_on_a_terminal_there_is_a_line_for_each_agent() -> None:
 
 
 def test_a_second_round_is_said() -> None:
-    frame, _ = _last_frame(INVESTIGATION)
+    frame, _ = _last_frame(INVESTIGATION[:-1])
     assert "round 2" in frame[0]
 
 
