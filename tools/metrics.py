@@ -6,11 +6,9 @@ services in up to twenty windows before the incident (`metric_scores`).
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import numpy as np
 
-from middlewatch.records import AgentName, Assessment, Brief, Edge, Freshness, Window
+from middlewatch.records import AgentName, Assessment, Brief, Edge, Freshness
 from middlewatch.records.errors import MiddlewatchError
 from middlewatch.telemetry.sources import Sources
 from middlewatch.tools import metric_evidence
@@ -18,10 +16,7 @@ from middlewatch.tools.metric_deviations import Deviations, measure
 from middlewatch.tools.metric_scores import discounted, evidence, service_scores, units_of
 from middlewatch.tools.metric_series import SeriesMatrix, load_series
 from middlewatch.tools.metric_symptom import UNREACHABLE, co_moving, symptom_rarity
-from middlewatch.tools.service_map import callees, reachable, service_map
-
-MAP_SECONDS = 900.0
-"""How far back from the end of the window calls are looked at for the service map; a map needs minutes, not the whole history."""
+from middlewatch.tools.service_map import callees, reachable, recent_map
 
 
 def assess_metrics(sources: Sources, brief: Brief) -> Assessment:
@@ -70,10 +65,8 @@ def assess_metrics(sources: Sources, brief: Brief) -> Assessment:
 
 def _map(sources: Sources, brief: Brief) -> tuple[tuple[Edge, ...], tuple[str, ...]]:
     """The service map, which refines the scores but is not needed for them."""
-    end = brief.incident.end
-    start = max(min(brief.incident.start, end - timedelta(seconds=MAP_SECONDS)), brief.baseline.start)
     try:
-        return service_map(sources, Window(start=start, end=end)), ()
+        return recent_map(sources, brief), ()
     except MiddlewatchError as error:
         return (), (f"metrics were compared without a service map: {error.message}",)
 

@@ -5,16 +5,21 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from typing import cast
 
 import numpy as np
 
-from middlewatch.records import Edge, Window
+from middlewatch.records import Brief, Edge, Window
 from middlewatch.telemetry.sources import Answer, Sources
 from middlewatch.tools.baseline import Floats
 
 COARSEST_STEPS = 4
 """Steps that the map's window is read in. The map needs totals only, and few steps are few rows."""
+
+MAP_SECONDS = 900.0
+"""How far back from the end of the window calls are looked at where no window is asked for; a map needs minutes, not the whole
+history."""
 
 
 def service_map(sources: Sources, window: Window) -> tuple[Edge, ...]:
@@ -26,6 +31,13 @@ def service_map(sources: Sources, window: Window) -> tuple[Edge, ...]:
     """
     step_seconds = max(1, math.ceil(window.seconds / COARSEST_STEPS))
     return edges_of(sources.traces.edges(window, step_seconds=step_seconds))
+
+
+def recent_map(sources: Sources, brief: Brief) -> tuple[Edge, ...]:
+    """The service map of the incident and at least the quarter of an hour before the end of it."""
+    end = brief.incident.end
+    start = max(min(brief.incident.start, end - timedelta(seconds=MAP_SECONDS)), brief.baseline.start)
+    return service_map(sources, Window(start=start, end=end))
 
 
 def edges_of(answer: Answer) -> tuple[Edge, ...]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 LONGEST_QUOTATION = 120
 """Characters of a quotation; longer text is cut, so that a summary stays one line."""
@@ -35,6 +35,18 @@ def quantity(value: float, unit: str = "") -> str:
 def clock(moment: datetime) -> str:
     """A time of day, such as ``02:03:15 UTC``."""
     return f"{moment.astimezone(UTC):%H:%M:%S} UTC"
+
+
+def duration(span: timedelta) -> str:
+    """A length of time in its two largest units that matter to a reader, such as ``40 s``, ``14 min`` or ``2 h 5 min``."""
+    seconds = abs(round(span.total_seconds()))
+    if seconds < 120:  # noqa: PLR2004  up to two minutes, seconds read better
+        return f"{seconds} s"
+    minutes = round(seconds / 60)
+    if minutes < 120:  # noqa: PLR2004  up to two hours, minutes read better
+        return f"{minutes} min"
+    hours, rest = divmod(minutes, 60)
+    return f"{hours} h {rest} min" if rest else f"{hours} h"
 
 
 def listed(names: list[str], most: int = 5) -> str:

@@ -1,0 +1,214 @@
+"""The deploy correlator: what was changed shortly before, and what of it is innocent.
+
+A change alone proves nothing, so it earns little: at most the odds that any incident stems from a change. Whether the changed
+service deviates is for the analyses of the other signals to say.
+
+The weight of a change is the product of how common its kind is among triggers, how recent it is, whether the symptom's service
+depends on the changed one, and how often the same kind of change of the same service went well before. A service is given
+``ln(1 + 7/3 * its share of the weights)`` nats.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import cast
+
+from middlewatch.records import AgentName, Anomaly, AnomalyKind, Assessment, Brief, ChangeKind, Sample, Window
+from middlewatch.records.errors import MiddlewatchError
+from middlewatch.telemetry.sources import Answer, Sources
+from middlewatch.tools.service_map import reachable, recent_map
+from middlewatch.tools.wording import clock, duration, quoted
+
+LOOKBACK_SECONDS = 1800.0
+"""Changes are suspects from this long before the incident. By then their weight has fallen to an eighth."""
+DELAY_SECONDS = 900.0
+"""Mean time from a change to its effect, taken as exponential: roll-outs and caches take minutes, and a release is commonly watched
+for a quarter of an hour. Chosen, not measured."""
+CHANGE_ODDS = 0.7 / 0.3
+"""Odds that an incident stems from a change at all: roughly 70 % of outages do (Beyer et al., Site Reliability Engineering, 2016,
+chapter 1). All suspects share them."""
+KIND_WEIGHTS = {
+    ChangeKind.DEPLOY: 1.0,
+    ChangeKind.MIGRATION: 1.0,
+    ChangeKind.CONFIG: 31 / 37,
+    ChangeKind.FLAG: 31 / 37,
+    ChangeKind.SCALE: 5 / 37,
+}
+"""Outage triggers at Google, 2010-2017: binary push 37 %, configuration push 31 %, capacity management 5 % (Beyer et al., The Site
+Reliability Workbook, 2018, appendix C). A flag is configuration; a migration is not listed and counts as what it ships with."""
+UNREACHABLE = 0.1
+"""Weight of a change to a service that the symptom's does not depend on, as far as the service map shows: trouble travels along
+calls, rarely through what services share without calling one another."""
+CLEARED_NATS = 0.2
+"""A change that raises the odds by less than a fifth is cleared."""
+ROUTINE = 3
+"""So many changes of the same kind to the same service before are worth a word."""
+LATE = 0.25
+"""A recency below this deserves a word: three of four changes that cause harm would have shown it sooner."""
+FACTS = 10
+"""Changes shown as evidence, the most suspect first."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """One row of the answer."""
+
+    time: datetime
+    service: str
+    kind: str
+    version: str
+    actor: str
+    description: str
+
+    @property
+    def name(self) -> str:
+        version = f" {quoted(self.version)}" if self.version else ""
+        return f"{self.kind}{version} of {quoted(self.service)} at {clock(self.time)}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Suspect:
+    """A change with its weight, and in words what speaks for or against it."""
+
+    change: _Change
+    weight: float
+    remarks: tuple[str, ...]
+
+
+def assess_deploys(sources: Sources, brief: Brief) -> Assessment:
+    """Score every service that was changed shortly before the incident, and clear the changes that are innocent.
+
+    Args:
+        sources: what may be read; changes, and traces for the service map only.
+        brief: the incident, whose onset lies anywhere between the start of `incident` and the detection.
+
+    Returns:
+        Scores in nats of the changed services only; 0 for one whose changes are cleared. That nothing changed clears nobody.
+    """
+    answer = sources.changes.changes(Window(start=_history_start(brief), end=brief.incident.end))
+    changes = _rows(answer)
+    suspicious_from = brief.incident.start - timedelta(seconds=LOOKBACK_SECONDS)
+    recent = [change for change in changes if change.time >= suspicious_from]
+    notes = (answer.bound,) if answer.bound else ()
+    if not changes and answer.freshness.watermark is None:
+        nothing = "no change events in this telemetry"
+        return Assessment(agent=AgentName.DEPLOYS, scores={}, freshness=(answer.freshness,), notes=(nothing, *notes))
+    if not recent:
+        nothing = f"no change was recorded between {clock(suspicious_from)} and {clock(brief.incident.end)}"
+        return Assessment(agent=AgentName.DEPLOYS, scores={}, freshness=(answer.freshness,), notes=notes, cleared=(nothing,))
+    dependencies, map_notes = _dependencies(sources, brief)
+    suspects = [_suspect(change, changes, dependencies, brief) for change in recent]
+    total = max(1.0, sum(suspect.weight for suspect in suspects))
+    nats = [math.log1p(CHANGE_ODDS * suspect.weight / total) for suspect in suspects]
+    weights: dict[str, float] = {change.service: 0.0 for change in recent}
+    for suspect, strength in zip(suspects, nats, strict=True):
+        if strength >= CLEARED_NATS:
+            weights[suspect.change.service] += suspect.weight
+    blamed = sorted(((n, s) for n, s in zip(nats, suspects, strict=True) if n >= CLEARED_NATS), key=lambda pair: -pair[0])
+    return Assessment(
+        agent=AgentName.DEPLOYS,
+        scores={service: math.log1p(CHANGE_ODDS * weight / total) for service, weight in sorted(weights.items())},
+        anomalies=tuple(_anomaly(suspect, strength, answer, brief) for strength, suspect in blamed[:FACTS]),
+        freshness=(answer.freshness,),
+        notes=(*notes, *map_notes),
+        cleared=tuple(_cleared(s) for n, s in zip(nats, suspects, strict=True) if n < CLEARED_NATS),
+    )
+
+
+def recency(change: datetime, earliest: datetime, detected: datetime) -> float:
+    """The weight of a change by its time: exp(-delay / 15 min), averaged over an onset anywhere in ``[earliest, detected]``.
+
+    0 for a change at or after the detection. One within the interval counts for those onsets that it precedes.
+
+    Args:
+        change: when the change was made.
+        earliest: the earliest onset.
+        detected: the latest onset.
+    """
+    if change >= detected:
+        return 0.0
+    to_first = max((earliest - change).total_seconds(), 0.0)
+    to_last = (detected - change).total_seconds()
+    span = max((detected - earliest).total_seconds(), 1.0)
+    weight = DELAY_SECONDS / span * (math.exp(-to_first / DELAY_SECONDS) - math.exp(-to_last / DELAY_SECONDS))
+    return min(weight, 1.0)
+
+
+def _suspect(change: _Change, history: Sequence[_Change], dependencies: dict[str, int], brief: Brief) -> _Suspect:
+    detected = brief.alert.detected_at
+    if change.time >= detected:
+        return _Suspect(change, 0.0, (f"came {duration(change.time - detected)} after the detection, so it cannot be the cause",))
+    recent = recency(change.time, min(brief.incident.start, detected), detected)
+    weight = _kind_weight(change.kind) * recent
+    remarks = [f"{duration(detected - change.time)} before the detection"]
+    if recent < LATE:
+        remarks.append("long for a change to take effect")
+    symptom = brief.alert.symptom
+    if symptom is not None and len(dependencies) > 1:
+        distance = dependencies.get(change.service)
+        if distance is None:
+            weight *= UNREACHABLE
+            remarks.append(f"{quoted(symptom.service)} does not depend on it as far as the service map shows")
+        elif distance:
+            remarks.append(f"{quoted(symptom.service)} depends on it")
+        else:
+            remarks.append("it is the service with the symptom")
+    before = sum(1 for c in history if c.time < change.time and (c.service, c.kind) == (change.service, change.kind))
+    weight *= 2.0 / (
+        before + 2.0
+    )  # rule of succession: the chance that the next one goes wrong when n went well, over that at n = 0
+    if before >= ROUTINE:
+        remarks.append(f"a routine, {before} of its kind went before it")
+    return _Suspect(change, weight, tuple(remarks))
+
+
+def _kind_weight(kind: str) -> float:
+    return next((weight for known, weight in KIND_WEIGHTS.items() if known.value == kind), KIND_WEIGHTS[ChangeKind.CONFIG])
+
+
+def _history_start(brief: Brief) -> datetime:
+    return min(brief.baseline.start, brief.incident.start - timedelta(seconds=LOOKBACK_SECONDS))
+
+
+def _dependencies(sources: Sources, brief: Brief) -> tuple[dict[str, int], tuple[str, ...]]:
+    symptom = brief.alert.symptom
+    if symptom is None:
+        return {}, ()
+    try:
+        return reachable(recent_map(sources, brief), symptom.service), ()
+    except MiddlewatchError as error:
+        return {}, (f"changes were judged without a service map: {error.message}",)
+
+
+def _cleared(suspect: _Suspect) -> str:
+    first, *others = suspect.remarks
+    linked = first if first.startswith("came") else f"was made {first}"
+    return f"{suspect.change.name} {linked}{''.join(f'; {remark}' for remark in others)}"
+
+
+def _anomaly(suspect: _Suspect, strength: float, answer: Answer, brief: Brief) -> Anomaly:
+    change = suspect.change
+    described = f"{change.kind} {change.version} by {change.actor or 'unknown'}: {change.description}"
+    return Anomaly(
+        kind=AnomalyKind.CHANGE,
+        service=change.service,
+        subject=f"{change.kind} {change.version} at {change.time.isoformat()}"[:2000],
+        onset=change.time,
+        strength=strength,
+        window=Window(start=brief.incident.start - timedelta(seconds=LOOKBACK_SECONDS), end=brief.incident.end),
+        summary=f"{change.name}, {'; '.join(suspect.remarks)}",
+        query=answer.query,
+        samples=(Sample(time=change.time, text=described[:2000]),),
+    )
+
+
+def _rows(answer: Answer) -> list[_Change]:
+    texts = [
+        cast("list[str | None]", answer.table.column(name).to_pylist())
+        for name in ("service", "kind", "version", "actor", "description")
+    ]
+    times = cast("list[datetime]", answer.table.column("time").to_pylist())
+    return [_Change(time, *(text or "" for text in row)) for time, *row in zip(times, *texts, strict=True)]
