@@ -1,0 +1,1 @@
+"""All durable state, on Redis: investigations, tasks, claims, evidence, hypotheses and votes."""

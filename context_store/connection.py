@@ -1,0 +1,123 @@
+"""The way to Redis: how to connect, when to try again, and what to say when it refuses.
+
+redis-py retries ten times by default, with a new request each time; that doubled claims (measured), so its own retries are
+off. Here a call is repeated only on a lost connection or a server that is still starting, and always with the same arguments:
+every script knows a request that it has seen and gives the same answer again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import (
+    AuthenticationError,
+    BusyLoadingError,
+    ClusterDownError,
+    MasterDownError,
+    NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+    TryAgainError,
+)
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.retry import Retry
+
+from middlewatch.records.errors import Misconfigured, StoreFull, StoreUnavailable
+
+T = TypeVar("T")
+
+PATIENCE_SECONDS = 10.0
+"""How long a call waits for a server that restarts or fails over; Sentinel's failover takes a few seconds."""
+
+SOCKET_TIMEOUT_SECONDS = 5.0
+PROBLEM_FILE = "problem"
+"""Beside the socket of an embedded server: one line of why it does not run, written by whoever supervises it."""
+
+_FIRST_PAUSE_SECONDS = 0.02
+_LONGEST_PAUSE_SECONDS = 0.5
+_PASSING = (
+    RedisConnectionError,
+    RedisTimeoutError,
+    BusyLoadingError,
+    ReadOnlyError,  # a master that became a replica; the next connection finds the new one
+    MasterDownError,
+    ClusterDownError,
+    TryAgainError,
+)
+
+
+def connect(url: str) -> Redis:
+    """A client for a server by URL: ``redis://``, ``rediss://`` (TLS) or ``unix://``. Nothing is sent yet.
+
+    Raises:
+        Misconfigured: when the URL cannot be understood.
+    """
+    try:
+        return Redis.from_url(
+            url,
+            decode_responses=True,
+            socket_timeout=SOCKET_TIMEOUT_SECONDS,
+            socket_connect_timeout=SOCKET_TIMEOUT_SECONDS,
+            retry=Retry(NoBackoff(), 0),
+        )
+    except ValueError:  # its text may repeat the password
+        raise Misconfigured(
+            "the Redis URL cannot be used", remedy="Write it as redis://host:6379/0, rediss://host:6379/0 or unix:///path."
+        ) from None
+
+
+def patiently(redis: Redis, operation: Callable[[], T], *, patience_seconds: float = PATIENCE_SECONDS) -> T:
+    """Run an operation that may be repeated; wait for a server that is away for a moment.
+
+    Raises:
+        StoreUnavailable: when the server stays away, or refuses.
+        StoreFull: when the server is out of memory.
+    """
+    deadline = time.monotonic() + patience_seconds
+    pause = _FIRST_PAUSE_SECONDS
+    while True:
+        try:
+            return operation()
+        except RedisError as error:
+            if not _passes(error) or time.monotonic() + pause > deadline:
+                raise _explained(redis, error) from error
+        time.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+
+
+def _passes(error: RedisError) -> bool:
+    # AuthenticationError is a ConnectionError in redis-py, and waiting does not mend it.
+    return isinstance(error, _PASSING) and not isinstance(error, AuthenticationError)
+
+
+def _explained(redis: Redis, error: RedisError) -> StoreUnavailable | StoreFull:
+    """One clear line for what Redis answered."""
+    if isinstance(error, OutOfMemoryError) or str(error).startswith("OOM"):
+        return StoreFull(remedy="Raise Redis' maxmemory, or archive closed investigations sooner.")
+    if isinstance(error, AuthenticationError | NoPermissionError):
+        return StoreUnavailable(f"Redis refuses this user: {error}", remedy="Mend the user and password in the Redis URL.")
+    if isinstance(error, ResponseError) and str(error).startswith("MISCONF"):
+        return StoreUnavailable(
+            "Redis cannot write to its disk and refuses writes", remedy="Free space on Redis' disk; work goes on by itself then."
+        )
+    if _passes(error):
+        return StoreUnavailable(f"the context store does not answer: {error}", remedy=_remedy(redis))
+    return StoreUnavailable(f"Redis refuses: {error}", remedy="middlewatch needs Redis 6.2 or newer, with Lua scripts allowed.")
+
+
+def _remedy(redis: Redis) -> str:
+    path = redis.connection_pool.connection_kwargs.get("path")
+    if path is None:
+        return "Check that Redis runs and that its URL is right."
+    try:
+        return Path(path).with_name(PROBLEM_FILE).read_text(encoding="utf-8").strip()
+    except OSError:
+        return "The process that owns the data directory may have ended; start it again."

@@ -1,0 +1,154 @@
+"""Where things are kept in Redis.
+
+Every key of one investigation has the hash tag ``{tenant:investigation}``, so that a script over it stays in one slot of a
+Redis Cluster. Tenants and identifiers are checked against their patterns first: neither can hold a brace, a tenant holds no
+colon, and so no text can name somebody else's key.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from pydantic import TypeAdapter, ValidationError
+
+from middlewatch.records import Identifier, Tenant
+from middlewatch.records.errors import BadInput
+
+PREFIX = "middlewatch"
+"""Every key starts with it, so that a Redis server can be shared with other programs."""
+
+TENANTS = f"{PREFIX}:index:{{index}}:tenants"
+"""The set of all tenants that ever opened an investigation."""
+
+_TENANT: TypeAdapter[str] = TypeAdapter(Tenant)
+_IDENTIFIER: TypeAdapter[str] = TypeAdapter(Identifier)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexKeys:
+    """The slot that knows the tenants."""
+
+    meta: str = f"{PREFIX}:index:{{index}}:meta"
+    tenants: str = TENANTS
+
+
+@dataclass(frozen=True, slots=True)
+class TenantKeys:
+    """One tenant's directory of investigations."""
+
+    meta: str
+    """Hash: the epoch."""
+    alerts: str
+    """Hash: alert digest -> the investigation that was opened for it last."""
+    opening: str
+    """Hash: investigation -> what it was to be opened with, until that is done."""
+    open: str
+    """Set: investigations that may be open."""
+    recent: str
+    """Sorted set: every investigation that is in Redis, by the time it was opened, in milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class InvestigationKeys:
+    """Everything of one investigation."""
+
+    meta: str
+    """Hash: the investigation, its state, the epoch, the fence counter, the count of live tasks, the report."""
+    tasks: str
+    """Hash: ``task|field`` -> value."""
+    records: str
+    """Hash: ``kind|id`` -> evidence, hypothesis or vote."""
+    order: str
+    """List: ``kind|id`` of tasks and records in the order in which they were written."""
+    outbox: str
+    """Sorted set: tasks that are ready and need a hint in a queue, by the time from which they may be claimed, in ms."""
+    leases: str
+    """Sorted set: claimed tasks by the end of their lease, in ms."""
+    groups: str
+    """Hash: ``group|left`` and ``group|then`` of every fan-out that is not complete."""
+    grants: str
+    """Hash: request id of a claim -> the task that it was granted."""
+    events: str
+    """Stream: what happened."""
+    gone: str
+    """String: stands for a day after the investigation was archived, so that nothing opens it again."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueKeys:
+    """One shard of the ready queue; holds hints only."""
+
+    meta: str
+    """Hash: the epoch."""
+    hints: str
+    """Sorted set: hints by the time from which the task may be claimed, in milliseconds."""
+    taken: str
+    """String: the hint that one request took."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """Names a task that may be ready. Whether it is, is decided in the task's own slot."""
+
+    tenant: str
+    investigation: str
+    task: str
+
+    def __str__(self) -> str:
+        """As stored: no identifier can hold the bar between the parts."""
+        return f"{self.tenant}|{self.investigation}|{self.task}"
+
+    @classmethod
+    def parse(cls, text: str) -> Hint:
+        tenant, investigation, task = text.split("|")
+        return cls(tenant, investigation, task)
+
+
+def checked_tenant(tenant: str) -> str:
+    """The tenant, if it may stand in a key.
+
+    Raises:
+        BadInput: when it may not.
+    """
+    try:
+        return _TENANT.validate_python(tenant)
+    except ValidationError:
+        raise BadInput(
+            f"{tenant!r} is not a tenant", remedy="Use lower-case letters, digits, '.', '_' and '-', at most 63 of them."
+        ) from None
+
+
+def checked_identifier(identifier: str) -> str:
+    """The identifier, if it may stand in a key.
+
+    Raises:
+        BadInput: when it may not.
+    """
+    try:
+        return _IDENTIFIER.validate_python(identifier)
+    except ValidationError:
+        raise BadInput(
+            f"{identifier!r} is not an id", remedy="Use letters, digits, '.', '_', ':' and '-', at most 128 of them."
+        ) from None
+
+
+@lru_cache(maxsize=1024)
+def tenant_keys(tenant: str) -> TenantKeys:
+    """The keys of a tenant's directory."""
+    tag = f"{PREFIX}:tenant:{{{checked_tenant(tenant)}}}"
+    return TenantKeys(f"{tag}:meta", f"{tag}:alerts", f"{tag}:opening", f"{tag}:open", f"{tag}:recent")
+
+
+@lru_cache(maxsize=4096)
+def investigation_keys(tenant: str, investigation: str) -> InvestigationKeys:
+    """The keys of one investigation."""
+    tag = f"{PREFIX}:investigation:{{{checked_tenant(tenant)}:{checked_identifier(investigation)}}}"
+    names = ("meta", "tasks", "records", "order", "outbox", "leases", "groups", "grants", "events", "gone")
+    return InvestigationKeys(*(f"{tag}:{name}" for name in names))
+
+
+def queue_keys(shard: int, request: str) -> QueueKeys:
+    """The keys of one shard, and of what one request took there."""
+    tag = f"{PREFIX}:queue:{{q:{shard}}}"
+    return QueueKeys(f"{tag}:meta", f"{tag}:hints", f"{tag}:taken:{checked_identifier(request)}")

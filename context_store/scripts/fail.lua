@@ -1,0 +1,26 @@
+-- FAIL: holder only -> ready after a pause, or dead. A task that is given back unharmed is ready at once and the attempt does
+-- not count. Asked again by the same holder, the same answer.
+if not known then
+  return {'STALE'}
+end
+local fence = token_epoch .. '.' .. token_counter
+if get(task, 'failed') == fence and get(task, 'owner') == owner then
+  return {'OK', get(task, 'failed_to'), {}}
+end
+if not is_open() or not holds(task, owner, token_epoch, token_counter) then
+  return {'STALE'}
+end
+local state
+if given_back == 1 then
+  redis.call('ZREM', leases, task)
+  redis.call('HINCRBY', tasks, task .. '|attempts', -1)
+  make_ready(task, now)
+  task_event('task.given_back', task, {})
+  state = 'ready'
+else
+  task_event('task.failed', task, {error = error, attempt = tonumber(get(task, 'attempts'))})
+  state = retry(task, error, now + backoff_ms, max_attempts)
+end
+set(task, {failed = fence, failed_to = state})
+note_stalled()
+return {'OK', state, ready}

@@ -1,0 +1,3 @@
+-- TAKEN: what this request took before, if anything.
+raise_epoch()
+return {'OK', redis.call('GET', taken)}

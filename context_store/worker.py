@@ -1,0 +1,220 @@
+"""The worker: claims tasks, keeps their leases, and hands in what the handlers return."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping
+
+from middlewatch.context_store.store import ContextStore
+from middlewatch.records import Claim, Completion, TaskKind
+from middlewatch.records.errors import BadInput, LeaseLost, MiddlewatchError, StaleEpoch, StoreUnavailable
+
+_LOG = logging.getLogger(__name__)
+
+_IDLE_SECONDS = 0.1
+"""Between two looks at empty queues: less than a reader of the live view notices."""
+
+_PAUSE_SECONDS = 1.0
+"""Between two tries while the store is away."""
+
+_LOOK_SECONDS = 0.2
+"""How soon `run` notices that it has to end."""
+
+
+class Heartbeat:
+    """What a handler watches while it works: whether the task is still its own."""
+
+    def __init__(self, claim: Claim, held_since: float) -> None:
+        """A fresh claim.
+
+        Args:
+            claim: what is worked on.
+            held_since: monotonic time, in seconds, at which the claim was asked for; the lease holds at least from then.
+        """
+        self.claim = claim
+        self.lost = threading.Event()
+        """Set when the lease is lost, the investigation is over, or the worker has to stop without waiting."""
+        self._held_since = held_since
+
+    def check(self) -> None:
+        """Between two steps of work.
+
+        Raises:
+            LeaseLost: stop at once; nothing that this task writes counts any more.
+        """
+        if time.monotonic() - self._held_since > self.claim.lease_seconds:
+            self.lost.set()  # nothing was heard of the store for a whole lease: somebody else may have the task
+        if self.lost.is_set():
+            raise LeaseLost
+
+    def renewed(self, sent_at: float) -> None:
+        """The store extended the lease; the renewal was sent at this monotonic time."""
+        self._held_since = sent_at
+
+
+Handler = Callable[[Claim, Heartbeat], Completion]
+"""Does one task. Handlers of one kind may run in several threads at once."""
+
+
+class Worker:
+    """Runs tasks in its own threads. Any number of workers may run, in any number of processes; one slot is enough.
+
+    No handler waits for another task: what follows a group of tasks is enqueued by the last of them, in the store. So no
+    worker is ever blocked by work that only it could do.
+    """
+
+    def __init__(
+        self,
+        store: ContextStore,
+        handlers: Mapping[TaskKind, Handler],
+        *,
+        name: str,
+        slots: int = 1,
+        grace_seconds: float = 10.0,
+    ) -> None:
+        """Nothing runs yet.
+
+        Args:
+            store: where tasks are claimed.
+            handlers: one for each kind of task.
+            name: who holds the claims; people see it.
+            slots: how many tasks run at once.
+            grace_seconds: how long a stopping worker waits for running handlers before it gives their tasks back.
+        """
+        self._store = store
+        self._handlers = dict(handlers)
+        self._name = name
+        self._slots = slots
+        self._grace_seconds = grace_seconds
+        self._running: dict[threading.Thread, Heartbeat] = {}
+        self._stale: StaleEpoch | None = None
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until `stop` is set; then finish what runs, or give it back after `grace_seconds`, and return.
+
+        Raises:
+            StaleEpoch: the operator raised the epoch; restart this process.
+        """
+        self._stale = None
+        ended = threading.Event()
+        janitor = threading.Thread(target=self._mend, args=(ended,), name=f"{self._name}-janitor", daemon=True)
+        slots = [
+            threading.Thread(target=self._work, args=(stop,), name=f"{self._name}-{n}", daemon=True) for n in range(self._slots)
+        ]
+        for thread in (janitor, *slots):
+            thread.start()
+        while not stop.wait(_LOOK_SECONDS) and self._stale is None:
+            pass
+        deadline = time.monotonic() + (self._grace_seconds if self._stale is None else 0.0)
+        for slot in slots:
+            slot.join(max(0.0, deadline - time.monotonic()))
+        self._give_back()
+        ended.set()
+        for thread in (janitor, *slots):
+            thread.join(_LOOK_SECONDS)
+        if self._stale is not None:
+            raise self._stale
+
+    def _work(self, stop: threading.Event) -> None:
+        """One slot."""
+        while not stop.is_set() and self._stale is None:
+            asked_at = time.monotonic()
+            try:
+                claim = self._store.claim(self._name)
+            except StaleEpoch as error:
+                self._stale = error
+                return
+            except MiddlewatchError as error:
+                _LOG.warning("%s: no task could be claimed: %s", self._name, error)
+                stop.wait(_PAUSE_SECONDS)
+                continue
+            if claim is None:
+                stop.wait(_IDLE_SECONDS)
+            else:
+                self._do(Heartbeat(claim, asked_at))
+
+    def _do(self, heartbeat: Heartbeat) -> None:
+        """One task, with its lease renewed from the side."""
+        claim, done = heartbeat.claim, threading.Event()
+        self._running[threading.current_thread()] = heartbeat
+        threading.Thread(target=self._keep, args=(heartbeat, done), name=f"{self._name}-lease", daemon=True).start()
+        try:
+            completion = self._handle(heartbeat)
+            if completion is not None:
+                self._hand_in(heartbeat, completion)
+        except LeaseLost:
+            _LOG.info("%s: lost the lease on task %s", self._name, claim.task.id)
+        except StaleEpoch as error:
+            self._stale = error
+        except MiddlewatchError as error:
+            # The lease runs out by itself, and the task is tried again.
+            _LOG.warning("%s: the outcome of task %s was not recorded: %s", self._name, claim.task.id, error)
+        finally:
+            done.set()
+            del self._running[threading.current_thread()]
+
+    def _handle(self, heartbeat: Heartbeat) -> Completion | None:
+        """What the handler returns; None where the task failed and the store knows."""
+        claim = heartbeat.claim
+        try:
+            completion = self._handlers[claim.task.kind](claim, heartbeat)
+        except (LeaseLost, StaleEpoch):
+            raise
+        except Exception as error:  # noqa: BLE001  # a handler may fail in any way; the task is tried again, then shown as dead
+            heartbeat.check()
+            state = self._store.fail(claim, f"{type(error).__name__}: {error}")
+            _LOG.warning("%s: task %s failed (%s) and is %s", self._name, claim.task.id, type(error).__name__, state)
+            return None
+        heartbeat.check()
+        return completion
+
+    def _hand_in(self, heartbeat: Heartbeat, completion: Completion) -> None:
+        """Finish; while the store is away, try again for as long as the lease may hold."""
+        while True:
+            try:
+                self._store.finish(heartbeat.claim, completion)
+            except BadInput as error:  # a handler's mistake: the next attempt may do better, a person sees it otherwise
+                self._store.fail(heartbeat.claim, str(error))
+            except StoreUnavailable:
+                heartbeat.check()
+                continue
+            return
+
+    def _keep(self, heartbeat: Heartbeat, done: threading.Event) -> None:
+        """Renew a third of the way into each lease, until the task is done or lost."""
+        while not done.wait(heartbeat.claim.lease_seconds / 3) and not heartbeat.lost.is_set():
+            sent_at = time.monotonic()
+            try:
+                self._store.renew(heartbeat.claim)
+                heartbeat.renewed(sent_at)
+            except (LeaseLost, StaleEpoch):
+                heartbeat.lost.set()
+            except MiddlewatchError as error:  # Heartbeat.check counts the time for which nothing was heard
+                _LOG.warning("%s: the lease on task %s was not renewed: %s", self._name, heartbeat.claim.task.id, error)
+
+    def _mend(self, ended: threading.Event) -> None:
+        """Reap and sweep for everybody, now and then; workers take no turns, since both are safe to do at once."""
+        while True:
+            try:
+                self._store.sweep()
+                self._store.reap()
+            except StaleEpoch as error:
+                self._stale = error
+                return
+            except MiddlewatchError as error:
+                _LOG.warning("%s: could not reap and sweep: %s", self._name, error)
+            # Spread, so that many workers do not look at the same moment.
+            if ended.wait(self._store.lease_seconds * random.uniform(0.2, 0.4)):  # noqa: S311  # not a secret
+                return
+
+    def _give_back(self) -> None:
+        """Take running tasks from handlers that did not end in time."""
+        for heartbeat in list(self._running.values()):
+            heartbeat.lost.set()
+            try:
+                self._store.give_back(heartbeat.claim)
+            except MiddlewatchError as error:  # finished at the last moment, or the lease runs out by itself
+                _LOG.info("%s: task %s was not given back: %s", self._name, heartbeat.claim.task.id, error)
