@@ -167,7 +167,7 @@ class Page:
         for index, cell in enumerate(row):
             last = index == len(row) - 1
             width = left if last and len(row) < len(columns) else widths[index]
-            if width:
+            if width > 0:
                 line += self._padded(cell, width, right=columns[index].right)
                 line.append(Span(_GAP))
                 left -= width + len(_GAP)
@@ -194,7 +194,7 @@ class Page:
 
     def _fitted(self, spans: Sequence[Span], width: int, *, cut: bool = False) -> tuple[Span, ...]:
         """Cleaned spans on one line; where they are too long (or `cut` says that more would follow) they end in an ellipsis."""
-        ellipsis = "..." if self.say.ascii_only else "…"
+        ellipsis = ("..." if self.say.ascii_only else "…")[: max(0, width)]
         if not cut and sum(cells(span.text) for span in spans) <= width:
             return tuple(spans)
         room = width - cells(ellipsis)

@@ -1,0 +1,101 @@
+"""Invariant: a page is never wider than its terminal, its columns stay aligned, and only labels stand at its edge."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from middlewatch.frontends.cli.page import Column, Page, Span, Tone
+from middlewatch.frontends.cli.quotation import Quotation
+
+COLUMNS = (Column(), Column("what", elastic=True), Column("how many", right=True, prefix="count "))
+
+
+def rows(*texts: tuple[str, ...]) -> list[list[Span]]:
+    return [[Span(text) for text in row] for row in texts]
+
+
+def lines(page: Page) -> list[str]:
+    return page.text(color=False).splitlines()
+
+
+def test_an_entry_wraps_beside_its_label_or_below_it() -> None:
+    wide, narrow = Page(60), Page(40)
+    for page in (wide, narrow):
+        page.entry(
+            "Began", Span("at "), Span("01:46:20", Tone.STRONG), Span(", and then it went on for quite some time after that")
+        )
+    assert lines(wide) == [
+        "Began         at 01:46:20, and then it went on for quite",
+        "              some time after that",
+    ]
+    assert lines(narrow) == ["Began", "  at 01:46:20, and then it went on for", "  quite some time after that"]
+
+
+def test_a_number_stays_with_its_unit() -> None:
+    page = Page(40)
+    page.paragraph(Span("from the usual to an observed value: 12 ms or more"))
+    assert lines(page) == ["  from the usual to an observed value:", "  12 ms or more"]
+
+
+def test_a_word_longer_than_the_page_is_cut_into_pieces() -> None:
+    page = Page(40)
+    page.paragraph(Span("x" * 50))
+    assert lines(page) == ["  " + "x" * 38, "  " + "x" * 12]
+
+
+def test_a_shortened_entry_keeps_its_tail() -> None:
+    page = Page(60)
+    page.short_entry("Next", Span("y" * 60), tail=" (2 more)")
+    assert lines(page) == ["Next          " + "y" * 36 + "… (2 more)"]
+
+
+def test_a_paragraph_that_is_cut_says_so() -> None:
+    page = Page(40, Quotation(ascii_only=True))
+    page.paragraph(Span("word " * 30), most_lines=2)
+    assert len(lines(page)) == 2
+    assert lines(page)[1].endswith("...")
+
+
+def test_columns_are_aligned_also_under_wide_letters() -> None:
+    page = Page(60)
+    page.table(COLUMNS, rows(("1", "日本語", "12"), ("2", "abc", "7"), ("3", "takes the rest of the line")), label="Seen")
+    assert lines(page) == [
+        "Seen what    how many",
+        "  1  日本語        12",
+        "  2  abc            7",
+        "  3  takes the rest of the line",
+    ]
+
+
+def test_where_columns_do_not_fit_each_row_is_a_paragraph() -> None:
+    page = Page(40)
+    page.table(COLUMNS, rows(("1", "a rather long description of it", "twenty-two of them or more")), label="Seen")
+    assert lines(page) == ["Seen", "  1 a rather long description of it", "    count twenty-two of them or more"]
+
+
+@pytest.mark.parametrize("tone", [tone for tone in Tone if tone.value])
+def test_colour_ends_where_its_text_ends(tone: Tone) -> None:
+    page = Page(60)
+    page.paragraph(Span("a", tone), Span(" b"))
+    assert page.text(color=True) == f"  \x1b[{tone.value}ma\x1b[0m b\n"
+
+
+TEXT = st.text(max_size=40) | st.text(alphabet="日x \n\x1b", max_size=90)
+
+
+@given(
+    width=st.integers(0, 200),
+    cells=st.lists(st.lists(TEXT, min_size=1, max_size=3), max_size=4),
+    label=st.sampled_from(["", "Seen"]),
+    ascii_only=st.booleans(),
+)
+def test_any_table_fits(*, width: int, cells: list[list[str]], label: str, ascii_only: bool) -> None:
+    page = Page(width, Quotation(ascii_only=ascii_only))
+    page.table(COLUMNS, rows(*(tuple(row) for row in cells)), label=label)
+    page.heading("Then", *(Span(text) for row in cells for text in row))
+    written = page.text(color=False)
+    assert all(cell_len(line, "latest") <= max(width, 40) and line.isprintable() for line in written.split("\n"))
+    assert [line[:4] for line in written.split("\n") if line[:1].strip()] == [*([label] if label else []), "Then"]
