@@ -60,7 +60,7 @@ class FileArchive:
             durable_file.write(path, gzip.compress(json.dumps(content).encode(), mtime=0))
             durable_file.sync_folder(self._folder)
         except OSError as error:
-            raise StoreUnavailable(f"the archive {path} cannot be written: {error}", remedy="Free space on its disk.") from None
+            raise StoreUnavailable(f"The archive {path} cannot be written: {error}.", remedy="Free space on its disk.") from None
 
     def get(self, tenant: str, identifier: str) -> tuple[Snapshot, tuple[Event, ...]]:
         """See `Archive.get`.
@@ -76,9 +76,9 @@ class FileArchive:
                 Event.model_validate_json(json.dumps(event)) for event in content["events"]
             )
         except FileNotFoundError:
-            raise UnknownInvestigation(f"the archive has no investigation {identifier}") from None
+            raise UnknownInvestigation(f"The archive has no investigation {identifier}.") from None
         except (OSError, EOFError, ValueError, KeyError, TypeError, ValidationError) as error:
-            raise StoreUnavailable(f"the archive {path} is damaged: {error}", remedy="Restore it from a backup.") from None
+            raise StoreUnavailable(f"The archive {path} is damaged: {error}.", remedy="Restore it from a backup.") from None
 
     def list(self, tenant: str) -> tuple[str, ...]:
         """See `Archive.list`."""

@@ -219,14 +219,16 @@ def _check(claim: Claim, completion: Completion) -> None:
     if completion.report is not None:
         _belongs(claim, [completion.report])
         if following:
-            raise BadInput("a report closes the investigation, so nothing can follow it", remedy="Fan out, or report; not both.")
+            raise BadInput("A report closes the investigation, so nothing can follow it.", remedy="Fan out, or report; not both.")
     identifiers = [task.id for task in following]
     if len(set(identifiers)) < len(identifiers):
-        raise BadInput("two tasks of one fan-out have the same id", remedy="Give each task an id of its own.")
+        raise BadInput("Two tasks of one fan-out have the same id.", remedy="Give each task an id of its own.")
 
 
 def _belongs(claim: Claim, records: Sequence[Record]) -> None:
     home = (claim.task.tenant, claim.task.investigation)
     for record in records:
         if (getattr(record, "tenant", None), getattr(record, "investigation", None)) != home:
-            raise BadInput(f"a task of {home[0]}/{home[1]} cannot write a {type(record).__name__.lower()} of another investigation")
+            raise BadInput(
+                f"A task of {home[0]}/{home[1]} cannot write a {type(record).__name__.lower()} of another investigation."
+            )

@@ -55,7 +55,23 @@ _PASSING = (
 
 
 def connect(url: str) -> Redis:
-    """A client for a server by URL: ``redis://``, ``rediss://`` (TLS) or ``unix://``. Nothing is sent yet.
+    """A client for a server by URL: ``redis://``, ``rediss://`` (TLS) or ``unix://``. The server is asked for a sign of life.
+
+    Raises:
+        Misconfigured: when the URL cannot be understood.
+        StoreUnavailable: when no server answers there now, or it refuses.
+    """
+    redis = client_of(url)
+    try:
+        patiently(redis, redis.ping, patience_seconds=0.0)
+    except BaseException:
+        redis.close()
+        raise
+    return redis
+
+
+def client_of(url: str) -> Redis:
+    """A client for a server that need not run yet. Nothing is sent.
 
     Raises:
         Misconfigured: when the URL cannot be understood.
@@ -70,7 +86,7 @@ def connect(url: str) -> Redis:
         )
     except ValueError:  # its text may repeat the password
         raise Misconfigured(
-            "the Redis URL cannot be used", remedy="Write it as redis://host:6379/0, rediss://host:6379/0 or unix:///path."
+            "The Redis URL cannot be used.", remedy="Write it as redis://host:6379/0, rediss://host:6379/0 or unix:///path."
         ) from None
 
 
@@ -103,14 +119,14 @@ def _explained(redis: Redis, error: RedisError) -> StoreUnavailable | StoreFull:
     if isinstance(error, OutOfMemoryError) or str(error).startswith("OOM"):
         return StoreFull(remedy="Raise Redis' maxmemory, or archive closed investigations sooner.")
     if isinstance(error, AuthenticationError | NoPermissionError):
-        return StoreUnavailable(f"Redis refuses this user: {error}", remedy="Mend the user and password in the Redis URL.")
+        return StoreUnavailable(f"Redis refuses this user: {error}.", remedy="Mend the user and password in the Redis URL.")
     if isinstance(error, ResponseError) and str(error).startswith("MISCONF"):
         return StoreUnavailable(
-            "Redis cannot write to its disk and refuses writes", remedy="Free space on Redis' disk; work goes on by itself then."
+            "Redis cannot write to its disk and refuses writes.", remedy="Free space on Redis' disk; work goes on by itself then."
         )
     if _passes(error):
-        return StoreUnavailable(f"the context store does not answer: {error}", remedy=_remedy(redis))
-    return StoreUnavailable(f"Redis refuses: {error}", remedy="middlewatch needs Redis 6.2 or newer, with Lua scripts allowed.")
+        return StoreUnavailable(f"The context store does not answer: {error}.", remedy=_remedy(redis))
+    return StoreUnavailable(f"Redis refuses: {error}.", remedy="middlewatch needs Redis 6.2 or newer, with Lua scripts allowed.")
 
 
 def _remedy(redis: Redis) -> str:

@@ -94,13 +94,13 @@ class Directory:
             if reply[0] == "OK":
                 created = self.finish_opening(opening)
                 if created is None:
-                    raise BadInput(f"the id {investigation.id!r} is used already", remedy="Give the investigation a new id.")
+                    raise BadInput(f"The id {investigation.id!r} is used already.", remedy="Give the investigation a new id.")
                 return self.look(tenant, investigation.id), created
             joined = self.joinable(investigation)
             if joined is not None:
                 return joined, False
             instead_of = self._holder(investigation)[0] or ""
-        raise StoreUnavailable("too many processes open the same alert at once", remedy="Try again.")
+        raise StoreUnavailable("Too many processes open the same alert at once.", remedy="Try again.")
 
     def finish_opening(self, opening: Opening) -> bool | None:
         """Create what was reserved.

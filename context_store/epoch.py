@@ -26,7 +26,7 @@ class Epoch:
 
     def __post_init__(self) -> None:
         if not 0 <= self.number <= LARGEST:
-            raise Misconfigured(f"the epoch must be between 0 and {LARGEST}, and is {self.number}")
+            raise Misconfigured(f"The epoch must be between 0 and {LARGEST}, and is {self.number}.")
 
     @classmethod
     def read(cls, path: Path) -> Epoch:
@@ -40,12 +40,12 @@ class Epoch:
         except FileNotFoundError:
             return _write(path, cls())
         except (OSError, UnicodeDecodeError) as error:
-            raise Misconfigured(f"the epoch file {path} cannot be read: {error}") from None
+            raise Misconfigured(f"The epoch file {path} cannot be read: {error}.") from None
         try:
             return cls(int(text))
         except ValueError:
             raise Misconfigured(
-                f"the epoch file {path} must hold one whole number", remedy="Write a number higher than any epoch used before."
+                f"The epoch file {path} must hold one whole number.", remedy="Write a number higher than any epoch used before."
             ) from None
 
     @classmethod
@@ -62,5 +62,5 @@ def _write(path: Path, epoch: Epoch) -> Epoch:
     try:
         durable_file.write(path, f"{epoch.number}\n".encode())
     except OSError as error:
-        raise Misconfigured(f"the epoch file {path} cannot be written: {error}") from None
+        raise Misconfigured(f"The epoch file {path} cannot be written: {error}.") from None
     return epoch

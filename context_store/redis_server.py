@@ -14,18 +14,20 @@ import os
 import signal
 import stat
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
 from typing import IO, Final, Self
 
 from redis import Redis
-from redis.exceptions import BusyLoadingError, RedisError
+from redis.exceptions import RedisError
 
-from middlewatch.context_store.connection import PROBLEM_FILE, connect
-from middlewatch.context_store.redis_program import RedisProgram, find_program, refuse_older
+from middlewatch.context_store.connection import PROBLEM_FILE, client_of, connect
+from middlewatch.context_store.processes import command_of, pid_in, start_process
+from middlewatch.context_store.redis_program import RedisProgram, find_binary, refuse_older
 from middlewatch.records.errors import DataDirectoryLocked, Misconfigured, StoreUnavailable
+
+__all__ = ["RedisServer", "connect", "find_binary"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -39,17 +41,6 @@ _END_SECONDS: Final = 10.0
 _FIRST_PAUSE_SECONDS: Final = 0.05
 _LONGEST_PAUSE_SECONDS: Final = 5.0
 _LARGEST_LOG_BYTES: Final = 1_000_000
-
-# On Linux the server gets SIGTERM when the thread that started it ends, that is, when the owner dies in whatever way. This runs
-# in a process of its own, because code between fork and exec is not safe in a program with threads.
-_END_WITH_OWNER: Final = """
-import ctypes, os, signal, sys
-owner, *command = sys.argv[1:]
-PR_SET_PDEATHSIG = 1
-ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-if os.getppid() == int(owner):
-    os.execv(command[0], command)
-"""
 
 _CONFIGURATION: Final = """\
 # Written by middlewatch at every start.
@@ -72,25 +63,24 @@ maxmemory-policy noeviction
 _PROBLEMS: Final = (
     (
         "No space left on device",
-        "the disk of {folder} is full",
+        "The disk of {folder} is full.",
         "Free some space on it; work goes on by itself then, and nothing that was acknowledged is lost.",
     ),
     (
         "AOF write error",
-        "Redis cannot write to {folder}",
+        "Redis cannot write to {folder}.",
         "Mend the disk or its limits; work goes on by itself then, and nothing that was acknowledged is lost.",
     ),
     (
         "append only file",
-        "the log of the context store in {folder} is damaged",
+        "The log of the context store in {folder} is damaged.",
         "Restore a backup with 'middlewatch restore', or mend the log with 'redis-check-aof --fix'.",
     ),
 )
 """What Redis logs before it gives up, what that means, and what to do."""
 
 
-def socket_path(folder: Path) -> Path:
-    """Where the server of a folder listens: in it, or in a short private folder where the path would be too long."""
+def _socket_path(folder: Path) -> Path:
     path = folder.resolve() / "redis.sock"
     if len(os.fsencode(path)) <= LONGEST_SOCKET_PATH:
         return path
@@ -98,27 +88,7 @@ def socket_path(folder: Path) -> Path:
     return Path(f"/tmp/middlewatch-{os.getuid()}-{name}/redis.sock")  # noqa: S108  # short on every system; made private below
 
 
-def attach(folder: Path) -> Redis | None:
-    """A client for the server that another process runs in this folder; None where none answers.
-
-    Raises:
-        Misconfigured: when the socket is in a folder that belongs to somebody else.
-    """
-    path = socket_path(folder)
-    if not path.exists():
-        return None
-    _insist_private(path.parent)
-    redis = connect(f"unix://{path}")
-    try:
-        redis.ping()
-    except BusyLoadingError:
-        return redis
-    except RedisError:
-        return None
-    return redis
-
-
-class EmbeddedRedis:
+class RedisServer:
     """A Redis of our own in one folder. Use it as a context, or call `start` and `stop`."""
 
     def __init__(self, folder: Path, *, memory_limit_bytes: int = 0, program: RedisProgram | None = None) -> None:
@@ -130,7 +100,7 @@ class EmbeddedRedis:
             program: what to run; found by itself where it is not given.
         """
         self._folder = folder.resolve()
-        self._socket = socket_path(folder)
+        self._socket = _socket_path(folder)
         self._memory_limit_bytes = memory_limit_bytes
         self._given = program
         self._lock: IO[bytes] | None = None
@@ -146,6 +116,18 @@ class EmbeddedRedis:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+    @staticmethod
+    def socket_in(folder: Path) -> Path:
+        """Where the server of a folder listens: in it, or in a short private folder where the path would be too long.
+
+        Raises:
+            Misconfigured: when that folder belongs to somebody else.
+        """
+        path = _socket_path(folder)
+        if path.parent.exists():
+            _insist_private(path.parent)
+        return path
 
     @property
     def url(self) -> str:
@@ -164,17 +146,17 @@ class EmbeddedRedis:
 
     def client(self) -> Redis:
         """A new client. Nothing is sent yet."""
-        return connect(self.url)
+        return client_of(self.url)
 
     def start(self) -> None:
         """Start the server and wait until it answers.
 
         Raises:
-            DataDirectoryLocked: another process runs a server in this folder; `attach` to it.
+            DataDirectoryLocked: another process runs a server in this folder; `connect` to its `socket_in` the folder.
             Misconfigured: there is no program to run, or the folder cannot be used.
             StoreUnavailable: the server does not start: its disk is full, its log is damaged.
         """
-        program = self._given or find_program()
+        program = self._given or find_binary()
         _make_private(self._folder)
         _make_private(self._socket.parent)
         self._lock = _locked(self._folder / "owner.lock")
@@ -212,7 +194,7 @@ class EmbeddedRedis:
         pause = _FIRST_PAUSE_SECONDS
         while not self._stopping.is_set():
             log_start = _size(self._log)
-            self._process = _spawn([str(program.path), str(self._folder / "redis.conf")], self._folder)
+            self._process = start_process([str(program.path), str(self._folder / "redis.conf")], self._folder)
             if self._answers():
                 self._tell(None)
                 pause = _FIRST_PAUSE_SECONDS
@@ -288,7 +270,7 @@ class EmbeddedRedis:
             if sign in words:
                 return StoreUnavailable(meaning.format(folder=self._folder), remedy=remedy)
         code = self._process.returncode if self._process else 0
-        return StoreUnavailable(f"Redis ended with code {code}", remedy=f"See {self._log}.")
+        return StoreUnavailable(f"Redis ended with code {code}.", remedy=f"See {self._log}.")
 
     def _configure(self) -> None:
         if _size(self._log) > _LARGEST_LOG_BYTES:
@@ -304,11 +286,11 @@ class EmbeddedRedis:
         try:
             (self._folder / "redis.conf").write_text(text, encoding="utf-8")
         except OSError as error:
-            raise StoreUnavailable(f"{self._folder} cannot be written: {error}", remedy="Free space on its disk.") from None
+            raise StoreUnavailable(f"{self._folder} cannot be written: {error}.", remedy="Free space on its disk.") from None
 
     def _end_orphan(self) -> None:
         """End a server that outlived its owner. We hold the lock, so nobody else owns it."""
-        pids = {_pid_behind(self._socket), _pid_in(self._pidfile)}
+        pids = {_pid_behind(self._socket), pid_in(self._pidfile)}
         ours = [pid for pid in pids if pid and self._runs(pid)]
         for sign in (signal.SIGTERM, signal.SIGKILL):
             for pid in ours:
@@ -318,12 +300,12 @@ class EmbeddedRedis:
             while any(map(self._runs, ours)) and time.monotonic() < deadline:
                 time.sleep(0.01)
         if any(map(self._runs, ours)):
-            raise DataDirectoryLocked(f"an old Redis (pid {ours}) does not end", remedy="End it by hand.")
+            raise DataDirectoryLocked(f"An old Redis (pid {ours}) does not end.", remedy="End it by hand.")
         self._socket.unlink(missing_ok=True)
 
     def _runs(self, pid: int) -> bool:
         """Whether this process runs and is a server of this folder; pids are used again, and a zombie has no command."""
-        return str(self._folder / "redis.conf") in _command(pid)
+        return str(self._folder / "redis.conf") in command_of(pid)
 
     @property
     def _log(self) -> Path:
@@ -334,15 +316,6 @@ class EmbeddedRedis:
         return self._folder / "redis.pid"
 
 
-def _spawn(command: list[str], folder: Path) -> subprocess.Popen[bytes]:
-    """Start it in a session of its own, so that Ctrl-C ends us first and the server after us."""
-    if sys.platform == "linux" and sys.executable:
-        command = [sys.executable, "-I", "-S", "-c", _END_WITH_OWNER, str(os.getpid()), *command]
-    return subprocess.Popen(  # noqa: S603  # found on PATH or in our own wheel
-        command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    )
-
-
 def _locked(path: Path) -> IO[bytes]:
     """Hold the folder for as long as this process lives or the file is open."""
     file = path.open("ab")
@@ -351,7 +324,7 @@ def _locked(path: Path) -> IO[bytes]:
     except OSError:
         file.close()
         raise DataDirectoryLocked(
-            f"another process runs the context store in {path.parent}", remedy="Attach to it, or end it."
+            f"Another process runs the context store in {path.parent}.", remedy="Attach to it, or end it."
         ) from None
     return file
 
@@ -362,7 +335,7 @@ def _make_private(folder: Path) -> None:
         if folder.lstat().st_uid == os.getuid() and not folder.is_symlink():
             folder.chmod(0o700)
     except OSError as error:
-        raise Misconfigured(f"the folder {folder} cannot be used: {error}", remedy="Choose another data directory.") from None
+        raise Misconfigured(f"The folder {folder} cannot be used: {error}.", remedy="Choose another data directory.") from None
     _insist_private(folder)
 
 
@@ -370,12 +343,12 @@ def _insist_private(folder: Path) -> None:
     """Nobody else may put a socket or a log where ours are looked for."""
     status = folder.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
-        raise Misconfigured(f"{folder} must be a folder of this user alone", remedy="Remove it, or choose another data directory.")
+        raise Misconfigured(f"{folder} must be a folder of this user alone.", remedy="Remove it, or choose another data directory.")
 
 
 def _pid_behind(socket: Path) -> int:
     """The process that answers on a socket; 0 where none does."""
-    client = connect(f"unix://{socket}")
+    client = client_of(f"unix://{socket}")
     try:
         return int(dict(client.info("server"))["process_id"])
     except RedisError:
@@ -384,29 +357,11 @@ def _pid_behind(socket: Path) -> int:
         client.close()
 
 
-def _pid_in(file: Path) -> int:
-    try:
-        return int(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return 0
-
-
-def _command(pid: int) -> str:
-    """The command line of a process; empty where there is none."""
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-    except OSError:
-        if Path("/proc/self").exists():
-            return ""
-    found = subprocess.run(["/bin/ps", "-p", str(pid), "-o", "command="], capture_output=True, text=True, check=False)  # noqa: S603  # a number and fixed words
-    return found.stdout
-
-
 def _quoted(path: Path) -> str:
     """A path as Redis' configuration wants it."""
     text = str(path)
     if any(c in text for c in "\n\r\0"):
-        raise Misconfigured(f"{text!r} cannot be a data directory", remedy="Choose one without line breaks in its name.")
+        raise Misconfigured(f"{text!r} cannot be a data directory.", remedy="Choose one without line breaks in its name.")
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 

@@ -86,7 +86,7 @@ def _accepted(reply: Reply, server: Server) -> Reply:
     match reply[0]:
         case "STALE_EPOCH":
             raise StaleEpoch(
-                f"the context store is at epoch {reply[1]} and this process at {server.epoch.number}",
+                f"The context store is at epoch {reply[1]} and this process at {server.epoch.number}.",
                 remedy="Restart it with the operator's current epoch file.",
             )
         case "UNKNOWN":
@@ -94,7 +94,7 @@ def _accepted(reply: Reply, server: Server) -> Reply:
         case "STALE":
             raise LeaseLost
         case "DUPLICATE":
-            raise BadInput(f"the investigation already has a task {reply[1]!r}", remedy="Give each task an id of its own.")
+            raise BadInput(f"The investigation already has a task {reply[1]!r}.", remedy="Give each task an id of its own.")
         case _:
             return reply
 

@@ -74,7 +74,7 @@ class ContextStore:
             Misconfigured: when a number cannot work.
         """
         if lease_seconds <= 0 or max_attempts < 1 or queue_shards < 1:
-            raise Misconfigured("lease_seconds must be above 0, max_attempts and queue_shards at least 1")
+            raise Misconfigured("lease_seconds must be above 0, max_attempts and queue_shards at least 1.")
         self._server = Server(redis, epoch)
         self._memory_limit_bytes = memory_limit_bytes
         self._lease_seconds = lease_seconds
@@ -100,7 +100,7 @@ class ContextStore:
             BadInput: when the task is of another investigation, or the id is used already.
         """
         if (first.tenant, first.investigation) != (investigation.tenant, investigation.id):
-            raise BadInput("the first task must be of the investigation that it opens")
+            raise BadInput("The first task must be of the investigation that it opens.")
         opening = Opening(redact_record(investigation), redact_record(first))
         joined = self._directory.joinable(opening.investigation)
         if joined is not None:
@@ -153,7 +153,7 @@ class ContextStore:
             BadInput: when `after` is not the id of an event.
         """
         if not _EVENT_ID.fullmatch(after):
-            raise BadInput(f"{after!r} is not the id of an event", remedy="Pass the id of an event that was read before.")
+            raise BadInput(f"{after!r} is not the id of an event.", remedy="Pass the id of an event that was read before.")
         keys = investigation_keys(tenant, id)
         deadline = time.monotonic() + block_seconds
         while True:
@@ -336,6 +336,6 @@ class ContextStore:
         used, limit = memory(self._server.redis, self._memory_limit_bytes)
         if limit is not None and used >= limit:
             raise StoreFull(
-                f"the context store is full ({used} of {limit} bytes) and opens no new investigation",
+                f"The context store is full ({used} of {limit} bytes) and opens no new investigation.",
                 remedy="Investigations that run go on. Archive closed ones sooner, or raise the limit.",
             )

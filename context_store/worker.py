@@ -24,7 +24,7 @@ _LOOK_SECONDS = 0.2
 """How soon `run` notices that it has to end."""
 
 
-class Heartbeat:
+class Lease:
     """What a handler watches while it works: whether the task is still its own."""
 
     def __init__(self, claim: Claim, held_since: float) -> None:
@@ -32,7 +32,7 @@ class Heartbeat:
 
         Args:
             claim: what is worked on.
-            held_since: monotonic time, in seconds, at which the claim was asked for; the lease holds at least from then.
+            held_since: monotonic time, in seconds, at which the claim was asked for; it holds at least from then.
         """
         self.claim = claim
         self.lost = threading.Event()
@@ -55,7 +55,7 @@ class Heartbeat:
         self._held_since = sent_at
 
 
-Handler = Callable[[Claim, Heartbeat], Completion]
+Handler = Callable[[Claim, Lease], Completion]
 """Does one task. Handlers of one kind may run in several threads at once."""
 
 
@@ -89,7 +89,7 @@ class Worker:
         self._name = name
         self._slots = slots
         self._grace_seconds = grace_seconds
-        self._running: dict[threading.Thread, Heartbeat] = {}
+        self._running: dict[threading.Thread, Lease] = {}
         self._stale: StaleEpoch | None = None
 
     def run(self, stop: threading.Event) -> None:
@@ -134,17 +134,17 @@ class Worker:
             if claim is None:
                 stop.wait(_IDLE_SECONDS)
             else:
-                self._do(Heartbeat(claim, asked_at))
+                self._do(Lease(claim, asked_at))
 
-    def _do(self, heartbeat: Heartbeat) -> None:
+    def _do(self, lease: Lease) -> None:
         """One task, with its lease renewed from the side."""
-        claim, done = heartbeat.claim, threading.Event()
-        self._running[threading.current_thread()] = heartbeat
-        threading.Thread(target=self._keep, args=(heartbeat, done), name=f"{self._name}-lease", daemon=True).start()
+        claim, done = lease.claim, threading.Event()
+        self._running[threading.current_thread()] = lease
+        threading.Thread(target=self._keep, args=(lease, done), name=f"{self._name}-lease", daemon=True).start()
         try:
-            completion = self._handle(heartbeat)
+            completion = self._handle(lease)
             if completion is not None:
-                self._hand_in(heartbeat, completion)
+                self._hand_in(lease, completion)
         except LeaseLost:
             _LOG.info("%s: lost the lease on task %s", self._name, claim.task.id)
         except StaleEpoch as error:
@@ -156,44 +156,44 @@ class Worker:
             done.set()
             del self._running[threading.current_thread()]
 
-    def _handle(self, heartbeat: Heartbeat) -> Completion | None:
+    def _handle(self, lease: Lease) -> Completion | None:
         """What the handler returns; None where the task failed and the store knows."""
-        claim = heartbeat.claim
+        claim = lease.claim
         try:
-            completion = self._handlers[claim.task.kind](claim, heartbeat)
+            completion = self._handlers[claim.task.kind](claim, lease)
         except (LeaseLost, StaleEpoch):
             raise
         except Exception as error:  # noqa: BLE001  # a handler may fail in any way; the task is tried again, then shown as dead
-            heartbeat.check()
+            lease.check()
             state = self._store.fail(claim, f"{type(error).__name__}: {error}")
             _LOG.warning("%s: task %s failed (%s) and is %s", self._name, claim.task.id, type(error).__name__, state)
             return None
-        heartbeat.check()
+        lease.check()
         return completion
 
-    def _hand_in(self, heartbeat: Heartbeat, completion: Completion) -> None:
+    def _hand_in(self, lease: Lease, completion: Completion) -> None:
         """Finish; while the store is away, try again for as long as the lease may hold."""
         while True:
             try:
-                self._store.finish(heartbeat.claim, completion)
+                self._store.finish(lease.claim, completion)
             except BadInput as error:  # a handler's mistake: the next attempt may do better, a person sees it otherwise
-                self._store.fail(heartbeat.claim, str(error))
+                self._store.fail(lease.claim, str(error))
             except StoreUnavailable:
-                heartbeat.check()
+                lease.check()
                 continue
             return
 
-    def _keep(self, heartbeat: Heartbeat, done: threading.Event) -> None:
+    def _keep(self, lease: Lease, done: threading.Event) -> None:
         """Renew a third of the way into each lease, until the task is done or lost."""
-        while not done.wait(heartbeat.claim.lease_seconds / 3) and not heartbeat.lost.is_set():
+        while not done.wait(lease.claim.lease_seconds / 3) and not lease.lost.is_set():
             sent_at = time.monotonic()
             try:
-                self._store.renew(heartbeat.claim)
-                heartbeat.renewed(sent_at)
+                self._store.renew(lease.claim)
+                lease.renewed(sent_at)
             except (LeaseLost, StaleEpoch):
-                heartbeat.lost.set()
-            except MiddlewatchError as error:  # Heartbeat.check counts the time for which nothing was heard
-                _LOG.warning("%s: the lease on task %s was not renewed: %s", self._name, heartbeat.claim.task.id, error)
+                lease.lost.set()
+            except MiddlewatchError as error:  # Lease.check counts the time for which nothing was heard
+                _LOG.warning("%s: the lease on task %s was not renewed: %s", self._name, lease.claim.task.id, error)
 
     def _mend(self, ended: threading.Event) -> None:
         """Reap and sweep for everybody, now and then; workers take no turns, since both are safe to do at once."""
@@ -212,9 +212,9 @@ class Worker:
 
     def _give_back(self) -> None:
         """Take running tasks from handlers that did not end in time."""
-        for heartbeat in list(self._running.values()):
-            heartbeat.lost.set()
+        for lease in list(self._running.values()):
+            lease.lost.set()
             try:
-                self._store.give_back(heartbeat.claim)
+                self._store.give_back(lease.claim)
             except MiddlewatchError as error:  # finished at the last moment, or the lease runs out by itself
-                _LOG.info("%s: task %s was not given back: %s", self._name, heartbeat.claim.task.id, error)
+                _LOG.info("%s: task %s was not given back: %s", self._name, lease.claim.task.id, error)
