@@ -1,0 +1,23 @@
+"""Failures travel from callee to caller: what a callee explains is taken from its callers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+EXPLAINED = 0.5
+"""Share of a service's evidence that a callee's own evidence can explain. Not all of it: a caller that sends bad requests
+makes its callees look odd too."""
+
+
+def explain_away(scores: Mapping[str, float], callees: Mapping[str, Iterable[str]]) -> dict[str, float]:
+    """Take from each service what the most conspicuous of its callees explains.
+
+    Args:
+        scores: nats per service.
+        callees: whom each service calls.
+    """
+    explained = {}
+    for service, score in scores.items():
+        worst = max((scores.get(callee, 0.0) for callee in callees.get(service, ()) if callee != service), default=0.0)
+        explained[service] = score - EXPLAINED * min(score, worst)
+    return explained

@@ -1,0 +1,91 @@
+"""How much more or less often something is there than it was, as a lower bound in log odds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from middlewatch.tools.baseline import Floats
+from middlewatch.tools.timeline import RECENT_BUCKETS, STEP_SECONDS, cumulative
+
+STANDARD_ERRORS = 2.0
+"""Between an estimate and its lower bound."""
+DRIFT_VARIANCE = 0.04
+"""Log odds wander by .2 on a healthy system."""
+HALF_LIFE_SECONDS = 120.0
+OLD_WEIGHT = 0.15
+"""The last minutes say most about what is usual now. What is older counts less, and yet it knows the rare things."""
+LEAST_UNITS = 2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Change:
+    """What changed at one onset; every array has shape (keys,)."""
+
+    log_odds: Floats
+    """Of presence after the onset against before, in nats; above 0 where it became more frequent."""
+    bound: Floats
+    """Lower bound of its absolute value; 0 where it is negative or there is too little to compare."""
+    before: Floats
+    """Share of the units that had it, recent ones counting most."""
+    after: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Presence:
+    """Units per key, and how many of them have something; cumulative over the buckets, shape (keys, size + 1)."""
+
+    units: Floats
+    present: Floats
+
+    @classmethod
+    def of(cls, units: Floats, present: Floats) -> Self:
+        """From counts per bucket.
+
+        Args:
+            units: shape (keys, size).
+            present: the same shape; more than the units counts as all of them.
+        """
+        return cls(cumulative(units), cumulative(np.minimum(present, units)))
+
+    def change(self, onset: int, end: int) -> Change:
+        """Compare the buckets ``onset <= i < end`` with those before.
+
+        The log odds ratio with half a count added everywhere (Haldane 1956, Anscombe 1956). Counts that vary more between
+        buckets than independent units would are divided by that over-dispersion first (effective counts, Rao and Scott 1992).
+        """
+        k1, n1 = (x[:, end] - x[:, onset] for x in (self.present, self.units))
+        k0, n0 = (self._recent(x, onset) for x in (self.present, self.units))
+        log_odds, bound = _log_odds(k0, n0, k1, n1)
+        likely = np.flatnonzero((bound > 0) & (n1 >= LEAST_UNITS) & (self.units[:, onset] >= LEAST_UNITS))
+        bound = np.zeros_like(bound)
+        share = 1 / self._dispersion(likely, onset)
+        log_odds[likely], bound[likely] = _log_odds(*(share * x[likely] for x in (k0, n0, k1, n1)))
+        tiny = np.finfo(np.float64).tiny
+        return Change(log_odds, np.maximum(bound, 0.0), k0 / np.maximum(n0, tiny), k1 / np.maximum(n1, tiny))
+
+    @staticmethod
+    def _recent(sums: Floats, onset: int) -> Floats:
+        """The weighted sum of all buckets before the onset."""
+        first = max(0, onset - RECENT_BUCKETS)
+        age = (onset - np.arange(first, onset) - 0.5) * STEP_SECONDS
+        return OLD_WEIGHT * sums[:, onset] + np.diff(sums[:, first : onset + 1], axis=1) @ 0.5 ** (age / HALF_LIFE_SECONDS)
+
+    def _dispersion(self, keys: NDArray[np.intp], onset: int) -> Floats:
+        """Variance of the counts between the last hour's buckets over the binomial one, at least 1; shape of `keys`."""
+        first = max(0, onset - RECENT_BUCKETS)
+        units, present = (np.diff(x[keys, first : onset + 1], axis=1) for x in (self.units, self.present))
+        share = ((present.sum(axis=1) + 0.5) / (units.sum(axis=1) + 1))[:, None]
+        expected = np.maximum(units * share * (1 - share), np.finfo(np.float64).tiny)
+        ratio = np.where(units > 0, (present - units * share) ** 2 / expected, 0.0)
+        return np.maximum(1.0, ratio.sum(axis=1) / np.maximum((units > 0).sum(axis=1), 1))
+
+
+def _log_odds(k0: Floats, n0: Floats, k1: Floats, n1: Floats) -> tuple[Floats, Floats]:
+    """The log odds ratio and the lower bound of its absolute value."""
+    a0, b0, a1, b1 = k0 + 0.5, np.maximum(n0 - k0, 0.0) + 0.5, k1 + 0.5, np.maximum(n1 - k1, 0.0) + 0.5
+    log_odds = np.log(a1 / b1) - np.log(a0 / b0)
+    return log_odds, np.abs(log_odds) - STANDARD_ERRORS * np.sqrt(1 / a0 + 1 / b0 + 1 / a1 + 1 / b1 + DRIFT_VARIANCE)

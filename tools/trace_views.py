@@ -1,0 +1,49 @@
+"""The views that traces give of a system, put together into one score per service."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from middlewatch.tools.consequences import explain_away
+from middlewatch.tools.slowness import Slowness
+from middlewatch.tools.structure import Structure
+from middlewatch.tools.timeline import Question
+
+LATENCY_WEIGHT = 2.0
+STRUCTURE_WEIGHT = 0.5
+"""A shift of latency is hard evidence; a fault changes which calls are made far beyond the service that has it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TraceViews:
+    """Latency, calls and failures."""
+
+    slowness: Slowness
+    children: Structure
+    failures: Structure
+    called: Mapping[str, Iterable[str]]
+    """Whom each service calls."""
+
+    def scores(self, question: Question) -> dict[str, float]:
+        """Nats per service, averaged over the candidate onsets.
+
+        2 T + .5 S: T from `Slowness`, S the worse of changed calls and failures, less what callees explain.
+        """
+        total: dict[str, float] = defaultdict(float)
+        for onset in question.onsets:
+            for service, score in self.scores_at(onset, question.end).items():
+                total[service] += score / len(question.onsets)
+        return dict(total)
+
+    def scores_at(self, onset: int, end: int) -> dict[str, float]:
+        """Nats per service for one onset."""
+        slower = self.slowness.scores(onset, end)
+        changed, failing = self.children.scores(onset, end), self.failures.scores(onset, end)
+        odd = {s: max(changed.get(s, 0.0), failing.get(s, 0.0)) for s in changed.keys() | failing.keys()}
+        odd = explain_away(odd, self.called)
+        return {
+            service: LATENCY_WEIGHT * slower.get(service, 0.0) + STRUCTURE_WEIGHT * odd.get(service, 0.0)
+            for service in sorted(slower.keys() | odd.keys())
+        }

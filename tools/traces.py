@@ -1,0 +1,161 @@
+"""The trace analysis: where requests lose time, which calls vanish or appear, and which operations begin to fail.
+
+Everything is computed from aggregates per operation and step, so the cost does not grow with the traffic.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from middlewatch.records import AgentName, Assessment, Brief
+from middlewatch.telemetry.sources import Answer, Sources
+from middlewatch.tools.baseline import Floats
+from middlewatch.tools.service_map import callees, edges_of
+from middlewatch.tools.slowness import Slowness
+from middlewatch.tools.structure import Structure
+from middlewatch.tools.timeline import BUCKETS_PER_MINUTE, STEP_SECONDS, Timeline, busiest, with_history
+from middlewatch.tools.trace_anomalies import Exhibits
+from middlewatch.tools.trace_views import TraceViews
+from middlewatch.tools.wording import clock, quantity, quoted
+
+FLOOR_SHARE = 0.02
+"""Of a typical request's duration: what an operation gains or loses below this nobody notices."""
+DEFAULT_FLOOR_MS = 1.0
+FLOOR_BUCKETS = 900 // STEP_SECONDS
+"""How much of the time before the end is looked at for a typical request."""
+MOST_KEYS = 3000
+"""Operations, and kinds of calls, that are compared; a row of buckets is 12 kB."""
+SPARSE_SPANS = 4.0
+"""Fewer spans a minute than this, of half of the operations, and rare faults cannot be seen."""
+STALE_SECONDS = 60.0
+SERVICES_CLEARED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    operations: Answer
+    structure: Answer
+    edges: Answer
+    floor_ms: float
+
+
+def assess_traces(sources: Sources, brief: Brief) -> Assessment:
+    """Score every service by how unusual its spans are in the incident.
+
+    The score is 2 T + .5 S. T is how much slower the service and its edges became (`slowness`), S the log odds of calls that
+    vanished, appeared or fail, less what the services it calls explain (`structure`); both are lower bounds in nats, averaged
+    over the candidate onsets. The weights are those of the vote's design: a shift of latency is hard evidence, while a fault
+    changes the structure of calls far beyond the service that has it.
+
+    Args:
+        sources: what may be read; only traces are.
+        brief: the incident and its baseline, and the known earlier incidents that are left out.
+
+    Returns:
+        Scores in nats: 0 for a service whose spans are as usual; services without spans are absent.
+    """
+    read, timeline, notes = with_history(brief, lambda asked: _read(sources, brief, asked))
+    volume = timeline.spread(read.operations.table, "count").sum(axis=0)
+    timeline = timeline.unveiled(volume)
+    views, cut = _views(read, timeline)
+    scores = views.scores(timeline.question)
+    questions = timeline.earlier_questions(volume) if scores else ()
+    return Assessment(
+        agent=AgentName.TRACES,
+        scores=scores,
+        anomalies=Exhibits(views, timeline, sources, read.operations.query, read.structure.query).anomalies(scores),
+        usual_tops=tuple(max(views.scores(question).values()) for question in questions),
+        freshness=(read.operations.freshness,),
+        edges=tuple((edge.caller, edge.callee) for edge in edges_of(read.edges)),
+        notes=(*notes, *cut, *_gaps(read, volume, timeline)),
+        cleared=_cleared(views, scores, timeline, brief),
+    )
+
+
+def _read(sources: Sources, brief: Brief, timeline: Timeline) -> _Read:
+    traces, window, services = sources.traces, timeline.window, brief.services
+    recent = timeline.span(max(0, timeline.size - FLOOR_BUCKETS), timeline.size)
+    floor_ms = _floor_ms(traces.operations(recent, step_seconds=STEP_SECONDS, services=services).table)
+    return _Read(
+        operations=traces.operations(window, step_seconds=STEP_SECONDS, floor_ms=floor_ms, services=services),
+        structure=traces.structure(window, step_seconds=STEP_SECONDS, services=services),
+        edges=traces.edges(recent, step_seconds=STEP_SECONDS * FLOOR_BUCKETS),
+        floor_ms=floor_ms,
+    )
+
+
+def _floor_ms(operations: pa.Table) -> float:
+    """2 % of the median duration of requests, in two digits, so that the same system gets the same query."""
+    roots = operations.filter(pc.equal(operations.column("parent_operation"), ""))
+    if roots.num_rows == 0:
+        return DEFAULT_FLOOR_MS
+    mean, count = (
+        roots.column(c).combine_chunks().flatten().cast(pa.float64()).to_numpy(zero_copy_only=False) for c in ("mean_ms", "count")
+    )
+    order = np.argsort(mean)
+    middle = np.searchsorted(np.cumsum(count[order]), count.sum() / 2)
+    return float(f"{FLOOR_SHARE * mean[order][middle]:.1e}") or DEFAULT_FLOOR_MS
+
+
+def _views(read: _Read, timeline: Timeline) -> tuple[TraceViews, tuple[str, ...]]:
+    operations = busiest(read.operations.table, "count", MOST_KEYS)
+    structure = busiest(read.structure.table, "units", MOST_KEYS)
+    children = Structure.of_children(structure, timeline)
+    called = callees(edges_of(read.edges))
+    for call in children.calls:
+        called.setdefault(call.service, set()).add(call.child_service)
+    views = TraceViews(
+        slowness=Slowness.of(operations, timeline, floor_ms=read.floor_ms),
+        children=children,
+        failures=Structure.of_failures(operations, timeline),
+        called=called,
+    )
+    cut = operations.num_rows < read.operations.table.num_rows or structure.num_rows < read.structure.table.num_rows
+    return views, (f"only the {MOST_KEYS} busiest operations and kinds of calls were compared",) if cut else ()
+
+
+def _gaps(read: _Read, volume: Floats, timeline: Timeline) -> tuple[str, ...]:
+    """What was missing, in words."""
+    freshness = read.operations.freshness
+    if freshness.watermark is None or not read.operations.table.num_rows:
+        return ("no traces",)
+    notes = [f"traces: {answer.bound}" for answer in (read.operations, read.structure, read.edges) if answer.bound]
+    if (lag := freshness.lag_seconds) is not None and lag > STALE_SECONDS:
+        notes.append(f"no spans after {clock(freshness.watermark)}, {quantity(lag, 's')} before the end of the window")
+    first = min(timeline.question.onsets)
+    if not volume[first:].any():
+        notes.append("no spans in the window of the incident")
+    if not volume[:first].any():
+        notes.append("no spans before the incident to compare with")
+    minutes = max(1.0, np.count_nonzero(volume) / BUCKETS_PER_MINUTE)
+    counts = timeline.spread(read.operations.table, "count").sum(axis=1)
+    if (typical := float(np.median(counts)) / minutes) < SPARSE_SPANS:
+        notes.append(
+            f"half of the operations have fewer than {quantity(max(typical, 0.01))} spans a minute: rare faults stay unseen"
+        )
+    return tuple(notes)
+
+
+def _cleared(views: TraceViews, scores: Mapping[str, float], timeline: Timeline, brief: Brief) -> tuple[str, ...]:
+    """The symptom's service and the busiest others in which nothing was found."""
+    count = views.slowness.latencies.count
+    spans = count[:, timeline.size] - count[:, min(timeline.question.onsets)]
+    seen: dict[str, list[float]] = defaultdict(list)
+    for place, n in zip(views.slowness.place.tolist(), spans.tolist(), strict=True):
+        if n:
+            seen[views.slowness.places[place].service].append(n)
+    symptom = brief.alert.symptom
+    innocent = sorted(
+        (service for service in seen if scores.get(service, 0.0) == 0.0),
+        key=lambda service: (symptom is None or service != symptom.service, -sum(seen[service]), service),
+    )
+    return tuple(
+        f"{quoted(s)}: {len(seen[s])} operations, {quantity(sum(seen[s]))} spans, no more time, other calls or failures than usual"
+        for s in innocent[:SERVICES_CLEARED]
+    )
