@@ -195,7 +195,7 @@ def finding() -> Report:
             "checkout-api",
             "deploy 2.3.1",
             (None, None, ""),
-            summary='deploy of "2.3.1" to "checkout-api" by "ci", 70 s before the onset',
+            summary='deploy "2.3.1" of "checkout-api" at 01:45:10 UTC, 70 s before it began',
             strength=1.1,
             onset="01:45:10",
             query="changes",
@@ -329,7 +329,7 @@ def finding() -> Report:
         outcome=Outcome.FINDING,
         answer=(
             '"checkout-api" is the most likely root cause: self time of "SELECT orders" in "checkout-api" is 2.61 s, usually 4 ms; '
-            'just before, deploy of "2.3.1" to "checkout-api" by "ci", 70 s before the onset.'
+            'just before, deploy "2.3.1" of "checkout-api" at 01:45:10 UTC, 70 s before it began.'
         ),
         confidence=0.82,
         change_probability=0.875,
@@ -352,7 +352,7 @@ def finding() -> Report:
             "no changes after 01:50:00 UTC, 360 s before the end of the window",
         ),
         next_steps=(
-            'Consider undoing this change: deploy of "2.3.1" to "checkout-api" by "ci", 70 s before the onset',
+            'Consider undoing this change: deploy "2.3.1" of "checkout-api" at 01:45:10 UTC, 70 s before it began',
             'Look at "checkout-api" first: self time of "SELECT orders" in "checkout-api" is 2.61 s, usually 4 ms',
             "Before acting, read why logs disagrees.",
         ),

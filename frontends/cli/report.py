@@ -22,12 +22,7 @@ _SHORT_EVIDENCE = 30
 _SAMPLES = 3
 _SAMPLE_LINES = 3
 
-_SIGNALS: dict[AgentName, tuple[str, frozenset[AnomalyKind]]] = {
-    AgentName.METRICS: ("metric", frozenset({AnomalyKind.METRIC})),
-    AgentName.LOGS: ("log", frozenset({AnomalyKind.LOG_PATTERN})),
-    AgentName.TRACES: ("trace", frozenset({AnomalyKind.OPERATION, AnomalyKind.EDGE, AnomalyKind.STRUCTURE})),
-    AgentName.DEPLOYS: ("change", frozenset({AnomalyKind.CHANGE})),
-}
+_SIGNALS = {AgentName.METRICS: "metric", AgentName.LOGS: "log", AgentName.TRACES: "trace", AgentName.DEPLOYS: "change"}
 _VOTE_WORDS = {
     Position.SUPPORT: ("for", Tone.WORK),
     Position.OPPOSE: ("against", Tone.FAULT),
@@ -109,8 +104,8 @@ class _View:
     def proof(self) -> None:
         """The strongest fact of each signal, on one line each; for a finding, a signal that has none says why."""
         rows: list[Row] = []
-        for agent, (name, kinds) in _SIGNALS.items():
-            facts = [fact for fact in self._facts() if fact.anomaly.kind in kinds]
+        for agent, name in _SIGNALS.items():
+            facts = [fact for fact in self._facts() if fact.agent is agent and fact.anomaly.strength > 0]
             if facts:
                 rows.append(self._fact_row(name, facts[0]))
             elif self._report.outcome is Outcome.FINDING:
@@ -261,12 +256,9 @@ class _View:
     def _fact_row(self, label: str, fact: Evidence) -> Row:
         anomaly = fact.anomaly
         values = quantity.pair(anomaly.baseline, anomaly.observed, anomaly.unit)
-        since = self._clock(anomaly.onset) if anomaly.onset else ""
         if not values:
-            return (
-                Span(label),
-                Span(f"{since} {anomaly.summary}", Tone.CHANGE if anomaly.kind is AnomalyKind.CHANGE else Tone.PLAIN),
-            )
+            return (Span(label), Span(anomaly.summary, Tone.CHANGE if anomaly.kind is AnomalyKind.CHANGE else Tone.PLAIN))
+        since = self._clock(anomaly.onset) if anomaly.onset else ""
         factor = quantity.factor(anomaly.factor, anomaly.baseline, anomaly.observed)
         return (Span(label), Span(self._what(fact)), Span(values, Tone.FAULT), Span(factor, Tone.STRONG), Span(since))
 

@@ -55,7 +55,7 @@ def test_the_first_screen_has_the_answer_the_confidence_the_proof_and_the_vote(w
     assert screen[0].startswith('Finding       "checkout-api" is the most likely root cause')
     assert "82 % sure (likely)" in text
     assert "2026-11-21 01:46:20 UTC" in text
-    for row in ("metric  http.server.request.duration", "log     ", 'trace   "SELECT orders"', "change  01:45:10"):
+    for row in ("metric  http.server.request.duration", "log     ", 'trace   "SELECT orders"', 'change  deploy "2.3.1"'):
         assert row in text
     assert re.search(r"1  checkout-api +82 %  for 2.1 +against 0.41 +for 4.2 +for 1.1", text)
     assert "Dissent       logs (0.41): deadline errors" in text
