@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 import pyarrow as pa
+from pydantic import Field
 
-from middlewatch.records import Scope, UtcDatetime
+from middlewatch.records import DEFAULT_TENANT, Record, Scope, Tenant, UtcDatetime
 from middlewatch.records.errors import RecordingError, SourceUnavailable
 from middlewatch.telemetry import clients
 from middlewatch.telemetry.clickhouse_changes import ClickHouseChanges
@@ -20,16 +21,34 @@ from middlewatch.telemetry.clickhouse_traces import ClickHouseTraces
 from middlewatch.telemetry.failures import translated
 from middlewatch.telemetry.limits import Limits
 from middlewatch.telemetry.sources import Sources
-from middlewatch.telemetry.statements import migrations, statement
+from middlewatch.telemetry.statements import collector_views, migrations, statement
 
-DATABASE = "middlewatch"
+DATABASE: Final = "middlewatch"
 """The database that holds middlewatch's tables."""
+
+COLLECTOR_DATABASE: Final = "middlewatch_collector"
+"""The database that holds the views over a Collector's tables and middlewatch's own, where there is a Collector."""
+
+
+class Collector(Record):
+    """An OpenTelemetry Collector that writes to the same server with its ClickHouse exporter."""
+
+    database: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$", description="the database of the exporter's tables")
+    tenant: Tenant = Field(default=DEFAULT_TENANT, description="whose live telemetry that is")
 
 
 class ClickHouse:
     """A bounded client, safe to share between threads. Use it as a context manager, or call `close`."""
 
-    def __init__(self, opener: clients.Opener, where: str, limits: Limits, *, directory: Path | None = None) -> None:
+    def __init__(
+        self,
+        opener: clients.Opener,
+        where: str,
+        limits: Limits,
+        *,
+        directory: Path | None = None,
+        collector: Collector | None = None,
+    ) -> None:
         """Prefer `embedded`, `connect` or `attach`.
 
         Args:
@@ -37,6 +56,7 @@ class ClickHouse:
             where: which ClickHouse this is, for error messages; without credentials.
             limits: the bounds of every query.
             directory: the data directory, where it is this process that holds it.
+            collector: whose tables are read beside middlewatch's own.
 
         Raises:
             SourceUnavailable: nothing answers.
@@ -46,6 +66,7 @@ class ClickHouse:
         self.limits = limits
         self.directory = directory
         self._open = opener
+        self._collector = collector
         with translated("opening", where):
             client = opener("")
             try:
@@ -53,7 +74,7 @@ class ClickHouse:
                     raise SourceUnavailable(f"{where} does not answer", remedy="Check that it runs and that its address is right.")
             finally:
                 client.close()
-        self._pool = clients.Pool(opener, DATABASE, limits)
+        self._pool = clients.Pool(opener, limits, database=COLLECTOR_DATABASE if collector else DATABASE)
 
     @classmethod
     def embedded(cls, path: Path, limits: Limits | None = None) -> Self:
@@ -62,10 +83,11 @@ class ClickHouse:
         return cls(clients.embedded(path, limits), f"the telemetry store in {path}", limits, directory=path)
 
     @classmethod
-    def connect(cls, url: str, limits: Limits | None = None) -> Self:
+    def connect(cls, url: str, limits: Limits | None = None, *, collector: Collector | None = None) -> Self:
         """A server over HTTP, such as `http://user:password@host:8123`."""
         limits = limits or Limits()
-        return cls(clients.by_url(url, limits), f"the ClickHouse server at {clients.without_credentials(url)}", limits)
+        where = f"the ClickHouse server at {clients.without_credentials(url)}"
+        return cls(clients.by_url(url, limits), where, limits, collector=collector)
 
     @classmethod
     def attach(cls, socket: Path, limits: Limits | None = None) -> Self:
@@ -96,7 +118,7 @@ class ClickHouse:
     def insert(self, table: str, rows: pa.Table) -> None:
         """Append rows; they are on disk when this returns. Columns that are absent get their defaults."""
         with translated(f"insert into {table}", self.where), self._pool.client() as client:
-            client.insert_arrow(table, rows)
+            client.insert_arrow(table, rows, database=DATABASE)
 
     def command(self, name: str, parameters: Mapping[str, object] | None = None) -> None:
         """Run the statement `queries/<name>.sql` that returns no rows."""
@@ -106,20 +128,19 @@ class ClickHouse:
     def migrate(self) -> None:
         """Create the database and bring its tables up to date. Safe to repeat, also by several processes at once."""
         with translated("migration", self.where):
-            client = self._open("")
+            self._prepare(DATABASE, _migrate)
+            if self._collector is not None:
+                views = collector_views(self._collector.database, self._collector.tenant)
+                self._prepare(COLLECTOR_DATABASE, lambda client: _run_all(client, views))
+
+    def _prepare(self, database: str, work: Callable[[clients.Client], None]) -> None:
+        """Create a database and do `work` in it."""
+        for name, step in (("", _creation(database)), (database, work)):
+            client = self._open(name)
             try:
-                client.command(f"CREATE DATABASE IF NOT EXISTS {DATABASE}", parameters={})
+                step(client)
             finally:
                 client.close()
-            with self._pool.client() as client:
-                steps = migrations()
-                client.command(steps[0][2], parameters={})
-                done = set(client.query_arrow(statement("migrations_done"), parameters={})["Number"].to_pylist())
-                for number, name, text in steps:
-                    if number not in done:
-                        client.command(text, parameters={})
-                        row = pa.table({"Number": pa.array([number], pa.uint32()), "Name": [name]})
-                        client.insert_arrow("schema_migrations", row)
 
     def sources(self, scope: Scope, horizon: UtcDatetime) -> Sources:
         """Everything that one investigation may read.
@@ -153,3 +174,23 @@ class ClickHouse:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+
+def _creation(database: str) -> Callable[[clients.Client], None]:
+    return lambda client: _run_all(client, [f"CREATE DATABASE IF NOT EXISTS {database}"])
+
+
+def _migrate(client: clients.Client) -> None:
+    steps = migrations()
+    client.command(steps[0][2], parameters={})  # the table of the others
+    done = set(client.query_arrow(statement("migrations_done"), parameters={})["Number"].to_pylist())
+    for number, name, text in steps:
+        if number not in done:
+            client.command(text, parameters={})
+            row = pa.table({"Number": pa.array([number], pa.uint32()), "Name": [name]})
+            client.insert_arrow("schema_migrations", row, database=DATABASE)
+
+
+def _run_all(client: clients.Client, texts: Iterable[str]) -> None:
+    for text in texts:
+        client.command(text, parameters={})

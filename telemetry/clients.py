@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import logging
+import os
 import queue
 import socket
 import threading
@@ -16,8 +20,12 @@ import pyarrow as pa
 from urllib3 import HTTPConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection
 
-from middlewatch.records.errors import BoundExceeded
+from middlewatch.records.errors import BoundExceeded, Misconfigured
+from middlewatch.telemetry.failures import locked
 from middlewatch.telemetry.limits import Limits
+
+# The library logs what it raises as well; without a handler Python would print that to the terminal.
+logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
 
 _CONNECT_SECONDS = 5
 _GRACE_SECONDS = 10
@@ -29,7 +37,7 @@ class Client(Protocol):
 
     def query_arrow(self, query: str, parameters: dict[str, object]) -> pa.Table: ...
 
-    def insert_arrow(self, table: str, arrow_table: pa.Table) -> object: ...
+    def insert_arrow(self, table: str, arrow_table: pa.Table, database: str) -> object: ...
 
     def command(self, cmd: str, parameters: dict[str, object]) -> object: ...
 
@@ -44,6 +52,7 @@ Opener = Callable[[str], Client]
 
 def embedded(path: Path, limits: Limits) -> Opener:
     """Clients of the ClickHouse inside this process, over the data directory `path`."""
+    prepare_directory(path)
 
     def open_client(database: str) -> Client:
         return _client(interface="chdb", path=str(path), database=database or None, settings=limits.settings())
@@ -51,8 +60,46 @@ def embedded(path: Path, limits: Limits) -> Opener:
     return open_client
 
 
+def prepare_directory(path: Path) -> None:
+    """Make sure that chdb can open the directory, since its own complaint goes to the terminal and names C++ exceptions.
+
+    Raises:
+        DataDirectoryLocked: another process holds it.
+        Misconfigured: it cannot be created or written.
+    """
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = path / "status"  # ClickHouse's lock: locked by flock, with the holder's process id inside
+        if status.exists():
+            with status.open("r+b") as file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    if f"PID: {os.getpid()}\n".encode() not in file.read():
+                        raise locked(str(path)) from None
+        if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+    except OSError as error:
+        raise Misconfigured(
+            f"the data directory {path} cannot be used: {error.strerror}", remedy="Name a directory that can be written."
+        ) from error
+
+
 def by_url(url: str, limits: Limits) -> Opener:
-    """Clients of a server, such as `http://user:password@host:8123`."""
+    """Clients of a server, such as `http://user:password@host:8123`.
+
+    Raises:
+        Misconfigured: that is no such address.
+    """
+    try:
+        parts = urlsplit(url)
+        valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid:
+        raise Misconfigured(
+            "the URL of the ClickHouse server is not a valid one", remedy="Give it as http://user:password@host:8123 or https://..."
+        )
     return _over_http({"dsn": url}, limits)
 
 
@@ -116,7 +163,7 @@ class Pool:
     share them.
     """
 
-    def __init__(self, opener: Opener, database: str, limits: Limits) -> None:
+    def __init__(self, opener: Opener, limits: Limits, *, database: str) -> None:
         self._open = opener
         self._database = database
         self._limits = limits

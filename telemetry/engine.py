@@ -166,20 +166,16 @@ class Engine:
             dropped.close()
 
     def _open(self, session: Session) -> Any:  # noqa: ANN401 - chdb is untyped
+        preparations = [f"SET {_setting_name(name)} = {_text(value)}" for name, value in sorted(session.settings)]
+        if session.database:
+            preparations.insert(0, f"USE {_identifier(session.database)}")
         handle = chdb.connect(self._path)
         try:
-            if session.database:
-                handle.query(f"USE {_identifier(session.database)}", "TabSeparated")
-            for name, value in sorted(session.settings):
-                if not _NAME.fullmatch(name):
-                    raise EngineError(f"'{name}' is no name of a setting", code=115)
-                handle.query(f"SET {name} = {_text(value)}", "TabSeparated")
+            for statement in preparations:
+                handle.query(statement, "TabSeparated")
         except RuntimeError as error:
             handle.close()
             raise _engine_error(error) from error
-        except EngineError:
-            handle.close()
-            raise
         return handle
 
 
@@ -194,6 +190,12 @@ def _insert(handle: Any, statement: bytes, data_format: bytes, data: bytes) -> N
 def _engine_error(error: RuntimeError) -> EngineError:
     code = _CODE.search(str(error))
     return EngineError(str(error), int(code[1]) if code else 1002)  # 1002: UNKNOWN_EXCEPTION
+
+
+def _setting_name(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise EngineError(f"'{name}' is no name of a setting", code=115)  # UNKNOWN_SETTING
+    return name
 
 
 def _identifier(name: str) -> str:

@@ -27,6 +27,7 @@ _DENIED = frozenset({164, 192, 193, 194, 497, 516})  # READONLY, UNKNOWN_USER, *
 _NOT_MIGRATED = frozenset({60, 81})  # UNKNOWN_TABLE, UNKNOWN_DATABASE
 _NO_SPACE = 243  # NOT_ENOUGH_SPACE
 _NO_SPACE_TEXT = ("No space left on device", f"errno: {errno.ENOSPC}")
+_SECOND_DIRECTORY = "cannot connect with different path"
 _LOCKED_TEXT = ("Cannot lock file", "already running", "Another server instance")
 
 
@@ -52,10 +53,9 @@ def _of_clickhouse(error: ClickHouseError, what: str, where: str) -> Middlewatch
     code = getattr(error, "code", None)
     text = str(error)
     if any(part in text for part in _LOCKED_TEXT):
-        return DataDirectoryLocked(
-            f"the data directory of {where} is in use by another process",
-            remedy="Attach to that process, stop it, or use another data directory.",
-        )
+        return locked(where)
+    if _SECOND_DIRECTORY in text:
+        return Misconfigured(f"this process holds another data directory than {where}", remedy="Use one data directory a process.")
     if code == _NO_SPACE or any(part in text for part in _NO_SPACE_TEXT):
         return _disk_full(where)
     if code is None:
@@ -76,6 +76,13 @@ def _of_code(code: int, text: str, what: str, where: str) -> MiddlewatchError:
     if code in _NOT_MIGRATED:
         return Misconfigured(f"{where} lacks middlewatch's tables: {_line(text)}", remedy="Run the migrations first.")
     return MiddlewatchError(f"{what} failed at {where}: {_line(text)}")
+
+
+def locked(where: str) -> DataDirectoryLocked:
+    """Another process holds the data directory."""
+    return DataDirectoryLocked(
+        f"{where} is in use by another process", remedy="Attach to that process, stop it, or use another data directory."
+    )
 
 
 def _disk_full(where: str) -> SourceUnavailable:

@@ -27,7 +27,7 @@ BATCH_ROWS: Final = 100_000
 """Rows in memory at a time: 10,000 insert slower, 1,000,000 need ten times the memory (docs/measurements/telemetry.md)."""
 
 _RESOURCE_COLUMNS: Final = {"instance": SERVICE_INSTANCE_ID, "region": CLOUD_REGION, "cluster": K8S_CLUSTER_NAME}
-_MAP = pa.map_(pa.string(), pa.string())
+_ENTRIES = pa.list_(pa.struct([("key", pa.string()), ("value", pa.string())]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,14 +117,18 @@ def batches(path: Path, parquet: pq.ParquetFile, expected: SignalFile) -> Iterat
         RecordingError: the data behind the schema is corrupt, or a time is absent.
     """
     wanted = [name for name in (*expected.columns, *expected.optional) if parquet.schema_arrow.get_field_index(name) >= 0]
+    for rows in _read(path, parquet, wanted):
+        for name, kind in expected.columns.items():
+            if kind is TIME and rows[name].null_count:
+                raise RecordingError(f"{path.name}: column '{name}' has rows without a time", remedy="Remove those rows.")
+        yield expected.convert(rows)
+
+
+def _read(path: Path, parquet: pq.ParquetFile, columns: list[str]) -> Iterator[pa.Table]:
     try:
-        for batch in parquet.iter_batches(batch_size=BATCH_ROWS, columns=wanted):
+        for batch in parquet.iter_batches(batch_size=BATCH_ROWS, columns=columns):
             batch.validate(full=True)  # invalid UTF-8 would fail later, in a query
-            rows = pa.Table.from_batches([batch])
-            for name, kind in expected.columns.items():
-                if kind is TIME and rows[name].null_count:
-                    raise RecordingError(f"{path.name}: column '{name}' has rows without a time", remedy="Remove those rows.")
-            yield expected.convert(rows)
+            yield pa.Table.from_batches([batch])
     except (pa.ArrowException, OSError) as error:
         raise _unreadable(path) from error
 
@@ -143,6 +147,8 @@ def _text(rows: pa.Table, name: str) -> pa.Array:
 def _resource(rows: pa.Table) -> pa.Array:
     """Resource attributes from the columns that say where a row comes from; empty values are left out."""
     names = [name for name in _RESOURCE_COLUMNS if name in rows.column_names]
+    if not names:
+        return _empty_maps(rows.num_rows)
     values = pa.concat_arrays([_text(rows, name) for name in names])
     # Row-major order: all attributes of row 0, then all of row 1.
     order = (np.arange(len(names))[None, :] * rows.num_rows + np.arange(rows.num_rows)[:, None]).ravel()
@@ -153,18 +159,19 @@ def _resource(rows: pa.Table) -> pa.Array:
     return pa.MapArray.from_arrays(pa.array(offsets), keys, values.take(pa.array(order[present])))
 
 
+def _empty_maps(size: int) -> pa.Array:
+    return pa.MapArray.from_arrays(pa.array(np.zeros(size + 1, np.int32)), pa.array([], pa.string()), pa.array([], pa.string()))
+
+
 def _attributes(rows: pa.Table) -> pa.Array:
+    """The attributes of metrics; an absent map is an empty one, and an absent value is ''."""
     if "attributes" not in rows.column_names:
-        return pa.MapArray.from_arrays(
-            pa.array(np.zeros(rows.num_rows + 1, np.int32)), pa.array([], pa.string()), pa.array([], pa.string())
-        )
-    column = rows["attributes"].combine_chunks()
-    lengths = pc.fill_null(
-        pc.list_value_length(column.cast(pa.list_(pa.struct([("key", pa.string()), ("value", pa.string())])))), 0
-    )
-    offsets = np.concatenate([[0], np.cumsum(lengths.to_numpy())]).astype(np.int32)
-    flat = column.cast(pa.list_(pa.struct([("key", pa.string()), ("value", pa.string())]))).flatten()
-    return pa.MapArray.from_arrays(pa.array(offsets), flat.field("key"), pc.fill_null(flat.field("value"), ""))
+        return _empty_maps(rows.num_rows)
+    entries = rows["attributes"].combine_chunks().cast(_ENTRIES)
+    lengths = pc.fill_null(pc.list_value_length(entries), 0).to_numpy()
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    flat = entries.flatten()
+    return pa.MapArray.from_arrays(pa.array(offsets), pc.struct_field(flat, 0), pc.fill_null(pc.struct_field(flat, 1), ""))
 
 
 def _metrics(rows: pa.Table) -> dict[str, pa.Array]:

@@ -84,7 +84,7 @@ def imported_recordings(database: ClickHouse, tenant: Tenant) -> tuple[ImportedR
             info=RecordingInfo.model_validate_json(row["info"]),
             incidents=_INCIDENTS.validate_json(row["incidents"]),
             rows=json.loads(row["rows"]),
-            digest=row["digest"].decode() if isinstance(row["digest"], bytes) else row["digest"],
+            digest=row["digest"],
         )
         for row in table.to_pylist()
     )
@@ -161,20 +161,25 @@ def _copy(database: ClickHouse, tenant: str, recording: str, place: Path, file: 
     return written
 
 
+def _stored_rows(database: ClickHouse, tenant: str, recording: str) -> dict[str, int]:
+    """Rows of a recording per table. The topology and the trace times are sets, where writing twice changes nothing."""
+    table, _ = database.query("recording_rows", {"tenant": tenant, "recording": recording})
+    return {row["name"]: row["rows"] for row in table.to_pylist()}
+
+
 def _remove_rows(database: ClickHouse, tenant: str, recording: str) -> None:
-    for statement_name in _REMOVALS:
-        database.command(statement_name, {"tenant": tenant, "recording": recording})
+    for table, count in _stored_rows(database, tenant, recording).items():
+        if count:
+            database.command(f"remove_{table}", {"tenant": tenant, "recording": recording})
 
 
 def _compare(database: ClickHouse, tenant: str, recording: str, rows: dict[str, int]) -> None:
     """Count what arrived: a second process that imports the same recording at the same time would double it."""
-    table, _ = database.query("recording_rows", {"tenant": tenant, "recording": recording})
-    found: dict[str, int] = {row["name"]: row["rows"] for row in table.to_pylist()}
-    for name, stored in found.items():
-        if stored != rows.get(name, 0):
+    for table, stored in _stored_rows(database, tenant, recording).items():
+        if stored != rows.get(table, 0):
             _remove_rows(database, tenant, recording)
             raise SourceUnavailable(
-                f"{name} has {stored} rows of this recording and should have {rows.get(name, 0)}",
+                f"{table} has {stored} rows of this recording and should have {rows.get(table, 0)}",
                 remedy="Another import of it was running; import it again.",
             )
 
@@ -193,6 +198,3 @@ def _publish(database: ClickHouse, tenant: str, imported: ImportedRecording) -> 
             }
         ),
     )
-
-
-_REMOVALS: Final = ("remove_metrics", "remove_logs", "remove_traces", "remove_trace_times", "remove_changes", "remove_topology")

@@ -5,7 +5,7 @@ SELECT
     MetricName AS metric,
     Unit AS unit,
     Kind AS kind,
-    Attributes AS attributes,
+    mapSort(Attributes) AS attributes,
     ResourceAttributes[{region_key:String}] AS region,
     ResourceAttributes[{cluster_key:String}] AS cluster,
     sum(Points) AS points,

@@ -27,7 +27,7 @@ FROM
             MetricName AS metric,
             Unit AS unit,
             Kind AS kind,
-            Attributes AS attributes,
+            mapSort(Attributes) AS attributes,
             ResourceAttributes[{region_key:String}] AS region,
             ResourceAttributes[{cluster_key:String}] AS cluster,
             fromUnixTimestamp64Micro(intDiv({start:Int64} + Step * {step:Int64}, 1000), 'UTC') AS time,
@@ -89,7 +89,7 @@ FROM
                         AND (empty({services:Array(String)}) OR ServiceName IN {services:Array(String)})
                         AND (empty({metrics:Array(String)}) OR MetricName IN {metrics:Array(String)})
                         AND isFinite(Value) AND (IsMonotonic OR AggregationTemporality = 1)
-                    WINDOW series AS (PARTITION BY ServiceName, MetricName, MetricUnit, Attributes, ResourceAttributes ORDER BY TimeUnix ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)
+                    WINDOW series AS (PARTITION BY ServiceName, MetricName, MetricUnit, mapSort(Attributes), mapSort(ResourceAttributes) ORDER BY TimeUnix ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)
                 )
                 WHERE Usable AND Seconds > 0 AND Nanos >= {start:Int64}
                 UNION ALL
@@ -117,7 +117,7 @@ FROM
                         AND (empty({services:Array(String)}) OR ServiceName IN {services:Array(String)})
                         AND (empty({metrics:Array(String)}) OR MetricName IN {metrics:Array(String)})
                         AND isFinite(Sum)
-                    WINDOW series AS (PARTITION BY ServiceName, MetricName, MetricUnit, Attributes, ResourceAttributes ORDER BY TimeUnix ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)
+                    WINDOW series AS (PARTITION BY ServiceName, MetricName, MetricUnit, mapSort(Attributes), mapSort(ResourceAttributes) ORDER BY TimeUnix ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)
                 )
                 WHERE Usable AND Observations > 0 AND Nanos >= {start:Int64}
                 UNION ALL
@@ -144,7 +144,7 @@ FROM
                         AND (empty({services:Array(String)}) OR ServiceName IN {services:Array(String)})
                         AND (empty({metrics:Array(String)}) OR MetricName IN {metrics:Array(String)})
                         AND isFinite(Sum)
-                    WINDOW series AS (PARTITION BY ServiceName, MetricName, MetricUnit, Attributes, ResourceAttributes ORDER BY TimeUnix ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)
+                    WINDOW series AS (PARTITION BY ServiceName, MetricName, MetricUnit, mapSort(Attributes), mapSort(ResourceAttributes) ORDER BY TimeUnix ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)
                 )
                 WHERE Usable AND Observations > 0 AND Nanos >= {start:Int64}
                 UNION ALL
@@ -171,7 +171,7 @@ FROM
                         AND (empty({services:Array(String)}) OR ServiceName IN {services:Array(String)})
                         AND (empty({metrics:Array(String)}) OR MetricName IN {metrics:Array(String)})
                         AND isFinite(Sum)
-                    WINDOW series AS (PARTITION BY ServiceName, MetricName, MetricUnit, Attributes, ResourceAttributes ORDER BY TimeUnix ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)
+                    WINDOW series AS (PARTITION BY ServiceName, MetricName, MetricUnit, mapSort(Attributes), mapSort(ResourceAttributes) ORDER BY TimeUnix ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)
                 )
                 WHERE Usable AND Observations > 0 AND Nanos >= {start:Int64}
             )

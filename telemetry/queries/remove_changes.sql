@@ -1,2 +1,2 @@
 -- Rows of an import that did not end.
-DELETE FROM changes WHERE Tenant = {tenant:String} AND Recording = {recording:String} AND Recording != ''
+DELETE FROM middlewatch.changes WHERE Tenant = {tenant:String} AND Recording = {recording:String} AND Recording != ''

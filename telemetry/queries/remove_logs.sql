@@ -1,2 +1,0 @@
--- Rows of an import that did not end.
-DELETE FROM otel_logs WHERE Tenant = {tenant:String} AND Recording = {recording:String} AND Recording != ''

@@ -1,0 +1,7 @@
+-- middlewatch's own rows, and the rows that a Collector writes, as the tenant's live telemetry.
+CREATE OR REPLACE VIEW otel_metrics_gauge AS
+SELECT Tenant, Recording, ServiceName, ResourceAttributes, MetricName, MetricUnit, Attributes, StartTimeUnix, TimeUnix, Value
+FROM middlewatch.otel_metrics_gauge
+UNION ALL
+SELECT '{tenant}' AS Tenant, '' AS Recording, ServiceName, ResourceAttributes, MetricName, MetricUnit, Attributes, toDateTime64(StartTimeUnix, 9) AS StartTimeUnix, toDateTime64(TimeUnix, 9) AS TimeUnix, Value
+FROM `{collector}`.otel_metrics_gauge
