@@ -86,11 +86,12 @@ def pair(baseline: float | None, observed: float | None, unit: str) -> str:
     """
     if baseline is None and observed is None:
         return ""
+    before = after = ""
     for digits in range(SIGNIFICANT_DIGITS, _MOST_DIGITS + 1):
-        texts = ["unknown" if value is None else quantity(value, unit, digits) for value in (baseline, observed)]
-        if baseline == observed or texts[0] != texts[1]:
+        before, after = ("unknown" if value is None else quantity(value, unit, digits) for value in (baseline, observed))
+        if baseline == observed or before != after:
             break
-    return f"{texts[0]} → {texts[1]}"
+    return f"{before} → {after}"
 
 
 def factor(value: float | None, baseline: float | None, observed: float | None) -> str:
