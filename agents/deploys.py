@@ -5,9 +5,8 @@ A change alone never makes a hypothesis: something must deviate in the service t
 
 from __future__ import annotations
 
-from middlewatch.tools.deploys import assess_deploys
-
 from middlewatch.agents.agent import Agent
 from middlewatch.records import AgentName, Signal
+from middlewatch.tools.deploys import assess_deploys
 
 DEPLOYS = Agent(name=AgentName.DEPLOYS, signal=Signal.CHANGES, weight=1.0, usual_top=1.0, assess=assess_deploys)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from middlewatch.tools.metrics import assess_metrics
-
 from middlewatch.agents.agent import Agent
 from middlewatch.records import AgentName, Signal
+from middlewatch.tools.metrics import assess_metrics
 
 METRICS = Agent(name=AgentName.METRICS, signal=Signal.METRICS, weight=0.5, usual_top=1.2, assess=assess_metrics)

@@ -7,11 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from middlewatch.context_store.store import ContextStore
-
 from middlewatch.agents.agent import Agent, Agents
 from middlewatch.agents.briefing import History, brief
 from middlewatch.agents.orchestrator import assessments
+from middlewatch.context_store.store import ContextStore
 from middlewatch.records import AgentName, Assessment, Claim, Completion, Evidence, Scope, evidence_id
 from middlewatch.telemetry.sources import Sources
 

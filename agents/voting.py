@@ -129,7 +129,7 @@ def change_probability(agents: Agents, assessments: Assessments) -> float:
         total += max(rarity)
         voices += 1
     p = math.exp(-total) * (1.0 + total if voices > 1 else 1.0)
-    bayes_factor = BAYES_EXPONENT * max(p, SMALLEST_P) ** (BAYES_EXPONENT - 1.0)
+    bayes_factor: float = BAYES_EXPONENT * max(p, SMALLEST_P) ** (BAYES_EXPONENT - 1.0)
     return bayes_factor / (1.0 + bayes_factor)
 
 

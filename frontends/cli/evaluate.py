@@ -50,7 +50,8 @@ class AgentNames(click.ParamType[tuple[AgentName, ...]]):
 def evaluate(folder: Path, output: Path | None, agents: tuple[AgentName, ...], jobs: int, as_json: bool) -> None:
     """Answer every incident of every recording below FOLDER.
 
-    Predictions are `{"incident", "ranking": [[service, score], ...], "confidence", "inconclusive", "seconds"}`. Labels are not read.
+    A prediction is `{"incident", "ranking": [[service, score], ...], "confidence", "inconclusive", "seconds"}`. Labels are not
+    read.
 
     \b
     Example:
@@ -107,7 +108,8 @@ def _summary(answers: list[Prediction], recordings: int, failed: int) -> dict[st
 
 
 def _in_words(summary: dict[str, float | int | None], output: Path | None) -> str:
-    text = f"{summary['incidents']} incidents of {summary['recordings']} recordings: {summary['findings']} findings, {summary['inconclusive']} inconclusive"
+    text = f"{summary['incidents']} incidents of {summary['recordings']} recordings: "
+    text += f"{summary['findings']} findings, {summary['inconclusive']} inconclusive"
     if summary["seconds_median"] is not None:
         text += f"; {summary['seconds_median']:.1f} s at the median, {summary['seconds_longest']:.1f} s at the longest"
     if summary["recordings_failed"]:

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-from middlewatch.frontends.cli.progress import Progress
 
 from middlewatch.app import App, incident_alert, service_alert
 from middlewatch.frontends.cli.output import UtcTime, application, json_option, print_report
+from middlewatch.frontends.cli.progress import Progress
 from middlewatch.records import Alert, ImportedRecording, Incident, Investigation
 from middlewatch.records.errors import MiddlewatchError, UnknownIncident
 from middlewatch.settings import ascii_only, no_color
@@ -67,12 +67,13 @@ INCONCLUSIVE = 3
 
 
 def _recorded_alert(app: App, folder: Path, incident: str | None, *, show: bool) -> tuple[Alert, str]:
-    def progress(table: str, rows: int) -> None:
-        click.echo(f"\rimporting {table}: {rows:,} rows ", nl=False, err=True)
+    def progress(file: str, done: int, rows: int) -> None:
+        if sys.stderr.isatty():
+            click.echo(f"\rimporting {file}: {done:,} of {rows:,} rows\x1b[K", nl=False, err=True)
 
     imported = app.import_recording(folder, on_progress=progress) if show else app.import_recording(folder)
-    if show:
-        click.echo("\r\x1b[K" if sys.stderr.isatty() else "", nl=not sys.stderr.isatty(), err=True)
+    if show and sys.stderr.isatty():
+        click.echo("\r\x1b[K", nl=False, err=True)
     chosen = _choose(imported, incident)
     return incident_alert(app.settings.tenant, imported.name, chosen, imported.incidents), imported.name
 

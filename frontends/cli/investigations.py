@@ -58,9 +58,8 @@ def show(investigation: str, as_json: bool) -> None:
         print_record(snapshot)
     else:
         done = sum(task.state == "done" for task in snapshot.tasks)
-        click.echo(
-            f"{investigation} is {snapshot.investigation.state}: {done} of {len(snapshot.tasks)} tasks done, {len(snapshot.evidence)} facts so far"
-        )
+        progress = f"{done} of {len(snapshot.tasks)} tasks done, {len(snapshot.evidence)} facts so far"
+        click.echo(f"{investigation} is {snapshot.investigation.state}: {progress}")
 
 
 @investigations.command()

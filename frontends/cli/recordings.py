@@ -66,6 +66,6 @@ def list_(as_json: bool) -> None:
             click.echo(f"  {incident.id}  {incident.detected_at:%Y-%m-%d %H:%M:%S} UTC  {json.dumps(incident.title)}")
 
 
-def _progress(table: str, rows: int) -> None:
+def _progress(file: str, done: int, rows: int) -> None:
     if sys.stderr.isatty():
-        click.echo(f"\rimporting {table}: {rows:,} rows\x1b[K", nl=False, err=True)
+        click.echo(f"\rimporting {file}: {done:,} of {rows:,} rows\x1b[K", nl=False, err=True)

@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -90,9 +90,14 @@ class App:
     # Recordings
 
     def import_recording(
-        self, folder: Path, *, on_progress: Callable[[str, int], None] = lambda _table, _rows: None
+        self, folder: Path, *, on_progress: Callable[[str, int, int], None] | None = None
     ) -> ImportedRecording:
-        """Copy a recording into the telemetry store; one that is there already is left as it is."""
+        """Copy a recording into the telemetry store; one that is there already is left as it is.
+
+        Args:
+            folder: the recording.
+            on_progress: told the file, the rows copied so far, and all its rows.
+        """
         return import_recording(self.telemetry, self.settings.tenant, folder, on_progress=on_progress)
 
     def recordings(self) -> tuple[ImportedRecording, ...]:
@@ -126,7 +131,7 @@ class App:
         try:
             return self.store.snapshot(self.settings.tenant, investigation)
         except UnknownInvestigation:
-            return self.archive.get(self.settings.tenant, investigation)
+            return self.archive.get(self.settings.tenant, investigation)[0]
 
     def cancel(self, investigation: str) -> Investigation:
         """Stop an investigation; nothing more is recorded for it."""
@@ -277,20 +282,14 @@ def open_app(settings: Settings) -> Iterator[App]:
 @contextmanager
 def _open_redis(settings: Settings, directory: DataDirectory | None) -> Iterator[Redis]:
     if settings.redis_url is not None:
-        redis = connect(str(settings.redis_url))
-        try:
+        with closing(connect(str(settings.redis_url))) as redis:
             yield redis
-        finally:
-            redis.close()
     elif directory is not None and directory.owned:
-        with RedisServer(directory.redis) as server:
-            yield server.client()
-    elif directory is not None:
-        redis = _attached(directory, lambda: connect(f"unix://{RedisServer.socket_in(directory.redis)}"))
-        try:
+        with RedisServer(directory.redis) as server, closing(server.client()) as redis:
             yield redis
-        finally:
-            redis.close()
+    elif directory is not None:
+        with closing(_attached(directory, lambda: connect(RedisServer(directory.redis).url))) as redis:
+            yield redis
 
 
 @contextmanager

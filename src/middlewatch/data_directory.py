@@ -5,10 +5,16 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import stat
+import tempfile
 from pathlib import Path
 from typing import Self
 
+from middlewatch.records import digest_of
 from middlewatch.records.errors import DataDirectoryLocked, Misconfigured, Unavailable
+
+LONGEST_SOCKET_FOLDER = 80
+"""Bytes. A socket's whole path may have 104 on macOS and 108 on Linux, and the names below it need the rest."""
 
 
 class DataDirectory:
@@ -46,7 +52,7 @@ class DataDirectory:
 
     @property
     def clickhouse_socket(self) -> Path:
-        return self.root / "clickhouse.sock"
+        return self.sockets / "clickhouse.sock"
 
     @property
     def redis(self) -> Path:
@@ -55,6 +61,22 @@ class DataDirectory:
     @property
     def archive(self) -> Path:
         return self.root / "archive"
+
+    @property
+    def sockets(self) -> Path:
+        """Where the owner's sockets are: in the directory, or in a short private folder where its path is too long for them.
+
+        Raises:
+            Misconfigured: somebody else holds that folder.
+        """
+        if len(bytes(self.root)) <= LONGEST_SOCKET_FOLDER:
+            return self.root
+        folder = Path(tempfile.gettempdir()) / f"middlewatch-{os.getuid()}-{digest_of(str(self.root))[:12]}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        status = folder.lstat()
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
+            raise Misconfigured(f"{folder} belongs to somebody else.", remedy="Set MIDDLEWATCH_DATA_DIR to a shorter path.")
+        return folder
 
     def own(self) -> bool:
         """Try to become the owner; False where another process is."""

@@ -10,7 +10,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from middlewatch.app import App, open_app
-from middlewatch.context_store.redis_server import find_binary
+from middlewatch.context_store.redis_program import find_binary
 from middlewatch.records import Freshness, Record, Scope, Window
 from middlewatch.records.errors import MiddlewatchError
 from middlewatch.settings import Settings
@@ -95,7 +95,7 @@ def _store(app: App) -> Iterator[Check]:
         health=Health.NOTICE if health.problems else Health.OK,
         found=f"Redis {health.server_version}, epoch {health.epoch}, {health.memory_used_bytes // MIB}{limit} MiB in use"
         + "".join(f"; {problem}" for problem in health.problems),
-        remedy="Set what is recommended in the server's configuration; archive sooner (MIDDLEWATCH_RETENTION_HOURS) where it is full."
+        remedy="Set in its configuration what is recommended; where it is full, lower MIDDLEWATCH_RETENTION_HOURS."
         if health.problems
         else "",
     )

@@ -50,9 +50,9 @@ class Settings(BaseSettings):
         default=512, ge=16, description="above this the store takes no new investigations; running ones go on"
     )
 
-    query_seconds: float = Field(default=20.0, gt=0, description="a telemetry query that takes longer is stopped")
-    query_rows: int = Field(default=2_000_000, ge=1000, description="rows that one telemetry query may return")
-    query_memory_mib: int = Field(default=2048, ge=64, description="memory that one telemetry query may take at the source")
+    query_seconds: int = Field(default=30, ge=1, description="a telemetry query that takes longer is stopped")
+    query_rows: int = Field(default=500_000, ge=1000, description="rows that one telemetry query may return")
+    query_memory_mib: int = Field(default=4096, ge=64, description="memory that one telemetry query may take at the source")
     query_concurrency: int = Field(default=4, ge=1, description="telemetry queries under way at once from this process")
 
     baseline_hours: float = Field(default=24.0, gt=0, description="history that the first round compares with")
