@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from middlewatch.records import Freshness, Signal, Window
-from middlewatch.telemetry.clickhouse_reader import Reader, names, step_nanoseconds
+from middlewatch.telemetry.clickhouse_reader import NANOSECONDS, Reader, names, step_nanoseconds
+from middlewatch.telemetry.clickhouse_traces import FAMILY_SECONDS
 from middlewatch.telemetry.sources import Answer
 
 
@@ -27,6 +28,16 @@ class ClickHouseLogs:
             limit=limit,
             step=step_nanoseconds(step_seconds),
             services=names(services),
+        )
+
+    def presence(self, window: Window, *, step_seconds: int, services: Sequence[str] = ()) -> Answer:
+        return self._reader.answer(
+            Signal.LOGS,
+            "log_presence",
+            window,
+            step=step_nanoseconds(step_seconds),
+            services=names(services),
+            family=FAMILY_SECONDS * NANOSECONDS,
         )
 
     def lines(self, window: Window, *, services: Sequence[str] = (), contains: str = "", limit: int = 100) -> Answer:

@@ -8,7 +8,7 @@ from middlewatch.records import Freshness, Signal, Window
 from middlewatch.telemetry.clickhouse_reader import NANOSECONDS, Reader, names, step_nanoseconds
 from middlewatch.telemetry.sources import Answer
 
-_FAMILY_SECONDS = 300
+FAMILY_SECONDS = 300
 """How far outside the window a parent or child of one of its spans is looked for. A request that lasts longer is cut there."""
 
 
@@ -26,12 +26,12 @@ class ClickHouseTraces:
             step=step_nanoseconds(step_seconds),
             floor_ms=floor_ms,
             services=names(services),
-            family=_FAMILY_SECONDS * NANOSECONDS,
+            family=FAMILY_SECONDS * NANOSECONDS,
         )
 
     def edges(self, window: Window, *, step_seconds: int) -> Answer:
         step = step_nanoseconds(step_seconds)
-        return self._reader.answer(Signal.TRACES, "span_edges", window, step=step, family=_FAMILY_SECONDS * NANOSECONDS)
+        return self._reader.answer(Signal.TRACES, "span_edges", window, step=step, family=FAMILY_SECONDS * NANOSECONDS)
 
     def structure(self, window: Window, *, step_seconds: int, services: Sequence[str] = ()) -> Answer:
         return self._reader.answer(
@@ -40,7 +40,7 @@ class ClickHouseTraces:
             window,
             step=step_nanoseconds(step_seconds),
             services=names(services),
-            family=_FAMILY_SECONDS * NANOSECONDS,
+            family=FAMILY_SECONDS * NANOSECONDS,
         )
 
     def spans(self, window: Window, *, services: Sequence[str] = (), trace_ids: Sequence[str] = (), limit: int = 1000) -> Answer:

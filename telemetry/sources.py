@@ -71,6 +71,13 @@ class LogSource(Protocol):
         """
         ...
 
+    def presence(self, window: Window, *, step_seconds: int, services: Sequence[str] = ()) -> Answer:
+        """One row per operation and pattern: service, operation, parent_operation, pattern (as in `patterns`), and the lists times,
+        units (spans of that operation that began in the step and wrote any line), present (those of them that wrote such a line).
+        Spans that are named by lines but that no trace has are units of the operation ''. Lines without a span id are left out.
+        """
+        ...
+
     def lines(self, window: Window, *, services: Sequence[str] = (), contains: str = "", limit: int = 100) -> Answer:
         """Raw lines, oldest first: time, service, instance, severity, body, trace_id, span_id, region, cluster."""
         ...
