@@ -183,8 +183,14 @@ def _next_steps(leading: RankedHypothesis | None, evidence: Sequence[Evidence], 
     steps = [f"Consider undoing this change: {change.anomaly.summary}"] if change is not None else []
     steps += [f'Look at "{service}" first: {e.anomaly.summary}' for e in _about(service, evidence)[:1]]
     if leading.dissent:
-        steps.append(f"Before acting, read why {' and '.join(leading.dissent)} disagrees.")
+        steps.append(
+            f"Before acting, read why {_agents(leading.dissent)} {'disagree' if len(leading.dissent) > 1 else 'disagrees'}."
+        )
     return tuple(steps)
+
+
+def _agents(names: Sequence[AgentName]) -> str:
+    return " and ".join(f"the {name} agent" for name in names)
 
 
 def _freshness(found: Assessments) -> tuple[Freshness, ...]:

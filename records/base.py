@@ -24,7 +24,7 @@ UtcDatetime = Annotated[AwareDatetime, AfterValidator(lambda value: value.astime
 class Record(BaseModel):
     """A frozen value. Unknown fields are refused, so that a misspelt one is an error and not a silence."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="null")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Window(Record):

@@ -88,7 +88,10 @@ class Assessment(Record):
     anomalies: tuple[Anomaly, ...] = ()
     usual_tops: tuple[float, ...] = ()
     symptom_rarity: float | None = Field(
-        default=None, gt=0.0, le=1.0, description="rank of the symptom's own window among earlier ones of the same length; small is rare"
+        default=None,
+        gt=0.0,
+        le=1.0,
+        description="rank of the symptom's own window among earlier ones of the same length; small is rare",
     )
     freshness: tuple[Freshness, ...] = ()
     edges: tuple[tuple[str, str], ...] = Field(default=(), description="(caller, callee) pairs seen")

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from middlewatch.app import App, incident_alert, service_alert
-from middlewatch.frontends.cli.output import UtcTime, application, json_option, print_report
+from middlewatch.frontends.cli.output import UtcTime, application, details_option, json_option, print_report
 from middlewatch.frontends.cli.progress import Progress
 from middlewatch.records import Alert, ImportedRecording, Incident, Investigation
 from middlewatch.records.errors import MiddlewatchError, UnknownIncident
@@ -24,6 +24,7 @@ from middlewatch.settings import ascii_only, no_color
 @click.option("--metric", help="The metric of that service that alarmed.")
 @click.option("--at", "noticed_at", type=UtcTime(), help="When it was noticed, ISO 8601; now where absent.")
 @click.option("--watch/--no-watch", default=None, help="Show what the agents do. On where the terminal is one.")
+@details_option
 @json_option
 def investigate(
     recording: Path | None,
@@ -32,6 +33,7 @@ def investigate(
     metric: str | None,
     noticed_at: datetime | None,
     watch: bool | None,
+    details: bool,
     as_json: bool,
 ) -> None:
     """Investigate an incident and say what caused it, how sure that is, and why.
@@ -58,7 +60,7 @@ def investigate(
         report = app.report(opened.id)
     if report is None:
         raise MiddlewatchError(f"The investigation {opened.id} was cancelled.", remedy="Run the command again to start a new one.")
-    print_report(report, as_json=as_json)
+    print_report(report, as_json=as_json, details=details)
     sys.exit(0 if report.outcome == "finding" else INCONCLUSIVE)
 
 

@@ -6,7 +6,7 @@ import json
 
 import click
 
-from middlewatch.frontends.cli.output import application, json_option, print_record, print_report
+from middlewatch.frontends.cli.output import application, details_option, json_option, print_record, print_report
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -42,8 +42,9 @@ def list_(limit: int, as_json: bool) -> None:
 
 @investigations.command()
 @click.argument("investigation")
+@details_option
 @json_option
-def show(investigation: str, as_json: bool) -> None:
+def show(investigation: str, details: bool, as_json: bool) -> None:
     """Show the report of an investigation, or where it stands.
 
     \b
@@ -53,7 +54,7 @@ def show(investigation: str, as_json: bool) -> None:
     with application() as app:
         snapshot = app.snapshot(investigation)
     if snapshot.report is not None:
-        print_report(snapshot.report, as_json=as_json)
+        print_report(snapshot.report, as_json=as_json, details=details)
     elif as_json:
         print_record(snapshot)
     else:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from middlewatch.app import report_schema
+from middlewatch.frontends.cli.contract import report_schema
 from middlewatch.frontends.cli.output import application, json_option
 
 

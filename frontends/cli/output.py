@@ -16,6 +16,9 @@ from middlewatch.frontends.cli.report import render_report
 from middlewatch.records import Report
 from middlewatch.settings import Settings, ascii_only, no_color
 
+details_option = click.option(
+    "--details", is_flag=True, help="Everything: the reasons of every vote and the whole chain of evidence."
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 NARROWEST, WIDEST = 40, 120
 """Columns: below, words are broken; above, lines are too long to read."""
@@ -33,14 +36,15 @@ def print_record(record: BaseModel) -> None:
     click.echo(record.model_dump_json(indent=1))
 
 
-def print_report(report: Report, *, as_json: bool) -> None:
-    """A report, for a person or as `middlewatch.report/v1`."""
+def print_report(report: Report, *, as_json: bool, details: bool) -> None:
+    """A report, for a person (one screen, or all of it) or as `middlewatch.report/v1`."""
     if as_json:
         print_record(report)
         return
     width = max(NARROWEST, min(WIDEST, shutil.get_terminal_size().columns))
     color = sys.stdout.isatty() and not no_color()
-    click.echo(render_report(report, width=width, color=color, ascii_only=ascii_only()), color=color)
+    text = render_report(report, width=width, color=color, details=details, ascii_only=ascii_only())
+    click.echo(text, color=color, nl=False)
 
 
 class UtcTime(click.ParamType[datetime]):

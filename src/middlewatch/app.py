@@ -89,9 +89,7 @@ class App:
 
     # Recordings
 
-    def import_recording(
-        self, folder: Path, *, on_progress: Callable[[str, int, int], None] | None = None
-    ) -> ImportedRecording:
+    def import_recording(self, folder: Path, *, on_progress: Callable[[str, int, int], None] | None = None) -> ImportedRecording:
         """Copy a recording into the telemetry store; one that is there already is left as it is.
 
         Args:
@@ -199,11 +197,6 @@ class App:
                 self.store.archive_closed(self.archive, older_than_seconds=self.settings.retention_hours * 3600)
             except Unavailable as error:
                 LOG.warning("closed investigations stay in the store for now: %s", error)
-
-
-def report_schema() -> dict[str, object]:
-    """The JSON schema of `middlewatch.report/v1`, as published in docs/report.schema.json."""
-    return Report.model_json_schema()
 
 
 def incident_alert(tenant: str, recording: str, incident: Incident, others: Sequence[Incident]) -> Alert:

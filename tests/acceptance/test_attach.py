@@ -1,0 +1,52 @@
+"""Invariant: one process owns the data directory, others work through it, and a dead or mute owner is never mistaken for data loss."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.acceptance.command import command, environment, refused, report_of, run
+from tests.acceptance.incident import record_incident
+
+
+@contextmanager
+def owner(data: Path) -> Iterator[subprocess.Popen[str]]:
+    """A worker that owns the data directory and is ready."""
+    process = subprocess.Popen(command("worker"), env=environment(data), stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    try:
+        assert "owner of the data directory" in process.stderr.readline()
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+        process.stderr.close()
+
+
+def test_a_second_process_attaches_to_the_owner(tmp_path: Path) -> None:
+    recording = record_incident(tmp_path / "incident")
+    with owner(tmp_path / "data") as worker:
+        report = report_of(run(tmp_path / "data", "investigate", "--recording", recording, "--json"))
+        assert report["hypotheses"][0]["hypothesis"]["service"] == "cart"
+        checks = json.loads(run(tmp_path / "data", "doctor", "--json").stdout)
+        assert not any("owns" in check["found"] for check in checks)
+    assert worker.returncode == 0
+    shown = run(tmp_path / "data", "investigations", "show", report["investigation"], "--json")
+    assert json.loads(shown.stdout) == report
+
+
+def test_an_owner_that_does_not_answer_is_named(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    with (data / "lock").open("w+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        message = refused(run(data, "investigations", "list"), 69)
+    assert f"locked by process {os.getpid()}" in message
