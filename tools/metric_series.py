@@ -27,9 +27,6 @@ MOST_CELLS = 3_000_000
 at 15 s or eight at 60 s."""
 EARLIER_WINDOWS = 20
 """Windows before the incident that the analysis compares with (see metric_scores); the baseline is never cut shorter than these."""
-INTERVAL_SLACK = 0.9
-"""Series reported every 61 s are read in steps of 60 s: a sampler is rarely faster than its nominal interval, often slower."""
-
 TIME_UNITS = frozenset({"ns", "us", "µs", "ms", "s", "sec", "second", "seconds", "milliseconds", "microseconds", "min", "h"})
 RATIO_UNITS = frozenset({"%", "1", "percent", "ratio", ""})
 BYTE_UNITS = frozenset({"By", "KiBy", "MiBy", "GiBy", "bytes", "B", "KiB", "MiB", "GiB", "kB", "MB", "GB"})
@@ -146,7 +143,7 @@ def choose_axis(brief: Brief, catalogue: pa.Table) -> Axis:
     several = counts > 1
     gaps = (lasts[several] - firsts[several]) / 1e6 / (counts[several] - 1)
     interval = float(np.median(gaps)) if gaps.size else brief.incident.seconds / FEWEST_STEPS
-    wanted = max(interval * INTERVAL_SLACK, brief.incident.seconds / FINEST_SHARE)
+    wanted = max(_usual_step(interval), brief.incident.seconds / FINEST_SHARE)
     affordable = max(1, MOST_CELLS // catalogue.num_rows)
     ladder = [s for s in STEPS_SECONDS if s >= wanted] or [STEPS_SECONDS[-1]]
     fits = [s for s in ladder if _incident_steps(brief, s) * (EARLIER_WINDOWS + 1) <= affordable]
@@ -185,6 +182,11 @@ def family_of(unit: str, baseline: Floats) -> Family:
     if a_rate:
         return Family.TRAFFIC
     return Family.SATURATION if unit in RATIO_UNITS or unit in BYTE_UNITS else Family.OTHER
+
+
+def _usual_step(interval_seconds: float) -> int:
+    """The usual interval that is nearest: samplers are a little late (61 s is 60 s), and gaps make them seem slower (80 s, too)."""
+    return min(STEPS_SECONDS, key=lambda step: abs(math.log(step / max(interval_seconds, STEPS_SECONDS[0]))))
 
 
 def _incident_steps(brief: Brief, step: int) -> int:

@@ -1,0 +1,82 @@
+"""Invariants: baselines follow a change of unit or level exactly, gaps never count, and neither does one wild sample."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from middlewatch.tools.baseline import Floats, onset_index, robust_baseline, tail_rank, top_mean
+
+NUMBERS = st.integers(-1000, 1000).map(float)
+ROWS = st.lists(NUMBERS, min_size=2, max_size=40).map(lambda row: np.array([row]))
+
+
+@given(ROWS, st.sampled_from([0.001, 0.5, 60.0, 1024.0]), NUMBERS)
+def test_a_change_of_unit_or_level_changes_the_baseline_alike(row: Floats, unit: float, level: float) -> None:
+    plain, changed = robust_baseline(row), robust_baseline(row * unit + level)
+    assert changed.centre == pytest.approx(plain.centre * unit + level, abs=1e-6)
+    assert changed.scale == pytest.approx(plain.scale * unit, abs=1e-6)
+
+
+@given(ROWS, st.integers(0, 20))
+def test_steps_without_a_sample_do_not_count(row: Floats, gaps: int) -> None:
+    plain, gappy = robust_baseline(row), robust_baseline(np.insert(row, [0] * gaps, np.nan, axis=1))
+    assert gappy.centre == pytest.approx(plain.centre)
+    assert gappy.scale == pytest.approx(plain.scale)
+    assert gappy.count.tolist() == plain.count.tolist()
+
+
+def test_no_samples_at_all_are_a_count_of_zero_and_no_warning() -> None:
+    for empty in (np.full((2, 5), np.nan), np.empty((2, 0))):
+        assert robust_baseline(empty).count.tolist() == [0, 0]
+
+
+def test_one_wild_sample_hardly_moves_a_baseline_but_a_habit_of_spikes_widens_it() -> None:
+    calm = np.tile([1.0, 2.0, 3.0], 20)[None, :]
+    wild = calm.copy()
+    wild[0, 7] = 30.0
+    assert robust_baseline(wild).scale[0] < 2 * robust_baseline(calm).scale[0]
+    flat = np.ones((1, 60))
+    flat[0, ::20] = 31.0
+    assert robust_baseline(flat).scale[0] > 1.0  # no MAD, no decile range
+
+
+@given(st.lists(st.floats(-50, 50), min_size=1, max_size=30))
+def test_the_top_mean_lies_between_nothing_and_the_highest(window: list[float]) -> None:
+    top = float(top_mean(np.array(window)))
+    assert 0.0 <= top <= max(0.0, *window) + 1e-9
+
+
+def test_the_top_mean_needs_more_than_one_sample_where_there_are_more() -> None:
+    assert top_mean(np.array([0.0, 0.0, 90.0])) == 45.0
+    assert top_mean(np.array([90.0, np.nan])) == 90.0
+    assert top_mean(np.array([np.nan, np.nan])) == 0.0
+
+
+@given(st.lists(st.floats(0, 100), min_size=1, max_size=50))
+def test_ranks_are_never_zero_and_only_the_order_counts(values: list[float]) -> None:
+    pool = np.array(values)
+    ranks = tail_rank(pool, pool)
+    assert ranks.min() >= 1 / len(values)
+    assert ranks[int(pool.argmin())] == 1.0
+    assert tail_rank(pool * 8, pool * 8).tolist() == ranks.tolist()
+
+
+@given(st.integers(3, 40), st.integers(3, 40), st.floats(2, 500), st.booleans(), st.integers(0, 1000))
+def test_the_onset_of_a_step_is_found_exactly(before: int, after: int, height: float, down: bool, seed: int) -> None:  # noqa: FBT001  hypothesis passes it
+    noise = np.random.default_rng(seed).uniform(-0.2, 0.2, before + after)
+    level = np.concatenate([np.zeros(before), np.full(after, -height if down else height)])
+    assert onset_index(level + noise) == before
+
+
+def test_an_onset_is_found_behind_gaps_and_not_at_a_single_spike() -> None:
+    assert onset_index(np.array([0, np.nan, 0, 0, np.nan, 9, 9, 9.0])) == 5
+    spike_then_step = np.array([0] * 5 + [1000] + [0] * 10 + [6] * 10, dtype=float)
+    assert onset_index(spike_then_step) == 16
+
+
+@pytest.mark.parametrize("values", [[], [1.0], [3.0, 3.0, 3.0], [np.nan, 2.0]])
+def test_where_nothing_changes_there_is_no_onset(values: list[float]) -> None:
+    assert onset_index(np.array(values)) is None

@@ -1,0 +1,127 @@
+"""Invariants: any amount of series fits into the bound, the incident stays whole, and names do not say what a series measures."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from middlewatch.records import Family
+from middlewatch.tools.metric_series import MOST_CELLS, SeriesMatrix, choose_axis, family_of, load_series
+from tests.unit.tools.synthetic_telemetry import END, TIME, Metrics, Series, brief, sources
+
+
+def catalogue(series: int, interval_seconds: float, hours: float) -> pa.Table:
+    end = round(END.timestamp() * 1e6)
+    points = max(2, int(hours * 3600 / interval_seconds))
+    return pa.table(
+        {
+            "points": pa.array([points] * series, pa.uint64()),
+            "first": pa.array([round(end - points * interval_seconds * 1e6)] * series, TIME),
+            "last": pa.array([round(end - interval_seconds * 1e6)] * series, TIME),
+        }
+    )
+
+
+def matrix(*series: Series) -> SeriesMatrix:
+    loaded = load_series(sources(Metrics(series)), brief())
+    assert isinstance(loaded, SeriesMatrix)
+    return loaded
+
+
+@given(
+    st.integers(1, 20_000),
+    st.sampled_from([0.5, 1.0, 10.0, 15.0, 61.0, 300.0]),
+    st.floats(0.2, 72.0),
+    st.sampled_from([240.0, 900.0]),
+)
+def test_any_amount_of_series_fits_and_the_incident_is_whole(count: int, interval: float, hours: float, lead: float) -> None:
+    asked = brief(lead_seconds=lead, hours=hours)
+    axis = choose_axis(asked, catalogue(1, interval, hours).take([0] * count))
+    assert count * axis.steps <= MOST_CELLS
+    assert axis.time(axis.steps) == END
+    assert abs(axis.incident_steps * axis.step_seconds - asked.incident.seconds) <= max(axis.step_seconds, 2 * interval)
+
+
+def test_the_step_is_the_series_own_interval_and_slow_series_get_two_steps_before_the_detection() -> None:
+    assert choose_axis(brief(), catalogue(10, 61, 3)).step_seconds == 60
+    slow = choose_axis(brief(), catalogue(10, 300, 20))
+    assert slow.step_seconds == 300
+    assert slow.incident_steps == 2  # 660 s
+
+
+def test_thousands_of_series_keep_the_recent_part_of_their_history_and_it_is_said() -> None:
+    axis = choose_axis(brief(hours=24), catalogue(6000, 60, 24))
+    assert axis.step_seconds == 60
+    assert "the last 8.2 h only" in axis.shortened
+    assert not choose_axis(brief(hours=6), catalogue(6000, 60, 6)).shortened
+
+
+def test_values_land_on_their_steps_and_gaps_stay_gaps() -> None:
+    loaded = matrix(Series("cart", "m", np.array([1.0, np.nan, np.nan, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0])))
+    assert np.array_equal(loaded.values, [[1.0, np.nan, np.nan, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0]], equal_nan=True)
+    assert loaded.axis.incident_steps == 5
+
+
+def test_an_infinite_sample_is_no_sample() -> None:
+    loaded = matrix(Series("cart", "m", np.array([1.0, np.inf, 3.0, 4.0, 5.0, 6.0, 7.0])))
+    assert np.isnan(loaded.values[0, 1])
+
+
+def test_a_peer_is_an_attribute_that_names_another_service_whatever_its_key() -> None:
+    ones = np.ones(20)
+    loaded = matrix(
+        Series("cart", "m", ones),
+        Series("web", "calls", ones, attributes={"zone": "b", "to": "cart"}),
+        Series("web", "calls", ones, attributes={"to": "web"}),
+    )
+    assert [label.peer for label in loaded.labels] == ["", "cart", ""]
+    assert loaded.labels[1].subject == 'calls{to="cart", zone="b"}'
+
+
+@pytest.mark.parametrize(("kind", "unit", "counted"), [("sum", "{error}/s", True), ("gauge", "1", False), ("sum", "1", False)])
+def test_a_counter_that_first_appears_in_the_incident_was_zero_before(kind: str, unit: str, *, counted: bool) -> None:
+    late = np.concatenate([np.full(28, np.nan), [7.0, 8.0]])
+    loaded = matrix(Series("cart", "requests", np.ones(30), "1/s", "sum"), Series("cart", "errors", late, unit, kind))
+    assert (loaded.values[1, :28] == 0.0).all() == counted
+    assert np.isnan(loaded.values[1, :28]).all() != counted
+
+
+def test_a_counter_of_a_new_instance_has_no_past() -> None:
+    late = np.concatenate([np.full(28, np.nan), [7.0, 8.0]])
+    loaded = matrix(
+        Series("cart", "requests", np.ones(30), "1/s", "sum"), Series("cart", "requests", late, "1/s", "sum", instance="new")
+    )
+    assert np.isnan(loaded.values[1, :28]).all()
+
+
+@pytest.mark.parametrize(
+    ("unit", "values", "family"),
+    [
+        ("ms", [3.0, 4.0], Family.LATENCY),
+        ("s", [0.0, 0.0], Family.LATENCY),
+        ("s/s", [0.3, 0.4], Family.SATURATION),
+        ("%", [100.0, 99.9], Family.SUCCESS),
+        ("1", [1.0, 1.0], Family.SUCCESS),
+        ("%", [97.0, 98.0], Family.SATURATION),
+        ("%", [3.0, 100.0], Family.SATURATION),
+        ("By", [0.0, 0.0], Family.SATURATION),
+        ("1/s", [0.0, 0.0], Family.ERRORS),
+        ("{request}/s", [5.0, 0.0], Family.TRAFFIC),
+        ("{thread}", [5.0, 6.0], Family.OTHER),
+        ("1", [], Family.SATURATION),
+    ],
+)
+def test_what_is_measured_follows_from_unit_and_behaviour(unit: str, values: list[float], family: Family) -> None:
+    assert family_of(unit, np.array([values])) is family
+
+
+def test_covered_steps_are_those_that_overlap_a_window() -> None:
+    axis = choose_axis(brief(), catalogue(1, 60, 1))
+    start = axis.time(3) + timedelta(seconds=30)
+    window = brief().incident.model_copy(update={"start": start, "end": start + timedelta(seconds=45)})
+    assert np.flatnonzero(axis.covered((window,))).tolist() == [3, 4]
