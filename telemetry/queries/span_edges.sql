@@ -45,8 +45,8 @@ FROM
             countIf(own.failed) AS failures,
             quantilesExactInclusive(0.5, 0.99)(own.duration) AS quantiles
         FROM (SELECT * FROM family WHERE parent != 0 AND began >= {start:Int64} AND began < {end:Int64}) AS own
-        INNER ANY JOIN (SELECT id, service FROM family) AS callers ON callers.id = own.parent
-        WHERE callers.service != own.service
+        LEFT ANY JOIN (SELECT id, service FROM family) AS callers ON callers.id = own.parent
+        WHERE callers.id != 0 AND callers.service != own.service
         GROUP BY caller, callee, time
     )
     GROUP BY caller, callee

@@ -1,0 +1,1 @@
+"""What every way to the telemetry store promises."""

@@ -1,0 +1,86 @@
+"""Logs are counted and grouped by what they say, not by their variable parts, and the raw lines stay reachable."""
+
+from __future__ import annotations
+
+from tests.contract.telemetry.conftest import LiveSources, RecordingSources, window
+from tests.telemetry_data import moment, signal_table
+
+
+def test_lines_are_counted_per_severity_and_step(recorded: RecordingSources) -> None:
+    logs = [{"severity": severity, "time": second} for severity, second in (("info", 0), ("INFO", 61), ("err", 62), ("ERROR", 63))]
+    table = recorded(logs=logs).logs.counts(window(), step_seconds=60).table
+    assert table.to_pylist() == [
+        {"service": "shop", "severity": "ERROR", "times": [moment(60)], "count": [2]},
+        {"service": "shop", "severity": "INFO", "times": [moment(0), moment(60)], "count": [1, 1]},
+    ]
+
+
+def test_a_severity_number_says_more_than_its_text(live: LiveSources) -> None:
+    times = signal_table("logs", [{}, {}])["time"]
+    sources = live("otel_logs", {"Timestamp": times, "SeverityText": ["odd", "odd"], "SeverityNumber": [18, 0]})
+    assert sources.logs.counts(window(), step_seconds=60).table["severity"].to_pylist() == ["ERROR", "ODD"]
+
+
+_PATTERNS = {
+    "took 12.5ms for 3 items": "took <*> for <*> items",
+    "2026-03-01T12:00:00.123Z started": "<*> started",
+    "16:42:09.574 INFO done": "<*> INFO done",
+    "user 3fa85f64-5717-4562-b3fc-2c963f66afa6 gone": "user <*> gone",
+    "trace 4bf92f3577b34da6a3ce929d0e0e4736": "trace <*>",
+    "from 10.1.2.3:8080 at 0xDEADbeef": "from <*> at <*>",
+    'name "Ada \\"L\\"" added': "name <*> added",
+    "key='secret' don't touch": "key <*> don't touch",
+    "o.s.OrderService#123 failed after 3 tries": "o.s.OrderService#123 failed after <*> tries",
+    "main.py:12 raised": "main.py:12 raised",
+    "no variable part": "no variable part",
+}
+
+
+def test_variable_parts_are_masked_and_source_locations_are_not(recorded: RecordingSources) -> None:
+    table = recorded(logs=[{"body": body} for body in _PATTERNS]).logs.patterns(window(), step_seconds=60).table
+    assert dict(zip(table["sample"].to_pylist(), table["pattern"].to_pylist(), strict=True)) == _PATTERNS
+
+
+def test_a_pattern_has_its_worst_severity_and_its_first_line_as_sample(recorded: RecordingSources) -> None:
+    logs = [
+        {"time": 61, "body": "failed 2 times", "severity": "ERROR", "trace_id": "t2"},
+        {"time": 1, "body": "failed 1 times", "severity": "INFO", "trace_id": "t1", "span_id": "s1"},
+        {"time": 2, "body": "calm"},
+        {"time": 3, "body": "failed 3 times", "service": "other"},
+    ]
+    rows = recorded(logs=logs).logs.patterns(window(), step_seconds=60).table.to_pylist()
+    assert rows[0] == {
+        "service": "shop",
+        "pattern": "failed <*> times",
+        "severity": "ERROR",
+        "total": 2,
+        "first": moment(1),
+        "last": moment(61),
+        "sample": "failed 1 times",
+        "sample_trace_id": "t1",
+        "sample_span_id": "s1",
+        "times": [moment(0), moment(60)],
+        "count": [1, 1],
+    }
+    assert [(row["service"], row["total"]) for row in rows[1:]] == [("other", 1), ("shop", 1)]
+
+
+def test_the_most_frequent_patterns_survive_a_limit_and_the_cut_is_told(recorded: RecordingSources) -> None:
+    logs = [{"body": word} for word in ["often", "often", "often", "twice", "twice", "once"]]
+    answer = recorded(logs=logs).logs.patterns(window(), step_seconds=60, limit=2)
+    assert answer.table["pattern"].to_pylist() == ["often", "twice"]
+    assert answer.bound == "only the first 2 rows were read; there are more"
+    assert recorded(logs=logs).logs.patterns(window(), step_seconds=60, limit=3).bound == ""
+
+
+def test_lines_come_oldest_first_and_can_be_searched(recorded: RecordingSources) -> None:
+    logs = [
+        {"time": 9, "body": "b 100%"},
+        {"time": 8, "body": "a 100%", "instance": "i", "trace_id": "t"},
+        {"time": 7, "body": "no"},
+    ]
+    answer = recorded(logs=logs).logs.lines(window(), contains="100%")
+    assert answer.table["body"].to_pylist() == ["a 100%", "b 100%"]
+    assert answer.table.to_pylist()[0]["instance"] == "i"
+    assert answer.query.parameters["contains"] == "100%"
+    assert "{contains:String}" in answer.query.text

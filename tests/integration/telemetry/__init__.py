@@ -1,0 +1,1 @@
+"""Telemetry with real processes, signals and full disks."""
