@@ -42,8 +42,8 @@ Reliability Workbook, 2018, appendix C). A flag is configuration; a migration is
 UNREACHABLE = 0.1
 """Weight of a change to a service that the symptom's does not depend on, as far as the service map shows: trouble travels along
 calls, rarely through what services share without calling one another."""
-CLEARED_NATS = 0.2
-"""A change that raises the odds by less than a fifth is cleared."""
+CLEARED_NATS = 0.25
+"""A change that raises the odds by less than about a quarter (e^0.25 = 1.28) is cleared."""
 ROUTINE = 3
 """So many changes of the same kind to the same service before are worth a word."""
 LATE = 0.25
