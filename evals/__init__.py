@@ -1,0 +1,1 @@
+"""How middlewatch is judged: recordings, and the lab that makes recordings of our own."""
