@@ -72,7 +72,7 @@ _PROBLEMS: Final = (
         "Mend the disk or its limits; work goes on by itself then, and nothing that was acknowledged is lost.",
     ),
     (
-        "append only file",
+        "reading the append only file",
         "The log of the context store in {folder} is damaged.",
         "Restore a backup with 'middlewatch restore', or mend the log with 'redis-check-aof --fix'.",
     ),

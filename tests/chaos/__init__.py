@@ -1,0 +1,1 @@
+"""Attacks on a live store: processes killed, replies lost, power cut."""
