@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,7 @@ def database(way: Way, clickhouse: ClickHouse) -> Iterator[ClickHouse]:
 def recorded(database: ClickHouse, tenant: str, tmp_path: Path) -> RecordingSources:
     """Imports a recording made of the given rows and opens it up to `horizon` seconds after its start."""
 
-    def open_recording(horizon: float = 3600, *, owner: str = tenant, **signals: Sequence[dict[str, Any]]) -> Sources:
+    def open_recording(horizon: float = 3600, *, owner: str = tenant, **signals: Any) -> Sources:
         imported = import_recording(database, owner, write_recording(tmp_path / "recording", **signals))
         return database.sources(Scope(tenant=owner, recording=imported.name), moment(horizon))
 

@@ -18,7 +18,7 @@ def span(identity: str, parent: str = "", *, trace: str = "t", ms: float = 1.0, 
 
 
 def request(trace: str = "t", start: float = 0, *, with_stock: bool = True) -> list[dict[str, Any]]:
-    """frontend (100 ms) calls cart twice (30 ms and 20 ms, the second failing) and works 10 ms by itself; cart calls stock."""
+    """Frontend (100 ms) calls cart twice (30 ms and 20 ms, the second fails) and works 10 ms itself. Cart calls stock once."""
     spans = [
         span("root", trace=trace, ms=100, service="frontend", name="GET /", start_time=start),
         span("own", "root", trace=trace, ms=10, service="frontend", name="render", start_time=start),
