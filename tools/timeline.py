@@ -81,21 +81,23 @@ class Timeline:
         """The window of the buckets ``first <= i < last``."""
         return Window(start=self.moment(first), end=min(self.moment(last), self.window.end))
 
-    def spread(self, table: pa.Table, column: str) -> Floats:
+    def spread(self, table: pa.Table, column: str, group: NDArray[np.intp] | None = None) -> Floats:
         """A list column with one row of buckets per row of the table, 0 where there is nothing.
 
         Args:
             table: has the list columns `times` (timestamps) and `column`, parallel to each other. What lies outside the
                 timeline or in a hidden bucket is left out.
             column: the numbers to spread.
+            group: the row of the result that each row of the table is added to; each has its own where this is left out.
 
         Returns:
-            Shape (rows, size).
+            Shape (rows or groups, size).
         """
-        spread = np.zeros((table.num_rows, self.size))
+        group = np.arange(table.num_rows) if group is None else group
+        spread = np.zeros((int(group.max()) + 1 if len(group) else 0, self.size))
         times, values = table.column("times").combine_chunks(), table.column(column).combine_chunks()
         if len(times) and len(flat := times.flatten()):
-            rows = pc.list_parent_indices(times).to_numpy()
+            rows = group[pc.list_parent_indices(times).to_numpy()]
             micros = flat.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()).to_numpy()
             numbers = values.flatten().cast(pa.float64()).to_numpy(zero_copy_only=False)
             start = round(self.window.start.timestamp()) * 1_000_000

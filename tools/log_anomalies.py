@@ -1,0 +1,132 @@
+"""Log patterns that deviate, as facts that a person can check."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import cast
+
+import numpy as np
+
+from middlewatch.records import Anomaly, AnomalyKind, Family, Query, Sample
+from middlewatch.telemetry.sources import Sources
+from middlewatch.tools.baseline import onset_index
+from middlewatch.tools.log_patterns import WILD
+from middlewatch.tools.log_views import Evidence, LogViews, Pattern, is_severe
+from middlewatch.tools.timeline import BUCKETS_PER_MINUTE, RECENT_BUCKETS, Timeline
+from middlewatch.tools.wording import quantity, quoted
+
+SERVICES_SHOWN = 5
+"""Leading services that get evidence; the vote puts little more than these to hypotheses."""
+FACTS_PER_SERVICE = 3
+SAMPLES_SHOWN = 3
+SHORTEST_FRAGMENT = 4
+"""A shorter literal part of a pattern would find other patterns' lines too."""
+ONSET_BUCKETS = 20 * BUCKETS_PER_MINUTE
+"""How far before the end of the window an onset is looked for."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LogExhibits:
+    """What facts are made from."""
+
+    views: LogViews
+    timeline: Timeline
+    sources: Sources
+    patterns: Query
+    presence: Query
+
+    def anomalies(self, scores: Mapping[str, float]) -> tuple[Anomaly, ...]:
+        """The strongest facts about the leading services.
+
+        Args:
+            scores: per service; only those above 0 lead.
+        """
+        question = self.timeline.question
+        by_onset = {onset: self.views.scores_at(onset, question.end) for onset in question.onsets}
+        found: list[Anomaly] = []
+        for service in sorted((s for s in scores if scores[s] > 0), key=lambda s: (-scores[s], s))[:SERVICES_SHOWN]:
+            onset = max(question.onsets, key=lambda i: by_onset[i].get(service, 0.0))
+            evidence = self.views.evidence(onset, question.end)
+            own = [i for i, pattern in enumerate(self.views.patterns) if pattern.service == service and evidence.nats[i] > 0]
+            strongest = sorted(own, key=lambda i: (-evidence.nats[i], i))[:FACTS_PER_SERVICE]
+            found.extend(self._anomaly(i, onset, evidence) for i in strongest)
+        return tuple(found)
+
+    def _anomaly(self, index: int, onset: int, evidence: Evidence) -> Anomaly:
+        timeline, pattern = self.timeline, self.views.patterns[index]
+        row = int(evidence.writer[index])
+        before, after = self._rate(index, max(0, onset - RECENT_BUCKETS), onset), self._rate(index, onset, timeline.size)
+        return Anomaly(
+            kind=AnomalyKind.LOG_PATTERN,
+            service=pattern.service,
+            subject=pattern.text[:2000],
+            family=Family.ERRORS if is_severe(pattern.severity) else Family.OTHER,
+            unit="1/min",
+            baseline=before,
+            observed=after,
+            factor=after / before if before > 0 else None,
+            onset=timeline.moment(self._onset(index, onset, row)),
+            strength=float(evidence.nats[index]),
+            window=timeline.span(onset, timeline.size),
+            baseline_window=timeline.span(0, onset),
+            summary=self._summary(pattern, before, after, self._within(row, index, evidence)),
+            query=self.patterns if row < 0 else self.presence,
+            samples=self._samples(pattern, onset, rising=bool(evidence.rising[index])),
+        )
+
+    def _rate(self, index: int, first: int, last: int) -> float:
+        """Lines a minute, over the buckets in which anything was logged at all."""
+        everything = np.diff(self.views.lines[:, first : last + 1].sum(axis=0))
+        minutes = np.count_nonzero(everything) / BUCKETS_PER_MINUTE
+        return float(self.views.lines[index, last] - self.views.lines[index, first]) / max(minutes, 1 / BUCKETS_PER_MINUTE)
+
+    def _onset(self, index: int, onset: int, row: int) -> int:
+        """When the pattern's share of its spans, or of all lines, changed."""
+        views, first = self.views, max(0, self.timeline.size - ONSET_BUCKETS)
+        whole = views.lines.sum(axis=0) if row < 0 else views.in_spans.units[row]
+        part = views.lines[index] if row < 0 else views.in_spans.present[row]
+        units, present = np.diff(whole[first:]), np.diff(part[first:])
+        split = onset_index(np.where(units > 0, present / np.maximum(units, 1), np.nan))
+        return onset if split is None else first + split
+
+    def _within(self, row: int, index: int, evidence: Evidence) -> str:
+        if row < 0:
+            return ""
+        shares = f"in {_percent(evidence.after[index])} of the spans, {_percent(evidence.before[index])} before"
+        writer = self.views.writers[row]
+        return f"; {shares}" if not writer else f"; {shares}, of {quoted(writer)}"
+
+    @staticmethod
+    def _summary(pattern: Pattern, before: float, after: float, within: str) -> str:
+        severity = f"{pattern.severity} " if is_severe(pattern.severity) else ""
+        what = f"{quoted(pattern.service)} logs {severity}{quoted(pattern.text)}"
+        if before == 0:
+            return f"{what} {quantity(after)} times a minute, never before{within}"
+        return f"{what} {quantity(after)} times a minute, {quantity(before)} before{within}"
+
+    def _samples(self, pattern: Pattern, onset: int, *, rising: bool) -> tuple[Sample, ...]:
+        """The first lines since the onset; of a pattern that went away, the first line there ever was."""
+        start = self.timeline.moment(onset)
+        fragment = max((piece.strip() for piece in pattern.text.split(WILD)), key=len)
+        if rising and len(fragment) >= SHORTEST_FRAGMENT:
+            window = self.timeline.span(onset, self.timeline.size)
+            table = self.sources.logs.lines(window, services=[pattern.service], contains=fragment, limit=SAMPLES_SHOWN).table
+            if table.num_rows:
+                return tuple(
+                    Sample(
+                        time=cast("datetime", row["time"]),
+                        text=str(row["body"])[:2000],
+                        trace_id=str(row["trace_id"]),
+                        span_id=str(row["span_id"]),
+                    )
+                    for row in table.to_pylist()
+                )
+        if rising and pattern.first < start:
+            return ()
+        return (Sample(time=pattern.first, text=pattern.sample[:2000], trace_id=pattern.trace_id, span_id=pattern.span_id),)
+
+
+def _percent(share: float) -> str:
+    return f"{quantity(100 * float(share))} %"

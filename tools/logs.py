@@ -1,0 +1,138 @@
+"""The log analysis: patterns that are new, gone, or more or less frequent than they were."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from middlewatch.records import AgentName, Assessment, Brief, Edge
+from middlewatch.records.errors import MiddlewatchError
+from middlewatch.telemetry.sources import Answer, Sources
+from middlewatch.tools.baseline import Floats
+from middlewatch.tools.log_anomalies import LogExhibits
+from middlewatch.tools.log_views import LogViews
+from middlewatch.tools.service_map import callees, service_map
+from middlewatch.tools.timeline import STEP_SECONDS, Timeline, with_history
+from middlewatch.tools.wording import clock, quantity, quoted
+
+MAP_BUCKETS = 900 // STEP_SECONDS
+"""How much of the time before the end is looked at for who calls whom."""
+STALE_SECONDS = 60.0
+SAMPLED_SHARE = 0.5
+"""Where more of the spans that lines name than this are missing from the traces, the traces are taken to be sampled."""
+SERVICES_CLEARED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    patterns: Answer
+    presence: Answer | None
+    operations: Answer | None
+    edges: tuple[Edge, ...]
+    notes: tuple[str, ...]
+
+
+def assess_logs(sources: Sources, brief: Brief) -> Assessment:
+    """Score every service by how unusually it logs in the incident.
+
+    A pattern is compared within the spans that write it: in which share of an operation's spans is it there? That does not
+    depend on traffic, and shows what a fault leaves out as well as what it adds. Lines without spans are counted among their
+    service's and among all lines. The evidence is the lower bound of the log odds ratio, the score that of a service's most
+    conspicuous pattern, less what the services it calls explain, averaged over the candidate onsets.
+
+    Args:
+        sources: what may be read; logs, and traces for the operations behind the lines and for who calls whom.
+        brief: the incident and its baseline, and the known earlier incidents that are left out.
+
+    Returns:
+        Scores in nats: 0 for a service that logs as usual; services without lines are absent.
+    """
+    read, timeline, notes = with_history(brief, lambda asked: _read(sources, brief, asked))
+    volume = timeline.spread(read.patterns.table, "count").sum(axis=0)
+    timeline = timeline.unveiled(volume)
+    edges = tuple((edge.caller, edge.callee) for edge in read.edges)
+    gaps = (*notes, *read.notes, *_gaps(read, volume, timeline))
+    if read.presence is None:
+        return Assessment(agent=AgentName.LOGS, scores={}, freshness=(read.patterns.freshness,), edges=edges, notes=gaps)
+    operations = None if read.operations is None else read.operations.table
+    views = LogViews.of(read.patterns.table, read.presence.table, operations, callees(read.edges), timeline)
+    scores = views.scores(timeline.question)
+    return Assessment(
+        agent=AgentName.LOGS,
+        scores=scores,
+        anomalies=LogExhibits(views, timeline, sources, read.patterns.query, read.presence.query).anomalies(scores),
+        usual_tops=tuple(max(views.scores(question).values()) for question in timeline.earlier_questions(volume)),
+        freshness=(read.patterns.freshness,),
+        edges=edges,
+        notes=gaps,
+        cleared=_cleared(views, scores, timeline, brief),
+    )
+
+
+def _read(sources: Sources, brief: Brief, timeline: Timeline) -> _Read:
+    window, services = timeline.window, brief.services
+    patterns = sources.logs.patterns(window, step_seconds=STEP_SECONDS, services=services)
+    presence = operations = None
+    if timeline.spread(patterns.table, "count")[:, min(timeline.question.onsets) :].any():
+        presence = sources.logs.presence(window, step_seconds=STEP_SECONDS, services=services)
+        traced = sorted(set(cast("list[str]", presence.table.column("service").to_pylist())))
+        operations = sources.traces.operations(window, step_seconds=STEP_SECONDS, services=traced) if traced else None
+    recent = timeline.span(max(0, timeline.size - MAP_BUCKETS), timeline.size)
+    try:
+        return _Read(patterns, presence, operations, service_map(sources, recent), ())
+    except MiddlewatchError as error:
+        return _Read(patterns, presence, operations, (), (f"logs were compared without a service map: {error.message}",))
+
+
+def _gaps(read: _Read, volume: Floats, timeline: Timeline) -> tuple[str, ...]:
+    """What was missing, in words."""
+    freshness = read.patterns.freshness
+    if freshness.watermark is None or not read.patterns.table.num_rows:
+        return ("no logs",)
+    answers = (read.patterns, read.presence, read.operations)
+    notes = [f"logs: {answer.bound}" for answer in answers if answer is not None and answer.bound]
+    if (lag := freshness.lag_seconds) is not None and lag > STALE_SECONDS:
+        notes.append(f"no log lines after {clock(freshness.watermark)}, {quantity(lag, 's')} before the end of the window")
+    first = min(timeline.question.onsets)
+    if not volume[first:].any():
+        notes.append("no log lines in the window of the incident")
+    if not volume[:first].any():
+        notes.append("no log lines before the incident to compare with")
+    if read.presence is not None:
+        if not read.presence.table.num_rows:
+            notes.append("log lines carry no span ids, so patterns were counted without the requests that wrote them")
+        elif (missing := _untraced(read.presence, timeline)) > SAMPLED_SHARE:
+            notes.append(f"traces lack {quantity(100 * missing)} % of the spans that log lines name: they are sampled or cut")
+    return tuple(notes)
+
+
+def _untraced(presence: Answer, timeline: Timeline) -> float:
+    """The share of the spans that wrote lines and are in no trace."""
+    spans: dict[tuple[str, ...], float] = {}
+    keys = zip(*(cast("list[str]", presence.table.column(c).to_pylist()) for c in _RUN), strict=True)
+    for key, units in zip(keys, timeline.spread(presence.table, "units").sum(axis=1).tolist(), strict=True):
+        spans[key] = max(spans.get(key, 0.0), units)
+    return sum(n for key, n in spans.items() if not key[1]) / max(1.0, sum(spans.values()))
+
+
+def _cleared(views: LogViews, scores: Mapping[str, float], timeline: Timeline, brief: Brief) -> tuple[str, ...]:
+    """The symptom's service and the most talkative others in which nothing was found."""
+    lines = views.lines[:, timeline.size] - views.lines[:, min(timeline.question.onsets)]
+    seen: dict[str, list[float]] = defaultdict(list)
+    for pattern, count in zip(views.patterns, lines.tolist(), strict=True):
+        if count:
+            seen[pattern.service].append(count)
+    symptom = brief.alert.symptom
+    innocent = sorted(
+        (service for service in seen if scores.get(service, 0.0) == 0.0),
+        key=lambda service: (symptom is None or service != symptom.service, -sum(seen[service]), service),
+    )
+    return tuple(
+        f"{quoted(s)}: {quantity(sum(seen[s]))} lines of {len(seen[s])} patterns, none more or less frequent than usual"
+        for s in innocent[:SERVICES_CLEARED]
+    )
+
+
+_RUN = ("service", "operation", "parent_operation")
