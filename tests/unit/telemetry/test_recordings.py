@@ -108,8 +108,7 @@ def test_damaged_parquet_is_refused_and_leaves_nothing(
         ("metrics.value", pa.array(["fast"]), "metrics.parquet: column 'value' is string, and double is expected"),
         ("metrics.attributes", pa.array(["a=b"]), "column 'attributes' is string, and map<string, string> is expected"),
         (
-            "logs",
-            "time",
+            "logs.time",
             pa.array([moment(0)], pa.timestamp("us")),
             r"logs.parquet: column 'time' is timestamp\[us\], and timestamp",
         ),
