@@ -1,1 +1,1 @@
-"""One suite for every back end of a seam."""
+"""One suite against every back end."""

