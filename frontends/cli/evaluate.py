@@ -60,10 +60,13 @@ def evaluate(folder: Path, output: Path | None, agents: tuple[AgentName, ...], j
     recordings = recordings_below(folder)
     answers: list[Prediction] = []
     if output is not None:
-        _check_writable(output)
+        _make_empty(output)
 
     def on_answer(recording: Path, prediction: Prediction) -> None:
         answers.append(prediction)
+        if output is not None:  # at once, so that an interruption loses nothing
+            with output.open("a", encoding="utf-8") as file:
+                file.write(prediction.model_dump_json() + "\n")
         outcome = (
             "inconclusive" if prediction.inconclusive else f"{json.dumps(prediction.ranking[0][0])} {prediction.confidence:.0%}"
         )
@@ -72,13 +75,7 @@ def evaluate(folder: Path, output: Path | None, agents: tuple[AgentName, ...], j
             err=True,
         )
 
-    try:
-        failures = answer_all(recordings, Settings.load(), agents=agents, jobs=jobs, on_answer=on_answer)
-    finally:
-        # What was answered before an interruption is kept.
-        if output is not None:
-            lines = sorted(prediction.model_dump_json() for prediction in answers)
-            output.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    failures = answer_all(recordings, Settings.load(), agents=agents, jobs=jobs, on_answer=on_answer)
     for failure in failures:
         click.echo(f"{failure.recording}: {failure.message}", err=True)
     summary = _summary(answers, len(recordings), len(failures))
@@ -87,9 +84,9 @@ def evaluate(folder: Path, output: Path | None, agents: tuple[AgentName, ...], j
         sys.exit(BadInput.exit_code)
 
 
-def _check_writable(output: Path) -> None:
+def _make_empty(output: Path) -> None:
     try:
-        output.touch()
+        output.write_text("", encoding="utf-8")
     except OSError as error:
         raise BadInput(f"{output} cannot be written: {error.strerror}.", remedy="Choose another file for --output.") from None
 

@@ -1,4 +1,4 @@
-"""Invariant: one process owns the data directory, others work through it, and a dead or mute owner is never mistaken for data loss."""
+"""Invariant: one process owns the data directory, others work through it, and a mute owner is named."""
 
 from __future__ import annotations
 

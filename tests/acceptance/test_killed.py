@@ -1,4 +1,4 @@
-"""Invariant: whatever is killed at whatever moment, the next run goes on, ends with the same answer, and no fact is written twice."""
+"""Invariant: whatever is killed at whatever moment, the next run goes on, the answer is the same, no fact is written twice."""
 
 from __future__ import annotations
 
@@ -25,10 +25,7 @@ def kill_after(lines: int, data: Path, *words: str | Path) -> bool:
     )
     assert process.stderr is not None
     try:
-        for _ in range(lines):
-            if not process.stderr.readline():
-                return False
-        return True
+        return all(process.stderr.readline() for _ in range(lines))
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from middlewatch.agents.agent import Agent, Agents
+from middlewatch.agents.agent import Agent
 from middlewatch.agents.orchestrator import Orchestrator, assessments, phase_task
 from middlewatch.app import AGENTS
 from middlewatch.records import (
@@ -72,17 +71,13 @@ Finding = Callable[[AgentName, int], Assessment | None]
 """What an agent finds in a round; None where its task dies."""
 
 
-def agents(**changes: float) -> Agents:
-    return {name: replace(AGENTS[name], **changes) if changes else AGENTS[name] for name in AgentName}
-
-
 class SharedContext:
     """Runs every task of an investigation in the order in which a store would hand them out."""
 
     def __init__(self, findings: Finding, asked: tuple[AgentName, ...] = tuple(AgentName)) -> None:
         self.findings = findings
         self.snapshot = Snapshot(investigation=investigation(asked))
-        self.orchestrator = Orchestrator(agents(), clock=lambda: NOW)
+        self.orchestrator = Orchestrator(AGENTS, clock=lambda: NOW)
 
     def run(self) -> Snapshot:
         self._run(phase_task(self.snapshot, TaskKind.PLAN, 1))
