@@ -182,7 +182,8 @@ def _weightiest(lines: Floats, onset: int) -> NDArray[np.intp]:
 def _described(patterns: pa.Table, group: Sequence[int | None]) -> tuple[Pattern, ...]:
     """Each merged pattern by its most frequent member, with the worst severity of all."""
     found: dict[int, Pattern] = {}
-    for at, row in zip(group, cast("list[dict[str, object]]", patterns.to_pylist()), strict=True):
+    texts = patterns.drop_columns(["times", "count"])
+    for at, row in zip(group, cast("list[dict[str, object]]", texts.to_pylist()), strict=True):
         if at is None:
             continue
         known = found.get(at)

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Self
+
+import pyarrow as pa
 
 from middlewatch.tools.consequences import explain_away
 from middlewatch.tools.slowness import Slowness
 from middlewatch.tools.structure import Structure
-from middlewatch.tools.timeline import Question
+from middlewatch.tools.timeline import Question, Timeline
 
 LATENCY_WEIGHT = 2.0
 STRUCTURE_WEIGHT = 0.5
-"""A shift of latency is hard evidence; a fault changes which calls are made far beyond the service that has it."""
+"""A shift of latency is hard evidence; a fault changes which calls are made far beyond the service that has it. On recordings of
+two systems under injected faults the ranking did not depend on the exact ratio."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,6 +29,26 @@ class TraceViews:
     failures: Structure
     called: Mapping[str, Iterable[str]]
     """Whom each service calls."""
+
+    @classmethod
+    def of(
+        cls, operations: pa.Table, structure: pa.Table, callees: Mapping[str, Iterable[str]], timeline: Timeline, *, floor_ms: float
+    ) -> Self:
+        """Put the source's answers together.
+
+        Args:
+            operations: the rows of `TraceSource.operations`.
+            structure: the rows of `TraceSource.structure`.
+            callees: whom each service calls, as far as it is known otherwise.
+            timeline: the buckets.
+            floor_ms: what the operations were asked with.
+        """
+        children = Structure.of_children(structure, timeline)
+        called: dict[str, set[str]] = defaultdict(set, {service: set(known) for service, known in callees.items()})
+        for call in children.calls:
+            called[call.service].add(call.child_service)
+        slowness = Slowness.of(operations, timeline, floor_ms=floor_ms)
+        return cls(slowness, children, Structure.of_failures(operations, timeline), called)
 
     def scores(self, question: Question) -> dict[str, float]:
         """Nats per service, averaged over the candidate onsets.

@@ -17,8 +17,6 @@ from middlewatch.records import AgentName, Assessment, Brief
 from middlewatch.telemetry.sources import Answer, Sources
 from middlewatch.tools.baseline import Floats
 from middlewatch.tools.service_map import callees, edges_of
-from middlewatch.tools.slowness import Slowness
-from middlewatch.tools.structure import Structure
 from middlewatch.tools.timeline import BUCKETS_PER_MINUTE, STEP_SECONDS, Timeline, busiest, with_history
 from middlewatch.tools.trace_anomalies import Exhibits
 from middlewatch.tools.trace_views import TraceViews
@@ -40,7 +38,7 @@ SERVICES_CLEARED = 5
 @dataclass(frozen=True, slots=True)
 class _Read:
     operations: Answer
-    structure: Answer
+    structure: Answer | None
     edges: Answer
     floor_ms: float
 
@@ -49,9 +47,8 @@ def assess_traces(sources: Sources, brief: Brief) -> Assessment:
     """Score every service by how unusual its spans are in the incident.
 
     The score is 2 T + .5 S. T is how much slower the service and its edges became (`slowness`), S the log odds of calls that
-    vanished, appeared or fail, less what the services it calls explain (`structure`); both are lower bounds in nats, averaged
-    over the candidate onsets. The weights are those of the vote's design: a shift of latency is hard evidence, while a fault
-    changes the structure of calls far beyond the service that has it.
+    vanished, appeared or fail, less what the services it calls explain (`structure`). Both are lower bounds in nats, averaged
+    over the candidate onsets; `trace_views` says why they weigh what they do.
 
     Args:
         sources: what may be read; only traces are.
@@ -63,17 +60,25 @@ def assess_traces(sources: Sources, brief: Brief) -> Assessment:
     read, timeline, notes = with_history(brief, lambda asked: _read(sources, brief, asked))
     volume = timeline.spread(read.operations.table, "count").sum(axis=0)
     timeline = timeline.unveiled(volume)
-    views, cut = _views(read, timeline)
+    edges = edges_of(read.edges)
+    pairs = tuple((edge.caller, edge.callee) for edge in edges)
+    notes = (*notes, *_gaps(read, volume, timeline))
+    if read.structure is None:
+        return Assessment(agent=AgentName.TRACES, scores={}, freshness=(read.operations.freshness,), edges=pairs, notes=notes)
+    operations = busiest(read.operations.table, "count", MOST_KEYS)
+    structure = busiest(read.structure.table, "units", MOST_KEYS)
+    if operations.num_rows < read.operations.table.num_rows or structure.num_rows < read.structure.table.num_rows:
+        notes = (*notes, f"only the {MOST_KEYS} busiest operations and kinds of calls were compared")
+    views = TraceViews.of(operations, structure, callees(edges), timeline, floor_ms=read.floor_ms)
     scores = views.scores(timeline.question)
-    questions = timeline.earlier_questions(volume) if scores else ()
     return Assessment(
         agent=AgentName.TRACES,
         scores=scores,
         anomalies=Exhibits(views, timeline, sources, read.operations.query, read.structure.query).anomalies(scores),
-        usual_tops=tuple(max(views.scores(question).values()) for question in questions),
+        usual_tops=tuple(max(views.scores(question).values()) for question in timeline.earlier_questions(volume)),
         freshness=(read.operations.freshness,),
-        edges=tuple((edge.caller, edge.callee) for edge in edges_of(read.edges)),
-        notes=(*notes, *cut, *_gaps(read, volume, timeline)),
+        edges=pairs,
+        notes=notes,
         cleared=_cleared(views, scores, timeline, brief),
     )
 
@@ -82,12 +87,11 @@ def _read(sources: Sources, brief: Brief, timeline: Timeline) -> _Read:
     traces, window, services = sources.traces, timeline.window, brief.services
     recent = timeline.span(max(0, timeline.size - FLOOR_BUCKETS), timeline.size)
     floor_ms = _floor_ms(traces.operations(recent, step_seconds=STEP_SECONDS, services=services).table)
-    return _Read(
-        operations=traces.operations(window, step_seconds=STEP_SECONDS, floor_ms=floor_ms, services=services),
-        structure=traces.structure(window, step_seconds=STEP_SECONDS, services=services),
-        edges=traces.edges(recent, step_seconds=STEP_SECONDS * FLOOR_BUCKETS),
-        floor_ms=floor_ms,
-    )
+    operations = traces.operations(window, step_seconds=STEP_SECONDS, floor_ms=floor_ms, services=services)
+    seen = timeline.spread(operations.table, "count")[:, min(timeline.question.onsets) :].any()
+    structure = traces.structure(window, step_seconds=STEP_SECONDS, services=services) if seen else None
+    edges = traces.edges(recent, step_seconds=STEP_SECONDS * FLOOR_BUCKETS)
+    return _Read(operations, structure, edges, floor_ms)
 
 
 def _floor_ms(operations: pa.Table) -> float:
@@ -103,29 +107,12 @@ def _floor_ms(operations: pa.Table) -> float:
     return float(f"{FLOOR_SHARE * mean[order][middle]:.1e}") or DEFAULT_FLOOR_MS
 
 
-def _views(read: _Read, timeline: Timeline) -> tuple[TraceViews, tuple[str, ...]]:
-    operations = busiest(read.operations.table, "count", MOST_KEYS)
-    structure = busiest(read.structure.table, "units", MOST_KEYS)
-    children = Structure.of_children(structure, timeline)
-    called = callees(edges_of(read.edges))
-    for call in children.calls:
-        called.setdefault(call.service, set()).add(call.child_service)
-    views = TraceViews(
-        slowness=Slowness.of(operations, timeline, floor_ms=read.floor_ms),
-        children=children,
-        failures=Structure.of_failures(operations, timeline),
-        called=called,
-    )
-    cut = operations.num_rows < read.operations.table.num_rows or structure.num_rows < read.structure.table.num_rows
-    return views, (f"only the {MOST_KEYS} busiest operations and kinds of calls were compared",) if cut else ()
-
-
 def _gaps(read: _Read, volume: Floats, timeline: Timeline) -> tuple[str, ...]:
     """What was missing, in words."""
     freshness = read.operations.freshness
     if freshness.watermark is None or not read.operations.table.num_rows:
         return ("no traces",)
-    notes = [f"traces: {answer.bound}" for answer in (read.operations, read.structure, read.edges) if answer.bound]
+    notes = [f"traces: {answer.bound}" for answer in (read.operations, read.structure, read.edges) if answer and answer.bound]
     if (lag := freshness.lag_seconds) is not None and lag > STALE_SECONDS:
         notes.append(f"no spans after {clock(freshness.watermark)}, {quantity(lag, 's')} before the end of the window")
     first = min(timeline.question.onsets)
