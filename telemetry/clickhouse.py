@@ -11,7 +11,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from middlewatch.records import DEFAULT_TENANT, Record, Scope, Tenant, UtcDatetime
-from middlewatch.records.errors import RecordingError, SourceUnavailable
+from middlewatch.records.errors import RecordingError
 from middlewatch.telemetry import clients
 from middlewatch.telemetry.clickhouse_changes import ClickHouseChanges
 from middlewatch.telemetry.clickhouse_logs import ClickHouseLogs
@@ -68,12 +68,8 @@ class ClickHouse:
         self._open = opener
         self._collector = collector
         with translated("opening", where):
-            client = opener("")
-            try:
-                if not client.ping():
-                    raise SourceUnavailable(f"{where} does not answer", remedy="Check that it runs and that its address is right.")
-            finally:
-                client.close()
+            # Kept open: chdb lets go of the directory, and of its lock, with the last client.
+            self._anchor = opener("")
         self._pool = clients.Pool(opener, limits, database=COLLECTOR_DATABASE if collector else DATABASE)
 
     @classmethod
@@ -86,8 +82,8 @@ class ClickHouse:
     def connect(cls, url: str, limits: Limits | None = None, *, collector: Collector | None = None) -> Self:
         """A server over HTTP, such as `http://user:password@host:8123`."""
         limits = limits or Limits()
-        where = f"the ClickHouse server at {clients.without_credentials(url)}"
-        return cls(clients.by_url(url, limits), where, limits, collector=collector)
+        opener = clients.by_url(url, limits)
+        return cls(opener, f"the ClickHouse server at {clients.without_credentials(url)}", limits, collector=collector)
 
     @classmethod
     def attach(cls, socket: Path, limits: Limits | None = None) -> Self:
@@ -168,6 +164,7 @@ class ClickHouse:
 
     def close(self) -> None:
         self._pool.close()
+        self._anchor.close()
 
     def __enter__(self) -> Self:
         return self
@@ -181,14 +178,15 @@ def _creation(database: str) -> Callable[[clients.Client], None]:
 
 
 def _migrate(client: clients.Client) -> None:
+    """Run the migrations that have not run. Each can be repeated, so a kill between a step and its record does no harm."""
     steps = migrations()
     client.command(steps[0][2], parameters={})  # the table of the others
     done = set(client.query_arrow(statement("migrations_done"), parameters={})["Number"].to_pylist())
-    for number, name, text in steps:
-        if number not in done:
-            client.command(text, parameters={})
-            row = pa.table({"Number": pa.array([number], pa.uint32()), "Name": [name]})
-            client.insert_arrow("schema_migrations", row, database=DATABASE)
+    missing = [step for step in steps if step[0] not in done]
+    _run_all(client, [text for _, _, text in missing])
+    if missing:
+        numbers, names = pa.array([number for number, _, _ in missing], pa.uint32()), [name for _, name, _ in missing]
+        client.insert_arrow("schema_migrations", pa.table({"Number": numbers, "Name": names}), database=DATABASE)
 
 
 def _run_all(client: clients.Client, texts: Iterable[str]) -> None:

@@ -41,8 +41,6 @@ class Client(Protocol):
 
     def command(self, cmd: str, parameters: dict[str, object]) -> object: ...
 
-    def ping(self) -> bool: ...
-
     def close(self) -> None: ...
 
 
@@ -146,8 +144,12 @@ def _socket_pool(path: Path) -> type[HTTPConnectionPool]:
     class SocketConnection(HTTPConnection):
         def _new_conn(self) -> socket.socket:
             connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            connection.settimeout(_CONNECT_SECONDS)
-            connection.connect(str(path))
+            try:
+                connection.settimeout(_CONNECT_SECONDS)
+                connection.connect(str(path))
+            except OSError:
+                connection.close()
+                raise
             return connection
 
     class SocketPool(HTTPConnectionPool):
