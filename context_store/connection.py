@@ -7,6 +7,7 @@ every script knows a request that it has seen and gives the same answer again.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -43,6 +44,7 @@ PROBLEM_FILE = "problem"
 
 _FIRST_PAUSE_SECONDS = 0.02
 _LONGEST_PAUSE_SECONDS = 0.5
+_CODES = re.compile(r"(?:^|-)(OOM|MISCONF|READONLY)\b")
 _PASSING = (
     RedisConnectionError,
     RedisTimeoutError,
@@ -111,16 +113,22 @@ def patiently(redis: Redis, operation: Callable[[], T], *, patience_seconds: flo
 
 def _passes(error: RedisError) -> bool:
     # AuthenticationError is a ConnectionError in redis-py, and waiting does not mend it.
-    return isinstance(error, _PASSING) and not isinstance(error, AuthenticationError)
+    return (isinstance(error, _PASSING) and not isinstance(error, AuthenticationError)) or _code(error) == "READONLY"
+
+
+def _code(error: RedisError) -> str:
+    """What Redis refuses for; version 6 wraps the code of a command in a script in a sentence."""
+    match = _CODES.search(str(error)) if isinstance(error, ResponseError) else None
+    return match[1] if match else ""
 
 
 def _explained(redis: Redis, error: RedisError) -> StoreUnavailable | StoreFull:
     """One clear line for what Redis answered."""
-    if isinstance(error, OutOfMemoryError) or str(error).startswith("OOM"):
+    if isinstance(error, OutOfMemoryError) or _code(error) == "OOM":
         return StoreFull(remedy="Raise Redis' maxmemory, or archive closed investigations sooner.")
     if isinstance(error, AuthenticationError | NoPermissionError):
         return StoreUnavailable(f"Redis refuses this user: {error}.", remedy="Mend the user and password in the Redis URL.")
-    if isinstance(error, ResponseError) and str(error).startswith("MISCONF"):
+    if _code(error) == "MISCONF":
         return StoreUnavailable(
             "Redis cannot write to its disk and refuses writes.", remedy="Free space on Redis' disk; work goes on by itself then."
         )

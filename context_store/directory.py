@@ -95,7 +95,8 @@ class Directory:
                 created = self.finish_opening(opening)
                 if created is None:
                     raise BadInput(f"The id {investigation.id!r} is used already.", remedy="Give the investigation a new id.")
-                return self.look(tenant, investigation.id), created
+                # Somebody who saw the reservation may have been faster to create it; it is still ours.
+                return self.look(tenant, investigation.id), created or reply[1] == 1
             joined = self.joinable(investigation)
             if joined is not None:
                 return joined, False

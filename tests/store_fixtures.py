@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from redis import Redis
@@ -17,10 +19,11 @@ from middlewatch.context_store.epoch import LARGEST, Epoch
 from middlewatch.context_store.redis_program import RedisProgram, find_binary, read_program
 from middlewatch.context_store.redis_server import RedisServer
 from middlewatch.context_store.store import ContextStore
-from middlewatch.records import Claim, Event, InvestigationState, Snapshot
+from middlewatch.records import Claim, Event, Snapshot
 from middlewatch.records.errors import UnknownInvestigation
 
-PERMANENT = ("middlewatch:index:", "middlewatch:tenant:{*}:meta", "middlewatch:queue:{*}:meta")
+_PERMANENT = re.compile(r"middlewatch:(?:index:\{index\}:(?:meta|tenants)|tenant:\{[^}]*\}:meta|queue:\{q:\d\}:meta)|probe")
+"""A handful of keys that stay: one a tenant and one a queue."""
 
 
 def oldest_program() -> RedisProgram:
@@ -36,7 +39,9 @@ def oldest_program() -> RedisProgram:
 def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
     """The one embedded server of the session."""
     with RedisServer(tmp_path_factory.mktemp("redis")) as server:
-        yield server.client()
+        client = server.client()
+        client.config_set("appendonly", "no")  # durability has tests of its own
+        yield client
 
 
 @pytest.fixture(scope="session", params=["newest", "oldest", "cluster"])
@@ -47,7 +52,9 @@ def any_redis(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
         yield from _cluster(folder)
     else:
         with RedisServer(folder, program=oldest_program() if request.param == "oldest" else None) as server:
-            yield server.client()
+            client = server.client()
+            client.config_set("appendonly", "no")  # durability has tests of its own, and these are a thousand small ones
+            yield client
 
 
 def _cluster(folder: Path) -> Iterator[Redis]:
@@ -59,7 +66,7 @@ def _cluster(folder: Path) -> Iterator[Redis]:
     try:
         while not _answers(client, "PING"):
             time.sleep(0.01)
-        client.execute_command("CLUSTER ADDSLOTS", *range(16384))
+        ask(client, "CLUSTER ADDSLOTS", *range(16384))
         while not _answers(client, "SET", "probe", 1):
             time.sleep(0.01)
         yield client
@@ -71,9 +78,24 @@ def _cluster(folder: Path) -> Iterator[Redis]:
 
 def _answers(client: Redis, *command: str | int) -> bool:
     try:
-        return bool(client.execute_command(*command))
+        return bool(ask(client, *command))
     except RedisError:
         return False
+
+
+def ask(redis: Redis, *command: str | int) -> Any:
+    """Send a command as it is; redis-py leaves this one untyped."""
+    return cast("Any", redis).execute_command(*command)
+
+
+def keys(redis: Redis, pattern: str = "*") -> list[str]:
+    return [str(key) for key in redis.keys(pattern)]
+
+
+def set_times(redis: Redis, pattern: str, time_ms: int) -> None:
+    """Give every member of the sorted sets of this name another time."""
+    for key in keys(redis, pattern):
+        redis.zadd(key, {str(member): time_ms for member in redis.zrange(key, 0, -1)}, xx=True)
 
 
 class MemoryArchive:
@@ -105,14 +127,10 @@ def leaked_keys(redis: Redis) -> list[str]:
                 store.cancel(tenant, identifier)
             except UnknownInvestigation:
                 continue
-    for hints in redis.keys("middlewatch:queue:*:hints"):
-        for hint in redis.zrange(hints, 0, -1):
-            redis.zadd(hints, {hint: 0})
-    while store.claim("janitor"):
-        raise AssertionError("a task of a cancelled investigation was granted")
+    set_times(redis, "middlewatch:queue:*:hints", 0)
+    assert store.claim("janitor") is None, "a task of a cancelled investigation was granted"
     store.archive_closed(MemoryArchive(), older_than_seconds=0)
-    permanent = {key for pattern in PERMANENT for key in redis.keys(pattern.replace("{*}", "*") + ("*" if pattern.endswith(":") else ""))}
-    return sorted(key for key in set(redis.keys("*")) - permanent if redis.ttl(key) == -1)
+    return sorted(key for key in keys(redis) if not _PERMANENT.fullmatch(key) and redis.ttl(key) == -1)
 
 
 def expire(redis: Redis, claim: Claim) -> None:
@@ -122,9 +140,5 @@ def expire(redis: Redis, claim: Claim) -> None:
 
 def end_pauses(redis: Redis) -> None:
     """Let the pauses of all failed tasks end now."""
-    for key in [*redis.keys("middlewatch:*:outbox"), *redis.keys("middlewatch:*:hints")]:
-        redis.zadd(key, dict.fromkeys(redis.zrange(key, 0, -1), 1), xx=True)
-
-
-def is_open(store: ContextStore, tenant: str = "acme", identifier: str = "inv-1") -> bool:
-    return store.investigation(tenant, identifier).state is InvestigationState.OPEN
+    set_times(redis, "middlewatch:*:outbox", 1)
+    set_times(redis, "middlewatch:*:hints", 1)

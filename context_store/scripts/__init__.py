@@ -29,7 +29,7 @@ def lookup(keys: TenantKeys, *, alert: str) -> None:
 
 @Script
 def reserve(keys: TenantKeys, *, alert: str, investigation: str, payload: str, instead_of: str) -> None:
-    """``OK`` or ``TAKEN``."""
+    """``OK, 1 if it was reserved just now`` or ``TAKEN``."""
 
 
 @Script

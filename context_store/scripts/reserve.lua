@@ -9,4 +9,4 @@ redis.call('HSET', alerts, alert, investigation)
 redis.call('HSET', opening, investigation, payload)
 redis.call('SADD', open, investigation)
 redis.call('ZADD', recent, 'NX', now, investigation)
-return {'OK'}
+return {'OK', holder == investigation and 0 or 1}

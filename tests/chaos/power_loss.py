@@ -3,8 +3,8 @@
 Run it as ``python tests/chaos/power_loss.py --rounds 20``. Every round starts an embedded Redis in an owner of its own, writes
 results as fast as it can, freezes and kills everything at one moment, cuts Redis' log back to what the last completed sync had
 made durable (strace says how far that was), starts Redis again and compares. It prints its counts as JSON and exits with 0 when
-nothing that was acknowledged is lost. With ``--everysec`` Redis syncs once a second, as its own default is, and the same run must report losses:
-so it can fail.
+nothing that was acknowledged is lost. With ``--everysec`` Redis syncs once a second, as its own default
+is, and the same run must report losses: so it can fail.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ __all__ = ["any_redis", "redis", "store"]
 
 
 @pytest.fixture
-def redis(any_redis: Redis) -> Iterator[Redis]:  # noqa: F811  # pytest finds fixtures by the names of parameters
+def redis(any_redis: Redis) -> Iterator[Redis]:
     """An empty server; fails the test that leaves a key which never goes away."""
     any_redis.flushall()
     yield any_redis

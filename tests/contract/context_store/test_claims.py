@@ -14,7 +14,7 @@ from middlewatch.context_store.store import ContextStore
 from middlewatch.records import AgentName, Claim, Completion, FencingToken, TaskState
 from middlewatch.records.errors import BadInput, LeaseLost
 from tests.store_data import make_evidence, make_hypothesis, make_investigation, make_report, make_task, make_vote
-from tests.store_fixtures import end_pauses, expire
+from tests.store_fixtures import ask, end_pauses, expire, keys, set_times
 
 OURS = make_investigation()
 
@@ -63,7 +63,10 @@ def test_the_fencing_token_rises_with_every_claim(store: ContextStore, redis: Re
 
 def test_a_repeated_request_gets_the_same_grant(store: ContextStore) -> None:
     store.open(OURS, make_task("look"))
-    store.open(make_investigation(identifier="inv-2", source_id="other"), make_task("look", investigation=make_investigation(identifier="inv-2")))
+    store.open(
+        make_investigation(identifier="inv-2", source_id="other"),
+        make_task("look", investigation=make_investigation(identifier="inv-2")),
+    )
     first = store.claim("ann", request_id="request-1")
     assert first is not None
     assert store.claim("ann", request_id="request-1") == first
@@ -196,7 +199,12 @@ def test_a_task_that_runs_again_writes_its_evidence_once(store: ContextStore, re
     again = taken_over(store, redis, claim)
     assert store.append(again, [make_evidence("latency")]) == 0
     store.finish(again, Completion(evidence=(make_evidence("errors"), make_evidence("new"))))
-    assert sorted(item.anomaly.subject for item in store.snapshot("acme", "inv-1").evidence) == ["errors", "latency", "new", "traffic"]
+    assert sorted(item.anomaly.subject for item in store.snapshot("acme", "inv-1").evidence) == [
+        "errors",
+        "latency",
+        "new",
+        "traffic",
+    ]
 
 
 def test_a_failed_task_is_ready_after_a_pause(store: ContextStore, redis: Redis, claim: Claim) -> None:
@@ -210,8 +218,7 @@ def test_a_failed_task_is_ready_after_a_pause(store: ContextStore, redis: Redis,
 
 def test_a_hint_that_comes_too_early_does_not_end_the_pause(store: ContextStore, redis: Redis, claim: Claim) -> None:
     store.fail(claim, "the source is away")
-    for key in redis.keys("middlewatch:queue:*:hints"):
-        redis.zadd(key, dict.fromkeys(redis.zrange(key, 0, -1), 1), xx=True)
+    set_times(redis, "middlewatch:queue:*:hints", 1)
     assert store.claim("bob") is None
     end_pauses(redis)
     assert store.claim("bob") is not None
@@ -266,7 +273,7 @@ def test_reaping_keeps_to_its_limit(store: ContextStore, redis: Redis) -> None:
 
 def test_a_lost_hint_is_restored(store: ContextStore, redis: Redis) -> None:
     store.open(OURS, make_task("look"))
-    redis.delete(*redis.keys("middlewatch:queue:*:hints"))
+    redis.delete(*keys(redis, "middlewatch:queue:*:hints"))
     assert store.claim("ann") is None
     assert store.sweep() == 1
     assert store.sweep() == 0
@@ -294,21 +301,33 @@ def test_records_of_another_investigation_are_refused(store: ContextStore, claim
 
 
 def test_what_is_stored_is_redacted(store: ContextStore, redis: Redis, claim: Claim) -> None:
-    secret = "hunter2hunter2"
+    secret = "hunter2hunter2"  # noqa: S105  # it protects nothing
     store.append(claim, [make_evidence("a", text=f"login password={secret} failed")])
     store.fail(claim, f"cannot connect to postgres://app:{secret}@db/shop")
     end_pauses(redis)
     claim = claimed(store, "ann")
-    store.finish(claim, Completion(result={"deep": [{"er": f"token=x password={secret}"}]}, evidence=(make_evidence("b", summary=f"pwd={secret}"),)))
-    for key in redis.keys("*"):
-        assert secret not in _content(redis, str(key))
+    store.finish(
+        claim,
+        Completion(
+            result={"deep": [{"er": f"token=x password={secret}"}]}, evidence=(make_evidence("b", summary=f"pwd={secret}"),)
+        ),
+    )
+    for key in keys(redis):
+        assert secret not in _content(redis, key)
     assert "[redacted:password]" in store.snapshot("acme", "inv-1").evidence[0].model_dump_json()
 
 
 def _content(redis: Redis, key: str) -> str:
-    reads: dict[str, list[str | int]] = {"hash": ["HGETALL"], "set": ["SMEMBERS"], "list": ["LRANGE", 0, -1], "zset": ["ZRANGE", 0, -1], "stream": ["XRANGE", "-", "+"], "string": ["GET"]}
+    reads: dict[str, list[str | int]] = {
+        "hash": ["HGETALL"],
+        "set": ["SMEMBERS"],
+        "list": ["LRANGE", 0, -1],
+        "zset": ["ZRANGE", 0, -1],
+        "stream": ["XRANGE", "-", "+"],
+        "string": ["GET"],
+    }
     command, *arguments = reads[str(redis.type(key))]
-    return repr(redis.execute_command(str(command), key, *arguments))
+    return repr(ask(redis, str(command), key, *arguments))
 
 
 def test_a_store_that_cannot_work_is_refused(redis: Redis) -> None:

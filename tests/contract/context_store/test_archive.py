@@ -1,0 +1,109 @@
+"""An investigation leaves Redis only after it is durably elsewhere; killed in between, it is in both places or in the archive."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from middlewatch.context_store import scripts
+from middlewatch.context_store.archive import Archive, FileArchive
+from middlewatch.context_store.store import ContextStore
+from middlewatch.records import AgentName, Completion, FanOut, Snapshot
+from middlewatch.records.errors import BadInput, StoreUnavailable, UnknownInvestigation
+from tests.store_data import make_evidence, make_hypothesis, make_investigation, make_report, make_task, make_vote
+from tests.store_fixtures import MemoryArchive, keys
+
+
+@pytest.fixture(params=["files", "memory"])
+def archive(request: pytest.FixtureRequest, tmp_path: Path) -> Archive:
+    return FileArchive(tmp_path / "archive") if request.param == "files" else MemoryArchive()
+
+
+@pytest.fixture
+def closed(store: ContextStore) -> Snapshot:
+    """An investigation with something of everything."""
+    store.open(make_investigation(), make_task("plan"))
+    finish(store, Completion(evidence=(make_evidence(),), fan_out=FanOut(tasks=(make_task("a"),), then=make_task("b"))))
+    finish(store, Completion(hypotheses=(make_hypothesis(),), votes=(make_vote(AgentName.LOGS),)))
+    finish(store, Completion(report=make_report()))
+    return store.snapshot("acme", "inv-1")
+
+
+def finish(store: ContextStore, completion: Completion) -> None:
+    claim = store.claim("ann")
+    assert claim is not None
+    store.finish(claim, completion)
+
+
+def test_it_is_moved_whole(store: ContextStore, archive: Archive, closed: Snapshot) -> None:
+    happened = store.events("acme", "inv-1")
+    assert store.archive_closed(archive, older_than_seconds=0) == 1
+    assert archive.get("acme", "inv-1") == (closed, happened)
+    assert archive.list("acme") == ("inv-1",)
+    with pytest.raises(UnknownInvestigation):
+        store.snapshot("acme", "inv-1")
+    assert store.investigations("acme") == ()
+    assert store.archive_closed(archive, older_than_seconds=0) == 0
+
+
+@pytest.mark.usefixtures("closed")
+def test_what_is_open_or_fresh_stays(store: ContextStore, archive: Archive) -> None:
+    other = make_investigation(identifier="inv-2", source_id="alert-2")
+    store.open(other, make_task("plan", investigation=other))
+    assert store.archive_closed(archive, older_than_seconds=3600) == 0
+    assert store.archive_closed(archive, older_than_seconds=0) == 1
+    assert [investigation.id for investigation in store.investigations("acme")] == ["inv-2"]
+
+
+class Killed(BaseException):
+    """The process dies here."""
+
+
+@pytest.mark.parametrize("step", ["remove", "forget"])
+def test_killed_in_between_it_is_nowhere_missing_and_the_rest_is_done_next_time(
+    store: ContextStore, archive: Archive, closed: Snapshot, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    def die(*_: object, **__: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(scripts, step, die)
+        with pytest.raises(Killed):
+            store.archive_closed(archive, older_than_seconds=0)
+    assert archive.get("acme", "inv-1")[0] == closed
+    store.archive_closed(archive, older_than_seconds=0)
+    assert archive.get("acme", "inv-1")[0] == closed
+    assert store.investigations("acme") == ()
+
+
+def test_an_archive_that_cannot_write_loses_nothing(store: ContextStore, closed: Snapshot, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise StoreUnavailable("The disk is full.")
+
+    full = MemoryArchive()
+    monkeypatch.setattr(full, "put", refuse)
+    with pytest.raises(StoreUnavailable):
+        store.archive_closed(full, older_than_seconds=0)
+    assert store.snapshot("acme", "inv-1") == closed
+
+
+def test_what_is_not_there_has_its_error(archive: Archive) -> None:
+    assert archive.list("acme") == ()
+    with pytest.raises(UnknownInvestigation):
+        archive.get("acme", "inv-1")
+
+
+def test_no_name_leads_out_of_the_folder(tmp_path: Path) -> None:
+    archive = FileArchive(tmp_path / "archive")
+    for tenant, identifier in (("..", "x"), ("acme", "../x"), ("acme", "/etc/passwd"), ("a/b", "x")):
+        with pytest.raises(BadInput):
+            archive.get(tenant, identifier)
+
+
+@pytest.mark.usefixtures("closed")
+def test_nothing_is_left_in_redis_but_a_mark_that_goes_away(store: ContextStore, redis: Redis) -> None:
+    store.archive_closed(MemoryArchive(), older_than_seconds=0)
+    left = [key for key in keys(redis, "middlewatch:investigation:*") if redis.ttl(key) < 0]
+    assert left == []
