@@ -14,7 +14,7 @@ from middlewatch.telemetry.sources import Sources
 from middlewatch.tools.baseline import onset_index
 from middlewatch.tools.log_patterns import WILD
 from middlewatch.tools.log_views import Evidence, LogViews, Pattern, is_severe
-from middlewatch.tools.timeline import BUCKETS_PER_MINUTE, RECENT_BUCKETS, Timeline
+from middlewatch.tools.timeline import BUCKETS_PER_MINUTE, RECENT_BUCKETS, Timeline, active_minutes
 from middlewatch.tools.wording import quantity, quoted
 
 SERVICES_SHOWN = 5
@@ -77,9 +77,8 @@ class LogExhibits:
         )
 
     def _rate(self, index: int, first: int, last: int) -> float:
-        """Lines a minute, over the buckets in which anything was logged at all."""
-        everything = np.diff(self.views.lines[:, first : last + 1].sum(axis=0))
-        minutes = np.count_nonzero(everything) / BUCKETS_PER_MINUTE
+        """Lines a minute, over the minutes in which anything was logged at all."""
+        minutes = active_minutes(np.diff(self.views.lines[:, first : last + 1].sum(axis=0)))
         return float(self.views.lines[index, last] - self.views.lines[index, first]) / max(minutes, 1 / BUCKETS_PER_MINUTE)
 
     def _onset(self, index: int, onset: int, row: int) -> int:

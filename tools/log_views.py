@@ -18,7 +18,7 @@ from middlewatch.tools.baseline import Floats
 from middlewatch.tools.consequences import explain_away
 from middlewatch.tools.log_patterns import merged
 from middlewatch.tools.presence import Presence
-from middlewatch.tools.timeline import BUCKETS_PER_MINUTE, Question, Timeline, cumulative
+from middlewatch.tools.timeline import Question, Timeline, cumulative
 
 SEVERE = SEVERITY_NAMES.index("ERROR")
 TIE_BREAK = 0.1
@@ -107,7 +107,7 @@ class LogViews:
         of_key = {key: index[old] for key, old in zip(keys, group.tolist(), strict=True) if old in index}
         lines = lines[kept]
         described = _described(patterns, [of_key.get(key) for key in keys])
-        writers, written, in_spans = _in_spans(presence, operations, of_key, _silent(lines), timeline)
+        writers, written, in_spans = _in_spans(presence, operations, of_key, lines.sum(axis=0) == 0, timeline)
         spans = np.bincount(written, weights=in_spans.present[:, -1], minlength=len(described))
         loose = np.flatnonzero(spans < COVERED * lines.sum(axis=1))
         services = {service: i for i, service in enumerate(dict.fromkeys(pattern.service for pattern in described))}
@@ -165,13 +165,6 @@ def is_severe(severity: str) -> bool:
     return severity in SEVERITY_NAMES[SEVERE:]
 
 
-def _silent(lines: Floats) -> NDArray[np.bool_]:
-    """The buckets of minutes in which nobody wrote a line, shape (size,)."""
-    starts = np.arange(0, lines.shape[1], BUCKETS_PER_MINUTE)
-    minutes = np.add.reduceat(lines.sum(axis=0), starts)
-    return np.repeat(minutes == 0, BUCKETS_PER_MINUTE)[: lines.shape[1]]
-
-
 def _weightiest(lines: Floats, onset: int) -> NDArray[np.intp]:
     """The patterns with the largest shares of the lines before or after, at most `MOST_PATTERNS`, in their order."""
     before, after = lines[:, :onset].sum(axis=1), lines[:, onset:].sum(axis=1)
@@ -214,7 +207,7 @@ def _in_spans(
 ) -> tuple[tuple[str, ...], NDArray[np.intp], Presence]:
     """Operations, patterns, and how many of the operation's spans wrote the pattern.
 
-    Spans in silent minutes do not count: that nobody writes anything at all says something about the logs, not about a service.
+    Spans in silent buckets do not count: that nobody writes anything at all says something about the logs, not about a service.
     """
     run_index: dict[tuple[str, ...], int] = {}
     spans = np.zeros((0, timeline.size))

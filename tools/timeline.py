@@ -180,6 +180,19 @@ def busiest(table: pa.Table, column: str, most: int) -> pa.Table:
     return table.take(pa.array(np.sort(np.argsort(-totals, kind="stable")[:most])))
 
 
+def active_minutes(volume: Floats) -> float:
+    """How long anything was seen at all, minute by minute.
+
+    Args:
+        volume: how much was seen per bucket, shape (buckets,).
+    """
+    starts = np.arange(0, len(volume), BUCKETS_PER_MINUTE)
+    if not len(starts):
+        return 0.0
+    lengths = np.diff(np.append(starts, len(volume)))
+    return float(lengths[np.add.reduceat(volume, starts) > 0].sum()) / BUCKETS_PER_MINUTE
+
+
 def cumulative(values: Floats) -> Floats:
     """Sums over the buckets before each, with the total as one more column: any window's sum is one difference."""
     return np.concatenate([np.zeros((values.shape[0], 1)), np.cumsum(values, axis=1)], axis=1)

@@ -17,7 +17,7 @@ from middlewatch.records import AgentName, Assessment, Brief
 from middlewatch.telemetry.sources import Answer, Sources
 from middlewatch.tools.baseline import Floats
 from middlewatch.tools.service_map import callees, edges_of
-from middlewatch.tools.timeline import BUCKETS_PER_MINUTE, STEP_SECONDS, Timeline, busiest, with_history
+from middlewatch.tools.timeline import STEP_SECONDS, Timeline, active_minutes, busiest, with_history
 from middlewatch.tools.trace_anomalies import Exhibits
 from middlewatch.tools.trace_views import TraceViews
 from middlewatch.tools.wording import clock, quantity, quoted
@@ -120,9 +120,8 @@ def _gaps(read: _Read, volume: Floats, timeline: Timeline) -> tuple[str, ...]:
         notes.append("no spans in the window of the incident")
     if not volume[:first].any():
         notes.append("no spans before the incident to compare with")
-    minutes = max(1.0, np.count_nonzero(volume) / BUCKETS_PER_MINUTE)
     counts = timeline.spread(read.operations.table, "count").sum(axis=1)
-    if (typical := float(np.median(counts)) / minutes) < SPARSE_SPANS:
+    if (typical := float(np.median(counts)) / max(1.0, active_minutes(volume))) < SPARSE_SPANS:
         notes.append(
             f"half of the operations have fewer than {quantity(max(typical, 0.01))} spans a minute: rare faults stay unseen"
         )

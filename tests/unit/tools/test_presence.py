@@ -1,0 +1,92 @@
+"""Invariants: the bound is symmetric in there and not there, and bursts, drift and single counts do not pass for a change."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from middlewatch.tools.baseline import Floats
+from middlewatch.tools.presence import Change, Presence
+
+SEEDS = st.integers(0, 2**32 - 1)
+BUCKETS, ONSET = 200, 188
+
+
+def counts(seed: int, per_bucket: float, before: float, after: float) -> tuple[Floats, Floats]:
+    rng = np.random.default_rng(seed)
+    units = rng.poisson(per_bucket, (1, BUCKETS))
+    share = np.where(np.arange(BUCKETS) < ONSET, before, after)
+    return units.astype(np.float64), rng.binomial(units, share).astype(np.float64)
+
+
+def change(units: Floats, present: Floats, end: int = BUCKETS) -> Change:
+    return Presence.of(units, present).change(ONSET, end)
+
+
+@given(SEEDS, st.sampled_from([0.0, 0.02, 0.5, 1.0]))
+def test_chance_alone_seldom_passes_the_bound(seed: int, share: float) -> None:
+    assert change(*counts(seed, 5.0, share, share)).bound[0] < 0.5
+
+
+@pytest.mark.parametrize(("before", "after"), [(0.95, 0.05), (0.0, 0.5), (1.0, 0.5), (0.05, 0.95)])
+def test_a_change_is_found_and_has_a_direction(before: float, after: float) -> None:
+    found = change(*counts(1, 5.0, before, after))
+    assert found.bound[0] > 2.0
+    assert (found.log_odds[0] > 0) == (after > before)
+    assert found.before[0] == pytest.approx(before, abs=0.1)
+    assert found.after[0] == pytest.approx(after, abs=0.2)
+
+
+@given(SEEDS, st.floats(0.0, 1.0), st.floats(0.0, 1.0))
+def test_there_and_not_there_are_two_names_for_one_thing(seed: int, before: float, after: float) -> None:
+    units, present = counts(seed, 5.0, before, after)
+    one, other = change(units, present), change(units, units - present)
+    assert one.bound == pytest.approx(other.bound, abs=1e-9)
+    assert one.log_odds == pytest.approx(-other.log_odds, abs=1e-9)
+
+
+@given(SEEDS)
+def test_nothing_after_the_end_counts(seed: int) -> None:
+    units, present = counts(seed, 5.0, 0.2, 0.8)
+    altered = present.copy()
+    altered[:, BUCKETS - 4 :] = 0.0
+    assert change(units, altered, BUCKETS - 4).bound == pytest.approx(change(units, present, BUCKETS - 4).bound)
+
+
+def test_what_comes_in_bursts_needs_more_than_another_burst() -> None:
+    units, present = np.full((1, BUCKETS), 20.0), np.zeros((1, BUCKETS))
+    present[0, 5::40] = 20.0  # every ten minutes, all at once
+    present[0, ONSET + 2 : ONSET + 4] = 20.0
+    even = np.zeros((1, BUCKETS))
+    even[0, :ONSET] = present[0, :ONSET].mean()
+    even[0, ONSET:] = present[0, ONSET:]
+    assert change(units, even).bound[0] > 1.0
+    assert change(units, present).bound[0] < 0.2
+
+
+def test_the_recent_past_counts_most() -> None:
+    units, present = np.full((1, BUCKETS), 5.0), np.full((1, BUCKETS), 5.0)
+    present[0, ONSET - 20 :] = 0.0  # five minutes before the onset already
+    old, fresh = change(units, present), change(units, np.where(np.arange(BUCKETS) < ONSET, 5.0, 0.0)[None, :])
+    assert old.bound[0] < 0.5 * fresh.bound[0]
+    assert old.before[0] < 0.8 * present[0, :ONSET].mean() / 5
+
+
+def test_one_unit_is_no_evidence() -> None:
+    units, present = np.full((1, BUCKETS), 5.0), np.full((1, BUCKETS), 5.0)
+    units[0, ONSET:], present[0, ONSET:] = 0.0, 0.0
+    units[0, ONSET] = 1.0
+    assert change(units, present).bound[0] == 0.0
+
+
+def test_more_present_than_units_is_all_of_them() -> None:
+    units = np.full((1, BUCKETS), 2.0)
+    assert change(units, 3 * units).before[0] == pytest.approx(1.0)
+
+
+def test_no_units_at_all_are_no_change_and_no_warning() -> None:
+    empty = np.zeros((2, BUCKETS))
+    assert change(empty, empty).bound.tolist() == [0.0, 0.0]
+    assert change(np.zeros((0, BUCKETS)), np.zeros((0, BUCKETS))).bound.size == 0

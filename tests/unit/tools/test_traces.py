@@ -1,0 +1,170 @@
+"""Invariants: the service that has the fault leads, whatever it is called and in whatever unit time is told; what comes after the
+window, what was known before, and mere noise say nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.unit.tools.synthetic_requests import BEGAN, CALLS, Fault, Requests, Traces, at, request_sources, requests
+from tests.unit.tools.synthetic_telemetry import DETECTED, END, brief
+
+from middlewatch.records import AnomalyKind, Assessment, Family, Symptom, Window
+from middlewatch.tools.traces import assess_traces
+
+SLOW = Fault("cart", slower=4.0)
+FAULTS = [
+    SLOW,
+    Fault("stock", slower=4.0),
+    Fault("cart", delay_ms=60.0),
+    Fault("shop", delay_ms=60.0),
+    Fault("cart", returns_early=True),
+    Fault("shop", returns_early=True),
+    Fault("store", fails=True),
+    Fault("stock", fails=True),
+]
+
+
+def assess(made: Requests, **changes: object) -> Assessment:
+    """The assessment of requests; `changes` are fields of the trace source."""
+    return assess_traces(request_sources(made, traces=partial(Traces, **changes)), brief())  # type: ignore[arg-type]  # test fields
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=repr)
+def test_the_service_with_the_fault_leads(fault: Fault) -> None:
+    found = assess(requests(fault))
+    assert max(found.scores, key=lambda s: found.scores[s]) == fault.service
+    assert found.scores[fault.service] > max(found.usual_tops)
+    assert sorted(found.scores) == sorted(CALLS)
+    assert ("shop", "cart") in found.edges
+
+
+def test_a_quiet_system_blames_nobody() -> None:
+    found = assess(requests())
+    assert set(found.scores.values()) == {0.0}
+    assert found.anomalies == ()
+    assert found.notes == ()
+    assert len(found.usual_tops) > 20
+    assert len(found.cleared) == 5
+
+
+@settings(max_examples=6)
+@given(st.permutations(sorted(CALLS)), st.sampled_from(FAULTS))
+def test_other_names_change_nothing_else(names: list[str], fault: Fault) -> None:
+    made = requests(fault, minutes=12)
+    rename = dict(zip(sorted(CALLS), names, strict=True))
+    plain, renamed = assess(made), assess(made.renamed(rename))
+    assert renamed.scores == pytest.approx({rename[service]: score for service, score in plain.scores.items()})
+    assert renamed.usual_tops == pytest.approx(plain.usual_tops)
+
+
+@settings(max_examples=4)
+@given(st.sampled_from([0.01, 0.1, 10.0]), st.sampled_from([SLOW, Fault("cart", delay_ms=60.0)]))
+def test_slower_hardware_or_another_unit_changes_nothing(unit: float, fault: Fault) -> None:
+    plain, scaled = (assess(requests(fault, minutes=12, per_minute=8, unit=u)) for u in (1.0, unit))
+    assert scaled.scores == pytest.approx(plain.scores, abs=0.02)
+
+
+def test_nothing_after_the_window_is_used() -> None:
+    quiet = requests(after_end=5)
+    glaring = requests(Fault("stock", slower=50.0, fails=True, start=END, end=END + timedelta(minutes=9)), after_end=5)
+    assert assess(glaring).model_dump() == assess(quiet).model_dump()
+
+
+def test_known_earlier_incidents_are_no_baseline() -> None:
+    known = Window(start=DETECTED - timedelta(minutes=14), end=DETECTED - timedelta(minutes=5))
+    earlier = replace(SLOW, start=known.start, end=known.end)
+    sources = request_sources(requests(earlier, SLOW, minutes=22))
+    told, untold = (assess_traces(sources, brief(earlier=windows)) for windows in ([known], []))
+    assert told.scores["cart"] > 2 * untold.scores["cart"]
+    assert max(told.usual_tops) < 0.1 < max(untold.usual_tops)
+
+
+def test_the_onset_is_found_and_the_numbers_are_those_of_the_fault() -> None:
+    anomaly = assess(requests(SLOW)).anomalies[0]
+    assert (anomaly.kind, anomaly.service, anomaly.family) == (AnomalyKind.OPERATION, "cart", Family.LATENCY)
+    assert anomaly.factor == pytest.approx(4.0, rel=0.15)
+    assert anomaly.baseline == pytest.approx(10.0, rel=0.15)
+    assert anomaly.unit == "ms"
+    assert anomaly.onset is not None
+    assert abs((anomaly.onset - BEGAN).total_seconds()) <= 30
+    assert anomaly.query.name == "span_operations"
+    assert len(anomaly.samples) == 3
+    assert all(
+        "GET /cart" in sample.text and sample.trace_id and anomaly.window.contains(sample.time) for sample in anomaly.samples
+    )
+
+
+def test_a_delayed_edge_is_shown_once_and_names_both_ends() -> None:
+    edges = [a for a in assess(requests(Fault("cart", delay_ms=60.0))).anomalies if a.kind is AnomalyKind.EDGE]
+    assert {(a.service, a.peer) for a in edges} == {("cart", "shop"), ("cart", "store")}
+    assert all(a.observed == pytest.approx(61.0, rel=0.1) for a in edges)
+
+
+def test_vanished_calls_and_failures_are_shown_as_shares() -> None:
+    vanished = assess(requests(Fault("shop", returns_early=True))).anomalies[0]
+    assert (vanished.kind, vanished.baseline, vanished.observed, vanished.unit) == (AnomalyKind.STRUCTURE, 1.0, 0.0, "1")
+    failed = assess(requests(Fault("store", fails=True))).anomalies[0]
+    assert (failed.family, failed.baseline, failed.observed) == (Family.ERRORS, 0.0, 1.0)
+    assert failed.factor is None
+    assert all("Error" in sample.text for sample in failed.samples)
+
+
+def test_a_failing_callee_explains_its_callers() -> None:
+    scores = assess(requests(Fault("store", fails=True))).scores
+    assert scores["store"] > 1.5 * max(scores["cart"], scores["shop"], scores["front"])
+
+
+def test_sparse_operations_together_say_enough() -> None:
+    found = assess(requests(Fault("cart", slower=6.0), per_minute=2, minutes=60))
+    assert max(found.scores, key=lambda s: found.scores[s]) == "cart"
+    assert any("spans a minute" in note for note in found.notes)
+
+
+def test_the_symptoms_service_is_cleared_first() -> None:
+    symptom = Symptom(service="front")
+    found = assess_traces(request_sources(requests(SLOW)), brief(symptom=symptom))
+    assert found.cleared[0].startswith('"front"')
+
+
+def test_no_traces_are_a_note_and_no_verdict() -> None:
+    found = assess(Requests())
+    assert (found.scores, found.notes, found.usual_tops) == ({}, ("no traces",), ())
+
+
+def test_traces_that_end_before_the_incident_are_a_note_and_no_verdict() -> None:
+    made = requests()
+    old = Requests([span for span in made.spans if span.start < at(-600)])
+    found = assess(old)
+    assert found.scores == {}
+    assert any(note.startswith("no spans after 01:") for note in found.notes)
+    assert "no spans in the window of the incident" in found.notes
+
+
+def test_a_bound_is_reported() -> None:
+    assert "traces: only 7 rows were read" in assess(requests(), bound="only 7 rows were read").notes
+
+
+def test_less_history_is_read_where_all_of_it_is_too_much() -> None:
+    found = assess(requests(SLOW), longest_seconds=7000.0)
+    assert found.scores["cart"] > 1.0
+    assert any("history" in note for note in found.notes)
+
+
+def test_hostile_names_stay_quotations() -> None:
+    hostile = {service: f"{service}\x1b[2J\n<script>" for service in CALLS}
+    for text in (a.summary for a in assess(requests(SLOW).renamed(hostile)).anomalies):
+        assert text.isprintable()
+        assert '"cart' in text
+
+
+def test_a_single_slow_request_is_no_evidence() -> None:
+    made = requests()
+    i = next(i for i, span in enumerate(made.spans) if span.service == "cart" and span.start > BEGAN)
+    made.spans[i] = replace(made.spans[i], duration_ms=60_000.0)
+    assert set(assess(made).scores.values()) == {0.0}
