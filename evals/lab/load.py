@@ -72,7 +72,7 @@ class Customers:
 
 
 def opening_round() -> Iterator[Visit]:
-    """One look into every category before the customers come, so that the quotes there are in the cache."""
+    """One look into every category at the beginning, so that the quotes there are in the cache before the recording starts."""
     return (Visit("GET", f"/categories/{category}") for category in range(CATEGORIES))
 
 
@@ -94,8 +94,7 @@ def main() -> None:
         httpx.Client(transport=DiscoveringTransport(folder), timeout=_PATIENCE_SECONDS, trust_env=False) as client,
         ThreadPoolExecutor(at_once) as visitors,
     ):
-        for visit in opening_round():
-            _visit(client, visit, outcomes)
+        visitors.submit(lambda: [_visit(client, visit, outcomes) for visit in opening_round()])
         due = time.monotonic()
         while not stop.wait(max(0.0, due - time.monotonic())):
             visitors.submit(_visit, client, customers.next_visit(), outcomes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +13,7 @@ from pathlib import Path
 from middlewatch.context_store.redis_program import find_binary
 from middlewatch.evals.lab.detection import Detection
 from middlewatch.evals.lab.faults import ShopChange, fault_named
+from middlewatch.evals.lab.measurements import Measurement
 from middlewatch.evals.lab.recording import Truth, read_exported, write_recording
 from middlewatch.evals.lab.run_folder import RunFolder
 from middlewatch.evals.lab.schedule import Plan, schedule
@@ -31,6 +32,19 @@ class Progress:
     elapsed_seconds: float
     total_seconds: float
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """When a run's recording starts and ends, and the changes that were made, in order; the last is the fault."""
+
+    began: datetime
+    ended: datetime
+    changes: tuple[AppliedChange, ...]
+
+    @property
+    def cause(self) -> AppliedChange:
+        return self.changes[-1]
 
 
 OnProgress = Callable[[Progress], None]
@@ -77,35 +91,33 @@ def record(  # noqa: PLR0913 -- the command's options, one by one
 
 def record_plan(output: Path, plan: Plan, on_progress: OnProgress) -> Path:
     """As `record`, for a plan with every detail."""
-    _require()
+    require()
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise BadInput(f"{output} exists and is not empty.", remedy="Name a new folder.")
-    with tempfile.TemporaryDirectory(prefix="middlewatch-lab-", ignore_cleanup_errors=True) as scratch:
-        folder = RunFolder(Path(scratch))
-        folder.create()
-        began, ended, changes = _run(folder, plan, on_progress)
-        on_progress(Progress(plan.total_seconds, plan.total_seconds, "writing the recording"))
-        exported = read_exported(folder, began, ended)
-    cause = changes[-1]
-    detection = _detect(plan, plan.alert.first(exported.metrics), cause)
-    window_end = min(detection.at + timedelta(seconds=plan.investigation_seconds), ended)
-    fault = fault_named(plan.fault)
-    truth = Truth(cause, fault.root_cause_kind, fault.root_cause_indicator)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{output.name}-", dir=output.parent) as scratch:
-        complete = Path(scratch) / "recording"
-        complete.mkdir()
-        write_recording(complete, exported, changes, detection, window_end, truth)
-        complete.replace(output)
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with (
+            tempfile.TemporaryDirectory(prefix=f".{output.name}-", dir=output.parent) as partial,
+            tempfile.TemporaryDirectory(prefix="middlewatch-lab-", ignore_cleanup_errors=True) as scratch,
+        ):
+            complete = Path(partial) / "recording"
+            complete.mkdir()
+            folder = RunFolder(Path(scratch))
+            folder.create()
+            run = run_shop(folder, plan, on_progress)
+            on_progress(Progress(plan.total_seconds, plan.total_seconds, "writing the recording"))
+            _write(complete, folder, plan, run)
+            complete.replace(output)
+    except OSError as error:
+        raise Unavailable(
+            f"The recording could not be made: {' '.join(str(error).split())}.",
+            remedy="See that there is room, and the right to write.",
+        ) from error
     return output
 
 
-def _run(folder: RunFolder, plan: Plan, on_progress: OnProgress) -> tuple[datetime, datetime, list[AppliedChange]]:
-    """Run the shop through the plan.
-
-    Returns:
-        When the recording starts and ends, and the changes in order; the last is the fault.
-    """
+def run_shop(folder: RunFolder, plan: Plan, on_progress: OnProgress) -> Run:
+    """Run the shop through the plan; its telemetry is in ``folder`` afterwards."""
     changes: list[AppliedChange] = []
     on_progress(Progress(-plan.warm_up_seconds, plan.total_seconds, "starting the shop"))
     with Shop(folder, plan) as shop:
@@ -129,20 +141,22 @@ def _run(folder: RunFolder, plan: Plan, on_progress: OnProgress) -> tuple[dateti
         ended = datetime.now(UTC)
         on_progress(Progress(plan.total_seconds, plan.total_seconds, "closing the shop"))
         shop.close()
-    return began, ended, changes
+    return Run(began, ended, tuple(changes))
 
 
-def _announcement(change: ShopChange) -> str:
-    return f"{change.kind.value} of {change.service}: {change.description}"
+def detect(plan: Plan, run: Run, rows: Iterable[Measurement]) -> Detection:
+    """When the shop's alert fired.
 
-
-def _detect(plan: Plan, detection: Detection | None, cause: AppliedChange) -> Detection:
+    Raises:
+        Unavailable: it did not, or before the fault.
+    """
+    detection = plan.alert.first(rows)
     if detection is None:
         raise Unavailable(
             f"The alert did not fire within {plan.incident_seconds:g} s of the fault {plan.fault}.",
             remedy="Record a longer incident or more requests per second.",
         )
-    if detection.at < cause.time:
+    if detection.at < run.cause.time:
         raise Unavailable(
             f"The alert fired at {detection.at:%H:%M:%S}, before the fault: something else disturbed the shop.",
             remedy="Record again while the machine has less to do, or with fewer requests per second.",
@@ -150,7 +164,20 @@ def _detect(plan: Plan, detection: Detection | None, cause: AppliedChange) -> De
     return detection
 
 
-def _require() -> None:
+def _write(complete: Path, folder: RunFolder, plan: Plan, run: Run) -> None:
+    exported = read_exported(folder, run.began, run.ended)
+    detection = detect(plan, run, exported.metrics)
+    window_end = min(detection.at + timedelta(seconds=plan.investigation_seconds), run.ended)
+    fault = fault_named(plan.fault)
+    truth = Truth(run.cause, fault.root_cause_kind, fault.root_cause_indicator)
+    write_recording(complete, exported, run.changes, detection, window_end, truth)
+
+
+def _announcement(change: ShopChange) -> str:
+    return f"{change.kind.value} of {change.service}: {change.description}"
+
+
+def require() -> None:
     """Look for what the lab needs.
 
     Raises:

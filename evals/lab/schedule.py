@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from middlewatch.evals.lab.data import MOVEMENTS
 from middlewatch.evals.lab.detection import AlertRule
 from middlewatch.evals.lab.faults import HARMLESS_DEPLOYS, ShopChange, fault_named
 from middlewatch.records.errors import BadInput
@@ -26,6 +27,8 @@ class Plan:
     incident_seconds: float = 180.0
     requests_per_second: float = 10.0
     seed: int = 1
+    stock_movements: int = MOVEMENTS
+    """Rows of the inventory's ledger; with more of them, a scan takes longer."""
     warm_up_seconds: float = 20.0
     """Load before the recording starts: the first requests fill caches and open connections."""
     overlap_seconds: float = 2.0

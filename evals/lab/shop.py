@@ -59,6 +59,10 @@ class Child:
                 start_new_session=True,  # Ctrl-C reaches only the recorder, which then stops the shop in order
             )
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def check(self) -> None:
         """Raise if the process is gone.
 
@@ -95,11 +99,11 @@ class Child:
             with suppress(BrokenPipeError):
                 self._process.stdin.close()
 
-    def stop(self) -> None:
-        """End it, by force where it does not end by itself."""
+    def stop(self, *, patience_seconds: float = _STOP_SECONDS) -> None:
+        """End it, by force where it does not end by itself. Stopping it again does nothing."""
         self.ask_to_stop()
         try:
-            self._process.wait(_STOP_SECONDS)
+            self._process.wait(patience_seconds)
         except subprocess.TimeoutExpired:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
@@ -136,7 +140,7 @@ class Shop:
 
     def open(self) -> None:
         """Fill the storage and start every service in its first version."""
-        create_inventory(self._folder.inventory_database, seed=self._plan.seed)
+        create_inventory(self._folder.inventory_database, seed=self._plan.seed, movements=self._plan.stock_movements)
         create_orders(self._folder.orders_database, seed=self._plan.seed)
         self._redis.start()
         with self._redis.client() as client:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from opentelemetry import metrics, trace
-from opentelemetry._logs import LogRecord, SeverityNumber, get_logger, set_logger_provider
+from opentelemetry._logs import LogRecord, SeverityNumber
 from opentelemetry.context import get_current
 from opentelemetry.metrics import CallbackOptions, Observation
 from opentelemetry.sdk._logs import LoggerProvider, ReadableLogRecord
@@ -62,19 +62,18 @@ def configure(
 
     tracers = TracerProvider(resource=origin)
     tracers.add_span_processor(
-        BatchSpanProcessor(_SpanFile(folder.telemetry / f"{instance}.spans.jsonl"), schedule_delay_millis=_FLUSH_MS)
+        BatchSpanProcessor(SpanFile(folder.telemetry / f"{instance}.spans.jsonl"), schedule_delay_millis=_FLUSH_MS)
     )
     trace.set_tracer_provider(tracers)
 
     loggers = LoggerProvider(resource=origin)
     loggers.add_log_record_processor(
-        BatchLogRecordProcessor(_LogFile(folder.telemetry / f"{instance}.logs.jsonl"), schedule_delay_millis=_FLUSH_MS)
+        BatchLogRecordProcessor(LogFile(folder.telemetry / f"{instance}.logs.jsonl"), schedule_delay_millis=_FLUSH_MS)
     )
-    set_logger_provider(loggers)
-    _route_logging()
+    _route_logging(loggers)
 
     reader = PeriodicExportingMetricReader(
-        _MetricFile(folder.telemetry / f"{instance}.metrics.jsonl"), export_interval_millis=metrics_interval_seconds * 1000
+        MetricFile(folder.telemetry / f"{instance}.metrics.jsonl"), export_interval_millis=metrics_interval_seconds * 1000
     )
     meters = MeterProvider(metric_readers=[reader], resource=origin)
     metrics.set_meter_provider(meters)
@@ -102,7 +101,9 @@ class _JsonLines:
         self._file.close()
 
 
-class _SpanFile(SpanExporter):
+class SpanFile(SpanExporter):
+    """Writes finished spans."""
+
     def __init__(self, path: Path) -> None:
         self._lines = _JsonLines(path)
 
@@ -114,7 +115,9 @@ class _SpanFile(SpanExporter):
         self._lines.close()
 
 
-class _LogFile(LogRecordExporter):
+class LogFile(LogRecordExporter):
+    """Writes log records."""
+
     def __init__(self, path: Path) -> None:
         self._lines = _JsonLines(path)
 
@@ -130,7 +133,9 @@ class _LogFile(LogRecordExporter):
         self._lines.close()
 
 
-class _MetricFile(MetricExporter):
+class MetricFile(MetricExporter):
+    """Writes what was measured since the export before: counters and histograms as deltas."""
+
     def __init__(self, path: Path) -> None:
         super().__init__(
             preferred_temporality={Counter: AggregationTemporality.DELTA, Histogram: AggregationTemporality.DELTA},
@@ -224,12 +229,16 @@ _SEVERITIES = (
 )
 
 
-class _LogBridge(logging.Handler):
+class LogBridge(logging.Handler):
     """Hands the standard library's log records to OpenTelemetry, with the span that was current."""
+
+    def __init__(self, provider: LoggerProvider) -> None:
+        super().__init__()
+        self._provider = provider
 
     def emit(self, record: logging.LogRecord) -> None:
         number, text = next((number, text) for level, number, text in _SEVERITIES if record.levelno >= level)
-        get_logger(record.name).emit(
+        self._provider.get_logger(record.name).emit(
             LogRecord(
                 timestamp=int(record.created * 1e9),
                 context=get_current(),
@@ -240,10 +249,10 @@ class _LogBridge(logging.Handler):
         )
 
 
-def _route_logging() -> None:
+def _route_logging(loggers: LoggerProvider) -> None:
     to_standard_error = logging.StreamHandler()
     to_standard_error.setLevel(logging.WARNING)
-    logging.basicConfig(level=logging.INFO, handlers=[_LogBridge(), to_standard_error])
+    logging.basicConfig(level=logging.INFO, handlers=[LogBridge(loggers), to_standard_error])
     for chatty in ("httpx", "httpcore"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 

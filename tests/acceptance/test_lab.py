@@ -43,9 +43,10 @@ pytestmark = pytest.mark.skipif(missing() != "", reason=missing())
 
 PLAN = Plan(
     "dropped-index",
-    baseline_seconds=8,
-    incident_seconds=8,
+    baseline_seconds=7,
+    incident_seconds=7,
     requests_per_second=12,
+    stock_movements=500_000,
     warm_up_seconds=3,
     overlap_seconds=1,
     metrics_interval_seconds=1,
@@ -61,7 +62,8 @@ class Recorded:
     messages: list[str]
 
     def rows(self, table: str) -> list[dict[str, Any]]:
-        return pq.read_table(self.folder / f"{table}.parquet").to_pylist()
+        found: list[dict[str, Any]] = pq.read_table(self.folder / f"{table}.parquet").to_pylist()
+        return found
 
     @property
     def info(self) -> dict[str, Any]:
@@ -179,8 +181,10 @@ def test_progress_tells_what_happens(recorded: Recorded) -> None:
 
 RECORDER = """
 import sys, pathlib
-from middlewatch.evals.lab.run import record
-record(pathlib.Path(sys.argv[1]), fault="dropped-index", on_progress=lambda progress: print(progress.message, flush=True))
+from middlewatch.evals.lab.run import record_plan
+from middlewatch.evals.lab.schedule import Plan
+plan = Plan("dropped-index", stock_movements=1000)
+record_plan(pathlib.Path(sys.argv[1]), plan, lambda progress: print(progress.message, flush=True))
 """
 
 

@@ -30,6 +30,9 @@ class ServiceClient:
         self._tracer = trace.get_tracer(__name__)
         self._duration = metrics.get_meter(__name__).create_histogram("http.client.request.duration", unit="s")
 
+    def close(self) -> None:
+        self._http.close()
+
     def call(
         self,
         method: str,

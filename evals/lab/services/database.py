@@ -36,9 +36,10 @@ class Pool:
         self._wait_seconds = wait_seconds
         self._waiting = 0
         self._name = {"db.client.connection.pool.name": path.stem}
+        self._connections = [connect(path) for _ in range(size)]
         self._idle: queue.LifoQueue[sqlite3.Connection] = queue.LifoQueue()
-        for _ in range(size):
-            self._idle.put(connect(path))
+        for connection in self._connections:
+            self._idle.put(connection)
         meter = metrics.get_meter(__name__)
         self._wait_time = meter.create_histogram("db.client.connection.wait_time", unit="s")
         self._timeouts = meter.create_counter("db.client.connection.timeouts", unit="{timeout}")
@@ -76,6 +77,10 @@ class Pool:
             yield borrowed
         finally:
             self.release(borrowed)
+
+    def close(self) -> None:
+        for connection in self._connections:
+            connection.close()
 
     def _count(self, options: CallbackOptions) -> Iterable[Observation]:
         del options

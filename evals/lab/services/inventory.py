@@ -38,6 +38,9 @@ class Inventory:
         self._pool = Pool(folder.inventory_database, size=10, wait_seconds=1.0)
         self._queries = Queries()
 
+    def close(self) -> None:
+        self._pool.close()
+
     def routes(self) -> list[BaseRoute]:
         return [
             route("/stock/{sku}", self._stock),

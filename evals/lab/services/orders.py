@@ -32,6 +32,10 @@ class Orders:
         running = tuple(int(part) for part in version.split("."))
         self._read_history = self._history_5_1 if running >= _NEW_HISTORY_SINCE else self._history_5_0
 
+    def close(self) -> None:
+        self._services.close()
+        self._pool.close()
+
     def routes(self) -> list[BaseRoute]:
         return [route("/orders", self._place, method="POST"), route("/customers/{customer}/orders", self._history)]
 

@@ -22,6 +22,9 @@ class PriceStore:
         self._tracer = trace.get_tracer(__name__)
         self._duration = metrics.get_meter(__name__).create_histogram("db.client.operation.duration", unit="s")
 
+    def close(self) -> None:
+        self._redis.close()
+
     def cached_quotes(self, skus: Sequence[str]) -> list[int | None]:
         with self._command("MGET"):
             values = cast("list[str | None]", self._redis.mget([f"quote:{sku}" for sku in skus]))

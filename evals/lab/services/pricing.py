@@ -27,6 +27,9 @@ class Pricing:
         self._store = PriceStore(folder.address("redis").read_text(encoding="utf-8"))
         self._configuration = _WatchedConfiguration(folder.configuration("pricing"))
 
+    def close(self) -> None:
+        self._store.close()
+
     def routes(self) -> list[BaseRoute]:
         return [route("/quotes", self._quotes)]
 

@@ -15,6 +15,7 @@ import sqlite3
 import sys
 import threading
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Protocol
 
@@ -41,6 +42,8 @@ _logger = logging.getLogger(__name__)
 
 class _Service(Protocol):
     def routes(self) -> list[BaseRoute]: ...
+
+    def close(self) -> None: ...
 
 
 class _ServiceFactory(Protocol):
@@ -71,8 +74,8 @@ def main() -> None:
     )
     try:
         _logger.info("%s %s starts", arguments.service, arguments.version)
-        service = _SERVICES[arguments.service](folder, arguments.version)
-        _serve(service, folder.port(arguments.instance), folder)
+        with closing(_SERVICES[arguments.service](folder, arguments.version)) as service:
+            _serve(service, folder.port(arguments.instance), folder)
     finally:
         close()
 

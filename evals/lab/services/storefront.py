@@ -22,6 +22,9 @@ class Storefront:
         del version  # its versions do the same
         self._services = ServiceClient(folder)
 
+    def close(self) -> None:
+        self._services.close()
+
     def routes(self) -> list[BaseRoute]:
         return [
             route("/products/{sku}", self._product),

@@ -1,0 +1,48 @@
+"""Invariant: the alert fires on the storefront's own telemetry alone, and only when a metric stayed over its threshold."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from middlewatch.evals.lab.detection import AlertRule
+from middlewatch.evals.lab.measurements import SERVER_ERROR_RATIO, SERVER_P99, Measurement
+
+START = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
+RULE = AlertRule(p99_seconds=0.2, error_ratio=0.05, hold_seconds=30.0)
+
+
+def rows(
+    values: list[float], *, metric: str = SERVER_P99, service: str = "storefront", step_seconds: float = 5.0
+) -> list[Measurement]:
+    return [
+        Measurement(START + timedelta(seconds=step_seconds * number), service, f"{service}-1", metric, "s", value)
+        for number, value in enumerate(values)
+    ]
+
+
+def test_it_fires_when_the_metric_was_over_its_threshold_for_the_whole_time() -> None:
+    detection = RULE.first(rows([0.1] * 4 + [0.3] * 10))
+    assert detection is not None
+    assert detection.metric == SERVER_P99
+    assert detection.at == START + timedelta(seconds=4 * 5 + 30)
+
+
+def test_one_good_sample_starts_the_time_again() -> None:
+    assert RULE.first(rows(([0.3] * 6 + [0.2]) * 5)) is None
+
+
+def test_other_services_do_not_fire_it() -> None:
+    assert RULE.first(rows([9.0] * 20, service="orders")) is None
+
+
+def test_the_metric_that_was_over_first_is_named() -> None:
+    slow = rows([0.1] * 6 + [0.9] * 14)
+    failing = rows([0.0] * 4 + [0.5] * 16, metric=SERVER_ERROR_RATIO)
+    detection = RULE.first([*slow, *failing])
+    assert detection is not None
+    assert detection.metric == SERVER_ERROR_RATIO
+
+
+def test_the_order_of_the_rows_does_not_matter() -> None:
+    samples = rows([0.1] * 4 + [0.3] * 10)
+    assert RULE.first(samples[::-1]) == RULE.first(samples)
