@@ -157,9 +157,8 @@ def _suspect(change: _Change, history: Sequence[_Change], dependencies: dict[str
         else:
             remarks.append("it is the service with the symptom")
     before = sum(1 for c in history if c.time < change.time and (c.service, c.kind) == (change.service, change.kind))
-    weight *= 2.0 / (
-        before + 2.0
-    )  # rule of succession: the chance that the next one goes wrong when n went well, over that at n = 0
+    # Rule of succession: the chance that the next one goes wrong after n that went well, over the same at n = 0.
+    weight *= 2.0 / (before + 2.0)
     if before >= ROUTINE:
         remarks.append(f"a routine, {before} of its kind went before it")
     return _Suspect(change, weight, tuple(remarks))

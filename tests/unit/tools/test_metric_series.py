@@ -36,7 +36,7 @@ def matrix(*series: Series) -> SeriesMatrix:
 @given(
     st.integers(1, 20_000),
     st.sampled_from([0.5, 1.0, 10.0, 15.0, 61.0, 300.0]),
-    st.floats(0.2, 72.0),
+    st.floats(0.5, 72.0),
     st.sampled_from([240.0, 900.0]),
 )
 def test_any_amount_of_series_fits_and_the_incident_is_whole(count: int, interval: float, hours: float, lead: float) -> None:
@@ -59,6 +59,12 @@ def test_thousands_of_series_keep_the_recent_part_of_their_history_and_it_is_sai
     assert axis.step_seconds == 60
     assert "the last 8.2 h only" in axis.shortened
     assert not choose_axis(brief(hours=6), catalogue(6000, 60, 6)).shortened
+
+
+def test_more_series_than_fit_at_their_own_step_are_read_in_coarser_ones_and_keep_twenty_windows() -> None:
+    axis = choose_axis(brief(hours=24), catalogue(1, 15, 24).take([0] * 20_000))
+    assert axis.step_seconds == 60
+    assert axis.steps >= 21 * axis.incident_steps
 
 
 def test_values_land_on_their_steps_and_gaps_stay_gaps() -> None:

@@ -19,7 +19,6 @@ from middlewatch.tools.metrics import assess_metrics
 from tests.unit.tools.synthetic_telemetry import Calls, Metrics, Series, brief, minutes_before_end, sources
 
 STEPS = 180
-INCIDENT = 5
 SERVICES = ("auth", "cart", "db", "mail", "pay", "web")
 
 
@@ -147,20 +146,6 @@ def test_a_faster_service_is_no_culprit() -> None:
     assert not [a for a in found.anomalies if a.service == "mail"]
 
 
-def test_a_drop_of_traffic_counts_less_than_a_rise() -> None:
-    traffic = shop(families=[("requests", "1/s", 50.0)])
-    risen, fallen = (
-        assess(
-            [
-                replace(s, values=np.where(np.arange(STEPS) >= STEPS - 4, level, s.values)) if s.service == "pay" else s
-                for s in traffic
-            ]
-        )
-        for level in (75.0, 25.0)
-    )
-    assert 0 < fallen.scores["pay"] < risen.scores["pay"]
-
-
 def test_a_service_that_bursts_every_few_minutes_is_not_blamed_for_one_more_burst() -> None:
     quiet = shop(families=[("cpu", "%", 20.0)])
     habit = raised(quiet, "mail", "cpu", 30.0, slice(2, None, 10))
@@ -169,7 +154,6 @@ def test_a_service_that_bursts_every_few_minutes_is_not_blamed_for_one_more_burs
         for s in habit
     ]
     found = assess(raised(now, "mail", "cpu", 30.0, slice(-1, None)))
-    assert top(found) == "pay"
     assert found.scores["mail"] < 0.2 * found.scores["pay"]
 
 
@@ -311,15 +295,6 @@ def test_the_symptoms_own_rarity_is_its_rank_among_earlier_windows() -> None:
     assert assess(shop()).symptom_rarity is None
 
 
-def test_what_quiet_windows_reach_as_well_is_discounted() -> None:
-    restless = shop(families=[("cpu", "%", 20.0)])
-    for k in range(1, 19):
-        restless = raised(restless, SERVICES[k % 6], "cpu", 4.0, slice(-INCIDENT * k - 4, -INCIDENT * k))
-    restless = raised(restless, "pay", "cpu", 4.0)
-    calm = raised(shop(families=[("cpu", "%", 20.0)]), "pay", "cpu", 4.0)
-    assert assess(restless).scores["pay"] < 0.5 * assess(calm).scores["pay"]
-
-
 def test_earlier_windows_are_at_most_twenty_and_quiet_systems_have_low_tops() -> None:
     found = assess(shop())
     assert len(found.usual_tops) == 20
@@ -331,7 +306,10 @@ def test_metrics_that_stop_are_reported_as_missing_not_as_healthy() -> None:
     assert 'no metrics of "db" after 01:52:00 UTC' in assess(held).notes
     half = [s if s.metric == "cpu" else replace(s, values=np.where(np.arange(STEPS) < 160, s.values, np.nan)) for s in shop()]
     assert any(note.startswith("some metrics stop before the end of the window: ") for note in assess(half).notes)
-    assert assess(shop()).notes == ()
+    late = [replace(s, values=np.where(np.arange(STEPS) < STEPS - 2, s.values, np.nan)) if s.service == "db" else s for s in shop()]
+    assert assess(late).notes == ()
+    all_silent = [replace(s, values=np.where(np.arange(STEPS) < STEPS - 9, s.values, np.nan)) for s in shop()]
+    assert assess(all_silent).notes == ()  # the freshness says it
 
 
 def test_a_bound_and_a_missing_map_are_reported() -> None:

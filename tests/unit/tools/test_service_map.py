@@ -42,6 +42,11 @@ def test_the_common_end_of_all_deviating_edges_is_blamed_most() -> None:
     assert max(blamed, key=lambda s: blamed[s]) == "web"
 
 
+def test_a_slow_call_is_blamed_on_the_callee_before_a_caller_that_is_called_fast() -> None:
+    blamed = blame_ends({("user", "web"): np.array([0.0]), ("web", "db"): np.array([4.0])})
+    assert blamed["db"][0] > blamed["web"][0]
+
+
 @given(EVIDENCE)
 def test_blame_is_bounded_by_the_evidence_and_zero_without_any(evidence: dict[tuple[str, str], float]) -> None:
     blamed = blame_ends({pair: np.array([value]) for pair, value in evidence.items()})

@@ -1,0 +1,93 @@
+"""Invariants: what moves with the symptom counts, the symptom's own service is not its own proof, and other voices fade."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from middlewatch.records import Symptom
+from middlewatch.tools.baseline import Floats
+from middlewatch.tools.metric_deviations import measure
+from middlewatch.tools.metric_scores import Unit, Voice, units_of
+from middlewatch.tools.metric_series import SeriesMatrix, load_series
+from middlewatch.tools.metric_symptom import FULL_NATS, OTHER_VOICE, co_moving, symptom_rarity
+from tests.unit.tools.synthetic_telemetry import Metrics, Series, brief, sources
+
+STEPS = 100
+WAVE = np.array([1.0, 4.0, 2.0, 6.0, 3.0, 5.0])
+SYMPTOM = Symptom(service="auth", metric="latency")
+
+
+def series(service: str, tail: Floats, *, metric: str = "latency", unit: str = "ms") -> Series:
+    return Series(service, metric, np.append(np.random.default_rng(len(service)).uniform(0.9, 1.1, STEPS - 6), tail), unit)
+
+
+def weighed(*held: Series, symptom: Symptom = SYMPTOM) -> tuple[dict[tuple[str, str], float], Mapping[Voice, float]] | None:
+    """The evidence by service and metric after a weighing that starts from 1 nat for everything."""
+    units, matrix = _units(*held)
+    found = co_moving(units, np.ones(len(units)), matrix, measure(matrix, brief()), symptom)
+    if found is None:
+        return None
+    return {(u.service, u.group[0]): float(v) for u, v in zip(units, found[0], strict=True)}, found[1]
+
+
+def _units(*held: Series) -> tuple[tuple[Unit, ...], SeriesMatrix]:
+    loaded = load_series(sources(Metrics(held)), brief())
+    assert isinstance(loaded, SeriesMatrix)
+    return units_of(loaded.labels, measure(loaded, brief()).families), loaded
+
+
+def test_a_service_that_moves_exactly_with_the_symptom_beats_the_symptoms_own() -> None:
+    found = weighed(series("auth", WAVE), series("web", 3 * WAVE), series("mail", 7 - WAVE))
+    assert found is not None
+    nats, others = found
+    assert nats["web", "latency"] == pytest.approx(FULL_NATS)
+    assert nats["mail", "latency"] == 0.0
+    assert 0.0 < nats["auth", "latency"] < 0.3 * FULL_NATS
+    assert others == {Voice.LOCAL: OTHER_VOICE, Voice.FAILURES: OTHER_VOICE}
+
+
+def test_a_services_own_series_of_the_alarming_metric_speaks_for_its_voice() -> None:
+    found = weighed(series("auth", WAVE), series("web", 3 * WAVE), series("web", 7 - WAVE, metric="queue"))
+    assert found is not None
+    assert found[0]["web", "queue"] == found[0]["web", "latency"] == pytest.approx(FULL_NATS)
+
+
+def test_metrics_of_another_voice_keep_their_evidence() -> None:
+    found = weighed(series("auth", WAVE), series("web", 7 - WAVE, metric="cpu", unit="%"))
+    assert found is not None
+    assert found[0]["web", "cpu"] == 1.0
+
+
+def test_a_symptom_in_saturation_turns_no_other_voice_down() -> None:
+    cpu = Symptom(service="auth", metric="cpu")
+    found = weighed(series("auth", 7 - WAVE, metric="cpu", unit="%"), series("web", WAVE), symptom=cpu)
+    assert found is not None
+    assert found[1] == {}
+
+
+def test_an_unknown_alarming_metric_is_no_help() -> None:
+    assert weighed(series("auth", WAVE), symptom=Symptom(service="auth")) is None
+    assert weighed(series("auth", WAVE), symptom=Symptom(service="web", metric="latency")) is None
+
+
+def test_fewer_than_four_common_samples_show_no_correlation() -> None:
+    held = series("web", WAVE)
+    gappy = replace(held, values=np.where(np.arange(STEPS) % 2 == 0, held.values, np.nan))
+    other = series("auth", WAVE)
+    sparse = replace(other, values=np.where(np.arange(STEPS) % 2 == 1, other.values, np.nan))
+    found = weighed(sparse, gappy, *(series(f"s{i}", WAVE) for i in range(3)))
+    assert found is not None
+    assert found[0]["web", "latency"] == 0.0
+
+
+def test_a_symptom_without_enough_history_has_no_rarity() -> None:
+    held = series("auth", WAVE)
+    young = replace(held, values=np.where(np.arange(STEPS) >= STEPS - 20, held.values, np.nan))
+    older = [series("web", WAVE)]
+    for candidate, known in ((held, True), (young, False)):
+        units, matrix = _units(candidate, *older)
+        assert (symptom_rarity(units, matrix, measure(matrix, brief()), SYMPTOM) is not None) == known
