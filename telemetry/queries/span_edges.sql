@@ -1,57 +1,69 @@
 -- Calls between services per step: a span whose parent belongs to another service. Declared edges are listed without calls too.
-WITH family AS
-(
-    SELECT
-        sipHash64(TraceId, SpanId) AS id,
-        if(ParentSpanId = '', 0, sipHash64(TraceId, ParentSpanId)) AS parent,
-        toString(ServiceName) AS service,
-        toUnixTimestamp64Nano(Timestamp) AS began,
-        Duration AS duration,
-        positionCaseInsensitive(toString(StatusCode), 'error') > 0 AS failed
-    FROM otel_traces
-    WHERE Tenant = {tenant:String} AND Recording = {recording:String}
-        AND Timestamp >= fromUnixTimestamp64Nano({start:Int64} - {family:Int64})
-        AND Timestamp < fromUnixTimestamp64Nano({end:Int64})
-        AND Timestamp < fromUnixTimestamp64Nano({horizon:Int64})
-        AND toUnixTimestamp64Nano(Timestamp) + Duration < {horizon:Int64}
-)
+WITH
+    (
+        -- Services by number, in the order of their names.
+        SELECT arraySort(groupUniqArray(toString(ServiceName)))
+        FROM otel_traces
+        WHERE Tenant = {tenant:String} AND Recording = {recording:String}
+            AND Timestamp >= fromUnixTimestamp64Nano({start:Int64} - {family:Int64})
+            AND Timestamp < fromUnixTimestamp64Nano({end:Int64})
+            AND Timestamp < fromUnixTimestamp64Nano({horizon:Int64})
+            AND toUnixTimestamp64Nano(Timestamp) + Duration < {horizon:Int64}
+    ) AS services,
+    spans AS
+    (
+        SELECT
+            cityHash64(TraceId, SpanId) AS id,
+            if(ParentSpanId = '', 0, cityHash64(TraceId, ParentSpanId)) AS parent,
+            toUInt32(transform(toString(ServiceName), services, arrayEnumerate(services), 0)) AS service,
+            toUnixTimestamp64Nano(Timestamp) AS began,
+            Duration AS duration,
+            positionCaseInsensitive(toString(StatusCode), 'error') > 0 AS failed
+        FROM otel_traces
+        WHERE Tenant = {tenant:String} AND Recording = {recording:String}
+            AND Timestamp >= fromUnixTimestamp64Nano({start:Int64} - {family:Int64})
+            AND Timestamp < fromUnixTimestamp64Nano({end:Int64})
+            AND Timestamp < fromUnixTimestamp64Nano({horizon:Int64})
+            AND toUnixTimestamp64Nano(Timestamp) + Duration < {horizon:Int64}
+    ),
+    arraySort(groupArrayArray(by_step)) AS steps
 SELECT
     caller,
     callee,
-    max(declared) AS declared,
-    sum(calls) AS calls,
-    sum(errors) AS errors,
-    arrayMap(s -> s.1, arraySort(groupArrayArray(steps))) AS times,
-    arrayMap(s -> s.2, arraySort(groupArrayArray(steps))) AS count,
-    arrayMap(s -> s.3, arraySort(groupArrayArray(steps))) AS error_count,
-    arrayMap(s -> s.4, arraySort(groupArrayArray(steps))) AS p50_ms,
-    arrayMap(s -> s.5, arraySort(groupArrayArray(steps))) AS p99_ms
+    max(is_declared) AS declared,
+    sum(all_calls) AS calls,
+    sum(all_errors) AS errors,
+    arrayMap(s -> fromUnixTimestamp64Micro(intDiv({start:Int64} + s.1 * {step:Int64}, 1000), 'UTC'), steps) AS times,
+    arrayMap(s -> s.2, steps) AS count,
+    arrayMap(s -> s.3, steps) AS error_count,
+    arrayMap(s -> s.4, steps) AS p50_ms,
+    arrayMap(s -> s.5, steps) AS p99_ms
 FROM
 (
     SELECT
-        caller,
-        callee,
-        false AS declared,
-        sum(spans) AS calls,
-        sum(failures) AS errors,
-        groupArray((time, spans, failures, quantiles[1] / 1e6, quantiles[2] / 1e6)) AS steps
+        services[caller_number] AS caller,
+        services[callee_number] AS callee,
+        false AS is_declared,
+        sum(spans) AS all_calls,
+        sum(failures) AS all_errors,
+        groupArray((step, spans, failures, durations[1] / 1e6, durations[2] / 1e6)) AS by_step
     FROM
     (
         SELECT
-            callers.service AS caller,
-            own.service AS callee,
-            fromUnixTimestamp64Micro(intDiv({start:Int64} + intDiv(own.began - {start:Int64}, {step:Int64}) * {step:Int64}, 1000), 'UTC') AS time,
+            callers.service AS caller_number,
+            own.service AS callee_number,
+            intDiv(own.began - {start:Int64}, {step:Int64}) AS step,
             count() AS spans,
             countIf(own.failed) AS failures,
-            quantilesExactInclusive(0.5, 0.99)(own.duration) AS quantiles
-        FROM (SELECT * FROM family WHERE parent != 0 AND began >= {start:Int64} AND began < {end:Int64}) AS own
-        LEFT ANY JOIN (SELECT id, service FROM family) AS callers ON callers.id = own.parent
-        WHERE callers.id != 0 AND callers.service != own.service
-        GROUP BY caller, callee, time
+            quantilesExactInclusive(0.5, 0.99)(own.duration) AS durations
+        FROM (SELECT * FROM spans WHERE parent != 0 AND began >= {start:Int64} AND began < {end:Int64}) AS own
+        LEFT ANY JOIN (SELECT id, service FROM spans) AS callers ON callers.id = own.parent
+        WHERE callers.service != 0 AND callers.service != own.service
+        GROUP BY caller_number, callee_number, step
     )
     GROUP BY caller, callee
     UNION ALL
-    SELECT DISTINCT Caller AS caller, Callee AS callee, true, 0, 0, []
+    SELECT DISTINCT Caller AS caller, Callee AS callee, true AS is_declared, 0 AS all_calls, 0 AS all_errors, [] AS by_step
     FROM topology
     WHERE Tenant = {tenant:String} AND Recording = {recording:String}
         AND DeclaredAt < fromUnixTimestamp64Nano({horizon:Int64})
