@@ -72,7 +72,8 @@ class Presence:
         """The weighted sum of all buckets before the onset."""
         first = max(0, onset - RECENT_BUCKETS)
         age = (onset - np.arange(first, onset) - 0.5) * STEP_SECONDS
-        return OLD_WEIGHT * sums[:, onset] + np.diff(sums[:, first : onset + 1], axis=1) @ 0.5 ** (age / HALF_LIFE_SECONDS)
+        weights = 0.5 ** (age / HALF_LIFE_SECONDS)
+        return np.asarray(OLD_WEIGHT * sums[:, onset] + np.diff(sums[:, first : onset + 1], axis=1) @ weights, dtype=np.float64)
 
     def _dispersion(self, keys: NDArray[np.intp], onset: int) -> Floats:
         """Variance of the counts between the last hour's buckets over the binomial one, at least 1; shape of `keys`."""

@@ -104,4 +104,4 @@ class Slowness:
         return np.where(self._sum(n) >= LEAST_AFTER, bound, 0.0)
 
     def _sum(self, values: Floats) -> Floats:
-        return np.bincount(self.place, weights=values, minlength=len(self.places))
+        return np.bincount(self.place, weights=values, minlength=len(self.places)).astype(np.float64)

@@ -55,13 +55,14 @@ class Structure:
         """
         rows = _rows(structure, "service", "operation", "parent_operation", "child_service", "child_operation")
         carriers = _carriers(rows)
-        calls, kept = [], []
-        for i, row in enumerate(rows):
-            called = carriers.get(row[:3])
+        calls: list[Call] = []
+        kept: list[int] = []
+        for i, (service, operation, parent, child, name) in enumerate(rows):
+            called = carriers.get((service, operation, parent))
             if called is None:
-                calls.append(Call(*row, blamed=row[0], suspicious=Suspicious.ANY))
+                calls.append(Call(service, operation, parent, child, name, service, Suspicious.ANY))
             elif len(called) == 1:
-                calls.append(Call(*row, blamed=row[3], suspicious=Suspicious.FALL))
+                calls.append(Call(service, operation, parent, child, name, child, Suspicious.FALL))
             else:
                 continue
             kept.append(i)
@@ -72,7 +73,7 @@ class Structure:
     def of_failures(cls, operations: pa.Table, timeline: Timeline) -> Structure:
         """From the rows of `TraceSource.operations`. A call that fails speaks against the service that was called."""
         rows = _rows(operations, "service", "operation", "parent_operation", "callee")
-        calls = tuple(Call(*row, child_operation="", blamed=row[3] or row[0], suspicious=Suspicious.RISE) for row in rows)
+        calls = tuple(Call(s, o, p, callee, "", callee or s, Suspicious.RISE) for s, o, p, callee in rows)
         return cls(calls, Presence.of(timeline.spread(operations, "count"), timeline.spread(operations, "errors")))
 
     def evidence(self, change: Change) -> Floats:

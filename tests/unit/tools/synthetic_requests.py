@@ -119,7 +119,7 @@ class _Request:
         """A server span: its duration and whether it failed."""
         span = self._id()
         faults = [fault for fault in self.faults if fault.hits(service, at)]
-        self._say(at, service, "INFO", f"begin order {int(self.rng.integers(1e6))}", span)
+        self._say(at, service, "INFO", f"begin order {int(self.rng.integers(1_000_000))}", span)
         took = self._noise(10.0) * float(np.prod([fault.slower for fault in faults]))
         failed = any(fault.fails for fault in faults)
         if any(fault.returns_early for fault in faults):

@@ -89,7 +89,7 @@ def test_earlier_questions_have_the_shape_of_the_present_one_and_end_before_it(s
     rng = np.random.default_rng(seed)
     known = Window(start=DETECTED - timedelta(minutes=95), end=DETECTED - timedelta(minutes=80))
     timeline = Timeline.of(brief(earlier=[known]))
-    volume = rng.poisson(5.0, timeline.size) * (rng.random(timeline.size) < 0.8) * 1.0
+    volume = (rng.poisson(5.0, timeline.size) * (rng.random(timeline.size) < 0.8)).astype(np.float64)
     asked = timeline.question
     questions = timeline.earlier_questions(volume)
     assert 0 < len(questions) <= 30
