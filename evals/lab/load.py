@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,7 +94,7 @@ def main() -> None:
         httpx.Client(transport=DiscoveringTransport(folder), timeout=_PATIENCE_SECONDS, trust_env=False) as client,
         ThreadPoolExecutor(at_once) as visitors,
     ):
-        visitors.submit(lambda: [_visit(client, visit, outcomes) for visit in opening_round()])
+        visitors.submit(_visit_all, client, opening_round(), outcomes)
         due = time.monotonic()
         while not stop.wait(max(0.0, due - time.monotonic())):
             visitors.submit(_visit, client, customers.next_visit(), outcomes)
@@ -108,6 +108,11 @@ def _visit(client: httpx.Client, visit: Visit, outcomes: Counter[str]) -> None:
     except httpx.TransportError:
         failed = True
     outcomes["failed" if failed else "served"] += 1
+
+
+def _visit_all(client: httpx.Client, visits: Iterable[Visit], outcomes: Counter[str]) -> None:
+    for visit in visits:
+        _visit(client, visit, outcomes)
 
 
 def _arguments() -> argparse.Namespace:
