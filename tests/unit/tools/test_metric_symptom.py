@@ -13,7 +13,7 @@ from middlewatch.tools.baseline import Floats
 from middlewatch.tools.metric_deviations import measure
 from middlewatch.tools.metric_scores import Unit, Voice, units_of
 from middlewatch.tools.metric_series import SeriesMatrix, load_series
-from middlewatch.tools.metric_symptom import FULL_NATS, OTHER_VOICE, co_moving, symptom_rarity
+from middlewatch.tools.metric_symptom import FULL_NATS, co_moving, symptom_rarity
 from tests.unit.tools.synthetic_telemetry import Metrics, Series, brief, sources
 
 STEPS = 100
@@ -47,7 +47,8 @@ def test_a_service_that_moves_exactly_with_the_symptom_beats_the_symptoms_own() 
     assert nats["web", "latency"] == pytest.approx(FULL_NATS)
     assert nats["mail", "latency"] == 0.0
     assert 0.0 < nats["auth", "latency"] < 0.3 * FULL_NATS
-    assert others == {Voice.LOCAL: OTHER_VOICE, Voice.FAILURES: OTHER_VOICE}
+    assert set(others) == {Voice.LOCAL, Voice.FAILURES}
+    assert max(others.values()) < 0.5
 
 
 def test_a_services_own_series_of_the_alarming_metric_speaks_for_its_voice() -> None:
