@@ -82,7 +82,7 @@ class Presence:
         share = ((present.sum(axis=1) + 0.5) / (units.sum(axis=1) + 1))[:, None]
         expected = np.maximum(units * share * (1 - share), np.finfo(np.float64).tiny)
         ratio = np.where(units > 0, (present - units * share) ** 2 / expected, 0.0)
-        return np.maximum(1.0, ratio.sum(axis=1) / np.maximum((units > 0).sum(axis=1), 1))
+        return np.asarray(np.maximum(1.0, ratio.sum(axis=1) / np.maximum((units > 0).sum(axis=1), 1)), dtype=np.float64)
 
 
 def _log_odds(k0: Floats, n0: Floats, k1: Floats, n1: Floats) -> tuple[Floats, Floats]:

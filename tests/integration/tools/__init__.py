@@ -1,0 +1,1 @@
+"""The analyses on real telemetry stores."""
