@@ -17,6 +17,7 @@ from middlewatch.records import (
     Position,
     RankedHypothesis,
     Report,
+    Signal,
     Snapshot,
     TaskKind,
     TaskState,
@@ -161,6 +162,8 @@ def _missing(snapshot: Snapshot, number: int, found: Assessments) -> tuple[str, 
         lines += [note for note in assessment.notes if note not in lines]
         for fresh in assessment.freshness:
             lag = fresh.lag_seconds
+            if fresh.signal is Signal.CHANGES:
+                continue  # changes are rare: none for a while is no gap
             if lag is not None and lag > STALE_SECONDS and fresh.watermark is not None:
                 lines.append(f"no {fresh.signal} after {fresh.watermark:%H:%M:%S} UTC, {lag:.0f} s before the end of the window")
     absent = [name for name in AgentName if name not in snapshot.investigation.agents]

@@ -129,7 +129,15 @@ class App:
         try:
             return self.store.snapshot(self.settings.tenant, investigation)
         except UnknownInvestigation:
+            return self._archived(investigation)
+
+    def _archived(self, investigation: str) -> Snapshot:
+        try:
             return self.archive.get(self.settings.tenant, investigation)[0]
+        except UnknownInvestigation:
+            raise UnknownInvestigation(
+                f"There is no investigation {investigation!r}.", remedy="List them with: middlewatch investigations list"
+            ) from None
 
     def cancel(self, investigation: str) -> Investigation:
         """Stop an investigation; nothing more is recorded for it."""
@@ -248,7 +256,6 @@ def open_app(settings: Settings) -> Iterator[App]:
         Unavailable: a server, the data directory's owner or the disk does not answer or is full.
     """
     with ExitStack() as stack:
-        epoch = Epoch.read(settings.epoch_path)
         limits = Limits(
             query_seconds=settings.query_seconds,
             rows=settings.query_rows,
@@ -259,6 +266,7 @@ def open_app(settings: Settings) -> Iterator[App]:
         if settings.clickhouse_url is None or settings.redis_url is None:
             directory = stack.enter_context(DataDirectory(settings.data_dir))
             owner = directory.own()
+        epoch = Epoch.read(settings.epoch_path)
         redis = stack.enter_context(_open_redis(settings, directory))
         telemetry = stack.enter_context(_open_telemetry(settings, directory, limits))
         store = ContextStore(
