@@ -17,11 +17,11 @@ from langgraph.types import Send
 
 from middlewatch.agents.agent import Agents
 from middlewatch.agents.briefing import ROUNDS
+from middlewatch.agents.phases import assessments, phase_task, round_of
 from middlewatch.agents.reporting import build_report
-from middlewatch.agents.voting import Assessments, Verdict, candidates, tally
+from middlewatch.agents.voting import Verdict, candidates, tally
 from middlewatch.records import (
     AgentName,
-    Assessment,
     Completion,
     FanOut,
     Hypothesis,
@@ -81,7 +81,7 @@ class Orchestrator:
         start: Phase = {
             "snapshot": snapshot,
             "kind": task.kind,
-            "round": _round_of(task),
+            "round": round_of(task),
             "now": self._clock(),
             "asked": [],
             "hypotheses": (),
@@ -93,7 +93,7 @@ class Orchestrator:
         fan_out = None
         if asked:
             then = TaskKind.CONCLUDE if asked[0].kind is TaskKind.VOTE else TaskKind.HYPOTHESISE
-            fan_out = FanOut(tasks=tuple(asked), then=phase_task(snapshot, then, _round_of(asked[0])))
+            fan_out = FanOut(tasks=tuple(asked), then=phase_task(snapshot, then, round_of(asked[0])))
         return Completion(hypotheses=end["hypotheses"], fan_out=fan_out, report=end["report"])
 
     def _compile(self) -> CompiledStateGraph[Phase]:
@@ -159,34 +159,10 @@ class Orchestrator:
         return {"report": build_report(state["snapshot"], state["round"], found, verdict, state["now"])}
 
 
-def phase_task(snapshot: Snapshot, kind: TaskKind, number: int) -> Task:
-    """The task that runs one phase of the orchestration."""
-    investigation = snapshot.investigation
-    return Task(
-        tenant=investigation.tenant, investigation=investigation.id, id=f"r{number}-{kind}", kind=kind, arguments={"round": number}
-    )
-
-
-def assessments(snapshot: Snapshot, number: int) -> Assessments:
-    """What each agent found in one round; an agent whose task died is absent."""
-    found: dict[AgentName, Assessment] = {}
-    for status in snapshot.tasks:
-        if status.task.kind is TaskKind.INVESTIGATE and _round_of(status.task) == number and status.result is not None:
-            assessment = Assessment.model_validate(status.result["assessment"])
-            found[assessment.agent] = assessment
-    return {name: found[name] for name in AgentName if name in found}
-
-
 def _after_conclusion(state: Phase) -> str:
     verdict = state["verdict"]
     assert verdict is not None  # noqa: S101  set by the node before this edge
     return "plan" if verdict.inconclusive and state["round"] < ROUNDS else "write_report"
-
-
-def _round_of(task: Task) -> int:
-    number = task.arguments["round"]
-    assert isinstance(number, int)  # noqa: S101  only this module writes it
-    return number
 
 
 def _hypothesis(snapshot: Snapshot, number: int, service: str) -> Hypothesis:

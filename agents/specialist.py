@@ -9,7 +9,7 @@ from datetime import datetime
 
 from middlewatch.agents.agent import Agent, Agents
 from middlewatch.agents.briefing import History, brief
-from middlewatch.agents.orchestrator import assessments
+from middlewatch.agents.phases import assessments, round_of
 from middlewatch.context_store.store import ContextStore
 from middlewatch.records import AgentName, Assessment, Claim, Completion, Evidence, Scope, evidence_id
 from middlewatch.telemetry.sources import Sources
@@ -46,9 +46,7 @@ class Specialists:
         return Completion(votes=tuple(agent.vote(h, own, snapshot.evidence) for h in snapshot.hypotheses if h.round == number))
 
     def _asked(self, claim: Claim) -> tuple[Agent, int]:
-        number = claim.task.arguments["round"]
-        assert isinstance(number, int)  # noqa: S101  only the orchestrator writes it
-        return self.agents[AgentName(str(claim.task.arguments["agent"]))], number
+        return self.agents[AgentName(str(claim.task.arguments["agent"]))], round_of(claim.task)
 
 
 def _evidence(claim: Claim, agent: Agent, number: int, assessment: Assessment) -> tuple[Evidence, ...]:

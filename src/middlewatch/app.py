@@ -23,7 +23,7 @@ from middlewatch.agents.briefing import History
 from middlewatch.agents.deploys import DEPLOYS
 from middlewatch.agents.logs import LOGS
 from middlewatch.agents.metrics import METRICS
-from middlewatch.agents.orchestrator import Orchestrator, phase_task
+from middlewatch.agents.phases import phase_task
 from middlewatch.agents.specialist import Specialists
 from middlewatch.agents.traces import TRACES
 from middlewatch.context_store.archive import Archive, FileArchive
@@ -166,6 +166,8 @@ class App:
 
     def worker(self, name: str | None = None) -> Worker:
         """A worker for every kind of task."""
+        from middlewatch.agents.orchestrator import Orchestrator  # noqa: PLC0415  LangGraph takes half of every start; only workers need it
+
         orchestrator = Orchestrator(AGENTS, clock=lambda: datetime.now(UTC))
         specialists = Specialists(
             agents=AGENTS,

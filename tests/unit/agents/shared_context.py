@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from middlewatch.agents.agent import Agent
-from middlewatch.agents.orchestrator import Orchestrator, assessments, phase_task
+from middlewatch.agents.orchestrator import Orchestrator
+from middlewatch.agents.phases import assessments, phase_task
 from middlewatch.app import AGENTS
 from middlewatch.records import (
     AgentName,

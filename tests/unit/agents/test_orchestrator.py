@@ -6,7 +6,8 @@ from pathlib import Path
 
 from tests.unit.agents.shared_context import NOW, SharedContext, assessment
 
-from middlewatch.agents.orchestrator import Orchestrator, phase_task
+from middlewatch.agents.orchestrator import Orchestrator
+from middlewatch.agents.phases import phase_task
 from middlewatch.app import AGENTS
 from middlewatch.records import AgentName, Assessment, Outcome, TaskKind
 
