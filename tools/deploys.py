@@ -23,10 +23,12 @@ from middlewatch.tools.service_map import reachable, recent_map
 from middlewatch.tools.wording import clock, duration, quoted
 
 LOOKBACK_SECONDS = 1800.0
-"""Changes are suspects from this long before the incident. By then their weight has fallen to an eighth."""
-DELAY_SECONDS = 900.0
-"""Mean time from a change to its effect, taken as exponential: roll-outs and caches take minutes, and a release is commonly watched
-for a quarter of an hour. Chosen, not measured."""
+"""Changes are suspects from this long before the incident. By then their weight has fallen to a twentieth."""
+PROMPT_SECONDS = 120.0
+"""Mean time to the effect of a change that breaks with its first requests: a roll-out takes a minute or two to take them."""
+SLOW_SECONDS = 900.0
+"""Mean time to the effect of one that breaks later: leaks, caches, slow roll-outs. A release is commonly watched for a quarter of
+an hour. Both means, and that either kind is as common as the other, are chosen, not measured."""
 CHANGE_ODDS = 0.7 / 0.3
 """Odds that an incident stems from a change at all: roughly 70 % of outages do (Beyer et al., Site Reliability Engineering, 2016,
 chapter 1). All suspects share them."""
@@ -119,9 +121,11 @@ def assess_deploys(sources: Sources, brief: Brief) -> Assessment:
 
 
 def recency(change: datetime, earliest: datetime, detected: datetime) -> float:
-    """The weight of a change by its time: exp(-delay / 15 min), averaged over an onset anywhere in ``[earliest, detected]``.
+    """The weight of a change by its time: how likely its effect, which comes after it, begins when the onset may be.
 
-    0 for a change at or after the detection. One within the interval counts for those onsets that it precedes.
+    The onset may be anywhere in ``[earliest, detected]``. The delay from a change to its effect is exponential with a mean of 2 min
+    or of 15 min, evenly likely. The weight is the probability that the effect falls into the interval, over that of a change at its
+    beginning, the likeliest. 0 for a change at or after the detection.
 
     Args:
         change: when the change was made.
@@ -133,8 +137,12 @@ def recency(change: datetime, earliest: datetime, detected: datetime) -> float:
     to_first = max((earliest - change).total_seconds(), 0.0)
     to_last = (detected - change).total_seconds()
     span = max((detected - earliest).total_seconds(), 1.0)
-    weight = DELAY_SECONDS / span * (math.exp(-to_first / DELAY_SECONDS) - math.exp(-to_last / DELAY_SECONDS))
-    return min(weight, 1.0)
+    return min((_effect_within(to_last) - _effect_within(to_first)) / _effect_within(span), 1.0)
+
+
+def _effect_within(seconds: float) -> float:
+    """The probability that a harmful change has shown its effect after so long."""
+    return 1.0 - (math.exp(-seconds / PROMPT_SECONDS) + math.exp(-seconds / SLOW_SECONDS)) / 2.0
 
 
 def _suspect(change: _Change, history: Sequence[_Change], dependencies: dict[str, int], brief: Brief) -> _Suspect:
@@ -144,7 +152,7 @@ def _suspect(change: _Change, history: Sequence[_Change], dependencies: dict[str
     recent = recency(change.time, min(brief.incident.start, detected), detected)
     weight = _kind_weight(change.kind) * recent
     remarks = [f"{duration(detected - change.time)} before the detection"]
-    if recent < LATE:
+    if recent < LATE and change.time < brief.incident.start:
         remarks.append("long for a change to take effect")
     symptom = brief.alert.symptom
     if symptom is not None and len(dependencies) > 1:

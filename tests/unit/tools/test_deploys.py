@@ -51,7 +51,7 @@ def test_renaming_services_permutes_the_scores(rows: list[Row], names: list[str]
 
 
 def test_a_deploy_just_before_the_incident_multiplies_the_odds_by_about_three() -> None:
-    found = assess([(-6, "pricing", "deploy", "1.4.2")], symptom="web")
+    found = assess([(-4.5, "pricing", "deploy", "1.4.2")], symptom="web")
     assert 2.5 < math.exp(found.scores["pricing"]) < 1 + CHANGE_ODDS
     (fact,) = found.anomalies
     assert fact.kind is AnomalyKind.CHANGE
@@ -104,8 +104,8 @@ def test_routine_changes_weigh_less() -> None:
 
 
 def test_suspects_share_the_odds() -> None:
-    alone = assess([(-6, "pricing", "deploy", "1")]).scores["pricing"]
-    together = assess([(-6, "pricing", "deploy", "1"), (-7, "db", "deploy", "1"), (-7, "web", "deploy", "1")]).scores
+    alone = assess([(-4.5, "pricing", "deploy", "1")]).scores["pricing"]
+    together = assess([(-4.5, "pricing", "deploy", "1"), (-4.5, "db", "deploy", "1"), (-4.5, "web", "deploy", "1")]).scores
     assert max(together.values()) < 0.7 * alone
 
 
@@ -152,3 +152,8 @@ def test_hostile_names_stay_quotations() -> None:
 def test_a_long_description_is_cut() -> None:
     changes = Changes([(-6, "pricing", "deploy", "1")], description="x" * 5000)
     assert len(assess_deploys(sources(changes=changes), brief()).anomalies[0].samples[0].text) == 2000
+
+
+def test_a_deploy_that_broke_at_once_is_no_less_a_suspect_than_one_of_minutes_before() -> None:
+    """A fault that alarms after half a minute leaves its deploy half a minute before the detection."""
+    assert assess([(-0.6, "pricing", "deploy", "2")]).scores["pricing"] > CLEARED_NATS
