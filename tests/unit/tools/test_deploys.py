@@ -51,12 +51,12 @@ def test_renaming_services_permutes_the_scores(rows: list[Row], names: list[str]
 
 
 def test_a_deploy_just_before_the_incident_multiplies_the_odds_by_about_three() -> None:
-    found = assess([(-4.5, "pricing", "deploy", "1.4.2")], symptom="web")
+    found = assess([(-5, "pricing", "deploy", "1.4.2")], symptom="web")
     assert 2.5 < math.exp(found.scores["pricing"]) < 1 + CHANGE_ODDS
     (fact,) = found.anomalies
     assert fact.kind is AnomalyKind.CHANGE
-    assert fact.onset == DETECTED - timedelta(minutes=6)
-    assert fact.summary == 'deploy "1.4.2" of "pricing" at 01:54:00 UTC, 6 min before the detection; "web" depends on it'
+    assert fact.onset == DETECTED - timedelta(minutes=5)
+    assert fact.summary == 'deploy "1.4.2" of "pricing" at 01:55:00 UTC, 5 min before the detection; "web" depends on it'
     assert fact.samples[0].text == "deploy 1.4.2 by somebody: a change"
     assert fact.query.name == "changes"
     assert found.cleared == ()
