@@ -16,11 +16,11 @@ from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
-from tests.unit.tools.synthetic_telemetry import DETECTED, END, TIME
 
 from middlewatch.records import Freshness, Query, Scope, Signal, Window
 from middlewatch.records.errors import BoundExceeded, WindowError
 from middlewatch.telemetry.sources import Answer, ChangeSource, LogSource, MetricSource, Sources, TraceSource
+from tests.unit.tools.synthetic_telemetry import DETECTED, END, TIME
 
 CALLS: Mapping[str, Sequence[str]] = {"front": ("shop",), "shop": ("cart", "stock"), "cart": ("store",), "stock": (), "store": ()}
 BEGAN = DETECTED - timedelta(seconds=120)

@@ -66,6 +66,10 @@ def test_minutes_that_always_differ_make_the_bound_wider() -> None:
     assert restless.bound[0] < 0.3
 
 
+def test_a_tenth_more_or_less_comes_and_goes_however_precisely_it_is_measured() -> None:
+    assert latencies(noise(7, 40.0, shift=0.1, sd=0.02)).shift(ONSET, BUCKETS).bound[0] == 0.0
+
+
 def test_a_few_bad_minutes_in_the_past_do_not_move_the_baseline() -> None:
     values = noise(3, 5.0, shift=1.0)
     values[40:72] = [[y + 4.0 for y in bucket] for bucket in values[40:72]]

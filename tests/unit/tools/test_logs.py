@@ -12,6 +12,11 @@ from functools import partial
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from middlewatch.records import AnomalyKind, Assessment, Brief, Family, Symptom, Window
+from middlewatch.records.errors import SourceUnavailable
+from middlewatch.telemetry.sources import Answer
+from middlewatch.tools.logs import assess_logs
 from tests.unit.tools.synthetic_requests import (
     BEGAN,
     CALLS,
@@ -26,11 +31,6 @@ from tests.unit.tools.synthetic_requests import (
     without_span_ids,
 )
 from tests.unit.tools.synthetic_telemetry import DETECTED, END, brief
-
-from middlewatch.records import AnomalyKind, Assessment, Brief, Family, Symptom, Window
-from middlewatch.records.errors import SourceUnavailable
-from middlewatch.telemetry.sources import Answer
-from middlewatch.tools.logs import assess_logs
 
 RETURNS = Fault("cart", returns_early=True)
 FAULTS = [RETURNS, Fault("shop", returns_early=True), Fault("store", fails=True), Fault("stock", fails=True)]

@@ -66,6 +66,11 @@ def test_what_comes_in_bursts_needs_more_than_another_burst() -> None:
     assert change(units, present).bound[0] < 0.2
 
 
+def test_log_odds_wander_a_little_however_many_units_are_counted() -> None:
+    units = np.full((1, BUCKETS), 10_000.0)
+    assert change(units, units * np.where(np.arange(BUCKETS) < ONSET, 0.5, 0.58)).bound[0] == 0.0
+
+
 def test_the_recent_past_counts_most() -> None:
     units, present = np.full((1, BUCKETS), 5.0), np.full((1, BUCKETS), 5.0)
     present[0, ONSET - 20 :] = 0.0  # five minutes before the onset already

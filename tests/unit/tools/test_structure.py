@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pyarrow as pa
 import pytest
-from tests.unit.tools.synthetic_telemetry import TIME, brief
 
 from middlewatch.tools.structure import Structure, Suspicious
 from middlewatch.tools.timeline import STEP_SECONDS, Timeline
+from tests.unit.tools.synthetic_telemetry import TIME, brief
 
 TIMELINE = Timeline.of(brief())
 ONSET = TIMELINE.size - 12

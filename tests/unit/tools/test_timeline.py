@@ -9,11 +9,11 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.tools.synthetic_telemetry import DETECTED, END, TIME, brief
 
 from middlewatch.records import Brief, Window
 from middlewatch.records.errors import BoundExceeded
 from middlewatch.tools.timeline import BUCKETS_PER_MINUTE, STEP_SECONDS, Timeline, active_minutes, busiest, with_history
+from tests.unit.tools.synthetic_telemetry import DETECTED, END, TIME, brief
 
 
 def rows(*lists: list[tuple[datetime, float]]) -> pa.Table:

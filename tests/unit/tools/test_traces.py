@@ -11,11 +11,11 @@ from functools import partial
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.tools.synthetic_requests import BEGAN, CALLS, Fault, Requests, Traces, at, request_sources, requests
-from tests.unit.tools.synthetic_telemetry import DETECTED, END, brief
 
 from middlewatch.records import AnomalyKind, Assessment, Family, Symptom, Window
 from middlewatch.tools.traces import assess_traces
+from tests.unit.tools.synthetic_requests import BEGAN, CALLS, Fault, Requests, Traces, at, request_sources, requests
+from tests.unit.tools.synthetic_telemetry import DETECTED, END, brief
 
 SLOW = Fault("cart", slower=4.0)
 FAULTS = [
