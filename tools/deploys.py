@@ -19,6 +19,7 @@ from typing import cast
 from middlewatch.records import AgentName, Anomaly, AnomalyKind, Assessment, Brief, ChangeKind, Sample, Window
 from middlewatch.records.errors import MiddlewatchError
 from middlewatch.telemetry.sources import Answer, Sources
+from middlewatch.tools.metric_symptom import symptom_onset
 from middlewatch.tools.service_map import reachable, recent_map
 from middlewatch.tools.wording import clock, duration, quoted
 
@@ -41,6 +42,9 @@ KIND_WEIGHTS = {
 }
 """Outage triggers at Google, 2010-2017: binary push 37 %, configuration push 31 %, capacity management 5 % (Beyer et al., The Site
 Reliability Workbook, 2018, appendix C). A flag is configuration; a migration is not listed and counts as what it ships with."""
+AFTER_ONSET = 0.1
+"""Weight of a change after the symptom's metric had changed its level: an effect does not precede its cause, but one metric may
+have been restless before."""
 UNREACHABLE = 0.1
 """Weight of a change to a service that the symptom's does not depend on, as far as the service map shows: trouble travels along
 calls, rarely through what services share without calling one another."""
@@ -48,8 +52,6 @@ CLEARED_NATS = 0.25
 """A change that raises the odds by less than about a quarter (e^0.25 = 1.28) is cleared."""
 ROUTINE = 3
 """So many changes of the same kind to the same service before are worth a word."""
-LATE = 0.25
-"""A recency below this deserves a word: three of four changes that cause harm would have shown it sooner."""
 FACTS = 10
 """Changes shown as evidence, the most suspect first."""
 
@@ -72,6 +74,17 @@ class _Change:
 
 
 @dataclass(frozen=True, slots=True)
+class _Scene:
+    """What changes are held against."""
+
+    onset: Window
+    """When the trouble began at the earliest and at the latest."""
+    dependencies: dict[str, int]
+    """What the symptom's service depends on, see `reachable`; empty where that is not known."""
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class _Suspect:
     """A change with its weight, and in words what speaks for or against it."""
 
@@ -84,8 +97,9 @@ def assess_deploys(sources: Sources, brief: Brief) -> Assessment:
     """Score every service that was changed shortly before the incident, and clear the changes that are innocent.
 
     Args:
-        sources: what may be read; changes, and traces for the service map only.
-        brief: the incident, whose onset lies anywhere between the start of `incident` and the detection.
+        sources: what may be read; changes, traces for the service map only, and metrics for the symptom's onset only.
+        brief: the incident. Its onset is taken from the alarming metric where the alert names one, and lies anywhere between the
+            start of `incident` and the detection otherwise.
 
     Returns:
         Scores in nats of the changed services only; 0 for one whose changes are cleared. That nothing changed clears nobody.
@@ -101,8 +115,8 @@ def assess_deploys(sources: Sources, brief: Brief) -> Assessment:
     if not recent:
         nothing = f"no change was recorded between {clock(suspicious_from)} and {clock(brief.incident.end)}"
         return Assessment(agent=AgentName.DEPLOYS, scores={}, freshness=(answer.freshness,), notes=notes, cleared=(nothing,))
-    dependencies, map_notes = _dependencies(sources, brief)
-    suspects = [_suspect(change, changes, dependencies, brief) for change in recent]
+    scene = _scene(sources, brief)
+    suspects = [_suspect(change, changes, scene, brief) for change in recent]
     total = max(1.0, sum(suspect.weight for suspect in suspects))
     nats = [math.log1p(CHANGE_ODDS * suspect.weight / total) for suspect in suspects]
     weights: dict[str, float] = {change.service: 0.0 for change in recent}
@@ -115,28 +129,28 @@ def assess_deploys(sources: Sources, brief: Brief) -> Assessment:
         scores={service: math.log1p(CHANGE_ODDS * weight / total) for service, weight in sorted(weights.items())},
         anomalies=tuple(_anomaly(suspect, strength, answer, brief) for strength, suspect in blamed[:FACTS]),
         freshness=(answer.freshness,),
-        notes=(*notes, *map_notes),
+        notes=(*notes, *scene.notes),
         cleared=tuple(_cleared(s) for n, s in zip(nats, suspects, strict=True) if n < CLEARED_NATS),
     )
 
 
-def recency(change: datetime, earliest: datetime, detected: datetime) -> float:
+def recency(change: datetime, earliest: datetime, latest: datetime) -> float:
     """The weight of a change by its time: how likely its effect, which comes after it, begins when the onset may be.
 
-    The onset may be anywhere in ``[earliest, detected]``. The delay from a change to its effect is exponential with a mean of 2 min
+    The onset may be anywhere in ``[earliest, latest]``. The delay from a change to its effect is exponential with a mean of 2 min
     or of 15 min, evenly likely. The weight is the probability that the effect falls into the interval, over that of a change at its
-    beginning, the likeliest. 0 for a change at or after the detection.
+    beginning, the likeliest. 0 for a change at or after its end.
 
     Args:
         change: when the change was made.
         earliest: the earliest onset.
-        detected: the latest onset.
+        latest: the latest onset.
     """
-    if change >= detected:
+    if change >= latest:
         return 0.0
     to_first = max((earliest - change).total_seconds(), 0.0)
-    to_last = (detected - change).total_seconds()
-    span = max((detected - earliest).total_seconds(), 1.0)
+    to_last = (latest - change).total_seconds()
+    span = max((latest - earliest).total_seconds(), 1.0)
     return min((_effect_within(to_last) - _effect_within(to_first)) / _effect_within(span), 1.0)
 
 
@@ -145,18 +159,21 @@ def _effect_within(seconds: float) -> float:
     return 1.0 - (math.exp(-seconds / PROMPT_SECONDS) + math.exp(-seconds / SLOW_SECONDS)) / 2.0
 
 
-def _suspect(change: _Change, history: Sequence[_Change], dependencies: dict[str, int], brief: Brief) -> _Suspect:
+def _suspect(change: _Change, history: Sequence[_Change], scene: _Scene, brief: Brief) -> _Suspect:
     detected = brief.alert.detected_at
     if change.time >= detected:
         return _Suspect(change, 0.0, (f"came {duration(change.time - detected)} after the detection, so it cannot be the cause",))
-    recent = recency(change.time, min(brief.incident.start, detected), detected)
+    late = change.time >= scene.onset.end
+    recent = AFTER_ONSET if late else recency(change.time, scene.onset.start, scene.onset.end)
     weight = _kind_weight(change.kind) * recent
     remarks = [f"{duration(detected - change.time)} before the detection"]
-    if recent < LATE and change.time < brief.incident.start:
+    if late:
+        remarks.append(f"after the symptom had begun at about {clock(scene.onset.end)}")
+    elif (scene.onset.start - change.time).total_seconds() > SLOW_SECONDS:
         remarks.append("long for a change to take effect")
     symptom = brief.alert.symptom
-    if symptom is not None and len(dependencies) > 1:
-        distance = dependencies.get(change.service)
+    if symptom is not None and len(scene.dependencies) > 1:
+        distance = scene.dependencies.get(change.service)
         if distance is None:
             weight *= UNREACHABLE
             remarks.append(f"{quoted(symptom.service)} does not depend on it as far as the service map shows")
@@ -180,14 +197,23 @@ def _history_start(brief: Brief) -> datetime:
     return min(brief.baseline.start, brief.incident.start - timedelta(seconds=LOOKBACK_SECONDS))
 
 
-def _dependencies(sources: Sources, brief: Brief) -> tuple[dict[str, int], tuple[str, ...]]:
-    symptom = brief.alert.symptom
+def _scene(sources: Sources, brief: Brief) -> _Scene:
+    """What the changes are held against. The map and the symptom's metric refine it, but are not needed for it."""
+    symptom, start, end = brief.alert.symptom, brief.incident.start, brief.alert.detected_at
+    anywhere = Window(start=min(start, end - timedelta(seconds=1)), end=end)
     if symptom is None:
-        return {}, ()
+        return _Scene(onset=anywhere, dependencies={}, notes=())
+    notes: list[str] = []
+    onset, dependencies = None, dict[str, int]()
     try:
-        return reachable(recent_map(sources, brief), symptom.service), ()
+        dependencies = reachable(recent_map(sources, brief), symptom.service)
     except MiddlewatchError as error:
-        return {}, (f"changes were judged without a service map: {error.message}",)
+        notes.append(f"changes were judged without a service map: {error.message}")
+    try:
+        onset = symptom_onset(sources, brief)
+    except MiddlewatchError as error:
+        notes.append(f"changes were judged without the symptom's metric: {error.message}")
+    return _Scene(onset=onset or anywhere, dependencies=dependencies, notes=tuple(notes))
 
 
 def _cleared(suspect: _Suspect) -> str:

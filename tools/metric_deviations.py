@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from middlewatch.records import Brief, Family
-from middlewatch.tools.baseline import Baseline, Floats, robust_baseline, top_mean
+from middlewatch.tools.baseline import Baseline, Floats, onset_index, robust_baseline, top_mean
 from middlewatch.tools.metric_series import EARLIER_WINDOWS, Axis, Group, Labels, SeriesMatrix, family_of
 
 FEWEST_SAMPLES = 4
@@ -103,6 +103,17 @@ def for_the_worse(signed: Floats, families: tuple[Family, ...]) -> Floats:
 def incident_steps(axis: Axis) -> NDArray[np.int64]:
     """The steps of the incident."""
     return np.arange(axis.steps - axis.incident_steps, axis.steps)
+
+
+def onset_step(row: int, axis: Axis, deviations: Deviations) -> int:
+    """The step at which a series changed its level; the incident's first where it shows no change.
+
+    Looked for from two incident lengths before the incident, since it may have begun before it was taken to.
+    """
+    first = axis.steps - axis.incident_steps
+    since = max(0, first - 2 * axis.incident_steps)
+    split = onset_index(deviations.signed[row, since:])
+    return first if split is None else since + split
 
 
 def _clean_steps(axis: Axis, brief: Brief) -> tuple[NDArray[np.int64], bool]:

@@ -9,8 +9,8 @@ from datetime import timedelta
 import numpy as np
 
 from middlewatch.records import Anomaly, AnomalyKind, Brief, Sample, Window
-from middlewatch.tools.baseline import Floats, onset_index
-from middlewatch.tools.metric_deviations import Deviations, for_the_worse
+from middlewatch.tools.baseline import Floats
+from middlewatch.tools.metric_deviations import Deviations, for_the_worse, onset_step
 from middlewatch.tools.metric_scores import Unit
 from middlewatch.tools.metric_series import Labels, SeriesMatrix
 from middlewatch.tools.wording import clock, listed, quantity, quoted
@@ -89,9 +89,7 @@ def _anomaly(
     baseline = float(deviations.baseline.centre[row])
     observed = _observed(row, unit, matrix, deviations)
     first = axis.steps - axis.incident_steps
-    since = max(0, first - 2 * axis.incident_steps)  # far enough back for a fault that began before the incident was taken to
-    split = onset_index(deviations.signed[row, since:])
-    step = first if split is None else since + split
+    step = onset_step(row, axis, deviations)
     onset = axis.time(step)
     return Anomaly(
         kind=AnomalyKind.EDGE if unit.peer else AnomalyKind.METRIC,

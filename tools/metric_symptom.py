@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from middlewatch.records import Symptom
+from middlewatch.records import Brief, Symptom, Window
+from middlewatch.telemetry.sources import Sources
 from middlewatch.tools.baseline import Floats, tail_rank, top_mean
-from middlewatch.tools.metric_deviations import Deviations, for_the_worse
-from middlewatch.tools.metric_scores import Unit, Voice
-from middlewatch.tools.metric_series import SeriesMatrix
+from middlewatch.tools.metric_deviations import Deviations, for_the_worse, measure, onset_step
+from middlewatch.tools.metric_scores import Unit, Voice, units_of
+from middlewatch.tools.metric_series import SeriesMatrix, load_series
 
 FULL_NATS = 4.0
 """What a service is given whose metric moves exactly as the symptom does: odds of 55 to 1, about the most that one metric earns by
@@ -22,6 +23,8 @@ OWN_CORRELATION = 0.6
 FEWEST_SAMPLES = 6
 """Samples that the correlation is taken over, at least; fewer than four in common give none."""
 FEWEST_COMMON = 4
+CLEAR_DEVIATION = 4.0
+"""Scales: twice what quiet windows commonly reach; below it the time of a change is a guess."""
 OTHER_VOICE = 0.3
 """What metrics of another voice than the symptom's still count."""
 UNREACHABLE = 0.3
@@ -82,14 +85,44 @@ def symptom_rarity(units: Sequence[Unit], matrix: SeriesMatrix, deviations: Devi
     return float(tail_rank(observed, np.append(earlier, observed)))
 
 
+def symptom_onset(sources: Sources, brief: Brief) -> Window | None:
+    """When the alarming metric changed its level: the step of the change and the one before it.
+
+    Args:
+        sources: what may be read; only the metrics of the symptom's service are.
+        brief: the incident, and the symptom.
+
+    Returns:
+        None where no metric is named or known, or where it is not clear that it changed.
+    """
+    symptom = brief.alert.symptom
+    if symptom is None or symptom.metric is None:
+        return None
+    matrix = load_series(sources, brief.model_copy(update={"services": (symptom.service,)}))
+    if not isinstance(matrix, SeriesMatrix):
+        return None
+    deviations = measure(matrix, brief)
+    alarming = _alarming(units_of(matrix.labels, deviations.families), symptom)
+    if alarming is None:
+        return None
+    row = _worst(alarming, deviations)
+    if deviations.tops[row, 0] < CLEAR_DEVIATION:
+        return None
+    step = onset_step(row, matrix.axis, deviations)
+    return Window(start=matrix.axis.time(step - 1), end=matrix.axis.time(step + 1))
+
+
 def _alarming(units: Sequence[Unit], symptom: Symptom) -> Unit | None:
     return next((u for u in units if (u.service, u.group[0]) == (symptom.service, symptom.metric) and not u.peer), None)
 
 
 def _course(matrix: SeriesMatrix, unit: Unit, deviations: Deviations) -> Floats:
     """The unit's course over time, in scales: that of its only series, or of the one that deviates most in the incident."""
-    worst = max(unit.rows, key=lambda row: float(deviations.tops[row, 0]))
-    return np.asarray(deviations.signed[worst, : matrix.axis.steps], dtype=np.float64)
+    return np.asarray(deviations.signed[_worst(unit, deviations), : matrix.axis.steps], dtype=np.float64)
+
+
+def _worst(unit: Unit, deviations: Deviations) -> int:
+    return max(unit.rows, key=lambda row: float(deviations.tops[row, 0]))
 
 
 def _correlations(courses: Floats, symptom: Floats, look: int) -> Floats:

@@ -44,9 +44,9 @@ class Series:
 
 @dataclass
 class Metrics:
-    """A `MetricSource` over series; remembers how far it was read."""
+    """A `MetricSource` over series, or one that does not answer where they are None; remembers how far it was read."""
 
-    series_held: Sequence[Series]
+    series_held: Sequence[Series] | None
     bound: str = ""
     asked: list[Window] = field(default_factory=list)
 
@@ -81,6 +81,8 @@ class Metrics:
     def _inside(self, window: Window, services: Sequence[str]) -> list[tuple[Series, NDArray[np.float64], NDArray[np.float64]]]:
         if window.end > END:
             raise WindowError
+        if self.series_held is None:
+            raise SourceUnavailable("the metrics do not answer")
         self.asked.append(window)
         wanted = [series for series in self.series_held if not services or series.service in services]
         return [(series, *points) for series in wanted if (points := series.points(window))[0].size]

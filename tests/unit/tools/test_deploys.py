@@ -6,13 +6,14 @@ import math
 from collections.abc import Sequence
 from datetime import timedelta
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from middlewatch.records import AnomalyKind, Assessment, Symptom
 from middlewatch.tools.deploys import CHANGE_ODDS, CLEARED_NATS, assess_deploys, recency
-from tests.unit.tools.synthetic_telemetry import DETECTED, Calls, Changes, brief, sources
+from tests.unit.tools.synthetic_telemetry import DETECTED, Calls, Changes, Metrics, Series, brief, sources
 
 Row = tuple[float, str, str, str]
 ROWS = st.lists(
@@ -157,3 +158,36 @@ def test_a_long_description_is_cut() -> None:
 def test_a_deploy_that_broke_at_once_is_no_less_a_suspect_than_one_of_minutes_before() -> None:
     """A fault that alarms after half a minute leaves its deploy half a minute before the detection."""
     assert assess([(-0.6, "pricing", "deploy", "2")]).scores["pricing"] > CLEARED_NATS
+
+
+def in_sight_of(metric_onset_minutes: int, rows: Sequence[Row]) -> Assessment:
+    """Changes in view of a symptom whose metric rose so many minutes before the end of the window."""
+    noise = np.random.default_rng(0).uniform(0.9, 1.1, 180)
+    latency = 50.0 * noise * np.where(np.arange(180) >= 180 - metric_onset_minutes, 5.0, 1.0)
+    metrics = Metrics([Series("web", "latency", latency, "ms"), Series("db", "latency", 50.0 * noise, "ms")])
+    asked = brief(symptom=Symptom(service="web", metric="latency"))
+    return assess_deploys(sources(metrics, Calls([("web", "pricing")]), Changes(rows)), asked)
+
+
+def test_the_symptoms_metric_tells_when_it_began() -> None:
+    rows: list[Row] = [(-3.5, "pricing", "deploy", "1"), (-1.5, "web", "deploy", "2")]
+    early, late = in_sight_of(4, rows), in_sight_of(2, rows)
+    assert early.scores["pricing"] > CLEARED_NATS
+    assert early.scores["web"] == 0.0
+    assert len(early.cleared) == 1
+    assert 'of "web" at 01:58:30 UTC was made 90 s before the detection; after the symptom had begun' in early.cleared[0]
+    assert late.scores["web"] > late.scores["pricing"] > 0
+
+
+def test_a_symptom_whose_metric_did_not_clearly_change_tells_nothing_about_the_onset() -> None:
+    rows: list[Row] = [(-3.5, "pricing", "deploy", "1"), (-0.5, "web", "deploy", "2")]
+    calm = in_sight_of(0, rows)
+    unknown = assess(rows, symptom="web")
+    assert calm.scores == unknown.scores
+
+
+def test_a_symptom_whose_metrics_do_not_answer_is_reported() -> None:
+    asked = brief(symptom=Symptom(service="web", metric="latency"))
+    found = assess_deploys(sources(Metrics(None), Calls(CALLS), Changes([(-3, "web", "deploy", "2")])), asked)
+    assert found.scores["web"] > CLEARED_NATS
+    assert found.notes == ("changes were judged without the symptom's metric: the metrics do not answer",)
