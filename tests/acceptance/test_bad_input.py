@@ -11,6 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+
 from tests.acceptance.command import command, environment, refused, report_of, run
 from tests.acceptance.incident import record_incident
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+
 from tests.acceptance.command import refused, report_of, run
 from tests.acceptance.incident import DETECTED, END, WINDOW, record_incident
 from tests.telemetry_data import START, incident_row

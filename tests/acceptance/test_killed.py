@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.acceptance.command import command, environment, report_of, run
 from tests.acceptance.incident import record_incident
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.unit.agents.shared_context import NOW, SharedContext, assessment
-
 from middlewatch.agents.orchestrator import Orchestrator
 from middlewatch.agents.phases import phase_task
 from middlewatch.app import AGENTS
 from middlewatch.records import AgentName, Assessment, Outcome, TaskKind
+from tests.unit.agents.shared_context import NOW, SharedContext, assessment
 
 
 def loud(agent: AgentName, _round: int) -> Assessment:

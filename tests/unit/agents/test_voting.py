@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.agents.shared_context import assessment
 
 from middlewatch.agents.voting import candidates, change_probability, tally
 from middlewatch.app import AGENTS
 from middlewatch.records import AgentName, Hypothesis, Position
+from tests.unit.agents.shared_context import assessment
 
 SCORES = st.dictionaries(st.sampled_from([f"s{i}" for i in range(8)]), st.floats(0, 50), min_size=1)
 
