@@ -4,7 +4,7 @@
 # make chaos    kill workers and Redis by the hundred while they work (about 2 minutes)
 # make clean    remove everything that the other targets made
 
-DEMO := evals/recordings/shop-index-dropped
+DEMO := evals/recordings/shop-slow-pages
 
 .PHONY: demo test check chaos clean
 

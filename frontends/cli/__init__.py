@@ -54,7 +54,7 @@ def cli() -> None:
 
     \b
     Example:
-      middlewatch investigate --recording evals/recordings/shop-index-dropped
+      middlewatch investigate --recording evals/recordings/shop-slow-pages
     """
 
 

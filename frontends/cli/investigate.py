@@ -42,7 +42,7 @@ def investigate(
 
     \b
     Examples:
-      middlewatch investigate --recording evals/recordings/shop-index-dropped
+      middlewatch investigate --recording evals/recordings/shop-slow-pages
       middlewatch investigate --service checkout --at 2026-11-21T01:56:00Z --json
     """
     if (recording is None) == (service is None):

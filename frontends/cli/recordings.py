@@ -17,7 +17,7 @@ def recordings() -> None:
 
     \b
     Example:
-      middlewatch recordings import evals/recordings/shop-index-dropped
+      middlewatch recordings import evals/recordings/shop-slow-pages
     """
 
 
@@ -29,7 +29,7 @@ def import_(folder: Path, as_json: bool) -> None:
 
     \b
     Example:
-      middlewatch recordings import evals/recordings/shop-index-dropped
+      middlewatch recordings import evals/recordings/shop-slow-pages
     """
     with application() as app:
         imported = app.import_recording(folder, on_progress=_progress)
