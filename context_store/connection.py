@@ -72,7 +72,7 @@ def connect(url: str) -> Redis:
     return redis
 
 
-def client_of(url: str) -> Redis:
+def client_of(url: str, *, timeout_seconds: float = SOCKET_TIMEOUT_SECONDS) -> Redis:
     """A client for a server that need not run yet. Nothing is sent.
 
     Raises:
@@ -82,8 +82,8 @@ def client_of(url: str) -> Redis:
         return Redis.from_url(
             url,
             decode_responses=True,
-            socket_timeout=SOCKET_TIMEOUT_SECONDS,
-            socket_connect_timeout=SOCKET_TIMEOUT_SECONDS,
+            socket_timeout=timeout_seconds,
+            socket_connect_timeout=timeout_seconds,
             retry=Retry(NoBackoff(), 0),
         )
     except ValueError:  # its text may repeat the password

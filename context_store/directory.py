@@ -93,10 +93,12 @@ class Directory:
             )
             if reply[0] == "OK":
                 created = self.finish_opening(opening)
-                if created is None:
+                found = None if created is None else self.look(tenant, investigation.id)
+                reserved_now = reply[1] == 1
+                if found is None or (reserved_now and found.state is not InvestigationState.OPEN):
                     raise BadInput(f"The id {investigation.id!r} is used already.", remedy="Give the investigation a new id.")
                 # Somebody who saw the reservation may have been faster to create it; it is still ours.
-                return self.look(tenant, investigation.id), created or reply[1] == 1
+                return found, created or reserved_now
             joined = self.joinable(investigation)
             if joined is not None:
                 return joined, False

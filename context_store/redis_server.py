@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import logging
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -18,6 +19,7 @@ import threading
 import time
 from pathlib import Path
 from typing import IO, Final, Self
+from urllib.parse import quote
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -37,7 +39,8 @@ LONGEST_SOCKET_PATH: Final = 100
 START_SECONDS: Final = 120.0
 """How long a start may take; a log of a gigabyte loads in about ten seconds."""
 
-_END_SECONDS: Final = 10.0
+_END_SECONDS: Final = 5.0
+_PROBE_SECONDS: Final = 1.0
 _FIRST_PAUSE_SECONDS: Final = 0.05
 _LONGEST_PAUSE_SECONDS: Final = 5.0
 _LARGEST_LOG_BYTES: Final = 1_000_000
@@ -60,9 +63,12 @@ maxmemory {maxmemory}
 maxmemory-policy noeviction
 """
 
+_NO_SPACE: Final = "No space left on device"
+_LEAST_DISK_BYTES: Final = 64 * 1024
+
 _PROBLEMS: Final = (
     (
-        "No space left on device",
+        _NO_SPACE,
         "The disk of {folder} is full.",
         "Free some space on it; work goes on by itself then, and nothing that was acknowledged is lost.",
     ),
@@ -129,10 +135,19 @@ class RedisServer:
             _insist_private(path.parent)
         return path
 
+    @classmethod
+    def url_in(cls, folder: Path) -> str:
+        """The URL of the server of a folder, for `connect`, in any process of the same user.
+
+        Raises:
+            Misconfigured: as `socket_in`.
+        """
+        return _url(cls.socket_in(folder))
+
     @property
     def url(self) -> str:
         """For `connect`, here and in other processes of the same user."""
-        return f"unix://{self._socket}"
+        return _url(self._socket)
 
     @property
     def pid(self) -> int:
@@ -194,7 +209,7 @@ class RedisServer:
         pause = _FIRST_PAUSE_SECONDS
         while not self._stopping.is_set():
             log_start = _size(self._log)
-            self._process = start_process([str(program.path), str(self._folder / "redis.conf")], self._folder)
+            self._process = self._spawned(program)
             if self._answers():
                 self._tell(None)
                 pause = _FIRST_PAUSE_SECONDS
@@ -213,6 +228,13 @@ class RedisServer:
             self._stopping.wait(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
         self._end()
+
+    def _spawned(self, program: RedisProgram) -> subprocess.Popen[bytes] | None:
+        try:
+            return start_process([str(program.path), str(self._folder / "redis.conf")], self._folder)
+        except OSError as error:  # out of memory or processes, or the program was removed
+            _LOG.warning("Redis cannot be started: %s", error)
+            return None
 
     def _answers(self) -> bool:
         """Wait until the server answers; False when it ended first, or is to be stopped."""
@@ -262,20 +284,20 @@ class RedisServer:
             _LOG.warning("the note %s could not be written", file)
 
     def _diagnosis(self, log_start: int) -> StoreUnavailable:
-        """What the server's last words mean."""
-        with self._log.open("rb") as log:
-            log.seek(log_start)
-            words = log.read(_LARGEST_LOG_BYTES).decode(errors="replace")
+        """What the server's last words mean. On a full disk it may have had none."""
+        try:
+            words = self._log.read_bytes()[log_start:].decode(errors="replace")
+            if shutil.disk_usage(self._folder).free < _LEAST_DISK_BYTES:
+                words += _NO_SPACE
+        except OSError as error:
+            words = str(error)
         for sign, meaning, remedy in _PROBLEMS:
             if sign in words:
                 return StoreUnavailable(meaning.format(folder=self._folder), remedy=remedy)
-        code = self._process.returncode if self._process else 0
+        code = self._process.returncode if self._process else "no"
         return StoreUnavailable(f"Redis ended with code {code}.", remedy=f"See {self._log}.")
 
     def _configure(self) -> None:
-        if _size(self._log) > _LARGEST_LOG_BYTES:
-            self._log.replace(self._log.with_suffix(".log.old"))
-        self._log.touch(mode=0o600)
         text = _CONFIGURATION.format(
             socket=_quoted(self._socket),
             folder=_quoted(self._folder),
@@ -284,6 +306,9 @@ class RedisServer:
             maxmemory=self._memory_limit_bytes,
         )
         try:
+            if _size(self._log) > _LARGEST_LOG_BYTES:
+                self._log.replace(self._log.with_suffix(".log.old"))
+            self._log.touch(mode=0o600)
             (self._folder / "redis.conf").write_text(text, encoding="utf-8")
         except OSError as error:
             raise StoreUnavailable(f"{self._folder} cannot be written: {error}.", remedy="Free space on its disk.") from None
@@ -314,6 +339,10 @@ class RedisServer:
     @property
     def _pidfile(self) -> Path:
         return self._folder / "redis.pid"
+
+
+def _url(socket: Path) -> str:
+    return f"unix://{quote(str(socket))}"
 
 
 def _locked(path: Path) -> IO[bytes]:
@@ -348,7 +377,7 @@ def _insist_private(folder: Path) -> None:
 
 def _pid_behind(socket: Path) -> int:
     """The process that answers on a socket; 0 where none does."""
-    client = client_of(f"unix://{socket}")
+    client = client_of(_url(socket), timeout_seconds=_PROBE_SECONDS)
     try:
         return int(dict(client.info("server"))["process_id"])
     except RedisError:

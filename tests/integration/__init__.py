@@ -1,1 +1,1 @@
-"""Tests with real processes and servers."""
+"""Parts together, with real servers and processes."""
