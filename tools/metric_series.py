@@ -13,6 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from middlewatch.records import Brief, Family, UtcDatetime, Window
+from middlewatch.records.errors import BoundExceeded
 from middlewatch.telemetry.sources import Answer, Sources
 from middlewatch.tools.baseline import Floats
 
@@ -110,14 +111,20 @@ def load_series(sources: Sources, brief: Brief, services_known: frozenset[str] =
 
     Returns:
         The matrix, or the catalogue's empty answer where there are no metrics.
+
+    Raises:
+        BoundExceeded: even the shortest history that is of use costs too much.
     """
     window = Window(start=brief.baseline.start, end=brief.incident.end)
     catalogue = sources.metrics.catalogue(window, services=brief.services)
     if catalogue.table.num_rows == 0:
         return catalogue
     axis = choose_axis(brief, catalogue.table)
-    asked = Window(start=axis.start, end=brief.incident.end)
-    answer = sources.metrics.series(asked, step_seconds=axis.step_seconds, services=brief.services)
+    try:
+        answer = _ask(sources, brief, axis)
+    except BoundExceeded:
+        axis = _shortest(axis)
+        answer = _ask(sources, brief, axis)
     if answer.table.num_rows == 0:
         return answer
     labels = _labels(answer.table, services_known)
@@ -154,11 +161,25 @@ def choose_axis(brief: Brief, catalogue: pa.Table) -> Axis:
     incident = min(_incident_steps(brief, step), available)
     steps = max(incident, min(available, affordable))
     start = end - timedelta(seconds=steps * step)
-    shortened = ""
-    if steps < available:
-        hours = (steps - incident) * step / 3600
-        shortened = f"metrics were compared with the last {hours:.1f} h only, to stay within {MOST_CELLS:,} samples"
-    return Axis(start=start, step_seconds=step, steps=steps, incident_steps=incident, shortened=shortened)
+    axis = Axis(start=start, step_seconds=step, steps=steps, incident_steps=incident)
+    return axis if steps == available else replace(axis, shortened=f"{_compared(axis)}, to stay within {MOST_CELLS:,} samples")
+
+
+def _shortest(axis: Axis) -> Axis:
+    """The same with no more history than the earlier windows need."""
+    steps = min(axis.steps, axis.incident_steps * (EARLIER_WINDOWS + 1))
+    shorter = replace(axis, start=axis.time(axis.steps - steps), steps=steps)
+    return replace(shorter, shortened=f"{_compared(shorter)}: more hit the bound of the query")
+
+
+def _compared(axis: Axis) -> str:
+    hours = (axis.steps - axis.incident_steps) * axis.step_seconds / 3600
+    return f"metrics were compared with the last {hours:.1f} h only"
+
+
+def _ask(sources: Sources, brief: Brief, axis: Axis) -> Answer:
+    window = Window(start=axis.start, end=brief.incident.end)
+    return sources.metrics.series(window, step_seconds=axis.step_seconds, services=brief.services)
 
 
 def family_of(unit: str, baseline: Floats) -> Family:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import numpy as np
@@ -10,7 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from middlewatch.records import Family
+from middlewatch.records import Family, Window
+from middlewatch.records.errors import BoundExceeded
+from middlewatch.telemetry.sources import Answer
 from middlewatch.tools.metric_series import MOST_CELLS, SeriesMatrix, choose_axis, family_of, load_series
 from tests.unit.tools.synthetic_telemetry import END, TIME, Metrics, Series, brief, sources
 
@@ -65,6 +68,26 @@ def test_more_series_than_fit_at_their_own_step_are_read_in_coarser_ones_and_kee
     axis = choose_axis(brief(hours=24), catalogue(1, 15, 24).take([0] * 20_000))
     assert axis.step_seconds == 60
     assert axis.steps >= 21 * axis.incident_steps
+
+
+def test_a_query_that_hits_its_bound_is_asked_again_with_less_history() -> None:
+    class Dear(Metrics):
+        def series(self, window: Window, *, step_seconds: int, services: Sequence[str] = (), metrics: Sequence[str] = ()) -> Answer:
+            if window.seconds > self.affordable_hours * 3600:
+                raise BoundExceeded
+            return super().series(window, step_seconds=step_seconds, services=services, metrics=metrics)
+
+        affordable_hours = 2.0
+
+    held = Dear([Series("cart", "m", np.ones(180))])
+    loaded = load_series(sources(held), brief())
+    assert isinstance(loaded, SeriesMatrix)
+    assert loaded.axis.steps == 21 * loaded.axis.incident_steps
+    assert loaded.axis.shortened == "metrics were compared with the last 1.7 h only: more hit the bound of the query"
+    assert not np.isnan(loaded.values).any()
+    held.affordable_hours = 1.0
+    with pytest.raises(BoundExceeded):
+        load_series(sources(held), brief())
 
 
 def test_values_land_on_their_steps_and_gaps_stay_gaps() -> None:
