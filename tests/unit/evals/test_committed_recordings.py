@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ def recording(request: pytest.FixtureRequest) -> Path:
     return path
 
 
+@cache
 def rows(recording: Path, table: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = pq.read_table(recording / f"{table}.parquet").to_pylist()
     return found
