@@ -29,8 +29,11 @@ _LEAST_ENTROPY = 3.3
 _LEAST_GENERIC_CHARACTERS = 10
 """gitleaks' lower bound for a generic key."""
 
-_IDENTIFIERS = frozenset({"tenant", "investigation", "id", "trace_id", "span_id", "source_id", "hypothesis", "format"})
-"""Fields that are never free text; `evidence` of a hypothesis or vote holds ids too, which no rule matches."""
+_NAMES = frozenset(
+    {"tenant", "investigation", "id", "trace_id", "span_id", "source_id", "hypothesis", "format"}
+    | {"service", "instance", "peer", "caller", "callee", "edges", "metric", "services"}
+)
+"""Fields that are never free text but ids, or names that link one record to another and must stay equal in all of them."""
 
 _PLACEHOLDER = re.compile(
     r"""<[^>]*>?|\$?\{+[^}]*\}*|\$\(?\w+\)?|%\(?\w*\)?[sdr]?|\*+|\.+|[xX]+|-+|\[redacted:.*
@@ -158,7 +161,7 @@ RULES: tuple[Rule, ...] = (
         ("secret", "token", "key", "credential", "signature", "cookie", "session"),
         _looks_random,
     ),
-    _token("email", r"(?<![\w.%+-])[\w.%+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}\b", "@"),
+    _token("email", r"(?<![\w.%+-])[\w.%+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}(?![\w-]|\.\w)", "@"),
     Rule("iban", re.compile(r"(?<![\w-])[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?![\w-])"), (), _is_iban),
     Rule(
         "card",
@@ -200,7 +203,7 @@ def redact_record(record: R) -> R:
     changed: dict[str, Any] = {}
     for name, field in type(record).model_fields.items():
         before = getattr(record, name)
-        after = before if name in _IDENTIFIERS else _redacted(before)
+        after = before if name in _NAMES else _redacted(before)
         if after is not before:
             changed[name] = _cut(after, field.metadata)
     return record.model_copy(update=changed) if changed else record
@@ -220,11 +223,11 @@ def _redacted(value: Any) -> Any:  # noqa: ANN401  # fields hold records, texts,
 
 
 def _redacted_all(values: tuple[Any, ...] | list[Any] | dict[str, Any]) -> Any:  # noqa: ANN401  # the same kind as it was given
-    before = list(values.values()) if isinstance(values, dict) else list(values)
-    after = [_redacted(value) for value in before]
-    if all(new is old for new, old in zip(after, before, strict=True)):
-        return values
-    return dict(zip(values, after, strict=True)) if isinstance(values, dict) else type(values)(after)
+    if isinstance(values, dict):
+        changed = {name: value if name in _NAMES else _redacted(value) for name, value in values.items()}
+        return changed if any(changed[name] is not value for name, value in values.items()) else values
+    after = [_redacted(value) for value in values]
+    return type(values)(after) if any(new is not old for new, old in zip(after, values, strict=True)) else values
 
 
 def _cut(value: Any, metadata: list[Any]) -> Any:  # noqa: ANN401  # only texts are cut

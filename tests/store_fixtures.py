@@ -95,7 +95,8 @@ def keys(redis: Redis, pattern: str = "*") -> list[str]:
 def set_times(redis: Redis, pattern: str, time_ms: int) -> None:
     """Give every member of the sorted sets of this name another time."""
     for key in keys(redis, pattern):
-        redis.zadd(key, {str(member): time_ms for member in redis.zrange(key, 0, -1)}, xx=True)
+        for member in redis.zrange(key, 0, -1):
+            redis.zadd(key, {str(member): time_ms}, xx=True)  # a worker may have taken it by now
 
 
 class MemoryArchive:
