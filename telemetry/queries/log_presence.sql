@@ -10,8 +10,8 @@ WITH
 family AS
 (
     SELECT
-        sipHash64(TraceId, SpanId) AS id,
-        if(ParentSpanId = '', 0, sipHash64(TraceId, ParentSpanId)) AS parent,
+        cityHash64(TraceId, SpanId) AS id,
+        if(ParentSpanId = '', 0, cityHash64(TraceId, ParentSpanId)) AS parent,
         toString(SpanName) AS operation,
         toUnixTimestamp64Nano(Timestamp) AS began
     FROM otel_traces
@@ -53,7 +53,7 @@ FROM
             (
                 SELECT
                     toString(ServiceName) AS service,
-                    sipHash64(TraceId, SpanId) AS id,
+                    cityHash64(TraceId, SpanId) AS id,
                     toUnixTimestamp64Nano(Timestamp) AS at,
                     replaceRegexpAll(substringUTF8(Body, 1, 1000), double_quoted, '<*>') AS half_unquoted,
                     replaceRegexpAll(half_unquoted, single_quoted, ' <*>') AS unquoted,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -21,15 +22,17 @@ from tests.telemetry_data import moment
 _ROOT = Path(__file__).parents[3]
 
 
-def start(code: str, *arguments: object) -> subprocess.Popen[str]:
+def start(code: str, *arguments: object, timezone: str = "UTC") -> subprocess.Popen[str]:
     """Start a process that runs `code` with the arguments in `sys.argv[1:]`; its output can be read line by line."""
+    environment = {**os.environ, "TZ": timezone}
     command = [sys.executable, "-c", _PRELUDE + textwrap.dedent(code), *map(str, arguments)]
-    return subprocess.Popen(command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, cwd=_ROOT, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
 
 
-def output(code: str, *arguments: object) -> str:
+def output(code: str, *arguments: object, timezone: str = "UTC") -> str:
     """Run `code` to its end and give back what it printed; it must not write to the error stream."""
-    with start(code, *arguments) as process:
+    with start(code, *arguments, timezone=timezone) as process:
         printed, complaints = process.communicate(timeout=60)
     assert complaints == ""
     assert process.returncode == 0

@@ -29,7 +29,7 @@ def as_the_exporter_has_it(text: str) -> str:
     return re.sub(r"\n    (Tenant|Recording) [^\n]*", "", text).replace("Tenant, Recording, ", "")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def collector(clickhouse: ClickHouse) -> Iterator[Collector]:
     """A database with the exporter's tables, and some telemetry in them."""
     assert clickhouse.directory is not None
@@ -55,7 +55,7 @@ def collector(clickhouse: ClickHouse) -> Iterator[Collector]:
     client.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def database(clickhouse: ClickHouse, collector: Collector) -> Iterator[ClickHouse]:
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -71,7 +71,6 @@ def test_the_collectors_telemetry_is_the_tenants(database: ClickHouse) -> None:
     assert (line["body"], line["instance"], line["region"]) == ("from the collector", "shop-1", "eu")
     assert sources.traces.spans(_HOUR).table["operation"].to_pylist() == ["GET /"]
     assert sources.metrics.series(_HOUR, step_seconds=60).table["average"].to_pylist() == [[1.5]]
-    assert all(answer.bound == "" for answer in every_answer(sources).values())
 
 
 def test_it_is_nobody_elses(database: ClickHouse) -> None:

@@ -156,12 +156,17 @@ def test_a_second_directory_in_one_process_is_refused(clickhouse: ClickHouse, tm
         ClickHouse.embedded(tmp_path)
 
 
-def test_a_store_without_tables_says_so(tmp_path: Path) -> None:
+def test_the_machines_time_zone_does_not_matter(tmp_path: Path) -> None:
+    folder = write_recording(tmp_path / "shop", logs=[{"time": 1}], metrics=[{"time": 1}], traces=[{"start_time": 1}])
     code = """
 with ClickHouse.embedded(Path(sys.argv[1])) as database:
-    try:
-        imported_recordings(database, "t")
-    except MiddlewatchError as error:
-        print(type(error).__name__, error.remedy)
+    database.migrate()
+    imported = import_recording(database, "t", Path(sys.argv[2]))
+    sources = database.sources(Scope(tenant="t", recording=imported.name), moment(3600))
+    window = Window(start=moment(1), end=moment(2))
+    print(sources.logs.lines(window).table["time"].to_pylist() == [moment(1)])
+    print(sources.metrics.series(window, step_seconds=60).table["times"].to_pylist() == [[moment(1)]])
+    print(sources.traces.spans(window).table["start"].to_pylist() == [moment(1)])
+    print(sources.traces.freshness(window).watermark == moment(1))
 """
-    assert output(code, tmp_path / "data") == "Misconfigured Run the migrations first."
+    assert output(code, tmp_path / "data", folder, timezone="America/New_York").split() == ["True"] * 4

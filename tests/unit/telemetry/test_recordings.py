@@ -255,3 +255,10 @@ def test_two_imports_at_once_do_not_double_the_rows(
         with pytest.raises(SourceUnavailable, match="otel_logs has 2 rows of this recording and should have 1"):
             import_recording(clickhouse, tenant, folder)
     assert import_recording(clickhouse, tenant, folder).rows == {"otel_logs": 1}
+
+
+def test_a_recording_of_many_days_fits(clickhouse: ClickHouse, tenant: str, tmp_path: Path) -> None:
+    metrics = [{"time": day * 86_400} for day in range(120)]
+    assert import_recording(clickhouse, tenant, write_recording(tmp_path / "shop", metrics=metrics)).rows == {
+        "otel_metrics_gauge": 120
+    }
