@@ -85,8 +85,12 @@ class FileArchive:
         return tuple(sorted(_identifier(path) for path in (self._folder / checked_tenant(tenant)).glob("*.json.gz")))
 
     def _path(self, tenant: str, identifier: str) -> Path:
-        # A colon is a path separator on some systems, and '%' cannot occur in an identifier.
-        return self._folder / checked_tenant(tenant) / f"{checked_identifier(identifier).replace(':', '%3A')}.json.gz"
+        return self._folder / checked_tenant(tenant) / file_name(identifier)
+
+
+def file_name(identifier: str) -> str:
+    """The name of an investigation's file. A colon parts paths on some systems, and '%' cannot occur in an identifier."""
+    return f"{checked_identifier(identifier).replace(':', '%3A')}.json.gz"
 
 
 def _identifier(path: Path) -> str:

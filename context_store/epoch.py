@@ -49,13 +49,17 @@ class Epoch:
             ) from None
 
     @classmethod
-    def raised(cls, path: Path) -> Epoch:
-        """Raise the epoch in the operator's file by one and return it; durable when this returns.
+    def raised(cls, path: Path, *, above: int = 0) -> Epoch:
+        """Raise the epoch in the operator's file and return it; durable when this returns.
+
+        Args:
+            path: the operator's file.
+            above: an epoch that is known to have been used; the new one is higher than it, and than the file's.
 
         Raises:
             Misconfigured: as `read`.
         """
-        return _write(path, cls(cls.read(path).number + 1))
+        return _write(path, cls(max(cls.read(path).number, above) + 1))
 
 
 def _write(path: Path, epoch: Epoch) -> Epoch:

@@ -2,7 +2,8 @@
 
 The signature is the contract: its first parameter names the keys, in the order of their class, the others are the arguments.
 The Lua text refers to both by name. In front of every script stands ``epoch.lua``, which refuses a process at an older epoch;
-in front of those over an investigation also ``investigation.lua``, the words that they share.
+in front of those over an investigation also ``investigation.lua``, the words that they share; ``content.lua`` is the same for
+backup and restore.
 
 A script answers a list whose first item says how it went: ``OK`` or a refusal. Refusals that mean the same everywhere are
 turned into errors here.
@@ -54,7 +55,11 @@ class Script(Generic[P]):
         for n, argument in enumerate(self._arguments, start=2):
             kind = getattr(types[argument], "__origin__", types[argument])
             lines.append(f"local {argument} = {_FROM_ARGUMENT[kind].format(n)}")
-        shared = ("epoch", "investigation") if types["keys"] is InvestigationKeys else ("epoch",)
+        shared = ["epoch"]
+        if self.name.startswith(("export", "import")):
+            shared.append("content")
+        if types["keys"] is InvestigationKeys:
+            shared.append("investigation")
         self.text = "\n".join([*lines, *(_lua(name) for name in (*shared, self.name))])
 
     def __call__(self, server: Server, *args: P.args, **kwargs: P.kwargs) -> Reply:

@@ -83,6 +83,11 @@ class ContextStore:
         self._claims = Claims(self._server, self._directory, self._queues, lease_seconds=lease_seconds, max_attempts=max_attempts)
 
     @property
+    def server(self) -> Server:
+        """The Redis and the epoch; for backup and restore."""
+        return self._server
+
+    @property
     def lease_seconds(self) -> float:
         """How long a claim lasts unless it is renewed."""
         return self._lease_seconds

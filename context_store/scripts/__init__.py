@@ -6,10 +6,14 @@ pairs of an id and a JSON text; `call` names one call by one client, so that its
 
 from __future__ import annotations
 
+from typing import Any
+
 from middlewatch.context_store.keys import IndexKeys, InvestigationKeys, QueueKeys, TenantKeys
 from middlewatch.context_store.script import Script
 
 Pairs = list[tuple[str, str]]
+Contents = list[list[Any]]
+"""Keys of any kind, as ``content.lua`` has them."""
 
 
 @Script
@@ -155,6 +159,26 @@ def outbox(keys: InvestigationKeys, *, limit: int) -> None:
 @Script
 def dead(keys: InvestigationKeys) -> None:
     """``OK, [task status...]``."""
+
+
+@Script
+def export_investigation(keys: InvestigationKeys) -> None:
+    """``OK, contents``: a pair of kind and items for each key, in the order of their class."""
+
+
+@Script
+def import_investigation(keys: InvestigationKeys, *, contents: Contents) -> None:
+    """``OK``."""
+
+
+@Script
+def export_directory(keys: TenantKeys) -> None:
+    """``OK, contents``: a pair of kind and items for each key but `meta`, in the order of their class."""
+
+
+@Script
+def import_directory(keys: TenantKeys, *, contents: Contents) -> None:
+    """``OK``."""
 
 
 @Script
