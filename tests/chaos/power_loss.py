@@ -39,6 +39,9 @@ WRITERS = 8
 TASKS = 4000
 """More than are finished in one round."""
 
+UNAVAILABLE = 69
+"""sysexits.h"""
+
 INVESTIGATION = make_investigation()
 _CALL = re.compile(r"^(\d+)\s+(write|fdatasync|fsync)\(\d+<([^>]*)>(?:.*=\s+(-?\d+)|.*<unfinished)")
 _RESUMED = re.compile(r"^(\d+)\s+<\.\.\. (write|fdatasync|fsync) resumed>.*=\s+(-?\d+)")
@@ -147,6 +150,13 @@ def cut(trace: Path, sizes: dict[Path, int]) -> None:
         os.truncate(file, size)
 
 
+def can_trace() -> bool:
+    """Whether strace is here and the system lets it work."""
+    if shutil.which("strace") is None:
+        return False
+    return subprocess.run(["strace", "-o", os.devnull, "/bin/true"], check=False, capture_output=True).returncode == 0
+
+
 def lost(folder: Path, acknowledged: list[str]) -> int:
     """Start Redis again on what is left, and compare."""
     with RedisServer(folder) as server:
@@ -164,9 +174,9 @@ def main() -> int:
     parser.add_argument("--everysec", action="store_true", help="let Redis sync once a second")
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
-    if shutil.which("strace") is None:
-        sys.stderr.write("strace is needed; on Debian: apt-get install strace\n")
-        return 69
+    if not can_trace():
+        sys.stderr.write("strace is needed, and must be allowed to trace; on Debian: apt-get install strace\n")
+        return UNAVAILABLE
     chance = random.Random(asked.seed)
     began = time.monotonic()
     totals = {"acknowledged": 0, "lost": 0, "rounds_with_loss": 0}
