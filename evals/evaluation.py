@@ -10,7 +10,8 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
-from middlewatch.app import incident_alert, open_app
+from middlewatch.alerts import incident_alert
+from middlewatch.app import open_app
 from middlewatch.records import AgentName, Outcome, Prediction
 from middlewatch.records.errors import BadInput, MiddlewatchError
 from middlewatch.settings import Settings

@@ -6,9 +6,14 @@ import itertools
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from middlewatch.telemetry.clickhouse import ClickHouse
 from middlewatch.telemetry.limits import Limits
+
+# No timed tests: a first call may take long on a busy machine.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 _tenants = itertools.count(1)
 

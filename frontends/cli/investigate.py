@@ -6,15 +6,19 @@ import sys
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from middlewatch.app import App, incident_alert, service_alert
+from middlewatch.alerts import incident_alert, service_alert
 from middlewatch.frontends.cli.output import UtcTime, application, details_option, json_option, print_report
 from middlewatch.frontends.cli.progress import Progress
 from middlewatch.records import Alert, ImportedRecording, Incident, Investigation
 from middlewatch.records.errors import MiddlewatchError, UnknownIncident
 from middlewatch.settings import ascii_only, no_color
+
+if TYPE_CHECKING:
+    from middlewatch.app import App
 
 
 @click.command()

@@ -7,11 +7,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import click
 from pydantic import BaseModel
 
-from middlewatch.app import App, open_app
 from middlewatch.frontends.cli.report import render_report
 from middlewatch.records import Report
 from middlewatch.settings import Settings, ascii_only, no_color
@@ -19,6 +19,9 @@ from middlewatch.settings import Settings, ascii_only, no_color
 details_option = click.option(
     "--details", is_flag=True, help="Everything: the reasons of every vote and the whole chain of evidence."
 )
+if TYPE_CHECKING:
+    from middlewatch.app import App
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 NARROWEST, WIDEST = 40, 120
 """Columns: below, words are broken; above, lines are too long to read."""
@@ -27,6 +30,8 @@ NARROWEST, WIDEST = 40, 120
 @contextmanager
 def application() -> Iterator[App]:
     """The application, by the settings of the environment."""
+    from middlewatch.app import open_app  # noqa: PLC0415  takes a second to import, and no --help needs it
+
     with open_app(Settings.load()) as app:
         yield app
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 from uuid import uuid4
@@ -26,7 +26,8 @@ from middlewatch.agents.metrics import METRICS
 from middlewatch.agents.phases import phase_task
 from middlewatch.agents.specialist import Specialists
 from middlewatch.agents.traces import TRACES
-from middlewatch.context_store.archive import Archive, FileArchive
+from middlewatch.context_store.archive import FileArchive
+from middlewatch.context_store.backup import backup, restore
 from middlewatch.context_store.epoch import Epoch
 from middlewatch.context_store.redis_server import RedisServer, connect
 from middlewatch.context_store.store import ContextStore
@@ -39,20 +40,17 @@ from middlewatch.records import (
     Completion,
     Event,
     ImportedRecording,
-    Incident,
     Investigation,
     InvestigationState,
     Report,
     Scope,
     Snapshot,
-    Symptom,
     TaskKind,
-    Window,
     digest_of,
 )
-from middlewatch.records.errors import BadInput, Unavailable, UnknownInvestigation
+from middlewatch.records.errors import Unavailable, UnknownInvestigation
 from middlewatch.settings import Settings
-from middlewatch.telemetry.clickhouse import ClickHouse
+from middlewatch.telemetry.clickhouse import ClickHouse, Collector
 from middlewatch.telemetry.limits import Limits
 from middlewatch.telemetry.recordings import import_recording, imported_recordings
 from middlewatch.telemetry.shim import Shim
@@ -64,12 +62,6 @@ LOG = logging.getLogger(__name__)
 AGENTS: Agents = {agent.name: agent for agent in (METRICS, LOGS, TRACES, DEPLOYS)}
 ATTACH_SECONDS = 15.0
 """How long an owner that is just starting may take until its sockets answer."""
-EARLIER_INCIDENT_LEAD_SECONDS = 150.0
-"""How far before its detection an earlier incident is taken to have begun: two minutes of breach before an alarm, and a scrape."""
-AFTER_NOTICE_SECONDS = 300.0
-"""How much after the notice is looked at: enough to see where it spreads."""
-SHORTEST_WINDOW_SECONDS = 60.0
-"""A window of less than this holds no scrape of a metric that is collected once a minute."""
 ARCHIVE_SECONDS = 600.0
 MIB = 1024 * 1024
 POLL_SECONDS = 1.0
@@ -79,12 +71,15 @@ POLL_SECONDS = 1.0
 class App:
     """Everything that the front ends and evaluations can do."""
 
-    def __init__(self, settings: Settings, telemetry: ClickHouse, store: ContextStore, archive: Archive, *, owner: bool) -> None:
+    def __init__(
+        self, settings: Settings, telemetry: ClickHouse, store: ContextStore, archive_folder: Path, *, owner: bool
+    ) -> None:
         """Prefer `open_app`."""
         self.settings = settings
         self.telemetry = telemetry
         self.store = store
-        self.archive = archive
+        self.archive_folder = archive_folder
+        self.archive = FileArchive(archive_folder)
         self.owner = owner
 
     # Recordings
@@ -209,46 +204,6 @@ class App:
                 LOG.warning("closed investigations stay in the store for now: %s", error)
 
 
-def incident_alert(tenant: str, recording: str, incident: Incident, others: Sequence[Incident]) -> Alert:
-    """The alert of a recorded incident. Incidents that ended before it was detected are known by then, their causes are not."""
-    earlier = (o for o in others if o.id != incident.id and o.window_end <= incident.detected_at)
-    return Alert(
-        tenant=tenant,
-        source="recording",
-        source_id=f"{recording}/{incident.id}",
-        title=incident.title,
-        detected_at=incident.detected_at,
-        window_end=incident.window_end,
-        symptom=incident.symptom,
-        earlier_incidents=tuple(
-            Window(start=o.detected_at - timedelta(seconds=EARLIER_INCIDENT_LEAD_SECONDS), end=o.window_end) for o in earlier
-        ),
-    )
-
-
-def service_alert(tenant: str, service: str, metric: str | None, noticed_at: datetime, now: datetime) -> Alert:
-    """The alert of a person who noticed that a service is degraded.
-
-    Raises:
-        BadInput: the time lies in the future.
-    """
-    if noticed_at > now:
-        raise BadInput(
-            f"{noticed_at:%Y-%m-%d %H:%M:%S} UTC lies in the future.", remedy="Give the time when it was noticed, in UTC."
-        )
-    end = min(now, noticed_at + timedelta(seconds=AFTER_NOTICE_SECONDS))
-    detected = min(noticed_at, end - timedelta(seconds=SHORTEST_WINDOW_SECONDS))
-    return Alert(
-        tenant=tenant,
-        source="command line",
-        source_id=service,
-        title=f"{service} is degraded",
-        detected_at=detected,
-        window_end=end,
-        symptom=Symptom(service=service, metric=metric),
-    )
-
-
 @contextmanager
 def open_app(settings: Settings) -> Iterator[App]:
     """Build the back ends that the settings ask for and close them afterwards.
@@ -278,8 +233,7 @@ def open_app(settings: Settings) -> Iterator[App]:
             max_attempts=settings.max_attempts,
             memory_limit_bytes=settings.redis_memory_mib * MIB,
         )
-        archive = FileArchive(settings.data_dir / "archive")
-        yield App(settings, telemetry, store, archive, owner=owner)
+        yield App(settings, telemetry, store, archive_folder=settings.data_dir / "archive", owner=owner)
 
 
 @contextmanager
@@ -298,7 +252,8 @@ def _open_redis(settings: Settings, directory: DataDirectory | None) -> Iterator
 @contextmanager
 def _open_telemetry(settings: Settings, directory: DataDirectory | None, limits: Limits) -> Iterator[ClickHouse]:
     if settings.clickhouse_url is not None:
-        with ClickHouse.connect(str(settings.clickhouse_url), limits) as telemetry:
+        collector = Collector(database=settings.collector_database, tenant=settings.tenant) if settings.collector_database else None
+        with ClickHouse.connect(str(settings.clickhouse_url), limits, collector=collector) as telemetry:
             telemetry.migrate()
             yield telemetry
     elif directory is not None and directory.owned:

@@ -32,7 +32,7 @@ class Settings(BaseSettings):
     )
     collector_database: str | None = Field(
         default=None,
-        pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$",
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$",
         description="read live telemetry from the OpenTelemetry Collector's own tables in this database of the ClickHouse server",
     )
     epoch_file: Path | None = Field(
@@ -50,7 +50,7 @@ class Settings(BaseSettings):
         default=512, ge=16, description="above this the store takes no new investigations; running ones go on"
     )
 
-    query_seconds: int = Field(default=30, ge=1, description="a telemetry query that takes longer is stopped")
+    query_seconds: int = Field(default=60, ge=1, description="a telemetry query that takes longer is stopped")
     query_rows: int = Field(default=500_000, ge=1000, description="rows that one telemetry query may return")
     query_memory_mib: int = Field(default=4096, ge=64, description="memory that one telemetry query may take at the source")
     query_concurrency: int = Field(default=4, ge=1, description="telemetry queries under way at once from this process")

@@ -1,0 +1,56 @@
+"""Alerts, from whatever somebody or something noticed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from middlewatch.records import Alert, Incident, Symptom, Window
+from middlewatch.records.errors import BadInput
+
+EARLIER_INCIDENT_LEAD_SECONDS = 150.0
+"""How far before its detection an earlier incident is taken to have begun: two minutes of breach before an alarm, and a scrape."""
+AFTER_NOTICE_SECONDS = 300.0
+"""How much after the notice is looked at: enough to see where it spreads."""
+SHORTEST_WINDOW_SECONDS = 60.0
+"""A window of less than this holds no scrape of a metric that is collected once a minute."""
+
+
+def incident_alert(tenant: str, recording: str, incident: Incident, others: Sequence[Incident]) -> Alert:
+    """The alert of a recorded incident. Incidents that ended before it was detected are known by then, their causes are not."""
+    earlier = (o for o in others if o.id != incident.id and o.window_end <= incident.detected_at)
+    return Alert(
+        tenant=tenant,
+        source="recording",
+        source_id=f"{recording}/{incident.id}",
+        title=incident.title,
+        detected_at=incident.detected_at,
+        window_end=incident.window_end,
+        symptom=incident.symptom,
+        earlier_incidents=tuple(
+            Window(start=o.detected_at - timedelta(seconds=EARLIER_INCIDENT_LEAD_SECONDS), end=o.window_end) for o in earlier
+        ),
+    )
+
+
+def service_alert(tenant: str, service: str, metric: str | None, noticed_at: datetime, now: datetime) -> Alert:
+    """The alert of a person who noticed that a service is degraded.
+
+    Raises:
+        BadInput: the time lies in the future.
+    """
+    if noticed_at > now:
+        raise BadInput(
+            f"{noticed_at:%Y-%m-%d %H:%M:%S} UTC lies in the future.", remedy="Give the time when it was noticed, in UTC."
+        )
+    end = min(now, noticed_at + timedelta(seconds=AFTER_NOTICE_SECONDS))
+    detected = min(noticed_at, end - timedelta(seconds=SHORTEST_WINDOW_SECONDS))
+    return Alert(
+        tenant=tenant,
+        source="command line",
+        source_id=service,
+        title=f"{service} is degraded",
+        detected_at=detected,
+        window_end=end,
+        symptom=Symptom(service=service, metric=metric),
+    )

@@ -1,0 +1,60 @@
+"""Invariants: what is backed up comes back, the doctor names what is wrong, and every command explains itself."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from middlewatch.frontends.cli import COMMANDS
+from tests.acceptance.command import refused, report_of, run
+from tests.acceptance.incident import record_incident
+
+WORDS = [
+    *([name] for name in COMMANDS),
+    *(["investigations", name] for name in ("list", "show", "cancel")),
+    *(["recordings", name] for name in ("import", "list")),
+    *(["lab", name] for name in ("faults", "record")),
+]
+
+
+def test_a_backup_comes_back_elsewhere(tmp_path: Path) -> None:
+    recording = record_incident(tmp_path / "incident")
+    report = report_of(run(tmp_path / "data", "investigate", "--recording", recording, "--json"))
+    file = tmp_path / "backup.tar"
+    assert run(tmp_path / "data", "backup", file).returncode == 0
+
+    restored = run(tmp_path / "elsewhere", "restore", file)
+    assert restored.returncode == 0, restored.stderr
+    shown = run(tmp_path / "elsewhere", "investigations", "show", report["investigation"], "--json")
+    assert json.loads(shown.stdout) == report
+
+    refused(run(tmp_path / "elsewhere", "restore", file), 65)  # it is not empty any more
+    file.write_bytes(file.read_bytes()[:-1000])
+    refused(run(tmp_path / "third", "restore", file), 65)
+
+
+def test_the_doctor_finds_a_fresh_installation_well_and_says_what_is_next(tmp_path: Path) -> None:
+    result = run(tmp_path / "data", "doctor", "--json")
+    checks = {check["name"]: check for check in json.loads(result.stdout)}
+    assert result.returncode == 0
+    assert checks["back ends"]["health"] == "ok"
+    assert "MIDDLEWATCH_CLICKHOUSE_URL" in checks["live telemetry"]["remedy"]
+
+
+def test_the_doctor_names_what_is_broken(tmp_path: Path) -> None:
+    result = run(
+        tmp_path / "data", "doctor", MIDDLEWATCH_REDIS_URL="redis://127.0.0.1:1/0", MIDDLEWATCH_EPOCH_FILE=str(tmp_path / "epoch")
+    )
+    assert result.returncode == 1
+    assert "BROKEN back ends" in result.stdout
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("words", WORDS, ids=" ".join)
+def test_every_command_explains_itself_with_an_example(tmp_path: Path, words: list[str]) -> None:
+    result = run(tmp_path / "data", *words, "--help")
+    assert result.returncode == 0
+    assert f"middlewatch {words[0]}" in result.stdout
+    assert "Example" in result.stdout
