@@ -15,6 +15,7 @@ from middlewatch.context_store.keys import InvestigationKeys, checked_identifier
 from middlewatch.context_store.queues import Queues
 from middlewatch.context_store.redaction import redact, redact_completion, redact_evidence
 from middlewatch.context_store.script import Server
+from middlewatch.context_store.stored import record_from, text_of
 from middlewatch.records import (
     Claim,
     Completion,
@@ -65,7 +66,7 @@ class Claims:
             match reply:
                 case ["OK", task, attempt, epoch, counter]:
                     return Claim(
-                        task=Task.model_validate_json(task),
+                        task=record_from(Task, task),
                         owner=worker,
                         token=FencingToken(epoch=epoch, counter=counter),
                         attempt=attempt,
@@ -75,6 +76,8 @@ class Claims:
                     self._queues.feed(hint.tenant, hint.investigation, [hint.task, at])
                 case ["SPENT"]:
                     return None
+                case ["GONE"] if request_id is not None:
+                    return None  # archived, and with it whatever this request may have been granted there
         return None
 
     def renew(self, claim: Claim) -> None:
@@ -99,7 +102,7 @@ class Claims:
             owner=claim.owner,
             token_epoch=claim.token.epoch,
             token_counter=claim.token.counter,
-            written=[(f"evidence|{item.id}", item.model_dump_json()) for item in map(redact_evidence, evidence)],
+            written=[(f"evidence|{item.id}", text_of(item)) for item in map(redact_evidence, evidence)],
         )
         return int(reply[1])
 
@@ -119,9 +122,9 @@ class Claims:
             call=uuid4().hex,
             result=safe.model_dump_json(include={"result"}),
             written=_written(safe),
-            next_tasks=[(task.id, task.model_dump_json()) for task in fan_out.tasks],
-            next_then=[(fan_out.then.id, fan_out.then.model_dump_json())] if fan_out.then else [],
-            report=safe.report.model_dump_json() if safe.report else "",
+            next_tasks=[(task.id, text_of(task)) for task in fan_out.tasks],
+            next_then=[(fan_out.then.id, text_of(fan_out.then))] if fan_out.then else [],
+            report=text_of(safe.report) if safe.report else "",
         )
         if reply[0] == "REPLAY":
             return False
@@ -189,12 +192,12 @@ def status(fields: list[str | None]) -> TaskStatus:
     """A task's status from what the scripts answer of it."""
     task, state, attempts, owner, error, result, finished_at = fields
     return TaskStatus(
-        task=Task.model_validate_json(task or ""),
+        task=record_from(Task, task),
         state=TaskState(state or ""),
         attempts=int(attempts or 0),
         owner=owner or "",
         error=error or "",
-        result=None if result is None else Completion.model_validate_json(result).result,
+        result=None if result is None else record_from(Completion, result).result,
         finished_at=moment(finished_at),
     )
 
@@ -208,7 +211,7 @@ def _written(completion: Completion) -> list[tuple[str, str]]:
     written: list[tuple[str, Record]] = [(f"evidence|{item.id}", item) for item in completion.evidence]
     written += [(f"hypothesis|{item.id}", item) for item in completion.hypotheses]
     written += [(f"vote|{item.round}|{item.hypothesis}|{item.agent}", item) for item in completion.votes]
-    return [(name, record.model_dump_json()) for name, record in written]
+    return [(name, text_of(record)) for name, record in written]
 
 
 def _check(claim: Claim, completion: Completion) -> None:

@@ -44,7 +44,7 @@ PROBLEM_FILE = "problem"
 
 _FIRST_PAUSE_SECONDS = 0.02
 _LONGEST_PAUSE_SECONDS = 0.5
-_CODES = re.compile(r"(?:^|-)(OOM|MISCONF|READONLY)\b")
+_CODES = re.compile(r"(?:^|-)(OOM|MISCONF|READONLY|BUSY)\b")
 _PASSING = (
     RedisConnectionError,
     RedisTimeoutError,
@@ -113,7 +113,7 @@ def patiently(redis: Redis, operation: Callable[[], T], *, patience_seconds: flo
 
 def _passes(error: RedisError) -> bool:
     # AuthenticationError is a ConnectionError in redis-py, and waiting does not mend it.
-    return (isinstance(error, _PASSING) and not isinstance(error, AuthenticationError)) or _code(error) == "READONLY"
+    return (isinstance(error, _PASSING) and not isinstance(error, AuthenticationError)) or _code(error) in {"READONLY", "BUSY"}
 
 
 def _code(error: RedisError) -> str:
@@ -138,7 +138,8 @@ def _explained(redis: Redis, error: RedisError) -> StoreUnavailable | StoreFull:
 
 
 def _remedy(redis: Redis) -> str:
-    path = redis.connection_pool.connection_kwargs.get("path")
+    pool = getattr(redis, "connection_pool", None)  # a cluster client has none
+    path = pool.connection_kwargs.get("path") if pool else None
     if path is None:
         return "Check that Redis runs and that its URL is right."
     try:

@@ -18,6 +18,7 @@ from middlewatch.context_store import scripts
 from middlewatch.context_store.keys import IndexKeys, investigation_keys, tenant_keys
 from middlewatch.context_store.queues import Queues
 from middlewatch.context_store.script import Server
+from middlewatch.context_store.stored import record_from, text_of
 from middlewatch.records import Investigation, InvestigationState, Task
 from middlewatch.records.errors import BadInput, StoreUnavailable, UnknownInvestigation
 
@@ -48,12 +49,12 @@ class Opening:
     first: Task
 
     def dump(self) -> str:
-        return json.dumps([self.investigation.model_dump_json(), self.first.model_dump_json()])
+        return json.dumps([text_of(self.investigation), text_of(self.first)])
 
     @classmethod
     def parse(cls, text: str) -> Opening:
         investigation, first = json.loads(text)
-        return cls(Investigation.model_validate_json(investigation), Task.model_validate_json(first))
+        return cls(record_from(Investigation, investigation), record_from(Task, first))
 
 
 class Directory:
@@ -116,9 +117,9 @@ class Directory:
         reply = scripts.create(
             self._server,
             investigation_keys(tenant, investigation.id),
-            investigation=investigation.model_dump_json(),
+            investigation=text_of(investigation),
             alert=alert,
-            first=[(first.id, first.model_dump_json())],
+            first=[(first.id, text_of(first))],
             call=uuid4().hex,
         )
         scripts.opened(self._server, tenant_keys(tenant), investigation=investigation.id)
@@ -159,7 +160,7 @@ class Directory:
     def each_open(self) -> Iterator[tuple[str, str]]:
         """(tenant, investigation) of everything that may be open, whoever's it is."""
         for tenant in self.tenants():
-            for identifier in self.listing(tenant).open:
+            for identifier in self.listing(tenant, limit=1).open:
                 yield tenant, identifier
 
     def close(self, tenant: str, identifier: str) -> None:
@@ -188,7 +189,7 @@ class Directory:
 def as_it_stands(head: list[str | None]) -> Investigation:
     """An investigation from what the scripts answer of it."""
     text, state, opened_at, closed_at, _ = head
-    return Investigation.model_validate_json(text or "").model_copy(
+    return record_from(Investigation, text).model_copy(
         update={
             "state": InvestigationState(state or ""),
             "opened_at": moment(opened_at),

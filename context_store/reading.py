@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from middlewatch.context_store.claims import status
 from middlewatch.context_store.directory import as_it_stands
 from middlewatch.context_store.script import Reply
+from middlewatch.context_store.stored import record_from
 from middlewatch.records import Event, Evidence, Hypothesis, Report, Snapshot, Vote
 
 
@@ -17,15 +18,15 @@ def snapshot_of(reply: Reply) -> Snapshot:
     records: dict[str, list[str]] = {"evidence": [], "hypothesis": [], "vote": []}
     for name, text in zip(written[::2], written[1::2], strict=True):
         records[name.partition("|")[0]].append(text)
-    evidence = map(Evidence.model_validate_json, records["evidence"])
-    votes = map(Vote.model_validate_json, records["vote"])
+    evidence = (record_from(Evidence, text) for text in records["evidence"])
+    votes = (record_from(Vote, text) for text in records["vote"])
     return Snapshot(
         investigation=as_it_stands(head),
         tasks=tuple(map(status, statuses)),
         evidence=tuple(sorted(evidence, key=lambda item: (item.round, item.agent, item.id))),
-        hypotheses=tuple(map(Hypothesis.model_validate_json, records["hypothesis"])),
+        hypotheses=tuple(record_from(Hypothesis, text) for text in records["hypothesis"]),
         votes=tuple(sorted(votes, key=lambda item: (item.round, item.hypothesis, item.agent))),
-        report=None if report is None else Report.model_validate_json(report),
+        report=None if report is None else record_from(Report, report),
     )
 
 

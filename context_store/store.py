@@ -32,7 +32,7 @@ from middlewatch.records import (
     TaskState,
     TaskStatus,
 )
-from middlewatch.records.errors import BadInput, Misconfigured, StoreFull, UnknownInvestigation
+from middlewatch.records.errors import BadInput, Misconfigured, StoreFull, StoreUnavailable, UnknownInvestigation
 
 EVENTS_AT_ONCE = 1000
 """More are there when this many come back; the reader asks again after the last one."""
@@ -258,7 +258,7 @@ class ContextStore:
         """
         restored = 0
         for tenant in self._directory.tenants():
-            listing = self._directory.listing(tenant)
+            listing = self._directory.listing(tenant, limit=1)
             for payload in listing.unfinished:
                 self._directory.finish_opening(Opening.parse(payload))
             for identifier in listing.open:
@@ -291,9 +291,10 @@ class ContextStore:
             How many were moved.
 
         Raises:
-            StoreUnavailable: also when the archive cannot be written; nothing leaves Redis then.
+            StoreUnavailable: also when one cannot be read or written; it stays in Redis then, and the others are moved.
         """
         moved = 0
+        failure: StoreUnavailable | None = None
         for tenant in self._directory.tenants():
             listing = self._directory.listing(tenant)
             unfinished = {Opening.parse(payload).investigation.id for payload in listing.unfinished}
@@ -303,6 +304,10 @@ class ContextStore:
                 except UnknownInvestigation:  # moved before, by a process that did not get to this line
                     if identifier not in unfinished:
                         self._directory.forget(tenant, identifier, alert="")
+                except StoreUnavailable as error:  # one that cannot be read must not keep all others here
+                    failure = failure or error
+        if failure is not None:
+            raise failure
         return moved
 
     def health(self) -> StoreHealth:

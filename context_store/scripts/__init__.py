@@ -98,7 +98,7 @@ def cancel(keys: InvestigationKeys) -> None:
 
 @Script
 def claim(keys: InvestigationKeys, *, task: str, worker: str, request: str, lease_ms: int) -> None:
-    """``OK, task, attempt, epoch, counter``; ``REFUSED``, ``EARLY, time`` or ``SPENT``."""
+    """``OK, task, attempt, epoch, counter``; ``REFUSED``, ``EARLY, time``, ``SPENT`` or ``GONE``."""
 
 
 @Script

@@ -5,7 +5,7 @@ local function grant()
 end
 
 if not known then
-  return {'REFUSED'}
+  return {redis.call('EXISTS', gone) == 1 and 'GONE' or 'REFUSED'}
 end
 local granted = redis.call('HGET', grants, request)
 if granted then

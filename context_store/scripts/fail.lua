@@ -3,8 +3,8 @@
 if not known then
   return {'STALE'}
 end
-local fence = token_epoch .. '.' .. token_counter
-if get(task, 'failed') == fence and get(task, 'owner') == owner then
+local holder = token_epoch .. '.' .. token_counter .. ' ' .. owner
+if get(task, 'failed') == holder then
   return {'OK', get(task, 'failed_to'), {}}
 end
 if not is_open() or not holds(task, owner, token_epoch, token_counter) then
@@ -21,6 +21,6 @@ else
   task_event('task.failed', task, {error = error, attempt = tonumber(get(task, 'attempts'))})
   state = retry(task, error, now + backoff_ms, max_attempts)
 end
-set(task, {failed = fence, failed_to = state})
+set(task, {failed = holder, failed_to = state})
 note_stalled()
 return {'OK', state, ready}

@@ -34,7 +34,7 @@ GUARDS = (
     ("finish", "if get(pair[1], 'task') then", "if false then"),
     ("finish", "#next_tasks == 0", "false"),
     ("finish", "'|left', -1) == 0", "'|left', -1) == 1"),
-    ("fail", "if get(task, 'failed') == fence", "if false"),
+    ("fail", "if get(task, 'failed') == holder", "if false"),
     ("fail", "< max_attempts", "< 1000"),
     ("fail", "now + backoff_ms", "now"),
     ("claim", "get(task, 'state') ~= 'ready'", "false"),

@@ -152,9 +152,8 @@ def cut(trace: Path, sizes: dict[Path, int]) -> None:
 
 def can_trace() -> bool:
     """Whether strace is here and the system lets it work."""
-    if shutil.which("strace") is None:
-        return False
-    return subprocess.run(["strace", "-o", os.devnull, "/bin/true"], check=False, capture_output=True).returncode == 0
+    strace = shutil.which("strace")
+    return strace is not None and subprocess.run([strace, "-o", os.devnull, "/bin/true"], check=False).returncode == 0
 
 
 def lost(folder: Path, acknowledged: list[str]) -> int:

@@ -12,9 +12,9 @@ from middlewatch.context_store import scripts
 from middlewatch.context_store.epoch import Epoch
 from middlewatch.context_store.store import ContextStore
 from middlewatch.records import AgentName, Claim, Completion, FencingToken, TaskState
-from middlewatch.records.errors import BadInput, LeaseLost
+from middlewatch.records.errors import BadInput, LeaseLost, StoreUnavailable
 from tests.store_data import make_evidence, make_hypothesis, make_investigation, make_report, make_task, make_vote
-from tests.store_fixtures import ask, end_pauses, expire, keys, set_times
+from tests.store_fixtures import MemoryArchive, ask, end_pauses, expire, keys, set_times
 
 OURS = make_investigation()
 
@@ -334,3 +334,33 @@ def test_a_store_that_cannot_work_is_refused(redis: Redis) -> None:
     for wrong in ({"lease_seconds": 0.0}, {"max_attempts": 0}, {"queue_shards": 0}):
         with pytest.raises(Exception, match="must be above 0"):
             ContextStore(redis, epoch=Epoch(), **wrong)
+
+
+def test_what_could_not_be_read_back_is_not_written(store: ContextStore, claim: Claim) -> None:
+    evidence = make_evidence()
+    endless = evidence.model_copy(update={"anomaly": evidence.anomaly.model_copy(update={"strength": float("inf")})})
+    with pytest.raises(BadInput, match="not be finite"):
+        store.append(claim, [endless])
+    with pytest.raises(BadInput, match="not be finite"):
+        store.finish(claim, Completion(evidence=(endless,)))
+    assert store.snapshot("acme", "inv-1").evidence == ()
+
+
+def test_what_another_version_wrote_has_a_clear_error(store: ContextStore, redis: Redis, claim: Claim) -> None:
+    store.append(claim, [make_evidence()])
+    records = "middlewatch:investigation:{acme:inv-1}:records"
+    for name in redis.hkeys(records):
+        redis.hset(records, str(name), '{"from": "the future"}')
+    with pytest.raises(StoreUnavailable, match="this version cannot read"):
+        store.snapshot("acme", "inv-1")
+    assert store.finish(claim, Completion())
+    store.cancel("acme", "inv-1")
+    readable = make_investigation(identifier="inv-2", source_id="alert-2")
+    store.open(readable, make_task("look", investigation=readable))
+    store.cancel("acme", "inv-2")
+    archive = MemoryArchive()
+    with pytest.raises(StoreUnavailable, match="this version cannot read"):
+        store.archive_closed(archive, older_than_seconds=0)
+    assert archive.list("acme") == ("inv-2",)
+    redis.delete(records)
+    redis.lrem("middlewatch:investigation:{acme:inv-1}:order", 0, f"evidence|{make_evidence().id}")
