@@ -1,5 +1,5 @@
--- FAIL: holder only -> ready after a pause, or dead. A task that is given back unharmed is ready at once and the attempt does
--- not count. Asked again by the same holder, the same answer.
+-- FAIL: holder only -> ready after a pause, or dead. A task that is given back unharmed is ready at once, in front, and the
+-- attempt does not count. Asked again by the same holder, the same answer.
 if not known then
   return {'STALE'}
 end
@@ -14,7 +14,7 @@ local state
 if given_back == 1 then
   redis.call('ZREM', leases, task)
   redis.call('HINCRBY', tasks, task .. '|attempts', -1)
-  make_ready(task, now)
+  make_ready(task, tonumber(get(task, 'since')))
   task_event('task.given_back', task, {})
   state = 'ready'
 else

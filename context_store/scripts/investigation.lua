@@ -50,7 +50,7 @@ end
 
 -- ENQUEUE: absent -> ready, attempts = 0.
 local function enqueue(task, json, group)
-  set(task, {task = json, attempts = 0, group = group})
+  set(task, {task = json, attempts = 0, group = group, since = now})
   redis.call('RPUSH', order, 'task|' .. task)
   redis.call('HINCRBY', meta, 'live', 1)
   make_ready(task, now)

@@ -19,7 +19,6 @@ UNAVAILABLE = 69
 
 FOLDER = Path(__file__).parent
 KILLS = ["--workers", "6", "--tasks", "150", "--worker-kills", "15", "--redis-kills", "2", "--stall", "0.15"]
-STALLS = ["--workers", "8", "--tasks", "100", "--worker-kills", "2", "--redis-kills", "0", "--stall", "0.4", "--without-fence"]
 
 
 def started(script: str, *arguments: str) -> subprocess.Popen[str]:
@@ -38,7 +37,7 @@ def counts(process: subprocess.Popen[str]) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def attacks() -> Iterator[dict[str, subprocess.Popen[str]]]:
     """They mostly wait, so they run side by side."""
-    running = {"kills": started("claims.py", *KILLS), "without fence": started("claims.py", *STALLS)}
+    running = {"kills": started("claims.py", *KILLS), "without fence": started("claims.py", *KILLS, "--without-fence")}
     running["power"] = started("power_loss.py", "--rounds", "2")
     running["power, synced once a second"] = started("power_loss.py", "--rounds", "2", "--everysec")
     yield running

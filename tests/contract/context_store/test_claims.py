@@ -364,3 +364,20 @@ def test_what_another_version_wrote_has_a_clear_error(store: ContextStore, redis
     assert archive.list("acme") == ("inv-2",)
     redis.delete(records)
     redis.lrem("middlewatch:investigation:{acme:inv-1}:order", 0, f"evidence|{make_evidence().id}")
+
+
+@pytest.mark.parametrize("how", ["reaped", "given back"])
+def test_a_task_that_was_taken_from_its_worker_comes_before_later_ones(
+    store: ContextStore, redis: Redis, claim: Claim, how: str
+) -> None:
+    single = ContextStore(redis, epoch=Epoch(), queue_shards=1)
+    later = make_investigation(identifier="inv-2", source_id="alert-2")
+    single.open(later, make_task("look", investigation=later))
+    if how == "reaped":
+        expire(redis, claim)
+        single.reap()
+    else:
+        single.give_back(claim)
+    again = single.claim("bob")
+    assert again is not None
+    assert again.task == claim.task
