@@ -1,7 +1,13 @@
-"""What an agent is: a name, an analysis of one signal, and a vote on every hypothesis that follows from it."""
+"""What an agent is: a name, an analysis of one signal, and a vote on every hypothesis that follows from it.
+
+Analyses score in nats of their own: 4 may be an ordinary moment for one and an alarm for another. What they have in common is
+their history. So an agent votes with its *surprise*: how rarely the same analysis scores so high at quiet moments of the same
+system. That makes the agents comparable without a chosen weight (docs/voting.md).
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +21,12 @@ At half, a service that the agent saw and found wholly unremarkable is opposed w
 sixth of it is where support ends. The share orders services the agent saw exactly as its scores do, so it can only matter
 between agents; without it dissent would be invisible."""
 
+HISTORY_WEIGHT = 20
+"""Pseudo-observations of an agent's `usual_top`, so that a short history does not decide alone."""
+
+HISTORY_TRIM = 0.67
+"""Share of the earlier tops that is used, lowest first: tolerates faults that nobody noticed in a third of the history."""
+
 NEGLIGIBLE_NATS = 0.01
 """Below this a vote is an abstention: it changes the odds by less than one per cent."""
 
@@ -25,14 +37,27 @@ class Agent:
 
     name: AgentName
     signal: Signal
-    weight: float
-    """What its nats count for in the vote; global, one set for every system (docs/voting.md)."""
     usual_top: float
     """The top score that it gives a quiet moment, in its own nats, before it has seen any of the system's history."""
     assess: Callable[[Sources, Brief], Assessment]
 
+    def surprise(self, assessment: Assessment, service: str) -> float:
+        """-ln of the probability that this agent scores a service so high at a quiet moment, at least 0.
+
+        Quiet tops are taken as exponential with a scale that is itself uncertain, so the tail of a score s after n
+        (pseudo-)observations with mean m is -ln p = n ln(1 + s / (n m)). Changes have no quiet history: their score is
+        already the logarithm of odds.
+        """
+        score = max(assessment.scores[service], 0.0)
+        if self.signal is Signal.CHANGES:
+            return score
+        tops = sorted(assessment.usual_tops)[: math.ceil(HISTORY_TRIM * len(assessment.usual_tops))]
+        n = HISTORY_WEIGHT + len(tops)
+        mean = (HISTORY_WEIGHT * self.usual_top + sum(tops)) / n
+        return n * math.log1p(score / (n * mean))
+
     def stance(self, assessment: Assessment, service: str) -> float:
-        """Signed strength for one service, in the agent's nats: above 0 supports, below 0 opposes, 0 abstains.
+        """Signed strength for one service, in nats: above 0 supports, below 0 opposes, 0 abstains.
 
         Args:
             assessment: what this agent found.
@@ -40,11 +65,11 @@ class Agent:
         """
         if service not in assessment.scores:
             return 0.0
-        score = assessment.scores[service]
+        surprise = self.surprise(assessment, service)
         if self.signal is Signal.CHANGES:
-            return score  # that nothing was deployed is no evidence for innocence
-        top = max(assessment.scores.values(), default=0.0)
-        return score - OPPOSITION_SHARE * max(0.0, OPPOSITION_SHARE * top - score)
+            return surprise  # that nothing was deployed is no evidence for innocence
+        top = self.surprise(assessment, max(assessment.scores, key=lambda s: assessment.scores[s]))
+        return surprise - OPPOSITION_SHARE * max(0.0, OPPOSITION_SHARE * top - surprise)
 
     def vote(self, hypothesis: Hypothesis, assessment: Assessment | None, evidence: Sequence[Evidence]) -> Vote:
         """Vote on one hypothesis.

@@ -9,4 +9,4 @@ from middlewatch.agents.agent import Agent
 from middlewatch.records import AgentName, Signal
 from middlewatch.tools.deploys import assess_deploys
 
-DEPLOYS = Agent(name=AgentName.DEPLOYS, signal=Signal.CHANGES, weight=1.0, usual_top=1.0, assess=assess_deploys)
+DEPLOYS = Agent(name=AgentName.DEPLOYS, signal=Signal.CHANGES, usual_top=1.0, assess=assess_deploys)

@@ -6,4 +6,4 @@ from middlewatch.agents.agent import Agent
 from middlewatch.records import AgentName, Signal
 from middlewatch.tools.logs import assess_logs
 
-LOGS = Agent(name=AgentName.LOGS, signal=Signal.LOGS, weight=2.0, usual_top=0.15, assess=assess_logs)
+LOGS = Agent(name=AgentName.LOGS, signal=Signal.LOGS, usual_top=0.15, assess=assess_logs)

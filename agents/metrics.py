@@ -6,4 +6,4 @@ from middlewatch.agents.agent import Agent
 from middlewatch.records import AgentName, Signal
 from middlewatch.tools.metrics import assess_metrics
 
-METRICS = Agent(name=AgentName.METRICS, signal=Signal.METRICS, weight=0.5, usual_top=1.2, assess=assess_metrics)
+METRICS = Agent(name=AgentName.METRICS, signal=Signal.METRICS, usual_top=1.2, assess=assess_metrics)

@@ -6,4 +6,4 @@ from middlewatch.agents.agent import Agent
 from middlewatch.records import AgentName, Signal
 from middlewatch.tools.traces import assess_traces
 
-TRACES = Agent(name=AgentName.TRACES, signal=Signal.TRACES, weight=1.0, usual_top=0.3, assess=assess_traces)
+TRACES = Agent(name=AgentName.TRACES, signal=Signal.TRACES, usual_top=0.3, assess=assess_traces)

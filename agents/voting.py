@@ -1,6 +1,6 @@
 """From votes to a verdict: which service, whether anything changed at all, and how sure.
 
-Two questions are kept apart. *Which service?* is the weighted sum of the agents' signed strengths. *Did anything change?*
+Two questions are kept apart. *Which service?* is the sum of the agents' signed strengths. *Did anything change?*
 compares what the agents see now with what the same agents saw at earlier, quiet moments of the same system. Confidence is the
 product of the two answers. docs/voting.md derives the formulas and says where each constant comes from.
 """
@@ -16,10 +16,6 @@ from middlewatch.records import AgentName, Assessment, Hypothesis, Position, Ran
 
 Assessments = Mapping[AgentName, Assessment]
 
-HISTORY_WEIGHT = 20
-"""Pseudo-observations of an agent's `usual_top`, so that a short history does not decide alone."""
-HISTORY_TRIM = 0.67
-"""Share of the earlier tops that is used, lowest first: tolerates faults that nobody noticed in a third of the history."""
 SHARE_TEMPERATURE = 0.1
 """Nats that one unit of share is worth between hypotheses."""
 BAYES_EXPONENT = 0.2
@@ -63,15 +59,15 @@ def tally(agents: Agents, assessments: Assessments, hypotheses: Sequence[Hypothe
     """Add the votes up.
 
     Args:
-        agents: the agents that took part, with their weights.
+        agents: the agents that took part.
         assessments: what each found; an agent that could not finish is absent.
         hypotheses: what was put to the vote, of one round.
         votes: every agent's vote on each of them.
 
     Returns:
-        Hypotheses by weighted score, every service that was seen by what all agents say of it, and the two probabilities.
+        Hypotheses by score, every service that was seen by what all agents say of it, and the two probabilities.
     """
-    totals = {h.id: sum(_signed(v) * agents[v.agent].weight for v in votes if v.hypothesis == h.id) for h in hypotheses}
+    totals = {h.id: sum(_signed(v) for v in votes if v.hypothesis == h.id) for h in hypotheses}
     by_service = {h.service: totals[h.id] for h in hypotheses}
     ranking = tuple(
         sorted(
@@ -103,42 +99,25 @@ def tally(agents: Agents, assessments: Assessments, hypotheses: Sequence[Hypothe
 
 
 def change_probability(agents: Agents, assessments: Assessments) -> float:
-    """The probability that anything changed, from how unusual the agents' scores are for this system.
+    """The probability that anything changed, from how surprised the agents are.
 
-    Each agent's quiet tops are taken as exponential with a scale that is itself uncertain, so the tail of a score s after n
-    (pseudo-)observations with mean m is -ln p = n ln(1 + s / (n m)). Agents that agree on one service add up; the sum E of two
-    unit exponentials has the tail (1 + E) e^-E. Prior odds are 1.
+    Agents that agree on one service add up; the sum E of two unit exponentials has the tail (1 + E) e^-E. Prior odds are 1.
     """
-    evidence: dict[str, float] = {}
-    voices = 0
-    for name, assessment in assessments.items():
-        agent = agents[name]
-        if agent.signal is Signal.CHANGES or not assessment.scores:
-            continue
-        voices += 1
-        tops = sorted(assessment.usual_tops)[: math.ceil(HISTORY_TRIM * len(assessment.usual_tops))]
-        n = HISTORY_WEIGHT + len(tops)
-        mean = (HISTORY_WEIGHT * agent.usual_top + sum(tops)) / n
-        for service, score in assessment.scores.items():
-            evidence[service] = evidence.get(service, 0.0) + n * math.log1p(max(score, 0.0) / (n * mean))
-    if not evidence:
+    voices = {n: a for n, a in assessments.items() if agents[n].signal is not Signal.CHANGES and a.scores}
+    services = {service for assessment in voices.values() for service in assessment.scores}
+    if not services:
         return 0.0
-    total = max(evidence.values())
+    total = max(sum(agents[n].surprise(a, s) for n, a in voices.items() if s in a.scores) for s in services)
     rarity = [-math.log(a.symptom_rarity) for a in assessments.values() if a.symptom_rarity is not None]
-    if rarity:
-        total += max(rarity)
-        voices += 1
-    p = math.exp(-total) * (1.0 + total if voices > 1 else 1.0)
+    total += max(rarity, default=0.0)
+    p = math.exp(-total) * (1.0 + total if len(voices) + bool(rarity) > 1 else 1.0)
     bayes_factor: float = BAYES_EXPONENT * max(p, SMALLEST_P) ** (BAYES_EXPONENT - 1.0)
     return bayes_factor / (1.0 + bayes_factor)
 
 
 def _scores(agents: Agents, assessments: Assessments) -> tuple[ServiceScore, ...]:
     services = sorted({service for assessment in assessments.values() for service in assessment.scores})
-    scored = [
-        ServiceScore(service=s, score=sum(agents[name].weight * agents[name].stance(a, s) for name, a in assessments.items()))
-        for s in services
-    ]
+    scored = [ServiceScore(service=s, score=sum(agents[name].stance(a, s) for name, a in assessments.items())) for s in services]
     return tuple(sorted(scored, key=lambda row: (-row.score, row.service)))
 
 

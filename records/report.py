@@ -29,7 +29,7 @@ class RankedHypothesis(Record):
     rank: int = Field(ge=1)
     hypothesis: Hypothesis
     votes: tuple[Vote, ...]
-    score: float = Field(description="weighted sum of the votes, in nats; opposing votes count negative")
+    score: float = Field(description="sum of the votes, in nats; opposing votes count negative")
     share: float = Field(ge=0.0, le=1.0, description="probability among the hypotheses, given that one of them is the cause")
     dissent: tuple[AgentName, ...] = Field(description="agents that oppose it")
 

@@ -168,7 +168,7 @@ class _View:
         page.blank()
         page.heading("Reasons", Span("of each vote; E1, E2 ... are the facts below", Tone.SOFT))
         for row in self._report.hypotheses:
-            total = f"share {quantity.percent(row.share)}, weighted sum {quantity.number(row.score, 2)} nats"
+            total = f"share {quantity.percent(row.share)}, sum {quantity.number(row.score, 2)} nats"
             page.paragraph(Span(f"{row.rank} {row.hypothesis.statement}", Tone.STRONG), Span(f" ({total})"), hang=INDENT)
             for vote in _latest(row.votes).values():
                 cited = ", ".join(f"E{self._numbers[id_]}" for id_ in vote.evidence if id_ in self._numbers)

@@ -60,7 +60,7 @@ Attached = TypeVar("Attached")
 LOG = logging.getLogger(__name__)
 
 AGENTS: Agents = {agent.name: agent for agent in (METRICS, LOGS, TRACES, DEPLOYS)}
-ATTACH_SECONDS = 15.0
+ATTACH_SECONDS = 10.0
 """How long an owner that is just starting may take until its sockets answer."""
 ARCHIVE_SECONDS = 600.0
 MIB = 1024 * 1024

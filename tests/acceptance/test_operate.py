@@ -31,7 +31,7 @@ def test_a_backup_comes_back_elsewhere(tmp_path: Path) -> None:
     assert json.loads(shown.stdout) == report
 
     refused(run(tmp_path / "elsewhere", "restore", file), 65)  # it is not empty any more
-    file.write_bytes(file.read_bytes()[:-1000])
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     refused(run(tmp_path / "third", "restore", file), 65)
 
 

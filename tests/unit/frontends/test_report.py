@@ -143,7 +143,7 @@ HOSTILE = st.one_of(
     st.text(alphabet="日本語\u3000\U0001f600é", min_size=20, max_size=120),
     st.text(alphabet="x", min_size=100, max_size=300),
 )
-NUMBERS = st.floats(allow_nan=True, allow_infinity=True)
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 FREE_TEXT = {
     "title", "source", "source_id", "service", "metric", "answer", "statement", "reason", "summary", "subject", "instance", "peer",
     "unit", "text", "trace_id", "span_id", "name", "engine", "caller", "callee", "ruled_out", "missing", "next_steps", "parameters",
