@@ -135,19 +135,14 @@ class RedisServer:
             _insist_private(path.parent)
         return path
 
-    @classmethod
-    def url_in(cls, folder: Path) -> str:
-        """The URL of the server of a folder, for `connect`, in any process of the same user.
+    @property
+    def url(self) -> str:
+        """For `connect`, here and in any process of the same user, whoever of them started the server.
 
         Raises:
             Misconfigured: as `socket_in`.
         """
-        return _url(cls.socket_in(folder))
-
-    @property
-    def url(self) -> str:
-        """For `connect`, here and in other processes of the same user."""
-        return _url(self._socket)
+        return _url(self.socket_in(self._folder))
 
     @property
     def pid(self) -> int:

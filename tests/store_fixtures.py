@@ -13,7 +13,7 @@ import pytest
 from redis import Redis
 from redis.exceptions import RedisError
 
-from middlewatch.context_store import redis_program
+from middlewatch.context_store import claims, redis_program
 from middlewatch.context_store.connection import client_of
 from middlewatch.context_store.epoch import LARGEST, Epoch
 from middlewatch.context_store.redis_program import RedisProgram, find_binary, read_program
@@ -97,6 +97,13 @@ def set_times(redis: Redis, pattern: str, time_ms: int) -> None:
     for key in keys(redis, pattern):
         for member in redis.zrange(key, 0, -1):
             redis.zadd(key, {str(member): time_ms}, xx=True)  # a worker may have taken it by now
+
+
+@pytest.fixture(autouse=True)
+def long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pauses of failed tasks end when the test says so, and not because the machine is slow."""
+    monkeypatch.setattr(claims, "FIRST_BACKOFF_SECONDS", 3600.0)
+    monkeypatch.setattr(claims, "LONGEST_BACKOFF_SECONDS", 3600.0)
 
 
 class MemoryArchive:

@@ -65,14 +65,13 @@ def power_loss(folder: Path, *, seconds: float, everysec: bool) -> tuple[int, in
     owner = multiprocessing.get_context("spawn").Process(target=own, args=(folder, theirs), daemon=True)
     owner.start()
     redis_pid = int(ours.recv())
-    socket = RedisServer.socket_in(folder)
-    store = ContextStore(client_of(f"unix://{socket}"), epoch=Epoch())
+    store = ContextStore(client_of(RedisServer(folder).url), epoch=Epoch())
     store.open(INVESTIGATION, make_task("plan", kind=TaskKind.PLAN))
     claim = store.claim("planner")
     assert claim is not None
     store.finish(claim, Completion(fan_out=FanOut(tasks=tuple(make_task(f"look-{n}") for n in range(TASKS)))))
     if everysec:
-        client_of(f"unix://{socket}").config_set("appendfsync", "everysec")
+        client_of(RedisServer(folder).url).config_set("appendfsync", "everysec")
     sizes = {file: file.stat().st_size for file in logs(folder)}
     trace = folder.parent / "trace"
     watcher = watch(redis_pid, trace)

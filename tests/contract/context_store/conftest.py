@@ -9,9 +9,9 @@ from redis import Redis
 
 from middlewatch.context_store.epoch import Epoch
 from middlewatch.context_store.store import ContextStore
-from tests.store_fixtures import any_redis, leaked_keys
+from tests.store_fixtures import any_redis, leaked_keys, long_pauses
 
-__all__ = ["any_redis", "redis", "store"]
+__all__ = ["any_redis", "long_pauses", "redis", "store"]
 
 
 @pytest.fixture

@@ -367,9 +367,7 @@ def test_what_another_version_wrote_has_a_clear_error(store: ContextStore, redis
 
 
 @pytest.mark.parametrize("how", ["reaped", "given back"])
-def test_a_task_that_was_taken_from_its_worker_comes_before_later_ones(
-    store: ContextStore, redis: Redis, claim: Claim, how: str
-) -> None:
+def test_a_task_that_was_taken_from_its_worker_comes_before_later_ones(redis: Redis, claim: Claim, how: str) -> None:
     single = ContextStore(redis, epoch=Epoch(), queue_shards=1)
     later = make_investigation(identifier="inv-2", source_id="alert-2")
     single.open(later, make_task("look", investigation=later))
@@ -381,3 +379,19 @@ def test_a_task_that_was_taken_from_its_worker_comes_before_later_ones(
     again = single.claim("bob")
     assert again is not None
     assert again.task == claim.task
+
+
+def test_the_pause_doubles_up_to_its_limit(
+    store: ContextStore, redis: Redis, claim: Claim, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("middlewatch.context_store.claims.FIRST_BACKOFF_SECONDS", 1000.0)
+    monkeypatch.setattr("middlewatch.context_store.claims.LONGEST_BACKOFF_SECONDS", 1500.0)
+    pauses = []
+    for _ in range(2):
+        store.fail(claim, "boom")
+        ready_ms = float(str(redis.zscore("middlewatch:investigation:{acme:inv-1}:outbox", "look")))
+        failed_ms = int(store.events("acme", "inv-1")[-1].id.partition("-")[0])
+        pauses.append(round((ready_ms - failed_ms) / 1000))
+        end_pauses(redis)
+        claim = claimed(store, "ann")
+    assert pauses == [1000, 1500]

@@ -11,9 +11,10 @@ from redis import Redis
 
 from middlewatch.context_store.epoch import Epoch
 from middlewatch.context_store.store import ContextStore
+from tests.store_fixtures import long_pauses
 from tests.store_fixtures import redis as server
 
-__all__ = ["no_process_is_left", "redis", "server", "store"]
+__all__ = ["long_pauses", "no_process_is_left", "redis", "server", "store"]
 
 
 @pytest.fixture

@@ -79,7 +79,7 @@ class Protocol(RuleBasedStateMachine):
         self.granted: dict[str, Claim | None] = {}
 
     def _store(self) -> ContextStore:
-        return ContextStore(self.redis, epoch=Epoch(self.epoch), max_attempts=MAX_ATTEMPTS, queue_shards=2)
+        return ContextStore(self.redis, epoch=Epoch(self.epoch), lease_seconds=3600.0, max_attempts=MAX_ATTEMPTS, queue_shards=2)
 
     # Steps
 

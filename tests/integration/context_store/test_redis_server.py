@@ -137,7 +137,7 @@ def test_a_second_owner_is_refused_and_may_attach(folder: Path) -> None:
         with pytest.raises(DataDirectoryLocked):
             RedisServer(folder).start()
         server.client().set("a", "1")
-        assert connect(f"unix://{RedisServer.socket_in(folder)}").get("a") == "1"
+        assert connect(RedisServer(folder).url).get("a") == "1"
 
 
 def test_a_long_path_still_has_a_socket(tmp_path: Path) -> None:
@@ -229,7 +229,7 @@ def test_a_server_that_cannot_run_says_why_to_everybody(folder: Path, monkeypatc
         os.kill(server.pid, signal.SIGKILL)
         wait_until(lambda: server.problem is not None)
         with pytest.raises(StoreUnavailable, match="ended with code"):
-            connect(f"unix://{RedisServer.socket_in(folder)}")
+            connect(RedisServer(folder).url)
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="mounting a small disk needs root")
@@ -307,7 +307,7 @@ def test_a_server_that_wants_a_password_says_so(folder: Path) -> None:
         client = server.client()
         client.config_set("requirepass", "correct-horse")
         with pytest.raises(StoreUnavailable, match="refuses this user"):
-            connect(f"unix://{RedisServer.socket_in(folder)}")
+            connect(RedisServer(folder).url)
         with pytest.raises(StoreUnavailable, match="refuses this user"):
             connect(f"unix://:wrong@{RedisServer.socket_in(folder)}")
         client.config_set("requirepass", "")
