@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from statistics import median
+from statistics import median_low
 
 import middlewatch
 from middlewatch.agents.voting import Assessments, Verdict
@@ -29,6 +29,8 @@ from middlewatch.records import (
 STALE_SECONDS = 120.0
 """A signal whose newest item is older than this at the end of the window is called stale; two scrapes of the slowest common
 interval (60 s)."""
+FACTS_OF_ONSET = 5
+"""Strongest facts that the onset is the median of; weaker ones are mostly consequences."""
 RULED_OUT = 5
 """Services that are named as ruled out; more is a list that nobody reads."""
 
@@ -115,22 +117,9 @@ def _inconclusive(verdict: Verdict, found: Assessments) -> str:
 
 def _onset(service: str, evidence: Sequence[Evidence]) -> UtcDatetime | None:
     """The median onset of the strongest facts about the service: one early or late outlier does not move it."""
-    onsets = [
-        e.anomaly.onset.timestamp()
-        for e in _about(service, evidence)[:5]
-        if e.anomaly.onset and e.anomaly.kind is not AnomalyKind.CHANGE
-    ]
-    if not onsets:
-        return None
-    middle = median(onsets)
-    return next(
-        (
-            e.anomaly.onset
-            for e in evidence
-            if e.anomaly.onset and e.anomaly.onset.timestamp() >= middle and service == e.anomaly.service
-        ),
-        None,
-    )
+    deviations = (e.anomaly for e in _about(service, evidence) if e.anomaly.kind is not AnomalyKind.CHANGE)
+    onsets = [anomaly.onset for anomaly in deviations if anomaly.onset is not None][:FACTS_OF_ONSET]
+    return median_low(onsets) if onsets else None
 
 
 def _service_map(found: Assessments) -> tuple[Edge, ...]:
@@ -178,8 +167,8 @@ def _dead(snapshot: Snapshot, number: int) -> list[TaskStatus]:
 
 def _next_steps(leading: RankedHypothesis | None, evidence: Sequence[Evidence], found: Assessments) -> tuple[str, ...]:
     if leading is None:
-        unseen = [name for name, a in found.items() if not a.scores]
-        steps = [f"Connect a source of {name}: this investigation had none." for name in unseen]
+        absent = dict.fromkeys(fresh.signal for a in found.values() for fresh in a.freshness if fresh.watermark is None)
+        steps = [f"Connect a source of {signal}: this investigation had none." for signal in absent]
         return (*steps, "Investigate again with a later end, or with the symptom's service and metric named.")
     service = leading.hypothesis.service
     change = next((e for e in _about(service, evidence) if e.anomaly.kind is AnomalyKind.CHANGE and e.anomaly.strength > 0), None)

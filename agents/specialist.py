@@ -50,13 +50,12 @@ class Specialists:
 
 
 def _evidence(claim: Claim, agent: Agent, number: int, assessment: Assessment) -> tuple[Evidence, ...]:
-    kind = f"{claim.task.kind}-{agent.name}"
     written: dict[str, Evidence] = {}
     for anomaly in assessment.anomalies:
         fact = Evidence(
             tenant=claim.task.tenant,
             investigation=claim.task.investigation,
-            id=evidence_id(kind, anomaly),
+            id=evidence_id(claim.task.id, anomaly),
             agent=agent.name,
             round=number,
             anomaly=anomaly,

@@ -15,6 +15,7 @@
     ├── BoundExceeded               a query hit its bound on time, rows or memory and has no partial answer
     ├── StoreFull (retryable)       the context store takes no new investigations for now
     ├── LeaseLost                   a write with a stale fencing token: the task belongs to somebody else now
+    ├── Stalled                     an investigation that no task can carry on; the message names the task that failed
     ├── StaleEpoch                  the store is at a newer epoch than this process: restart it
     └── Misconfigured               a setting or a missing program; the message names it
 """
@@ -105,6 +106,12 @@ class LeaseLost(MiddlewatchError):
 
 class StaleEpoch(MiddlewatchError):
     """The context store is at a newer epoch than this process."""
+
+    exit_code = 75
+
+
+class Stalled(MiddlewatchError):
+    """No task of the investigation is left that could go on."""
 
 
 class Misconfigured(MiddlewatchError):

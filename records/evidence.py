@@ -115,8 +115,8 @@ class Evidence(Record):
         return digest_of(self.model_dump(mode="json"))
 
 
-def evidence_id(task_kind: str, anomaly: Anomaly) -> str:
-    """The id of a fact: digest(kind of task, query, window, subject), as in docs/architecture.md."""
+def evidence_id(task: str, anomaly: Anomaly) -> str:
+    """The id of a fact: digest(task, query, window, subject). A task that runs again finds the same facts under the same ids."""
     subject = (anomaly.kind, anomaly.service, anomaly.instance, anomaly.peer, anomaly.subject)
     window = (anomaly.window.start, anomaly.window.end)
-    return "ev-" + digest_of(task_kind, anomaly.query.name, window, subject)[:16]
+    return "ev-" + digest_of(task, anomaly.query.name, window, subject)[:16]

@@ -1,10 +1,17 @@
-"""Build the wheel and compare its contents with the tree: every module, statement and script is in it, and nothing else."""
+"""Build the wheel, compare its contents with the tree, and run it where nothing of the tree is.
+
+Every module, statement and script must be in it and nothing else; installed in a new environment (with the dependencies of this
+one), it must investigate a committed recording.
+"""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import sysconfig
 import tempfile
+import venv
 import zipfile
 from pathlib import Path
 
@@ -27,21 +34,40 @@ def expected() -> set[str]:
     return {name for name in names if Path(name).suffix in SHIPPED}
 
 
-def built(folder: Path) -> set[str]:
-    """The files of a freshly built wheel below the package."""
-    command = [sys.executable, "-m", "build", "--wheel", "--outdir", str(folder), str(ROOT)]
-    result = subprocess.run(command, check=False, capture_output=True, text=True)
-    if result.returncode:
-        sys.exit(f"the wheel does not build:\n{result.stdout[-2000:]}{result.stderr[-2000:]}")
+def build(folder: Path) -> Path:
+    """Build the wheel into a folder."""
+    run([sys.executable, "-m", "build", "--wheel", "--outdir", str(folder), str(ROOT)], folder, "the wheel does not build")
     (wheel,) = folder.glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        return {name for name in archive.namelist() if name.startswith("middlewatch/")}
+    return wheel
+
+
+def investigates(wheel: Path, folder: Path) -> None:
+    """Install the wheel into a new environment and investigate a recording with it, away from the tree."""
+    environment = folder / "environment"
+    venv.create(environment, with_pip=True)
+    command = [str(environment / "bin" / "pip"), "install", "--quiet", "--no-deps", "--no-index", str(wheel)]
+    run(command, folder, "the wheel does not install")
+    recording = ROOT / "evals" / "recordings" / "shop-slow-pages"
+    command = [str(environment / "bin" / "middlewatch"), "investigate", "--recording", str(recording)]
+    run(command, folder, "the installed wheel does not run")
+
+
+def run(command: list[str], folder: Path, complaint: str) -> None:
+    """Run a command in a folder; leave with its last words where it fails."""
+    # The environment's dependencies without its editable install: .pth files count in site directories only.
+    variables = os.environ | {"PYTHONPATH": sysconfig.get_path("purelib"), "MIDDLEWATCH_DATA_DIR": str(folder / "data")}
+    result = subprocess.run(command, cwd=folder, env=variables, check=False, capture_output=True, text=True)
+    if result.returncode:
+        sys.exit(f"{complaint}:\n{result.stdout[-2000:]}{result.stderr[-2000:]}")
 
 
 def main() -> int:
     """Print what differs; exit 1 where anything does."""
     with tempfile.TemporaryDirectory() as folder:
-        inside = built(Path(folder))
+        wheel = build(Path(folder))
+        with zipfile.ZipFile(wheel) as archive:
+            inside = {name for name in archive.namelist() if name.startswith("middlewatch/")}
+        investigates(wheel, Path(folder))
     wanted = expected()
     for name in sorted(wanted - inside):
         print(f"missing from the wheel: {name}")

@@ -13,6 +13,7 @@ import click
 from middlewatch.alerts import incident_alert, service_alert
 from middlewatch.frontends.cli.output import UtcTime, application, details_option, json_option, print_report
 from middlewatch.frontends.cli.progress import Progress
+from middlewatch.frontends.cli.terminal import quotation
 from middlewatch.records import Alert, ImportedRecording, Incident, Investigation
 from middlewatch.records.errors import MiddlewatchError, UnknownIncident
 from middlewatch.settings import ascii_only, no_color
@@ -62,9 +63,9 @@ def investigate(
         with app.working():
             _follow(app, opened, show=show)
         report = app.report(opened.id)
-    if report is None:
-        raise MiddlewatchError(f"The investigation {opened.id} was cancelled.", remedy="Run the command again to start a new one.")
-    print_report(report, as_json=as_json, details=details)
+        if report is None:
+            raise MiddlewatchError(f"The investigation {opened.id} was cancelled.", remedy="Run it again to start a new one.")
+        print_report(report, as_json=as_json, details=details)
     sys.exit(0 if report.outcome == "finding" else INCONCLUSIVE)
 
 
@@ -90,7 +91,7 @@ def _choose(imported: ImportedRecording, incident: str | None) -> Incident:
         return next(iter(by_id.values()))
     if incident in by_id:
         return by_id[incident]
-    known = ", ".join(sorted(by_id)[:10]) + (", ..." if len(by_id) > 10 else "")  # noqa: PLR2004  what fits a line or two
+    known = ", ".join(map(quotation().named, sorted(by_id)[:10])) + (", ..." if len(by_id) > 10 else "")  # noqa: PLR2004  what fits a line or two
     what = f"has no incident {incident!r}" if incident else f"has {len(by_id)} incidents"
     raise UnknownIncident(f"The recording {what}.", remedy=f"Choose one with --incident: {known}")
 

@@ -13,6 +13,9 @@ import click
 from middlewatch.frontends.cli.contract import report_schema
 from middlewatch.frontends.cli.output import application, json_option
 
+LOOK_SECONDS = 0.2
+"""How soon a worker that cannot go on is noticed."""
+
 
 @click.command()
 @click.option("--name", help="The worker's name in claims and reports; made up where absent.")
@@ -37,8 +40,9 @@ def worker(name: str | None) -> None:
     with application() as app:
         role = "owner of the data directory" if app.owner else "attached"
         click.echo(f"working ({role}, {app.settings.slots} slots); Ctrl-C stops", err=True)
-        with app.working(name):
-            stop.wait()
+        with app.working(name) as ended:
+            while not stop.wait(LOOK_SECONDS) and not ended.is_set():
+                pass
             click.echo("finishing what is being worked on", err=True)
 
 

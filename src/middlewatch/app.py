@@ -46,9 +46,10 @@ from middlewatch.records import (
     Scope,
     Snapshot,
     TaskKind,
+    TaskState,
     digest_of,
 )
-from middlewatch.records.errors import Unavailable, UnknownInvestigation
+from middlewatch.records.errors import MiddlewatchError, Stalled, Unavailable, UnknownInvestigation
 from middlewatch.settings import Settings
 from middlewatch.telemetry.clickhouse import ClickHouse, Collector
 from middlewatch.telemetry.limits import Limits
@@ -139,15 +140,26 @@ class App:
         return self.store.cancel(self.settings.tenant, investigation)
 
     def follow(self, investigation: str, *, after: str = "") -> Iterator[Event]:
-        """Events as they happen, until the investigation ends. A reader that was cut off resumes after the last event it saw."""
+        """Events as they happen, until the investigation ends. A reader that was cut off resumes after the last event it saw.
+
+        Raises:
+            Stalled: a task that everything waits for was given up.
+        """
         while True:
             state = self.store.investigation(self.settings.tenant, investigation).state
             events = self.store.events(self.settings.tenant, investigation, after=after, block_seconds=POLL_SECONDS)
-            yield from events
-            if events:
-                after = events[-1].id
-            elif state is not InvestigationState.OPEN:
+            for event in events:
+                yield event
+                after = event.id
+                if event.kind == "investigation.stalled":
+                    raise self._stalled(investigation)
+            if not events and state is not InvestigationState.OPEN:
                 return
+
+    def _stalled(self, investigation: str) -> Stalled:
+        dead = [s for s in self.snapshot(investigation).tasks if s.state is TaskState.DEAD]
+        named = "; ".join(f"{s.task.id} after {s.attempts} attempts: {s.error}" for s in dead)
+        return Stalled(f"The investigation {investigation} cannot go on ({named}).", remedy="Mend the cause, then start it again.")
 
     def backup(self, file: Path) -> dict[str, int]:
         """Write the context store and the archive to a file; returns how much of what."""
@@ -180,21 +192,37 @@ class App:
         return Worker(self.store, handlers, name=name or f"worker-{uuid4().hex[:8]}", slots=self.settings.slots)
 
     @contextmanager
-    def working(self, name: str | None = None) -> Iterator[None]:
-        """Work on tasks, and archive what is closed, in the background for as long as the block runs."""
-        stop = threading.Event()
+    def working(self, name: str | None = None) -> Iterator[threading.Event]:
+        """Work on tasks, and archive what is closed, in the background for as long as the block runs.
+
+        Yields:
+            An event that is set when the work cannot go on; leaving the block then raises why.
+        """
+        stop, ended = threading.Event(), threading.Event()
+        problems: list[MiddlewatchError] = []
+
+        def work() -> None:
+            try:
+                self.worker(name).run(stop)
+            except MiddlewatchError as problem:
+                problems.append(problem)
+            finally:
+                ended.set()
+
         threads = [
-            threading.Thread(target=self.worker(name).run, args=(stop,), name="middlewatch-worker"),
+            threading.Thread(target=work, name="middlewatch-worker"),
             threading.Thread(target=self._archive_until, args=(stop,), name="middlewatch-archive", daemon=True),
         ]
         for thread in threads:
             thread.start()
         try:
-            yield
+            yield ended
         finally:
             stop.set()
             for thread in threads:
                 thread.join()
+        if problems:
+            raise problems[0]
 
     def _archive_until(self, stop: threading.Event) -> None:
         while not stop.wait(ARCHIVE_SECONDS):
@@ -219,10 +247,11 @@ def open_app(settings: Settings) -> Iterator[App]:
             memory_bytes=settings.query_memory_mib * MIB,
             concurrency=settings.query_concurrency,
         )
-        directory, owner = None, False
+        directory = None
         if settings.clickhouse_url is None or settings.redis_url is None:
             directory = stack.enter_context(DataDirectory(settings.data_dir))
-            owner = directory.own()
+            if not directory.own():
+                directory.use()
         epoch = Epoch.read(settings.epoch_path)
         redis = stack.enter_context(_open_redis(settings, directory))
         telemetry = stack.enter_context(_open_telemetry(settings, directory, limits))
@@ -233,7 +262,10 @@ def open_app(settings: Settings) -> Iterator[App]:
             max_attempts=settings.max_attempts,
             memory_limit_bytes=settings.redis_memory_mib * MIB,
         )
+        owner = directory is not None and directory.owned
         yield App(settings, telemetry, store, archive_folder=settings.data_dir / "archive", owner=owner)
+        if directory is not None and owner:
+            directory.await_users()
 
 
 @contextmanager
@@ -259,11 +291,16 @@ def _open_telemetry(settings: Settings, directory: DataDirectory | None, limits:
     elif directory is not None and directory.owned:
         with ClickHouse.embedded(directory.clickhouse, limits) as telemetry:
             telemetry.migrate()
-            with Shim(telemetry, directory.clickhouse_socket):
+            with Shim(telemetry, _clickhouse_socket(directory)):
                 yield telemetry
     elif directory is not None:
-        with _attached(directory, lambda: ClickHouse.attach(directory.clickhouse_socket, limits)) as telemetry:
+        with _attached(directory, lambda: ClickHouse.attach(_clickhouse_socket(directory), limits)) as telemetry:
             yield telemetry
+
+
+def _clickhouse_socket(directory: DataDirectory) -> Path:
+    """Beside that of Redis, which is in a short private folder where the directory's path is too long for a socket."""
+    return RedisServer.socket_in(directory.redis).with_name("ch.sock")
 
 
 def _attached(directory: DataDirectory, attach: Callable[[], Attached]) -> Attached:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import logging
 import os
-import stat
-import tempfile
+import time
 from pathlib import Path
 from typing import Self
 
-from middlewatch.records import digest_of
 from middlewatch.records.errors import DataDirectoryLocked, Misconfigured, Unavailable
 
-LONGEST_SOCKET_FOLDER = 80
-"""Bytes. A socket's whole path may have 104 on macOS and 108 on Linux, and the names below it need the rest."""
+LOG = logging.getLogger(__name__)
+
+USERS_SECONDS = 120.0
+"""How long an owner that is done waits for those who work through it: an investigation takes a fraction of it."""
+LOOK_SECONDS = 0.2
 
 
 class DataDirectory:
@@ -30,11 +32,12 @@ class DataDirectory:
             Misconfigured: it cannot be created or written.
             Unavailable: the disk is full.
         """
-        self.root = root.expanduser().absolute()
+        self.root = root
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             self.root.chmod(0o700)
             self._lock = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._users = os.open(self.root / "users", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             if error.errno == errno.ENOSPC:
                 raise Unavailable(
@@ -51,32 +54,8 @@ class DataDirectory:
         return self.root / "clickhouse"
 
     @property
-    def clickhouse_socket(self) -> Path:
-        return self.sockets / "clickhouse.sock"
-
-    @property
     def redis(self) -> Path:
         return self.root / "redis"
-
-    @property
-    def archive(self) -> Path:
-        return self.root / "archive"
-
-    @property
-    def sockets(self) -> Path:
-        """Where the owner's sockets are: in the directory, or in a short private folder where its path is too long for them.
-
-        Raises:
-            Misconfigured: somebody else holds that folder.
-        """
-        if len(bytes(self.root)) <= LONGEST_SOCKET_FOLDER:
-            return self.root
-        folder = Path(tempfile.gettempdir()) / f"middlewatch-{os.getuid()}-{digest_of(str(self.root))[:12]}"
-        folder.mkdir(mode=0o700, exist_ok=True)
-        status = folder.lstat()
-        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
-            raise Misconfigured(f"{folder} belongs to somebody else.", remedy="Set MIDDLEWATCH_DATA_DIR to a shorter path.")
-        return folder
 
     def own(self) -> bool:
         """Try to become the owner; False where another process is."""
@@ -94,6 +73,25 @@ class DataDirectory:
         self.owned = True
         return True
 
+    def use(self) -> None:
+        """Be counted among those who work through the owner, until this is closed."""
+        fcntl.flock(self._users, fcntl.LOCK_SH)
+
+    def await_users(self) -> None:
+        """As the owner: wait until nobody works through this process any more, or for so long that it must be a mistake."""
+        deadline = time.monotonic() + USERS_SECONDS
+        told = False
+        while time.monotonic() < deadline:
+            try:
+                fcntl.flock(self._users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if not told:
+                    LOG.warning("other processes work through this one; waiting for them (Ctrl-C ends them)")
+                    told = True
+                time.sleep(LOOK_SECONDS)
+            else:
+                return
+
     def locked_error(self) -> DataDirectoryLocked:
         """The error for a directory whose owner cannot be attached to."""
         owner = os.pread(self._lock, 32, 0).decode(errors="replace").strip() or "unknown"
@@ -104,6 +102,7 @@ class DataDirectory:
 
     def close(self) -> None:
         """Give up the ownership."""
+        os.close(self._users)
         os.close(self._lock)
         self.owned = False
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from platformdirs import user_data_path
-from pydantic import AnyUrl, Field, ValidationError
+from pydantic import AnyUrl, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from middlewatch.records import DEFAULT_TENANT, Tenant
@@ -57,6 +57,12 @@ class Settings(BaseSettings):
 
     baseline_hours: float = Field(default=24.0, gt=0, description="history that the first round compares with")
     wider_baseline_hours: float = Field(default=72.0, gt=0, description="history that a second round compares with")
+
+    @field_validator("data_dir", "epoch_file")
+    @classmethod
+    def _absolute(cls, path: Path | None) -> Path | None:
+        """The same folder, wherever the command is started."""
+        return None if path is None else path.expanduser().absolute()
 
     @classmethod
     def load(cls) -> Self:

@@ -123,7 +123,7 @@ class SharedContext:
             Evidence(
                 tenant="default",
                 investigation="inv-1",
-                id=evidence_id(f"investigate-{name}-{number}", a),
+                id=evidence_id(task.id, a),
                 agent=name,
                 round=number,
                 anomaly=a,

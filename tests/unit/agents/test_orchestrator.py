@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 from middlewatch.agents.orchestrator import Orchestrator
 from middlewatch.agents.phases import phase_task
+from middlewatch.agents.reporting import _onset
 from middlewatch.app import AGENTS
-from middlewatch.records import AgentName, Assessment, Outcome, TaskKind
-from tests.unit.agents.shared_context import NOW, SharedContext, assessment
+from middlewatch.records import AgentName, AnomalyKind, Assessment, Evidence, Outcome, TaskKind
+from tests.unit.agents.shared_context import NOW, SharedContext, anomaly, assessment
 
 
 def loud(agent: AgentName, _round: int) -> Assessment:
@@ -43,6 +45,39 @@ def test_the_second_round_may_find_what_the_first_did_not() -> None:
     assert snapshot.report is not None
     assert (snapshot.report.outcome, snapshot.report.rounds) == (Outcome.FINDING, 2)
     assert {e.round for e in snapshot.report.evidence} == {2}
+
+
+def test_a_fact_that_both_rounds_see_is_cited_in_the_second() -> None:
+    """The same anomaly, seen again, is evidence of the second round as well: a finding must not lose its proof."""
+
+    def twice(agent: AgentName, number: int) -> Assessment:
+        found = loud(agent, number)
+        usual = (100.0,) * 20 if number == 1 else (0.1,) * 20
+        return found.model_copy(
+            update={"usual_tops": usual, "scores": {s: v if number > 1 else 0.01 for s, v in found.scores.items()}}
+        )
+
+    snapshot = SharedContext(twice).run()
+    assert snapshot.report is not None
+    assert (snapshot.report.rounds, snapshot.report.hypotheses[0].hypothesis.service) == (2, "cause")
+    assert any(e.anomaly.service == "cause" for e in snapshot.report.evidence)
+    assert len({e.id for e in snapshot.evidence}) == len(snapshot.evidence), "a store keeps one fact of each id"
+    assert snapshot.report.hypotheses[0].hypothesis.evidence
+
+
+def test_the_onset_is_the_median_of_the_strongest_facts_and_never_a_change() -> None:
+    def facts() -> tuple[Evidence, ...]:
+        minutes = (30, 10, 11, 9, 10)
+        kinds = [AnomalyKind.METRIC] * 5 + [AnomalyKind.CHANGE]
+        found = []
+        for n, (ago, kind) in enumerate(zip((*minutes, 50), kinds, strict=True)):
+            seen = anomaly("cause", 9.0 - n, kind).model_copy(update={"onset": NOW - timedelta(minutes=ago)})
+            found.append(
+                Evidence(tenant="default", investigation="inv-1", id=f"ev-{n}", agent=AgentName.METRICS, round=1, anomaly=seen)
+            )
+        return tuple(found)
+
+    assert _onset("cause", facts()) == NOW - timedelta(minutes=10)
 
 
 def test_no_telemetry_at_all_is_said() -> None:
