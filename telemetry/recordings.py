@@ -7,6 +7,7 @@ import json
 import re
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -14,8 +15,9 @@ import pyarrow as pa
 from pydantic import TypeAdapter, ValidationError
 
 from middlewatch.records import ImportedRecording, Incident, RecordingInfo, Tenant
-from middlewatch.records.errors import RecordingError, SourceUnavailable
+from middlewatch.records.errors import MiddlewatchError, RecordingError
 from middlewatch.telemetry.clickhouse import ClickHouse
+from middlewatch.telemetry.import_attempt import ImportAttempt, remove_abandoned
 from middlewatch.telemetry.recording_files import SIGNAL_FILES, SignalFile, batches, check, open_parquet
 
 INFO_FILE: Final = "recording.json"
@@ -25,6 +27,7 @@ _FORMAT_HINT: Final = "The recording format is described in docs/recordings.md."
 _NAME_CHARACTERS: Final = 48
 _DIGEST_CHARACTERS: Final = 12
 _importing = threading.Lock()
+"""Spares threads of one process double work. Nothing depends on it: other processes import as well."""
 
 Progress = Callable[[str, int, int], None]
 """Told the file that is being copied, its rows copied so far, and its rows in all."""
@@ -43,7 +46,8 @@ def import_recording(database: ClickHouse, tenant: Tenant, path: Path, *, on_pro
     """Copy a recording into the telemetry store; one that is there already is not copied again.
 
     Every file is checked before the first row is written. Rows become readable only with the row in `recordings`, written
-    last: an import that was killed leaves nothing visible, and the next one removes what it left.
+    last: an import that was killed leaves nothing visible, and one a day later or more removes what it left. Of several processes
+    that import the same recording at the same time the first to publish wins, and all return its name.
 
     Args:
         database: where to.
@@ -60,19 +64,22 @@ def import_recording(database: ClickHouse, tenant: Tenant, path: Path, *, on_pro
     for file, place in present:
         check(place, open_parquet(place), file)
     digest = recording_digest(path)
-    name = f"{_slug(path)}-{digest[:_DIGEST_CHARACTERS]}"
     with _importing:
-        for known in imported_recordings(database, tenant):
-            if known.digest == digest:
-                return known
-        _remove_rows(database, tenant, name)
-        rows: dict[str, int] = {}
-        for file, place in present:
-            rows[file.table] = _copy(database, tenant, name, place, file, on_progress)
-        _compare(database, tenant, name, rows)
-        imported = ImportedRecording(name=name, info=info, incidents=incidents, rows=rows, digest=digest)
+        if known := _with_digest(database, tenant, digest):
+            return known
+        remove_abandoned(database, tenant)
+        attempt = ImportAttempt.begin(database, tenant, f"{_slug(path)}-{digest[:_DIGEST_CHARACTERS]}")
+        with _discarded_on_failure(attempt):
+            rows = {file.table: _copy(attempt, place, file, on_progress) for file, place in present}
+            attempt.check(rows)
+            known = _with_digest(database, tenant, digest)
+        if known:  # another process was faster
+            attempt.discard()
+            return known
+        # From here on nothing is removed, not even after an error: the row may have arrived all the same.
+        imported = ImportedRecording(name=attempt.name, info=info, incidents=incidents, rows=rows, digest=digest)
         _publish(database, tenant, imported)
-    return imported
+        return _with_digest(database, tenant, digest) or imported
 
 
 def imported_recordings(database: ClickHouse, tenant: Tenant) -> tuple[ImportedRecording, ...]:
@@ -146,42 +153,34 @@ def _slug(path: Path) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", path.resolve().name)[:_NAME_CHARACTERS].strip("-.") or "recording"
 
 
-def _copy(database: ClickHouse, tenant: str, recording: str, place: Path, file: SignalFile, on_progress: Progress | None) -> int:
+def _with_digest(database: ClickHouse, tenant: str, digest: str) -> ImportedRecording | None:
+    return next((known for known in imported_recordings(database, tenant) if known.digest == digest), None)
+
+
+@contextmanager
+def _discarded_on_failure(attempt: ImportAttempt) -> Iterator[None]:
+    """What cannot be removed now, because the store does not answer either, is removed by a later import."""
+    try:
+        yield
+    except BaseException:
+        with suppress(MiddlewatchError):
+            attempt.discard()
+        raise
+
+
+def _copy(attempt: ImportAttempt, place: Path, file: SignalFile, on_progress: Progress | None) -> int:
     parquet = open_parquet(place)
     read = written = 0
     for columns in batches(place, parquet, file):
         size = len(next(iter(columns.values())))
         if size:
-            owner = {"Tenant": pa.repeat(pa.scalar(tenant), size), "Recording": pa.repeat(pa.scalar(recording), size)}
-            database.insert(file.table, pa.table({**owner, **columns}))
+            owner = {"Tenant": pa.repeat(pa.scalar(attempt.tenant), size), "Recording": pa.repeat(pa.scalar(attempt.name), size)}
+            attempt.database.insert(file.table, pa.table({**owner, **columns}))
         written += size
         read = min(read + max(size, 1), parquet.metadata.num_rows)
         if on_progress is not None:
             on_progress(file.name, written, parquet.metadata.num_rows)
     return written
-
-
-def _stored_rows(database: ClickHouse, tenant: str, recording: str) -> dict[str, int]:
-    """Rows of a recording per table. The topology and the trace times are sets, where writing twice changes nothing."""
-    table, _ = database.query("recording_rows", {"tenant": tenant, "recording": recording})
-    return {row["name"]: row["rows"] for row in table.to_pylist()}
-
-
-def _remove_rows(database: ClickHouse, tenant: str, recording: str) -> None:
-    for table, count in _stored_rows(database, tenant, recording).items():
-        if count:
-            database.command(f"remove_{table}", {"tenant": tenant, "recording": recording})
-
-
-def _compare(database: ClickHouse, tenant: str, recording: str, rows: dict[str, int]) -> None:
-    """Count what arrived: a second process that imports the same recording at the same time would double it."""
-    for table, stored in _stored_rows(database, tenant, recording).items():
-        if stored != rows.get(table, 0):
-            _remove_rows(database, tenant, recording)
-            raise SourceUnavailable(
-                f"{table} has {stored} rows of this recording and should have {rows.get(table, 0)}",
-                remedy="Another import of it was running; import it again.",
-            )
 
 
 def _publish(database: ClickHouse, tenant: str, imported: ImportedRecording) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from middlewatch.records import Scope, Window
+from middlewatch.records import ImportedRecording, Scope, Window
 from middlewatch.records.errors import RecordingError, SourceUnavailable
-from middlewatch.telemetry import recording_files
+from middlewatch.telemetry import import_attempt, recording_files, recordings
 from middlewatch.telemetry.clickhouse import ClickHouse
+from middlewatch.telemetry.import_attempt import ImportAttempt
 from middlewatch.telemetry.recordings import import_recording, imported_recordings, read_recording, recording_digest
 from tests.telemetry_data import moment, signal_table, write_recording
 
@@ -204,7 +206,7 @@ def test_a_recording_is_imported_once(clickhouse: ClickHouse, tenant: str, tmp_p
     again = import_recording(clickhouse, tenant, folder)
     renamed = import_recording(clickhouse, tenant, folder.rename(tmp_path / "other"))
     assert first == again == renamed
-    assert first.name == f"a-shop-{first.digest[:12]}"
+    assert first.name.startswith(f"a-shop-{first.digest[:12]}-")
     assert first.rows == {"otel_logs": 1, "topology": 1}
     assert imported_recordings(clickhouse, tenant) == (first,)
 
@@ -218,7 +220,7 @@ def test_another_byte_is_another_recording(tmp_path: Path) -> None:
     assert recording_digest(folder) != before
 
 
-def test_what_a_failed_import_left_is_invisible_and_removed_by_the_next(
+def test_what_a_failed_import_left_is_invisible_and_removed(
     clickhouse: ClickHouse, tenant: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = write_recording(tmp_path / "shop", metrics=[{}], logs=[{}, {}], traces=[{}])
@@ -234,13 +236,14 @@ def test_what_a_failed_import_left_is_invisible_and_removed_by_the_next(
         with pytest.raises(SourceUnavailable):
             import_recording(clickhouse, tenant, folder)
     assert imported_recordings(clickhouse, tenant) == ()
+    assert stored_rows(clickhouse, tenant) == 0
     imported = import_recording(clickhouse, tenant, folder)
     sources = clickhouse.sources(Scope(tenant=tenant, recording=imported.name), moment(3600))
     assert sources.logs.lines(_HOUR).table.num_rows == 2
     assert sources.metrics.series(_HOUR, step_seconds=60).table["count"].to_pylist() == [[1]]
 
 
-def test_two_imports_at_once_do_not_double_the_rows(
+def test_doubled_rows_are_not_published(
     clickhouse: ClickHouse, tenant: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = write_recording(tmp_path / "shop", logs=[{}])
@@ -255,6 +258,89 @@ def test_two_imports_at_once_do_not_double_the_rows(
         with pytest.raises(SourceUnavailable, match="otel_logs has 2 rows of this recording and should have 1"):
             import_recording(clickhouse, tenant, folder)
     assert import_recording(clickhouse, tenant, folder).rows == {"otel_logs": 1}
+
+
+def stored_rows(database: ClickHouse, tenant: str) -> int:
+    """Rows of all imports that were ever begun, published or not."""
+    with database._pool.client() as client:
+        begun = client.query_arrow("SELECT Recording FROM imports WHERE Tenant = {t:String}", parameters={"t": tenant})
+    counted = (database.query("recording_rows", {"tenant": tenant, "recording": name})[0] for name in begun[0].to_pylist())
+    return sum(sum(table["rows"].to_pylist()) for table in counted)
+
+
+def every_body(database: ClickHouse, tenant: str, imported: ImportedRecording) -> list[str]:
+    lines = database.sources(Scope(tenant=tenant, recording=imported.name), moment(3600)).logs.lines(_HOUR).table
+    return sorted(lines["body"].to_pylist())
+
+
+@pytest.fixture
+def two_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Imports do not wait for one another, as if they were in different processes."""
+    monkeypatch.setattr(recordings, "_importing", nullcontext())
+
+
+@pytest.mark.usefixtures("two_processes")
+def test_of_two_importers_the_first_to_publish_wins(clickhouse: ClickHouse, tenant: str, tmp_path: Path) -> None:
+    folder = write_recording(tmp_path / "shop", logs=[{"body": "a"}, {"body": "b"}], traces=[{}], topology=[{}])
+    faster: list[ImportedRecording] = []
+
+    def import_meanwhile(*_: object) -> None:
+        if not faster:
+            faster.append(import_recording(clickhouse, tenant, folder))
+
+    slower = import_recording(clickhouse, tenant, folder, on_progress=import_meanwhile)
+    assert [slower] == faster == list(imported_recordings(clickhouse, tenant))
+    assert every_body(clickhouse, tenant, slower) == ["a", "b"]
+    assert stored_rows(clickhouse, tenant) == 3, "the slower one's rows are removed"
+
+
+@pytest.mark.usefixtures("two_processes")
+@pytest.mark.parametrize("step", ["check", "_publish"])
+def test_whatever_another_importer_does_meanwhile_what_is_published_is_whole(
+    clickhouse: ClickHouse, tenant: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    folder = write_recording(tmp_path / "shop", logs=[{"body": "a"}, {"body": "b"}])
+    owner: Any = ImportAttempt if step == "check" else recordings
+    original = getattr(owner, step)
+    others: list[ImportedRecording] = []
+
+    def import_first(*arguments: Any) -> None:
+        monkeypatch.setattr(owner, step, original)
+        with monkeypatch.context() as patched:
+            patched.setattr(ImportAttempt, "check", failing)  # one that is given up, and removes its rows
+            with pytest.raises(SourceUnavailable):
+                import_recording(clickhouse, tenant, folder)
+        others.append(import_recording(clickhouse, tenant, folder))  # and one that ends
+        original(*arguments)
+
+    def failing(*_: object) -> None:
+        raise SourceUnavailable("the disk is full")
+
+    monkeypatch.setattr(owner, step, import_first)
+    mine = import_recording(clickhouse, tenant, folder)
+    assert imported_recordings(clickhouse, tenant) == (others[0],) == (mine,)
+    with clickhouse._pool.client() as client:
+        published = client.query_arrow("SELECT Recording FROM recordings WHERE Tenant = {t:String}", parameters={"t": tenant})
+    assert published.num_rows == (1 if step == "check" else 2)
+    for name in published[0].to_pylist():
+        assert every_body(clickhouse, tenant, mine.model_copy(update={"name": name})) == ["a", "b"]
+
+
+def test_what_a_killed_import_left_is_removed_once_it_cannot_be_alive(
+    clickhouse: ClickHouse, tenant: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_recording(tmp_path / "shop", logs=[{}], topology=[{}])
+    with monkeypatch.context() as patched:
+        patched.setattr(ImportAttempt, "discard", lambda _: None)
+        patched.setattr(import_attempt, "LONGEST_SECONDS", -1)
+        with pytest.raises(SourceUnavailable, match="took more than half a day"):
+            import_recording(clickhouse, tenant, folder)
+    first = import_recording(clickhouse, tenant, folder)
+    assert stored_rows(clickhouse, tenant) == 2, "it might have been alive"
+    monkeypatch.setattr(import_attempt, "ABANDONED_SECONDS", -1)
+    second = import_recording(clickhouse, tenant, write_recording(tmp_path / "other", logs=[{"body": "x"}]))
+    assert stored_rows(clickhouse, tenant) == 2
+    assert imported_recordings(clickhouse, tenant) == (first, second)
 
 
 def test_a_recording_of_many_days_fits(clickhouse: ClickHouse, tenant: str, tmp_path: Path) -> None:

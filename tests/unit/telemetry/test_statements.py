@@ -27,12 +27,14 @@ _TABLES = (
     "changes",
     "topology",
     "recordings",
+    "imports",
 )
 _OWNER = "Tenant = {tenant:String} AND Recording = {recording:String}"
 _HORIZON = "{horizon:Int64}"
 
-_NOT_TELEMETRY = {"migrations_done", "recordings"}
-"""`migrations_done` is about the schema; `recordings` lists a tenant's recordings, of which '' means all."""
+_NOT_TELEMETRY = {"migrations_done", "recordings", "abandoned_imports"}
+"""`migrations_done` is about the schema; `recordings` lists a tenant's recordings, of which '' means all, and `abandoned_imports`
+its imports that did not end."""
 _HOUSEKEEPING = {"recording_rows", *(name for name in _QUERIES if name.startswith("remove_"))}
 """Part of the import, not of an investigation: they count or remove a whole recording."""
 
@@ -81,6 +83,7 @@ def test_housekeeping_touches_one_recording(name: str) -> None:
 
 def test_the_list_of_recordings_is_one_tenants() -> None:
     assert "Tenant = {tenant:String}" in statement("recordings")
+    assert statement("abandoned_imports").count("Tenant = {tenant:String}") == 2
 
 
 @pytest.mark.parametrize(
