@@ -43,6 +43,9 @@ _END_SECONDS: Final = 5.0
 _PROBE_SECONDS: Final = 1.0
 _FIRST_PAUSE_SECONDS: Final = 0.05
 _LONGEST_PAUSE_SECONDS: Final = 5.0
+_STEADY_SECONDS: Final = 1.0
+"""A server that dies sooner is not started again at once: on a full disk it dies at every write."""
+
 _LARGEST_LOG_BYTES: Final = 1_000_000
 
 _CONFIGURATION: Final = """\
@@ -203,11 +206,10 @@ class RedisServer:
         """Start the server, and again whenever it dies, with longer pauses if it keeps dying."""
         pause = _FIRST_PAUSE_SECONDS
         while not self._stopping.is_set():
-            log_start = _size(self._log)
+            log_start, began = _size(self._log), time.monotonic()
             self._process = self._spawned(program)
             if self._answers():
                 self._tell(None)
-                pause = _FIRST_PAUSE_SECONDS
                 first = not self._started.is_set()
                 self._started.set()
                 if not first:
@@ -220,6 +222,8 @@ class RedisServer:
                 self._started.set()
                 return
             _LOG.warning("Redis ended: %s", self._problem)
+            if time.monotonic() - began > _STEADY_SECONDS:
+                pause = _FIRST_PAUSE_SECONDS
             self._stopping.wait(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
         self._end()

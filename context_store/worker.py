@@ -10,12 +10,13 @@ from collections.abc import Callable, Mapping
 
 from middlewatch.context_store.store import ContextStore
 from middlewatch.records import Claim, Completion, TaskKind
-from middlewatch.records.errors import BadInput, LeaseLost, MiddlewatchError, StaleEpoch, StoreUnavailable
+from middlewatch.records.errors import BadInput, LeaseLost, MiddlewatchError, StaleEpoch
 
 _LOG = logging.getLogger(__name__)
 
-_IDLE_SECONDS = 0.1
-"""Between two looks at empty queues: less than a reader of the live view notices."""
+_FIRST_IDLE_SECONDS = 0.02
+_LONGEST_IDLE_SECONDS = 0.25
+"""Between two looks at empty queues: short after work, for the next phase comes soon, then longer; less than people notice."""
 
 _PAUSE_SECONDS = 1.0
 """Between two tries while the store is away."""
@@ -90,7 +91,7 @@ class Worker:
         self._slots = slots
         self._grace_seconds = grace_seconds
         self._running: dict[threading.Thread, Lease] = {}
-        self._stale: StaleEpoch | None = None
+        self._failure: BaseException | None = None
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set; then finish what runs, or give it back after `grace_seconds`, and return.
@@ -98,42 +99,52 @@ class Worker:
         Raises:
             StaleEpoch: the operator raised the epoch; restart this process.
         """
-        self._stale = None
+        self._failure = None
         ended = threading.Event()
-        janitor = threading.Thread(target=self._mend, args=(ended,), name=f"{self._name}-janitor", daemon=True)
-        slots = [
-            threading.Thread(target=self._work, args=(stop,), name=f"{self._name}-{n}", daemon=True) for n in range(self._slots)
-        ]
+        janitor = self._thread("janitor", self._mend, ended)
+        slots = [self._thread(str(n), self._work, stop) for n in range(self._slots)]
         for thread in (janitor, *slots):
             thread.start()
-        while not stop.wait(_LOOK_SECONDS) and self._stale is None:
+        while not stop.wait(_LOOK_SECONDS) and self._failure is None:
             pass
-        deadline = time.monotonic() + (self._grace_seconds if self._stale is None else 0.0)
+        deadline = time.monotonic() + (self._grace_seconds if self._failure is None else 0.0)
         for slot in slots:
             slot.join(max(0.0, deadline - time.monotonic()))
         self._give_back()
         ended.set()
         for thread in (janitor, *slots):
             thread.join(_LOOK_SECONDS)
-        if self._stale is not None:
-            raise self._stale
+        if self._failure is not None:
+            raise self._failure
+
+    def _thread(self, name: str, work: Callable[[threading.Event], None], until: threading.Event) -> threading.Thread:
+        return threading.Thread(target=self._guard, args=(work, until), name=f"{self._name}-{name}", daemon=True)
+
+    def _guard(self, work: Callable[[threading.Event], None], until: threading.Event) -> None:
+        """The outermost call of a thread: what ends it ends the worker, which says why."""
+        try:
+            work(until)
+        except BaseException as error:  # noqa: BLE001  # `run` raises it
+            self._failure = error
 
     def _work(self, stop: threading.Event) -> None:
         """One slot."""
-        while not stop.is_set() and self._stale is None:
+        idle_seconds = _FIRST_IDLE_SECONDS
+        while not stop.is_set() and self._failure is None:
             asked_at = time.monotonic()
             try:
                 claim = self._store.claim(self._name)
-            except StaleEpoch as error:
-                self._stale = error
-                return
+            except StaleEpoch:
+                raise
             except MiddlewatchError as error:
                 _LOG.warning("%s: no task could be claimed: %s", self._name, error)
                 stop.wait(_PAUSE_SECONDS)
                 continue
             if claim is None:
-                stop.wait(_IDLE_SECONDS)
+                stop.wait(idle_seconds)
+                idle_seconds = min(1.5 * idle_seconds, _LONGEST_IDLE_SECONDS)
             else:
+                idle_seconds = _FIRST_IDLE_SECONDS
                 self._do(Lease(claim, asked_at))
 
     def _do(self, lease: Lease) -> None:
@@ -147,8 +158,8 @@ class Worker:
                 self._hand_in(lease, completion)
         except LeaseLost:
             _LOG.info("%s: lost the lease on task %s", self._name, claim.task.id)
-        except StaleEpoch as error:
-            self._stale = error
+        except StaleEpoch:
+            raise
         except MiddlewatchError as error:
             # The lease runs out by itself, and the task is tried again.
             _LOG.warning("%s: the outcome of task %s was not recorded: %s", self._name, claim.task.id, error)
@@ -178,7 +189,10 @@ class Worker:
                 self._store.finish(lease.claim, completion)
             except BadInput as error:  # a handler's mistake: the next attempt may do better, a person sees it otherwise
                 self._store.fail(lease.claim, str(error))
-            except StoreUnavailable:
+            except MiddlewatchError as error:
+                if not error.retryable:
+                    raise
+                lease.lost.wait(_PAUSE_SECONDS)
                 lease.check()
                 continue
             return
@@ -201,9 +215,8 @@ class Worker:
             try:
                 self._store.sweep()
                 self._store.reap()
-            except StaleEpoch as error:
-                self._stale = error
-                return
+            except StaleEpoch:
+                raise
             except MiddlewatchError as error:
                 _LOG.warning("%s: could not reap and sweep: %s", self._name, error)
             # Spread, so that many workers do not look at the same moment.

@@ -258,3 +258,12 @@ def test_a_worker_process_ends_cleanly_on_sigterm(store: ContextStore, redis: Re
     process.join(20)
     assert process.exitcode == 0
     assert state(store) is TaskState.DONE
+
+
+def test_a_fault_in_the_worker_itself_ends_it_and_is_seen(store: ContextStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_worker: str) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(store, "claim", broken)
+    with pytest.raises(ZeroDivisionError):
+        Worker(store, handlers(), name="ann").run(threading.Event())
