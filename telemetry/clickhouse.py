@@ -26,15 +26,21 @@ from middlewatch.telemetry.statements import collector_views, migrations, statem
 DATABASE: Final = "middlewatch"
 """The database that holds middlewatch's tables."""
 
-COLLECTOR_DATABASE: Final = "middlewatch_collector"
-"""The database that holds the views over a Collector's tables and middlewatch's own, where there is a Collector."""
-
 
 class Collector(Record):
     """An OpenTelemetry Collector that writes to the same server with its ClickHouse exporter."""
 
     database: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$", description="the database of the exporter's tables")
     tenant: Tenant = Field(default=DEFAULT_TENANT, description="whose live telemetry that is")
+
+    @property
+    def views(self) -> str:
+        """The database of the views over the Collector's tables and middlewatch's own.
+
+        Each tenant has its own, since the views name the tenant: a process of another tenant must not replace them. In
+        hexadecimal a tenant is part of a plain word, and no two become the same.
+        """
+        return f"middlewatch_collector_{self.tenant.encode().hex()}"
 
 
 class ClickHouse:
@@ -70,7 +76,7 @@ class ClickHouse:
         with translated("opening", where):
             # Kept open: chdb lets go of the directory, and of its lock, with the last client.
             self._anchor = opener("")
-        self._pool = clients.Pool(opener, limits, database=COLLECTOR_DATABASE if collector else DATABASE)
+        self._pool = clients.Pool(opener, limits, database=collector.views if collector else DATABASE)
 
     @classmethod
     def embedded(cls, path: Path, limits: Limits | None = None) -> Self:
@@ -127,7 +133,7 @@ class ClickHouse:
             self._prepare(DATABASE, _migrate)
             if self._collector is not None:
                 views = collector_views(self._collector.database, self._collector.tenant)
-                self._prepare(COLLECTOR_DATABASE, lambda client: _run_all(client, views))
+                self._prepare(self._collector.views, lambda client: _run_all(client, views))
 
     def _prepare(self, database: str, work: Callable[[clients.Client], None]) -> None:
         """Create a database and do `work` in it."""

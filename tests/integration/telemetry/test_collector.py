@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from middlewatch.records import Scope, Window
@@ -21,6 +23,7 @@ from middlewatch.telemetry.statements import migrations
 from tests.contract.telemetry.test_isolation import every_answer
 from tests.telemetry_data import moment, write_recording
 
+_TENANT = r"[a-z0-9][a-z0-9._-]{0,62}"
 _HOUR = Window(start=moment(0), end=moment(3600))
 
 
@@ -78,6 +81,37 @@ def test_it_is_nobody_elses(database: ClickHouse) -> None:
     assert {name: answer.table.num_rows for name, answer in every_answer(sources).items()} == dict.fromkeys(
         every_answer(sources), 0
     )
+
+
+def test_a_process_of_another_tenant_does_not_take_it_over(clickhouse: ClickHouse, database: ClickHouse) -> None:
+    """Both start on one server, each with the Collector of its own."""
+    assert clickhouse.directory is not None
+    client = clients.embedded(clickhouse.directory, clickhouse.limits)("")
+    client.command("CREATE DATABASE others_otel", parameters={})
+    for table in (
+        "logs",
+        "traces",
+        *(f"metrics_{kind}" for kind in ("gauge", "sum", "summary", "histogram", "exponential_histogram")),
+    ):
+        client.command(f"CREATE TABLE others_otel.otel_{table} AS otel.otel_{table}", parameters={})
+    listener = socket.create_server(("127.0.0.1", 0))
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    theirs = Collector(database="others_otel", tenant="team-b")
+    with Shim(clickhouse, listener), ClickHouse.connect(url, clickhouse.limits, collector=theirs) as other:
+        other.migrate()
+        for opened in (database, other):
+            for tenant, expected in (("team", ["from the collector"] if opened is database else []), ("team-b", [])):
+                lines = opened.sources(Scope(tenant=tenant), moment(3600)).logs.lines(_HOUR).table
+                assert lines["body"].to_pylist() == expected
+    client.command("DROP DATABASE others_otel", parameters={})
+    client.close()
+
+
+@given(st.from_regex(_TENANT, fullmatch=True), st.from_regex(_TENANT, fullmatch=True))
+def test_views_of_two_tenants_are_in_two_databases(mine: str, other: str) -> None:
+    views, others = (Collector(database="otel", tenant=tenant).views for tenant in (mine, other))
+    assert re.fullmatch("[a-z_0-9]{1,200}", views)
+    assert (views == others) == (mine == other)
 
 
 def test_recordings_are_imported_and_read_beside_it(database: ClickHouse, tmp_path: Path) -> None:
