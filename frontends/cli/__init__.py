@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
+import io
 import os
 import sys
 
@@ -26,6 +28,19 @@ COMMANDS = {
 
 INTERRUPTED = 130
 """128 + SIGINT, as shells have it."""
+
+INPUT_OUTPUT = 74
+"""What the operating system refused, where nothing better is known (EX_IOERR of sysexits.h)."""
+
+REMEDIES = {
+    errno.ENOSPC: "Free some space and run the command again.",
+    errno.EDQUOT: "Free some space and run the command again.",
+    errno.EACCES: "Run it as a user who may do this, or name another place.",
+    errno.EPERM: "Run it as a user who may do this, or name another place.",
+    errno.EROFS: "Name a place that can be written.",
+    errno.EMFILE: "Raise the limit of open files: ulimit -n 4096",
+    errno.ENOMEM: "Free some memory and run the command again.",
+}
 
 
 class LazyGroup(click.Group):
@@ -63,18 +78,42 @@ def main() -> None:
     try:
         code = cli(standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        _print(*shown.getvalue().rstrip("\n").split("\n"))
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("stopped", err=True)
         code = INTERRUPTED
     except MiddlewatchError as error:
-        click.echo(f"error: {error.message}", err=True)
-        if error.remedy:
-            click.echo(f"  to mend it: {error.remedy}", err=True)
+        _refuse(error.message, error.remedy)
         code = error.exit_code
     except BrokenPipeError:
-        # The reader has seen enough. Nothing more may be written, also not by the interpreter's flush at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _write_no_more()  # the reader has seen enough
         code = 0
+    except OSError as error:
+        _write_no_more()
+        _refuse(_in_words(error), REMEDIES.get(error.errno or 0, "Run `middlewatch doctor`: it says what is missing."))
+        code = INPUT_OUTPUT
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _write_no_more() -> None:
+    """Drop what standard output still holds, so that the interpreter's flush at exit does not fail once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _in_words(error: OSError) -> str:
+    what = error.strerror or str(error) or type(error).__name__
+    return f"{error.filename}: {what}" if error.filename else what
+
+
+def _refuse(message: str, remedy: str) -> None:
+    _print(f"error: {message}", *([f"  to mend it: {remedy}"] if remedy else []))
+
+
+def _print(*lines: str) -> None:
+    from middlewatch.frontends.cli.terminal import print_line  # noqa: PLC0415  only errors need it, and --help is quick without
+
+    for line in lines:
+        print_line(line, err=True)

@@ -9,6 +9,7 @@ import click
 
 from middlewatch.doctor import Check, Health, examine
 from middlewatch.frontends.cli.output import json_option
+from middlewatch.frontends.cli.terminal import print_line
 from middlewatch.settings import Settings
 
 MARKS = {Health.OK: "ok     ", Health.NOTICE: "notice ", Health.BROKEN: "BROKEN "}
@@ -27,9 +28,9 @@ def doctor(as_json: bool) -> None:
     for check in examine(Settings.load()):
         checks.append(check)
         if not as_json:
-            click.echo(f"{MARKS[check.health]}{check.name}: {check.found}")
+            print_line(f"{MARKS[check.health]}{check.name}: {check.found}")
             if check.remedy:
-                click.echo(f"       {check.remedy}")
+                print_line(f"       {check.remedy}")
     if as_json:
         click.echo(json.dumps([check.model_dump(mode="json") for check in checks], indent=1))
     sys.exit(1 if any(check.health is Health.BROKEN for check in checks) else 0)

@@ -7,6 +7,7 @@ import json
 import click
 
 from middlewatch.frontends.cli.output import application, details_option, json_option, print_record, print_report
+from middlewatch.frontends.cli.terminal import print_line, quotation
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -37,7 +38,7 @@ def list_(limit: int, as_json: bool) -> None:
         click.echo("No investigations yet. Start one with: middlewatch investigate --help")
     for row in () if as_json else rows:
         opened = f"{row.opened_at:%Y-%m-%d %H:%M:%S} UTC" if row.opened_at else ""
-        click.echo(f"{row.id}  {row.state:9s}  {opened}  {json.dumps(row.alert.title)}")
+        print_line(f"{row.id}  {row.state:9s}  {opened}  {quotation().quoted(row.alert.title)}")
 
 
 @investigations.command()
@@ -60,7 +61,7 @@ def show(investigation: str, details: bool, as_json: bool) -> None:
     else:
         done = sum(task.state == "done" for task in snapshot.tasks)
         progress = f"{done} of {len(snapshot.tasks)} tasks done, {len(snapshot.evidence)} facts so far"
-        click.echo(f"{investigation} is {snapshot.investigation.state}: {progress}")
+        print_line(f"{investigation} is {snapshot.investigation.state}: {progress}")
 
 
 @investigations.command()
@@ -78,4 +79,4 @@ def cancel(investigation: str, as_json: bool) -> None:
     if as_json:
         print_record(row)
     else:
-        click.echo(f"{row.id} is {row.state}")
+        print_line(f"{row.id} is {row.state}")

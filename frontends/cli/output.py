@@ -37,8 +37,8 @@ def application() -> Iterator[App]:
 
 
 def print_record(record: BaseModel) -> None:
-    """One record as JSON."""
-    click.echo(record.model_dump_json(indent=1))
+    """One record as JSON. Everything but ASCII is escaped: the same data, and nothing in it that a terminal would obey."""
+    click.echo(record.model_dump_json(indent=1, ensure_ascii=True))
 
 
 def print_report(report: Report, *, as_json: bool, details: bool) -> None:
@@ -62,6 +62,6 @@ class UtcTime(click.ParamType[datetime]):
             return value
         try:
             moment = datetime.fromisoformat(str(value))
-        except ValueError:
+            return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        except (ValueError, OverflowError):  # the latter for a time that is in another year in UTC, before 1 or after 9999
             self.fail(f"{value!r} is not a time; write it like 2026-11-21T01:56:00Z (UTC where no zone is given)", param, ctx)
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from middlewatch.frontends.cli.output import application, json_option, print_record
+from middlewatch.frontends.cli.terminal import print_line, quotation
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -39,7 +40,7 @@ def import_(folder: Path, as_json: bool) -> None:
         print_record(imported)
         return
     counts = ", ".join(f"{rows:,} {table}" for table, rows in imported.rows.items() if rows)
-    click.echo(f"{imported.name}: {counts}; {len(imported.incidents)} incidents")
+    print_line(f"{imported.name}: {counts}; {len(imported.incidents)} incidents")
 
 
 @recordings.command(name="list")
@@ -58,12 +59,13 @@ def list_(as_json: bool) -> None:
         return
     if not rows:
         click.echo("No recordings yet. Import one with: middlewatch recordings import DIR")
+    say = quotation()
     for row in rows:
-        click.echo(
+        print_line(
             f"{row.name}  {row.info.start:%Y-%m-%d %H:%M} to {row.info.end:%Y-%m-%d %H:%M} UTC  {sum(row.rows.values()):,} rows"
         )
         for incident in row.incidents:
-            click.echo(f"  {incident.id}  {incident.detected_at:%Y-%m-%d %H:%M:%S} UTC  {json.dumps(incident.title)}")
+            print_line(f"  {say.named(incident.id)}  {incident.detected_at:%Y-%m-%d %H:%M:%S} UTC  {say.quoted(incident.title)}")
 
 
 def _progress(file: str, done: int, rows: int) -> None:
