@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+
+from pydantic import ValidationError
 
 from middlewatch.records import Alert, Incident, Symptom, Window
-from middlewatch.records.errors import BadInput
+from middlewatch.records.errors import BadInput, RecordingError
 
 EARLIER_INCIDENT_LEAD_SECONDS = 150.0
 """How far before its detection an earlier incident is taken to have begun: two minutes of breach before an alarm, and a scrape."""
@@ -14,10 +16,26 @@ AFTER_NOTICE_SECONDS = 300.0
 """How much after the notice is looked at: enough to see where it spreads."""
 SHORTEST_WINDOW_SECONDS = 60.0
 """A window of less than this holds no scrape of a metric that is collected once a minute."""
+EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)
+"""Nobody's telemetry is older; baselines reach back from here without leaving what clocks and stores can count."""
 
 
 def incident_alert(tenant: str, recording: str, incident: Incident, others: Sequence[Incident]) -> Alert:
-    """The alert of a recorded incident. Incidents that ended before it was detected are known by then, their causes are not."""
+    """The alert of a recorded incident. Incidents that ended before it was detected are known by then, their causes are not.
+
+    Raises:
+        RecordingError: what the recording says of its incidents makes no sense.
+    """
+    try:
+        return _incident_alert(tenant, recording, incident, others)
+    except (ValidationError, OverflowError) as error:
+        raise RecordingError(
+            f"The incident {incident.id!r} cannot be investigated: {_reason(error)}.",
+            remedy="Mend it in the recording's incidents.jsonl; docs/recordings.md describes it.",
+        ) from None
+
+
+def _incident_alert(tenant: str, recording: str, incident: Incident, others: Sequence[Incident]) -> Alert:
     earlier = (o for o in others if o.id != incident.id and o.window_end <= incident.detected_at)
     return Alert(
         tenant=tenant,
@@ -37,8 +55,16 @@ def service_alert(tenant: str, service: str, metric: str | None, noticed_at: dat
     """The alert of a person who noticed that a service is degraded.
 
     Raises:
-        BadInput: the time lies in the future.
+        BadInput: the time lies in the future or before `EARLIEST`, or the service or metric cannot be one's name.
     """
+    try:
+        symptom = Symptom(service=service, metric=metric)
+    except ValidationError as error:
+        raise BadInput(f"That cannot be investigated: {_reason(error)}.", remedy="Give the name as the telemetry has it.") from None
+    if noticed_at < EARLIEST:
+        raise BadInput(
+            f"{noticed_at.isoformat()} lies before there was telemetry.", remedy="Give the time when it was noticed, in UTC."
+        )
     if noticed_at > now:
         raise BadInput(
             f"{noticed_at:%Y-%m-%d %H:%M:%S} UTC lies in the future.", remedy="Give the time when it was noticed, in UTC."
@@ -52,5 +78,12 @@ def service_alert(tenant: str, service: str, metric: str | None, noticed_at: dat
         title=f"{service} is degraded",
         detected_at=detected,
         window_end=end,
-        symptom=Symptom(service=service, metric=metric),
+        symptom=symptom,
     )
+
+
+def _reason(error: ValidationError | OverflowError) -> str:
+    if isinstance(error, OverflowError):
+        return "a time is too early or too late"
+    detail = error.errors(include_url=False, include_input=False)[0]
+    return ": ".join([*map(str, detail["loc"]), detail["msg"]])
