@@ -33,6 +33,9 @@ RATIO_UNITS = frozenset({"%", "1", "percent", "ratio", ""})
 BYTE_UNITS = frozenset({"By", "KiBy", "MiBy", "GiBy", "bytes", "B", "KiB", "MiB", "GiB", "kB", "MB", "GB"})
 RARE_SHARE = 0.9
 """A quantity that is zero this often is an event that should not happen."""
+LARGEST_MAGNITUDE = 1e70
+"""Values are clipped to this, and those closer to zero than one over it are zero: then every ratio, and every product of four as in
+a correlation, is finite. No unit makes a measured quantity as large or as small."""
 NEAR_CEILING = 0.95
 """A ratio whose median is this close to its ceiling is a success rate: good is up."""
 
@@ -248,8 +251,14 @@ def _on_axis(table: pa.Table, axis: Axis) -> Floats:
     steps = np.floor((seconds - axis.start.timestamp()) / axis.step_seconds + 1e-9).astype(np.int64)
     inside = (steps >= 0) & (steps < axis.steps)
     numbers = average.flatten().to_numpy(zero_copy_only=False).astype(np.float64)
-    values[rows[inside], steps[inside]] = np.where(np.isfinite(numbers[inside]), numbers[inside], np.nan)
+    values[rows[inside], steps[inside]] = _tamed(numbers[inside])
     return values
+
+
+def _tamed(numbers: Floats) -> Floats:
+    """Numbers that can be calculated with; see `LARGEST_MAGNITUDE`. What is not finite is no sample."""
+    clipped = np.clip(numbers, -LARGEST_MAGNITUDE, LARGEST_MAGNITUDE)
+    return np.where(np.isfinite(numbers), np.where(np.abs(clipped) < 1 / LARGEST_MAGNITUDE, 0.0, clipped), np.nan)
 
 
 def _absent_counters_as_zero(values: Floats, labels: tuple[Labels, ...], axis: Axis) -> Floats:

@@ -59,7 +59,7 @@ def _number(value: float) -> str:
     if value == 0 or not math.isfinite(value):
         return f"{value:g}"
     digits = max(0, 2 - math.floor(math.log10(abs(value))))
-    if digits > 6:  # noqa: PLR2004  six decimals are the most that read well
+    if digits > 6 or abs(value) >= 1e15:  # noqa: PLR2004  six decimals, and five groups of digits, are the most that read well
         return f"{value:.2e}"
     rounded = round(value, digits)
     return f"{rounded:,.0f}" if digits == 0 else f"{rounded:.{digits}f}".rstrip("0").rstrip(".")

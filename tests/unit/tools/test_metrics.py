@@ -335,3 +335,18 @@ def test_hostile_names_stay_quotations() -> None:
 
 def test_the_map_is_handed_on() -> None:
     assert assess(shop(), calls=[("web", "cart")]).edges == (("web", "cart"),)
+
+
+@pytest.mark.parametrize("before", [1e-310, -1e-310, 0.0, 1e-60, 1.0, 1.7e308])
+@pytest.mark.parametrize("after", [1.7e308, -1.7e308, 1e-310])
+@pytest.mark.parametrize("unit", ["%", "ms", "1"])
+def test_extreme_values_are_compared_like_any_others(before: float, after: float, unit: str) -> None:
+    values = np.full(STEPS, before)
+    values[-4:] = after
+    symptom = Symptom(service="pay", metric="cpu")
+    found = assess([*shop(), Series("pay", "size", values, unit)], symptom=symptom)
+    assert all(np.isfinite(score) for score in found.scores.values())
+    assert all(a.factor is None or np.isfinite(a.factor) for a in found.anomalies)
+    assert all(len(a.summary) < 300 for a in found.anomalies)
+    if after == 1.7e308 and before < 1:
+        assert top(found) == "pay"

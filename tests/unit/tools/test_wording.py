@@ -37,6 +37,7 @@ def test_control_characters_do_not_survive(hostile: str) -> None:
         (5.0, "1/s", "5 1/s"),
         (1.0, "<b>", "1"),
         (float("inf"), "s", "inf s"),
+        (-1e70, "s", "-1.00e+70 s"),
     ],
 )
 def test_quantities_have_three_digits_and_a_harmless_unit(value: float, unit: str, shown: str) -> None:
