@@ -12,13 +12,24 @@ from middlewatch.context_store.archive import Archive, FileArchive
 from middlewatch.context_store.store import ContextStore
 from middlewatch.records import AgentName, Completion, FanOut, Snapshot
 from middlewatch.records.errors import BadInput, StoreUnavailable, UnknownInvestigation
+from middlewatch.telemetry.archive import ClickHouseArchive
+from middlewatch.telemetry.clickhouse import ClickHouse
 from tests.store_data import make_evidence, make_hypothesis, make_investigation, make_report, make_task, make_vote
 from tests.store_fixtures import MemoryArchive, keys
 
 
-@pytest.fixture(params=["files", "memory"])
+@pytest.fixture(params=["files", "memory", "clickhouse"])
 def archive(request: pytest.FixtureRequest, tmp_path: Path) -> Archive:
+    """An empty archive of each kind."""
+    if request.param == "clickhouse":
+        return empty_clickhouse_archive(request.getfixturevalue("clickhouse"))
     return FileArchive(tmp_path / "archive") if request.param == "files" else MemoryArchive()
+
+
+def empty_clickhouse_archive(database: ClickHouse) -> ClickHouseArchive:
+    with database._pool.client() as client:
+        client.command("TRUNCATE TABLE middlewatch.archived_investigations", parameters={})
+    return ClickHouseArchive(database)
 
 
 @pytest.fixture
@@ -93,6 +104,18 @@ def test_what_is_not_there_has_its_error(archive: Archive) -> None:
     assert archive.list("acme") == ()
     with pytest.raises(UnknownInvestigation):
         archive.get("acme", "inv-1")
+
+
+def test_it_can_be_put_again_and_belongs_to_its_tenant(archive: Archive, store: ContextStore, closed: Snapshot) -> None:
+    events = store.events("acme", "inv-1")
+    other = closed.model_copy(update={"investigation": closed.investigation.model_copy(update={"id": "inv-0"})})
+    for snapshot in (closed, other, closed):
+        archive.put(snapshot, events)
+    assert archive.list("acme") == ("inv-0", "inv-1")
+    assert archive.get("acme", "inv-1") == (closed, events)
+    assert archive.list("another") == ()
+    with pytest.raises(UnknownInvestigation):
+        archive.get("another", "inv-1")
 
 
 def test_no_name_leads_out_of_the_folder(tmp_path: Path) -> None:

@@ -28,13 +28,15 @@ _TABLES = (
     "topology",
     "recordings",
     "imports",
+    "archived_investigations",
 )
 _OWNER = "Tenant = {tenant:String} AND Recording = {recording:String}"
 _HORIZON = "{horizon:Int64}"
 
-_NOT_TELEMETRY = {"migrations_done", "recordings", "abandoned_imports"}
-"""`migrations_done` is about the schema; `recordings` lists a tenant's recordings, of which '' means all, and `abandoned_imports`
-its imports that did not end."""
+_OF_A_TENANT = {"recordings", "abandoned_imports", "archived_investigation", "archived_investigations"}
+"""Imports and archived investigations of a tenant; none is part of a recording."""
+_NOT_TELEMETRY = {"migrations_done", *_OF_A_TENANT}
+"""`migrations_done` is about the schema."""
 _HOUSEKEEPING = {"recording_rows", *(name for name in _QUERIES if name.startswith("remove_"))}
 """Part of the import, not of an investigation: they count or remove a whole recording."""
 
@@ -81,9 +83,10 @@ def test_housekeeping_touches_one_recording(name: str) -> None:
         assert "Recording != ''" in text, "live telemetry is never removed"
 
 
-def test_the_list_of_recordings_is_one_tenants() -> None:
-    assert "Tenant = {tenant:String}" in statement("recordings")
-    assert statement("abandoned_imports").count("Tenant = {tenant:String}") == 2
+@pytest.mark.parametrize("name", sorted(_OF_A_TENANT))
+def test_what_is_not_part_of_a_recording_is_one_tenants(name: str) -> None:
+    text = code(statement(name))
+    assert text.count("Tenant = {tenant:String}") == len(reads(text)) > 0
 
 
 @pytest.mark.parametrize(
