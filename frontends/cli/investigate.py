@@ -53,6 +53,8 @@ def investigate(
     if (recording is None) == (service is None):
         raise click.UsageError("Give either --recording DIR or --service NAME.")
     show = watch if watch is not None else sys.stderr.isatty() and not as_json
+    if show:
+        click.echo("starting", err=True)
     with application() as app:
         if recording is not None:
             alert, name = _recorded_alert(app, recording, incident, show=show)
@@ -60,8 +62,12 @@ def investigate(
             now = datetime.now(UTC)
             alert, name = service_alert(app.settings.tenant, service or "", metric, noticed_at or now, now), ""
         opened = app.investigate(alert, recording=name)
-        with app.working():
-            _follow(app, opened, show=show)
+        try:
+            with app.working():
+                _follow(app, opened, show=show)
+        except KeyboardInterrupt:
+            click.echo(f"{opened.id} is kept: run the same command again and it goes on", err=True)
+            raise
         report = app.report(opened.id)
         if report is None:
             raise MiddlewatchError(f"The investigation {opened.id} was cancelled.", remedy="Run it again to start a new one.")

@@ -12,6 +12,7 @@ import click
 
 from middlewatch.frontends.cli.contract import report_schema
 from middlewatch.frontends.cli.output import application, json_option
+from middlewatch.records.errors import BadInput
 
 LOOK_SECONDS = 0.2
 """How soon a worker that cannot go on is noticed."""
@@ -48,14 +49,19 @@ def worker(name: str | None) -> None:
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--force", is_flag=True, help="Replace FILE where it exists.")
 @json_option
-def backup(file: Path, as_json: bool) -> None:
+def backup(file: Path, force: bool, as_json: bool) -> None:
     """Write the context store and the archive to FILE. Telemetry is not in it: it can be read again from its sources.
 
     \b
     Example:
       middlewatch backup middlewatch-2026-11-21.tar
     """
+    if not file.absolute().parent.is_dir():
+        raise BadInput(f"There is no folder {file.absolute().parent}.", remedy="Make it, or choose another file.")
+    if file.exists() and not force:
+        raise BadInput(f"{file} exists already.", remedy="Choose another file, or replace it with --force.")
     with application() as app:
         written = app.backup(file)
     click.echo(json.dumps(written) if as_json else f"{file}: {_counts(written)}")

@@ -15,7 +15,7 @@ from middlewatch.frontends.cli.quotation import Quotation
 from middlewatch.records import AgentName, AnomalyKind, Evidence, Outcome, Position, RankedHypothesis, Report, Sample, Vote
 
 _BRIEF_HYPOTHESES = 3
-_BRIEF_STEPS = 2
+_BRIEF_STEPS = 1
 _FULL_EVIDENCE = 12
 """Facts that are told in full, and below them in one line each; the exported report has all of them."""
 _SHORT_EVIDENCE = 30
@@ -60,6 +60,8 @@ def render_report(report: Report, *, width: int, color: bool, details: bool = Tr
         view.record()
         view.reasons()
         view.evidence()
+    else:
+        page.entry("More", Span(f"middlewatch investigations show {report.investigation} --details", Tone.SOFT))
     return page.text(color=color)
 
 
@@ -95,8 +97,8 @@ class _View:
         else:
             ahead = (alert.detected_at - report.onset).total_seconds()
             gap = f"{quantity.duration(abs(ahead))} {'before' if ahead >= 0 else 'after'}"
-            alerted = f", {gap} the alert at {self._clock(alert.detected_at)}"
-            page.entry("Began", Span(f"{quantity.stamp(report.onset)} UTC", Tone.STRONG), Span(alerted))
+            alerted = f", {gap} the alert" + (f" at {self._clock(alert.detected_at)}" if self._details else "")
+            page.entry("Began", Span(f"about {quantity.stamp(report.onset)} UTC", Tone.STRONG), Span(alerted))
         if self._details:
             symptom = [self._name(part) for part in (alert.symptom.service, alert.symptom.metric) if part] if alert.symptom else []
             page.entry("Alert", Span(page.say.quoted(alert.title) + (f"; symptom: {' '.join(symptom)}" if symptom else "")))

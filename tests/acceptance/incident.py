@@ -16,23 +16,48 @@ WINDOW = 120.0
 END = 1500.0
 
 
-def record_incident(folder: Path, *, after_window: list[dict[str, Any]] | None = None, **signals: Any) -> Path:
+def record_incident(folder: Path, *, glaring: bool = False, **signals: Any) -> Path:
     """Write the recording.
 
     Args:
         folder: where to.
-        after_window: metric rows to add, such as a glaring fault that must not be read.
+        glaring: whether `stock` breaks in every signal once the window is over.
         signals: replaces whole signals; None leaves one out.
     """
     rows: dict[str, Any] = {
-        "metrics": [*_metrics(), *(after_window or [])],
+        "metrics": list(_metrics()),
         "traces": list(_traces()),
         "logs": list(_logs()),
         "changes": [{"time": ONSET - 15, "service": "cart", "version": "1.4.2", "description": "faster carts"}],
         "topology": [{"caller": "shop", "callee": "cart"}, {"caller": "shop", "callee": "stock"}],
         "incidents": [incident_row(DETECTED, WINDOW)],
     }
+    if glaring:
+        for signal, planted in glaring_fault(DETECTED + WINDOW).items():
+            rows[signal] += planted
     return write_recording(folder, **(rows | signals))
+
+
+def glaring_fault(begin: float) -> dict[str, list[dict[str, Any]]]:
+    """`stock` breaks as badly as can be, in metrics, logs, traces and changes. One span begins before and ends after."""
+    seconds = range(int(begin), int(END))
+    row = {"service": "stock", "instance": "stock-1"}
+    return {
+        "metrics": [row | {"time": s, "value": 1e6} for s in seconds],
+        "logs": [row | {"time": s, "severity": "FATAL", "body": "everything is lost"} for s in seconds],
+        "traces": [
+            row
+            | {
+                "trace_id": f"{s:031x}f",
+                "span_id": f"{s:015x}f",
+                "name": "GET /stock",
+                "start_time": s - 1,
+                "duration_ns": 60 * 10**9,
+            }
+            for s in seconds
+        ],
+        "changes": [row | {"time": begin + 1, "version": "9.9.9"}],
+    }
 
 
 def _metrics() -> Iterator[dict[str, Any]]:

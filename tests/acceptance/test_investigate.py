@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 
 from tests.acceptance.command import refused, report_of, run
-from tests.acceptance.incident import DETECTED, END, WINDOW, record_incident
+from tests.acceptance.incident import DETECTED, WINDOW, record_incident
 from tests.telemetry_data import START, incident_row
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "report.schema.json"
@@ -60,32 +60,22 @@ def test_secrets_in_logs_do_not_reach_the_report(report: dict[str, Any]) -> None
 
 
 def test_nothing_after_the_window_is_read(report: dict[str, Any], tmp_path: Path) -> None:
-    later = DETECTED + WINDOW
-    glaring = [{"time": second, "service": "stock", "instance": "stock-1", "value": 1e6} for second in range(int(later), int(END))]
-    planted = record_incident(tmp_path / "planted", after_window=glaring)
+    planted = record_incident(tmp_path / "planted", glaring=True)
     again = report_of(run(tmp_path / "data", "investigate", "--recording", planted, "--json"))
     assert [row["service"] for row in again["ranking"]] == [row["service"] for row in report["ranking"]]
     assert [row["score"] for row in again["ranking"]] == pytest.approx([row["score"] for row in report["ranking"]])
     assert again["confidence"] == pytest.approx(report["confidence"])
+    assert "everything is lost" not in json.dumps(again)
+    assert "9.9.9" not in json.dumps(again)
 
 
 def test_the_planted_fault_is_glaring_when_it_may_be_read(tmp_path: Path) -> None:
-    """The guard of the test above: with a window that reaches it, the planted fault decides."""
-    later = DETECTED + WINDOW
-    glaring = [{"time": second, "service": "stock", "instance": "stock-1", "value": 1e6} for second in range(int(later), int(END))]
-    quiet = [
-        {"time": s, "service": n, "instance": n, "value": 0.2} for s in range(0, int(END), 15) for n in ("shop", "cart", "stock")
-    ]
-    planted = record_incident(
-        tmp_path / "planted",
-        metrics=[*quiet, *glaring],
-        traces=None,
-        logs=None,
-        changes=None,
-        incidents=[incident_row(END - 60, 60)],
-    )
+    """The guard of the test above: with a window that reaches it, the planted fault is evidence."""
+    begin = DETECTED + WINDOW
+    planted = record_incident(tmp_path / "planted", glaring=True, incidents=[incident_row(begin + 30, 120)])
     again = report_of(run(tmp_path / "data", "investigate", "--recording", planted, "--json"))
-    assert again["ranking"][0]["service"] == "stock"
+    assert "everything is lost" in json.dumps(again)
+    assert {e["anomaly"]["kind"] for e in again["evidence"] if e["anomaly"]["service"] == "stock"} >= {"metric", "log_pattern"}
 
 
 def test_a_quiet_moment_is_not_blamed_on_anybody(tmp_path: Path) -> None:

@@ -168,7 +168,9 @@ def test_nothing_stays_when_it_is_interrupted(interruption: type[BaseException])
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(), lambda inner: st.lists(inner, max_size=2), max_leaves=3
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=2),
+    max_leaves=3,
 )
 DATA = st.dictionaries(st.sampled_from(["agent", "task", "task_kind", "written", "attempt", "error", "round", "summary"]), JSON)
 KINDS = st.sampled_from([one.kind for one in INVESTIGATION]) | st.text(max_size=20)
