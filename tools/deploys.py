@@ -45,7 +45,7 @@ Reliability Workbook, 2018, appendix C). A flag is configuration; a migration is
 AFTER_ONSET = 0.1
 """Weight of a change after the symptom's metric had changed its level: an effect does not precede its cause, but one metric may
 have been restless before."""
-UNREACHABLE = 0.1
+UNREACHABLE_WEIGHT = 0.1
 """Weight of a change to a service that the symptom's does not depend on, as far as the service map shows: trouble travels along
 calls, rarely through what services share without calling one another."""
 CLEARED_NATS = 0.25
@@ -175,7 +175,7 @@ def _suspect(change: _Change, history: Sequence[_Change], scene: _Scene, brief: 
     if symptom is not None and len(scene.dependencies) > 1:
         distance = scene.dependencies.get(change.service)
         if distance is None:
-            weight *= UNREACHABLE
+            weight *= UNREACHABLE_WEIGHT
             remarks.append(f"{quoted(symptom.service)} does not depend on it as far as the service map shows")
         elif distance:
             remarks.append(f"{quoted(symptom.service)} depends on it")

@@ -15,11 +15,10 @@ from middlewatch.tools.log_anomalies import LogExhibits
 from middlewatch.tools.log_views import LogViews
 from middlewatch.tools.service_map import callees, service_map
 from middlewatch.tools.timeline import STEP_SECONDS, Timeline, with_history
-from middlewatch.tools.wording import clock, quantity, quoted
+from middlewatch.tools.wording import quantity, quoted
 
 MAP_BUCKETS = 900 // STEP_SECONDS
 """How much of the time before the end is looked at for who calls whom."""
-STALE_SECONDS = 60.0
 SAMPLED_SHARE = 0.5
 """Where more of the spans that lines name than this are missing from the traces, the traces are taken to be sampled."""
 SERVICES_CLEARED = 5
@@ -87,14 +86,12 @@ def _read(sources: Sources, brief: Brief, timeline: Timeline) -> _Read:
 
 
 def _gaps(read: _Read, volume: Floats, timeline: Timeline) -> tuple[str, ...]:
-    """What was missing, in words."""
+    """What was missing, in words; not that the signal ends early, which the report says of every signal."""
     freshness = read.patterns.freshness
     if freshness.watermark is None or not read.patterns.table.num_rows:
         return ("no logs",)
     answers = (read.patterns, read.presence, read.operations)
     notes = [f"logs: {answer.bound}" for answer in answers if answer is not None and answer.bound]
-    if (lag := freshness.lag_seconds) is not None and lag > STALE_SECONDS:
-        notes.append(f"no log lines after {clock(freshness.watermark)}, {quantity(lag, 's')} before the end of the window")
     first = min(timeline.question.onsets)
     if not volume[first:].any():
         notes.append("no log lines in the window of the incident")

@@ -27,8 +27,9 @@ CLEAR_DEVIATION = 4.0
 """Scales: twice what quiet windows commonly reach; below it the time of a change is a guess."""
 OTHER_VOICE = 0.3
 """What metrics of another voice than the symptom's still count."""
-UNREACHABLE = 0.3
-"""What a service counts that the symptom's service does not depend on, as far as the service map knows."""
+UNRELATED_SHARE = 0.3
+"""Share of its score that a service keeps that the symptom's does not depend on, as far as the service map knows. Chosen, not
+measured; `deploys` has a weight of its own for changes."""
 
 
 def co_moving(

@@ -15,7 +15,7 @@ from middlewatch.tools import metric_evidence
 from middlewatch.tools.metric_deviations import Deviations, measure
 from middlewatch.tools.metric_scores import discounted, evidence, service_scores, units_of
 from middlewatch.tools.metric_series import SeriesMatrix, load_series
-from middlewatch.tools.metric_symptom import UNREACHABLE, co_moving, symptom_rarity
+from middlewatch.tools.metric_symptom import UNRELATED_SHARE, co_moving, symptom_rarity
 from middlewatch.tools.service_map import callees, reachable, recent_map
 
 
@@ -49,7 +49,7 @@ def assess_metrics(sources: Sources, brief: Brief) -> Assessment:
             scores = {s: float(row[0]) for s, row in service_scores(units, now[:, None], called, weights).items()}
         depends_on = reachable(edges, symptom.service)
         if len(depends_on) > 1:
-            scores = {s: score * (1.0 if s in depends_on else UNREACHABLE) for s, score in scores.items()}
+            scores = {s: score * (1.0 if s in depends_on else UNRELATED_SHARE) for s, score in scores.items()}
     scores = discounted(scores, tops)
     return Assessment(
         agent=AgentName.METRICS,

@@ -20,7 +20,7 @@ from middlewatch.tools.service_map import callees, edges_of
 from middlewatch.tools.timeline import STEP_SECONDS, Timeline, active_minutes, busiest, with_history
 from middlewatch.tools.trace_anomalies import Exhibits
 from middlewatch.tools.trace_views import TraceViews
-from middlewatch.tools.wording import clock, quantity, quoted
+from middlewatch.tools.wording import quantity, quoted
 
 FLOOR_SHARE = 0.02
 """Of a typical request's duration: what an operation gains or loses below this nobody notices."""
@@ -31,7 +31,6 @@ MOST_KEYS = 3000
 """Operations, and kinds of calls, that are compared; a row of buckets is 12 kB."""
 SPARSE_SPANS = 4.0
 """Fewer spans a minute than this, of half of the operations, and rare faults cannot be seen."""
-STALE_SECONDS = 60.0
 SERVICES_CLEARED = 5
 
 
@@ -108,13 +107,11 @@ def _floor_ms(operations: pa.Table) -> float:
 
 
 def _gaps(read: _Read, volume: Floats, timeline: Timeline) -> tuple[str, ...]:
-    """What was missing, in words."""
+    """What was missing, in words; not that the signal ends early, which the report says of every signal."""
     freshness = read.operations.freshness
     if freshness.watermark is None or not read.operations.table.num_rows:
         return ("no traces",)
     notes = [f"traces: {answer.bound}" for answer in (read.operations, read.structure, read.edges) if answer and answer.bound]
-    if (lag := freshness.lag_seconds) is not None and lag > STALE_SECONDS:
-        notes.append(f"no spans after {clock(freshness.watermark)}, {quantity(lag, 's')} before the end of the window")
     first = min(timeline.question.onsets)
     if not volume[first:].any():
         notes.append("no spans in the window of the incident")
