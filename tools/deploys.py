@@ -6,6 +6,8 @@ service deviates is for the analyses of the other signals to say.
 The weight of a change is the product of how common its kind is among triggers, how recent it is, whether the symptom's service
 depends on the changed one, and how often the same kind of change of the same service went well before. A service is given
 ``ln(1 + 7/3 * its share of the weights)`` nats.
+
+Constants without a source are chosen, not measured: the development recordings hold no changes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""How often each log pattern is written, seen from the spans that write it, its service, and the whole system."""
+"""How often each log pattern is written, seen from the spans that write it, its service, and the whole system.
+
+Constants without a source are chosen, not derived, and not measured one by one. Whole configurations were compared on development
+recordings, so what is reached there does not confirm them.
+"""
 
 from __future__ import annotations
 

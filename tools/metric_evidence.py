@@ -1,4 +1,7 @@
-"""Metric deviations as facts that a person can check, and what could not be seen."""
+"""Metric deviations as facts that a person can check, and what could not be seen.
+
+Constants without a source are chosen, not measured: they bound what is read and shown.
+"""
 
 from __future__ import annotations
 

@@ -3,6 +3,9 @@
 Deviations in scales cannot be compared between metrics or between services: where many services idle, the largest ones are on
 nothing. So each is ranked against the analysis' own false-alarm history, over all services and the windows before the incident;
 the logarithm of that rank is its evidence, and the size of the effect limits and refines it.
+
+Constants without a source are chosen, not derived, and not measured one by one. Whole configurations were compared on development
+recordings, so what is reached there does not confirm them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""Metrics as one matrix: which step to ask for, the series on a common time axis, and what each of them measures."""
+"""Metrics as one matrix: which step to ask for, the series on a common time axis, and what each of them measures.
+
+Constants without a source are chosen, not derived, and not measured one by one. Whole configurations were compared on development
+recordings, so what is reached there does not confirm them.
+"""
 
 from __future__ import annotations
 

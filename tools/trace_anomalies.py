@@ -1,4 +1,7 @@
-"""What deviates in traces, as facts that a person can check."""
+"""What deviates in traces, as facts that a person can check.
+
+Constants without a source are chosen, not measured: they bound what is read and shown.
+"""
 
 from __future__ import annotations
 
