@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import statistics
 import sys
@@ -12,8 +13,9 @@ import click
 from middlewatch.evals.evaluation import evaluate as answer_all
 from middlewatch.evals.evaluation import recordings_below
 from middlewatch.frontends.cli.output import json_option
+from middlewatch.frontends.cli.terminal import print_line, quotation
 from middlewatch.records import AgentName, Prediction
-from middlewatch.records.errors import BadInput
+from middlewatch.records.errors import BadInput, Unavailable
 from middlewatch.settings import Settings
 
 
@@ -60,35 +62,37 @@ def evaluate(folder: Path, output: Path | None, agents: tuple[AgentName, ...], j
     recordings = recordings_below(folder)
     answers: list[Prediction] = []
     if output is not None:
-        _make_empty(output)
+        _write(output, "w", "")
 
     def on_answer(recording: Path, prediction: Prediction) -> None:
         answers.append(prediction)
         if output is not None:  # at once, so that an interruption loses nothing
-            with output.open("a", encoding="utf-8") as file:
-                file.write(prediction.model_dump_json() + "\n")
+            _write(output, "a", prediction.model_dump_json() + "\n")
+        say = quotation()
         outcome = (
-            "inconclusive" if prediction.inconclusive else f"{json.dumps(prediction.ranking[0][0])} {prediction.confidence:.0%}"
+            "inconclusive" if prediction.inconclusive else f"{say.quoted(prediction.ranking[0][0])} {prediction.confidence:.0%}"
         )
-        click.echo(
-            f"{len(answers):4d}  {recording.relative_to(folder)}  {prediction.incident}  {outcome}  {prediction.seconds:.1f} s",
-            err=True,
-        )
+        where = f"{recording.relative_to(folder)}  {say.named(prediction.incident)}"
+        print_line(f"{len(answers):4d}  {where}  {outcome}  {prediction.seconds:.1f} s", err=True)
 
     failures = answer_all(recordings, Settings.load(), agents=agents, jobs=jobs, on_answer=on_answer)
     for failure in failures:
-        click.echo(f"{failure.recording}: {failure.message}", err=True)
+        print_line(f"{failure.recording}: {failure.message}", err=True)
     summary = _summary(answers, len(recordings), len(failures))
     click.echo(json.dumps(summary) if as_json else _in_words(summary, output))
     if failures:
-        sys.exit(BadInput.exit_code)
+        sys.exit(failures[0].exit_code)
 
 
-def _make_empty(output: Path) -> None:
+def _write(output: Path, mode: str, text: str) -> None:
     try:
-        output.write_text("", encoding="utf-8")
+        with output.open(mode, encoding="utf-8") as file:
+            file.write(text)
     except OSError as error:
-        raise BadInput(f"{output} cannot be written: {error.strerror}.", remedy="Choose another file for --output.") from None
+        problem = f"{output} cannot be written: {error.strerror}."
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise Unavailable(problem, remedy="Free some space and run the command again.") from None
+        raise BadInput(problem, remedy="Choose another file for --output.") from None
 
 
 def _summary(answers: list[Prediction], recordings: int, failed: int) -> dict[str, float | int | None]:
@@ -110,5 +114,5 @@ def _in_words(summary: dict[str, float | int | None], output: Path | None) -> st
     if summary["seconds_median"] is not None:
         text += f"; {summary['seconds_median']:.1f} s at the median, {summary['seconds_longest']:.1f} s at the longest"
     if summary["recordings_failed"]:
-        text += f"; {summary['recordings_failed']} recordings could not be read"
+        text += f"; {summary['recordings_failed']} recordings could not be answered in full"
     return text + (f"\npredictions in {output}" if output else "")
