@@ -12,6 +12,8 @@ from middlewatch.evals.lab.faults import faults as known_faults
 from middlewatch.evals.lab.run import Progress
 from middlewatch.evals.lab.run import record as record_fault
 from middlewatch.frontends.cli.output import json_option
+from middlewatch.frontends.cli.terminal import print_line
+from middlewatch.records import Incident, RecordingInfo
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -49,7 +51,8 @@ def faults(as_json: bool) -> None:
 @click.option("--incident", default=180.0, show_default=True, type=click.FloatRange(min=1), help="Seconds after the fault.")
 @click.option("--rate", default=10.0, show_default=True, type=click.FloatRange(min=0, min_open=True), help="Requests per second.")
 @click.option("--seed", default=1, show_default=True, type=int, help="What customers do is drawn from it.")
-def record(fault: str, output: Path, baseline: float, incident: float, rate: float, seed: int) -> None:
+@json_option
+def record(fault: str, output: Path, baseline: float, incident: float, rate: float, seed: int, as_json: bool) -> None:
     """Run the shop in real time, break it, and write the recording. Needs the extra `lab` and redis-server.
 
     \b
@@ -67,7 +70,19 @@ def record(fault: str, output: Path, baseline: float, incident: float, rate: flo
     )
     if sys.stderr.isatty():
         click.echo(err=True)
-    click.echo(f"{folder}\nInvestigate it with: middlewatch investigate --recording {folder}")
+    if as_json:
+        click.echo(json.dumps(_recorded(folder), indent=1))
+        return
+    print_line(str(folder))
+    print_line(f"Investigate it with: middlewatch investigate --recording {folder}")
+
+
+def _recorded(folder: Path) -> dict[str, object]:
+    """The folder and what was recorded, without the label: what is printed is what an investigator may know."""
+    info = RecordingInfo.model_validate_json((folder / "recording.json").read_text(encoding="utf-8"))
+    lines = (folder / "incidents.jsonl").read_text(encoding="utf-8").splitlines()
+    incidents = [Incident.model_validate_json(line).model_dump(mode="json") for line in lines]
+    return {"folder": str(folder), "recording": info.model_dump(mode="json"), "incidents": incidents}
 
 
 def _show(progress: Progress) -> None:
