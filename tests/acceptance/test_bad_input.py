@@ -14,6 +14,7 @@ import pytest
 
 from tests.acceptance.command import command, environment, refused, report_of, run
 from tests.acceptance.incident import record_incident
+from tests.telemetry_data import incident_row
 
 
 @pytest.fixture
@@ -81,9 +82,43 @@ def test_a_data_directory_that_cannot_be_made(tmp_path: Path) -> None:
     assert "MIDDLEWATCH_DATA_DIR" in refused(run(tmp_path / "file" / "data", "recordings", "list"), 78)
 
 
+HOSTILE = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202etxt\nincident-2"
+"""Sets the window's title, clears the screen (twice: C1 has a CSI too), reverses what follows, and starts a line of its own."""
+
+
+@pytest.mark.timeout(180)
+def test_names_that_a_terminal_would_obey(data: Path, tmp_path: Path) -> None:
+    rows = [incident_row(1200, 120) | {"id": HOSTILE, "title": f"title {HOSTILE}"}]
+    recording = record_incident(tmp_path / "recordings" / "hostile", incidents=rows)
+    imported = run(data, "recordings", "import", recording)
+    listed = run(data, "recordings", "list")
+    unknown = run(data, "investigate", "--recording", recording, "--incident", HOSTILE + "3")
+    evaluated = run(data, "evaluate", recording.parent)
+    for result, code in ((imported, 0), (listed, 0), (unknown, 65), (evaluated, 0)):
+        assert result.returncode == code, result.stderr
+        assert not set(result.stdout + result.stderr) & set("\x1b\x07\x9b\u202e")
+        assert not any(line.startswith("incident-2") for line in (result.stdout + result.stderr).splitlines())
+    escaped = "\\x1b]0;owned\\x07"
+    assert listed.stdout.count(escaped) == 2  # the id and the title
+    assert escaped in refused(unknown, 65).splitlines()[1]
+    assert escaped in evaluated.stderr
+
+
+def test_an_argument_that_a_terminal_would_obey(data: Path) -> None:
+    result = run(data, "recordings", "import", "absent", f"--{HOSTILE}")
+    assert result.returncode == 2
+    assert not set(result.stderr) & set("\x1b\x07\x9b\u202e")
+
+
 @pytest.mark.parametrize(
     "words",
-    [["investigate"], ["investigate", "--service", "a", "--at", "soon"], ["evaluate", ".", "--agents", "gossip"], ["dance"]],
+    [
+        ["investigate"],
+        ["investigate", "--service", "a", "--at", "soon"],
+        ["investigate", "--service", "a", "--at", "0001-01-01T00:00:00+05:00"],
+        ["evaluate", ".", "--agents", "gossip"],
+        ["dance"],
+    ],
 )
 def test_words_that_make_no_sense(data: Path, words: list[str]) -> None:
     result = run(data, *words)
