@@ -26,7 +26,7 @@ from middlewatch.agents.metrics import METRICS
 from middlewatch.agents.phases import phase_task
 from middlewatch.agents.specialist import Specialists
 from middlewatch.agents.traces import TRACES
-from middlewatch.context_store.archive import FileArchive
+from middlewatch.context_store.archive import Archive, FileArchive
 from middlewatch.context_store.backup import backup, restore
 from middlewatch.context_store.epoch import Epoch
 from middlewatch.context_store.redis_server import RedisServer, connect
@@ -51,6 +51,7 @@ from middlewatch.records import (
 )
 from middlewatch.records.errors import MiddlewatchError, Stalled, Unavailable, UnknownInvestigation
 from middlewatch.settings import Settings
+from middlewatch.telemetry.archive import ClickHouseArchive
 from middlewatch.telemetry.clickhouse import ClickHouse, Collector
 from middlewatch.telemetry.limits import Limits
 from middlewatch.telemetry.recordings import import_recording, imported_recordings
@@ -65,6 +66,7 @@ ATTACH_SECONDS = 10.0
 """How long an owner that is just starting may take until its sockets answer."""
 ARCHIVE_SECONDS = 600.0
 MIB = 1024 * 1024
+NEVER = datetime.min.replace(tzinfo=UTC)
 POLL_SECONDS = 1.0
 """How long one look for new events waits in the store."""
 
@@ -80,7 +82,7 @@ class App:
         self.telemetry = telemetry
         self.store = store
         self.archive_folder = archive_folder
-        self.archive = FileArchive(archive_folder)
+        self.archive: Archive = FileArchive(archive_folder) if settings.clickhouse_url is None else ClickHouseArchive(telemetry)
         self.owner = owner
 
     # Recordings
@@ -113,8 +115,13 @@ class App:
         return self.store.open(investigation, first)[0]
 
     def investigations(self, *, limit: int = 50) -> tuple[Investigation, ...]:
-        """Newest first."""
-        return self.store.investigations(self.settings.tenant, limit=limit)
+        """Newest first; archived ones where those in the store are fewer than `limit`."""
+        tenant = self.settings.tenant
+        found = {row.id: row for row in self.store.investigations(tenant, limit=limit)}
+        if len(found) < limit:
+            archived = (identifier for identifier in self.archive.list(tenant) if identifier not in found)
+            found |= {identifier: self.archive.get(tenant, identifier)[0].investigation for identifier in archived}
+        return tuple(sorted(found.values(), key=lambda row: row.opened_at or NEVER, reverse=True)[:limit])
 
     def report(self, investigation: str) -> Report | None:
         """The report, or None while the investigation runs."""
