@@ -54,7 +54,7 @@ class Claims:
     def claim(self, worker: str, request_id: str | None) -> Claim | None:
         """See `ContextStore.claim`."""
         request = checked_identifier(request_id or uuid4().hex)
-        for hint in self._queues.offers(request, repeated=request_id is not None):
+        for hint, again in self._queues.offers(request, repeated=request_id is not None):
             reply = scripts.claim(
                 self._server,
                 investigation_keys(hint.tenant, hint.investigation),
@@ -76,7 +76,7 @@ class Claims:
                     self._queues.feed(hint.tenant, hint.investigation, [hint.task, at])
                 case ["SPENT"]:
                     return None
-                case ["GONE"] if request_id is not None:
+                case ["GONE"] if again:
                     return None  # archived, and with it whatever this request may have been granted there
         return None
 

@@ -44,8 +44,8 @@ class Queues:
             shards[crc32(hint.encode()) % self._shards].append((hint, str(at)))
         return sum(scripts.feed(self._server, queue_keys(shard, _FEEDER), entries=entries)[1] for shard, entries in shards.items())
 
-    def offers(self, request: str, *, repeated: bool) -> Iterator[Hint]:
-        """Hints for one request, one after another for as long as the caller refuses them.
+    def offers(self, request: str, *, repeated: bool) -> Iterator[tuple[Hint, bool]]:
+        """Hints for one request, one after another for as long as the caller refuses them; and whether it took them before.
 
         A request that took a hint before is offered the same one first, from whichever shard; that is what makes a claim
         whose answer was lost safe to repeat.
@@ -55,8 +55,11 @@ class Queues:
             order.sort(key=lambda shard: scripts.taken(self._server, queue_keys(shard, request))[1] is None)
         for shard in order:
             refused = ""
-            while hint := scripts.take(
-                self._server, queue_keys(shard, request), refused=refused, keep_ms=int(TAKEN_SECONDS * 1000)
-            )[1]:
-                yield Hint.parse(hint)
+            while True:
+                _, hint, again = scripts.take(
+                    self._server, queue_keys(shard, request), refused=refused, keep_ms=int(TAKEN_SECONDS * 1000)
+                )
+                if hint is None:
+                    break
+                yield Hint.parse(hint), again == 1
                 refused = hint

@@ -58,7 +58,7 @@ def directory(keys: TenantKeys, *, limit: int) -> None:
 
 @Script
 def take(keys: QueueKeys, *, refused: str, keep_ms: int) -> None:
-    """``OK, hint or None``."""
+    """``OK, hint or None, 1 if this request took it before``."""
 
 
 @Script

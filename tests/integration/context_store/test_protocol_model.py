@@ -77,6 +77,7 @@ class Protocol(RuleBasedStateMachine):
         self.store = self._store()
         self.model: dict[tuple[str, str], ModelInvestigation] = {}
         self.granted: dict[str, Claim | None] = {}
+        self.fresh = 0
 
     def _store(self) -> ContextStore:
         return ContextStore(self.redis, epoch=Epoch(self.epoch), lease_seconds=3600.0, max_attempts=MAX_ATTEMPTS, queue_shards=2)
@@ -127,7 +128,7 @@ class Protocol(RuleBasedStateMachine):
         if before is None:
             self._ask(request)
         else:
-            again = self.store.claim(request.partition("-")[0], request_id=request)
+            again = self._requested(request)
             assert again == (before if self._may_write(before) else None)
 
     @rule(target=claims, request=requests)
@@ -298,18 +299,28 @@ class Protocol(RuleBasedStateMachine):
     # The model
 
     def _claim(self, worker: str) -> Claim | None:
-        claim = self.store.claim(worker)
+        claim = self._requested(f"{worker}-fresh-{self.fresh}")
+        self.fresh += 1
         if claim is None:  # hints may be lost; a sweep restores every one
             self.store.sweep()
-            claim = self.store.claim(worker)
+            claim = self._requested(f"{worker}-fresh-{self.fresh}")
+            self.fresh += 1
         if claim is None:
             assert self._claimable() == []
         else:
             self._grant(claim)
         return claim
 
+    def _requested(self, request: str) -> Claim | None:
+        """Claim; of several hints that are due the same one wins in every run, which milliseconds would not grant."""
+        now_ms = int(self.redis.time()[0]) * 1000
+        for key in keys(self.redis, "middlewatch:queue:*:hints"):
+            for hint in self.redis.zrangebyscore(key, 2, now_ms + 999):
+                self.redis.zadd(key, {str(hint): 1}, xx=True)
+        return self.store.claim(request.partition("-")[0], request_id=request)
+
     def _ask(self, request: str) -> None:
-        claim = self.store.claim(request.partition("-")[0], request_id=request)
+        claim = self._requested(request)
         self.granted[request] = claim
         if claim is not None:
             self._grant(claim)
