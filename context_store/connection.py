@@ -143,6 +143,7 @@ def _remedy(redis: Redis) -> str:
     if path is None:
         return "Check that Redis runs and that its URL is right."
     try:
-        return Path(path).with_name(PROBLEM_FILE).read_text(encoding="utf-8").strip()
+        problem = Path(path).with_name(PROBLEM_FILE).read_text(encoding="utf-8", errors="replace").strip()
     except OSError:
-        return "The process that owns the data directory may have ended; start it again."
+        problem = ""
+    return problem or "The process that owns the data directory may have ended; start it again."

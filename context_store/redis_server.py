@@ -11,12 +11,12 @@ import fcntl
 import hashlib
 import logging
 import os
-import shutil
 import signal
 import stat
 import subprocess
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Final, Self
 from urllib.parse import quote
@@ -26,6 +26,7 @@ from redis.exceptions import RedisError
 
 from middlewatch.context_store.connection import PROBLEM_FILE, client_of, connect
 from middlewatch.context_store.processes import command_of, pid_in, start_process
+from middlewatch.context_store.redis_problem import diagnose
 from middlewatch.context_store.redis_program import RedisProgram, find_binary, refuse_older
 from middlewatch.records.errors import DataDirectoryLocked, Misconfigured, StoreUnavailable
 
@@ -43,6 +44,7 @@ _END_SECONDS: Final = 5.0
 _PROBE_SECONDS: Final = 1.0
 _FIRST_PAUSE_SECONDS: Final = 0.05
 _LONGEST_PAUSE_SECONDS: Final = 5.0
+_NOTE_BYTES: Final = 1024
 _STEADY_SECONDS: Final = 1.0
 """A server that dies sooner is not started again at once: on a full disk it dies at every write."""
 
@@ -65,28 +67,6 @@ aof-load-truncated yes
 maxmemory {maxmemory}
 maxmemory-policy noeviction
 """
-
-_NO_SPACE: Final = "No space left on device"
-_LEAST_DISK_BYTES: Final = 64 * 1024
-
-_PROBLEMS: Final = (
-    (
-        _NO_SPACE,
-        "The disk of {folder} is full.",
-        "Free some space on it; work goes on by itself then, and nothing that was acknowledged is lost.",
-    ),
-    (
-        "AOF write error",
-        "Redis cannot write to {folder}.",
-        "Mend the disk or its limits; work goes on by itself then, and nothing that was acknowledged is lost.",
-    ),
-    (
-        "reading the append only file",
-        "The log of the context store in {folder} is damaged.",
-        "Restore a backup with 'middlewatch restore', or mend the log with 'redis-check-aof --fix'.",
-    ),
-)
-"""What Redis logs before it gives up, what that means, and what to do."""
 
 
 def _socket_path(folder: Path) -> Path:
@@ -154,7 +134,7 @@ class RedisServer:
 
     @property
     def problem(self) -> StoreUnavailable | None:
-        """Why it does not run just now; None while it does."""
+        """Why it did not run a moment ago; None once it runs steadily."""
         return self._problem
 
     def client(self) -> Redis:
@@ -177,6 +157,7 @@ class RedisServer:
             refuse_older(program, self._folder)
             self._end_orphan()
             self._configure()
+            self._tell(None)
             self._stopping.clear()
             self._started.clear()
             # The server ends with the thread that started it, so that must be one that lives as long as this object.
@@ -194,6 +175,9 @@ class RedisServer:
             self._supervisor.join()
             self._supervisor = None
         if self._lock is not None:
+            with suppress(OSError):  # the short folder goes with the socket; the data directory stays, it is not empty
+                self._socket.with_name(PROBLEM_FILE).unlink(missing_ok=True)
+                self._socket.parent.rmdir()
             self._lock.close()
             self._lock = None
 
@@ -209,15 +193,14 @@ class RedisServer:
             log_start, began = _size(self._log), time.monotonic()
             self._process = self._spawned(program)
             if self._answers():
-                self._tell(None)
-                first = not self._started.is_set()
-                self._started.set()
-                if not first:
+                if self._started.is_set():
                     _LOG.warning("Redis runs again")
-            self._wait_for_end()
+                self._started.set()
+            self._wait_for_end(began)
             if self._stopping.is_set():
                 break
-            self._tell(self._diagnosis(log_start))
+            code = self._process.returncode if self._process else None
+            self._tell(diagnose(self._folder, self._log, log_start, code))
             if not self._started.is_set():  # the first start failed: whoever called it decides
                 self._started.set()
                 return
@@ -251,8 +234,11 @@ class RedisServer:
             client.close()
         return False
 
-    def _wait_for_end(self) -> None:
+    def _wait_for_end(self, began: float) -> None:
+        """Wait; a server that has run for a while has no problem any more, one that dies at every write keeps it."""
         while self._process is not None and not self._stopping.is_set():
+            if self._problem is not None and time.monotonic() - began > _STEADY_SECONDS:
+                self._tell(None)
             try:
                 self._process.wait(0.05)
             except subprocess.TimeoutExpired:
@@ -271,30 +257,18 @@ class RedisServer:
             process.wait()
 
     def _tell(self, problem: StoreUnavailable | None) -> None:
-        """Keep the problem where `connection` finds it, also in other processes."""
+        """Keep the problem where `connection` finds it, also in other processes.
+
+        The note is written over itself, blanks included, so that a full disk need not find room for it.
+        """
         self._problem = problem
         file = self._socket.with_name(PROBLEM_FILE)
+        note = str(problem or "").encode()[:_NOTE_BYTES].ljust(_NOTE_BYTES)
         try:
-            if problem is None:
-                file.unlink(missing_ok=True)
-            else:
-                file.write_text(str(problem), encoding="utf-8")
-        except OSError:  # a full disk holds no note either; the owner still has it
+            with file.open("r+b" if file.exists() else "wb") as target:
+                target.write(note)
+        except OSError:
             _LOG.warning("the note %s could not be written", file)
-
-    def _diagnosis(self, log_start: int) -> StoreUnavailable:
-        """What the server's last words mean. On a full disk it may have had none."""
-        try:
-            words = self._log.read_bytes()[log_start:].decode(errors="replace")
-            if shutil.disk_usage(self._folder).free < _LEAST_DISK_BYTES:
-                words += _NO_SPACE
-        except OSError as error:
-            words = str(error)
-        for sign, meaning, remedy in _PROBLEMS:
-            if sign in words:
-                return StoreUnavailable(meaning.format(folder=self._folder), remedy=remedy)
-        code = self._process.returncode if self._process else "no"
-        return StoreUnavailable(f"Redis ended with code {code}.", remedy=f"See {self._log}.")
 
     def _configure(self) -> None:
         text = _CONFIGURATION.format(
