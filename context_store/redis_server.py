@@ -161,7 +161,7 @@ class RedisServer:
             self._stopping.clear()
             self._started.clear()
             # The server ends with the thread that started it, so that must be one that lives as long as this object.
-            self._supervisor = threading.Thread(target=self._supervise, args=(program,), name="redis-supervisor", daemon=True)
+            self._supervisor = threading.Thread(target=self._watch, args=(program,), name="redis-supervisor", daemon=True)
             self._supervisor.start()
             self._await_start()
         except BaseException:
@@ -186,6 +186,16 @@ class RedisServer:
         if self._problem is not None:
             raise self._problem
 
+    def _watch(self, program: RedisProgram) -> None:
+        """The supervisor's thread."""
+        try:
+            self._supervise(program)
+        except Exception as error:  # noqa: BLE001  # whoever waits for the start must hear of it, whatever it was
+            self._problem = StoreUnavailable(f"Redis is not watched over any more: {error}.", remedy="Start middlewatch again.")
+            _LOG.exception("the supervisor of Redis ended")
+        finally:
+            self._started.set()
+
     def _supervise(self, program: RedisProgram) -> None:
         """Start the server, and again whenever it dies, with longer pauses if it keeps dying."""
         pause = _FIRST_PAUSE_SECONDS
@@ -201,9 +211,8 @@ class RedisServer:
                 break
             code = self._process.returncode if self._process else None
             self._tell(diagnose(self._folder, self._log, log_start, code))
-            if not self._started.is_set():  # the first start failed: whoever called it decides
-                self._started.set()
-                return
+            if not self._started.is_set():
+                return  # the first start failed: whoever called it decides
             _LOG.warning("Redis ended: %s", self._problem)
             if time.monotonic() - began > _STEADY_SECONDS:
                 pause = _FIRST_PAUSE_SECONDS
