@@ -4,6 +4,9 @@
 # make chaos    kill workers and Redis by the hundred while they work (about 2 minutes)
 # make clean    remove everything that the other targets made
 
+# Compiled modules are kept: the tests start the command more than a hundred times.
+export PYTHONDONTWRITEBYTECODE :=
+
 DEMO := evals/recordings/shop-slow-pages
 
 .PHONY: demo test check chaos clean
