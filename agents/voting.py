@@ -17,13 +17,15 @@ from middlewatch.records import AgentName, Assessment, Hypothesis, Position, Ran
 Assessments = Mapping[AgentName, Assessment]
 
 SHARE_TEMPERATURE = 0.1
-"""Nats that one unit of share is worth between hypotheses."""
+"""Nats: a lead of this much makes a service e times likelier than the next. Small, because the leader of a clear vote is nearly
+always right on the development recordings; its calibration error is in docs/measurements/ranking.md. Chosen, not derived."""
 BAYES_EXPONENT = 0.2
 """Exponent of the bound p -> Bayes factor, BF = k p^(k-1) (Sellke, Bayarri and Berger 2001, beta family)."""
 SMALLEST_P = 1e-9
 LEAST_CHANGE_PROBABILITY = 0.4
 """Below this, 'nothing stands out' is the better answer."""
 LEAST_CONFIDENCE = 0.1
+"""Below this, naming a service would be a guess. Chosen, not measured."""
 CANDIDATES = 6
 """Hypotheses that are put to the vote; a person reads the first three."""
 
@@ -101,7 +103,9 @@ def tally(agents: Agents, assessments: Assessments, hypotheses: Sequence[Hypothe
 def change_probability(agents: Agents, assessments: Assessments) -> float:
     """The probability that anything changed, from how surprised the agents are.
 
-    Agents that agree on one service add up; the sum E of two unit exponentials has the tail (1 + E) e^-E. Prior odds are 1.
+    Agents that agree on one service add up; the sum E of two unit exponentials has the tail (1 + E) e^-E. With more than two
+    voices, and for the largest of many services, that is too sure of itself; the calibration error says by how much. Prior odds
+    are 1.
     """
     voices = {n: a for n, a in assessments.items() if agents[n].signal is not Signal.CHANGES and a.scores}
     services = {service for assessment in voices.values() for service in assessment.scores}
