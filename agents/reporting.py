@@ -31,6 +31,7 @@ STALE_SECONDS = 120.0
 interval (60 s)."""
 FACTS_OF_ONSET = 5
 """Strongest facts that the onset is the median of; weaker ones are mostly consequences."""
+MEASURED = {AnomalyKind.METRIC, AnomalyKind.OPERATION, AnomalyKind.EDGE}
 RULED_OUT = 5
 """Services that are named as ruled out; more is a list that nobody reads."""
 
@@ -94,13 +95,15 @@ def _finding(leading: RankedHypothesis, evidence: Sequence[Evidence]) -> str:
     service = leading.hypothesis.service
     about = _about(service, evidence)
     supporters = [v.agent for v in sorted(leading.votes, key=lambda v: -v.strength) if v.position is Position.SUPPORT]
-    proof = next((e for agent in supporters for e in about if e.agent is agent and e.anomaly.kind is not AnomalyKind.CHANGE), None)
+    facts = [e for agent in supporters for e in about if e.agent is agent and e.anomaly.kind is not AnomalyKind.CHANGE]
+    # A measured value against its usual one is understood at once, so it goes before a pattern in logs.
+    proof = min(facts, key=lambda e: e.anomaly.kind not in MEASURED, default=None)
     change = next((e for e in about if e.anomaly.kind is AnomalyKind.CHANGE and e.anomaly.strength > 0), None)
     answer = f'"{service}" is the most likely root cause'
     if proof is not None:
         answer += f": {proof.anomaly.summary.rstrip('.')}"
     if change is not None:
-        answer += f"; just before, {change.anomaly.summary.rstrip('.')}"
+        answer += f"; just before: {change.anomaly.summary.partition(', ')[0]}"
     return answer + "."
 
 
