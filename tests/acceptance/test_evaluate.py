@@ -77,7 +77,7 @@ def test_an_interruption_keeps_what_was_answered(evaluation: subprocess.Popen[st
     assert evaluation.returncode == 130
     *more, last = filter(None, said.splitlines())
     assert last == "stopped"
-    assert len(predictions(tmp_path)) == 1 + len(more) < INCIDENTS
+    assert 1 + len(more) <= len(predictions(tmp_path)) < INCIDENTS, "an answer is written before it is announced"
     assert not list(temporary.iterdir())
     assert not processes_with(temporary)
 
