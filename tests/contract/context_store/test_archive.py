@@ -9,6 +9,7 @@ from redis import Redis
 
 from middlewatch.context_store import scripts
 from middlewatch.context_store.archive import Archive, FileArchive
+from middlewatch.context_store.keys import investigation_keys
 from middlewatch.context_store.store import ContextStore
 from middlewatch.records import AgentName, Completion, FanOut, Snapshot
 from middlewatch.records.errors import BadInput, StoreUnavailable, UnknownInvestigation
@@ -130,3 +131,9 @@ def test_nothing_is_left_in_redis_but_a_mark_that_goes_away(store: ContextStore,
     store.archive_closed(MemoryArchive(), older_than_seconds=0)
     left = [key for key in keys(redis, "middlewatch:investigation:*") if redis.ttl(key) < 0]
     assert left == []
+
+
+def test_what_is_open_is_never_removed(store: ContextStore) -> None:
+    store.open(make_investigation(), make_task("plan"))
+    assert scripts.remove(store.server, investigation_keys("acme", "inv-1"), keep_ms=1000) == ["OPEN"]
+    assert store.claim("ann") is not None

@@ -86,6 +86,27 @@ def test_a_request_whose_grant_is_over_gets_nothing_more(store: ContextStore, re
     assert claimed(store, "bob").attempt == 2
 
 
+def test_a_request_never_gets_the_grant_of_a_later_one(store: ContextStore, redis: Redis) -> None:
+    store.open(OURS, make_task("look"))
+    first = store.claim("ann", request_id="request-1")
+    assert first is not None
+    expire(redis, first)
+    store.reap()
+    assert store.claim("ann", request_id="request-2") is not None
+    assert store.claim("ann", request_id="request-1") is None
+
+
+def test_a_request_whose_grant_was_archived_gets_nothing_more(store: ContextStore) -> None:
+    store.open(OURS, make_task("look"))
+    assert store.claim("ann", request_id="request-1") is not None
+    store.cancel("acme", "inv-1")
+    store.archive_closed(MemoryArchive(), older_than_seconds=0)
+    other = make_investigation(identifier="inv-2", source_id="alert-2")
+    store.open(other, make_task("look", investigation=other))
+    assert store.claim("ann", request_id="request-1") is None
+    assert store.claim("ann", request_id="request-2") is not None
+
+
 def test_a_request_id_is_no_way_into_other_keys(store: ContextStore) -> None:
     with pytest.raises(BadInput):
         store.claim("ann", request_id="x}:{acme:inv-1}:meta")
@@ -205,6 +226,15 @@ def test_a_task_that_runs_again_writes_its_evidence_once(store: ContextStore, re
         "new",
         "traffic",
     ]
+
+
+def test_what_was_written_first_stays(store: ContextStore, claim: Claim) -> None:
+    first, second = make_evidence(summary="it rose"), make_evidence(summary="it fell")
+    assert first.id == second.id
+    store.append(claim, [first])
+    assert store.append(claim, [second]) == 0
+    store.finish(claim, Completion(evidence=(second,)))
+    assert store.snapshot("acme", "inv-1").evidence == (first,)
 
 
 def test_a_failed_task_is_ready_after_a_pause(store: ContextStore, redis: Redis, claim: Claim) -> None:

@@ -84,6 +84,12 @@ def raw(redis: Redis) -> Iterator[Redis]:
     client.close()
 
 
+def test_the_counter_of_an_older_claim_is_no_token_of_the_new_epoch(raised: ContextStore, claim: Claim) -> None:
+    forged = claim.model_copy(update={"token": claim.token.model_copy(update={"epoch": 2})})
+    with pytest.raises(LeaseLost):
+        raised.finish(forged, Completion())
+
+
 def state(raw: Redis) -> dict[str, bytes]:
     return {key: cast("bytes", raw.dump(key)) for key in map(bytes.decode, cast("list[bytes]", raw.keys("*")))}
 

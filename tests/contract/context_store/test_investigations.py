@@ -9,13 +9,14 @@ import pytest
 from redis import Redis
 
 from middlewatch.context_store import scripts
+from middlewatch.context_store.directory import Opening
 from middlewatch.context_store.epoch import Epoch
-from middlewatch.context_store.keys import IndexKeys
+from middlewatch.context_store.keys import IndexKeys, tenant_keys
 from middlewatch.context_store.store import ContextStore
-from middlewatch.records import Completion, Investigation, InvestigationState, Task, TaskKind, TaskState
+from middlewatch.records import Completion, FanOut, Investigation, InvestigationState, Task, TaskKind, TaskState
 from middlewatch.records.errors import BadInput, LeaseLost, StoreFull, UnknownInvestigation
 from tests.store_data import make_evidence, make_investigation, make_report, make_task
-from tests.store_fixtures import MemoryArchive, end_pauses
+from tests.store_fixtures import MemoryArchive, end_pauses, expire
 
 OURS = make_investigation()
 AGAIN = make_investigation(identifier="inv-2")  # of the same alert
@@ -113,6 +114,46 @@ def test_an_opener_that_dies_half_way_loses_nothing(
     claim = store.claim("ann")
     assert claim is not None
     assert claim.task == first(OURS)
+
+
+def test_an_alert_is_reserved_for_one(store: ContextStore, redis: Redis) -> None:
+    def reserve(identifier: str, instead_of: str = "") -> list[object]:
+        keys = tenant_keys("acme")
+        return scripts.reserve(
+            store.server, keys, alert="a", investigation=identifier, payload=opening.dump(), instead_of=instead_of
+        )
+
+    opening = Opening(OURS, first(OURS))
+    assert reserve("inv-1") == ["OK", 1]
+    assert reserve("inv-1") == ["OK", 0]
+    assert reserve("inv-2") == ["TAKEN"]
+    assert reserve("inv-2", instead_of="inv-1") == ["OK", 1]
+    assert reserve("inv-1", instead_of="inv-1") == ["TAKEN"]
+    redis.flushall()  # nothing of it is an investigation
+
+
+def test_a_process_that_dies_right_after_closing_leaves_nothing_to_reap(
+    store: ContextStore, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.open(OURS, first(OURS))
+    plan = store.claim("ann")
+    assert plan is not None
+    store.finish(plan, Completion(fan_out=FanOut(tasks=(make_task("a"), make_task("b")))))
+    running, last = store.claim("ann"), store.claim("bob")
+    assert running is not None
+    assert last is not None
+    expire(redis, running)
+
+    def die(*_: object, **__: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(scripts, "closed", die)
+        with pytest.raises(Killed):
+            store.finish(last, Completion(report=make_report()))
+    before = store.snapshot("acme", "inv-1")
+    assert store.reap() == ()
+    assert store.snapshot("acme", "inv-1") == before
 
 
 def test_an_id_is_used_once(store: ContextStore) -> None:
