@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from statistics import median_low
 
 import middlewatch
 from middlewatch.agents.voting import Assessments, Verdict
@@ -13,6 +12,7 @@ from middlewatch.records import (
     Edge,
     Evidence,
     Freshness,
+    Onset,
     Outcome,
     Position,
     RankedHypothesis,
@@ -118,15 +118,15 @@ def _inconclusive(verdict: Verdict, found: Assessments) -> str:
     )
 
 
-def _onset(leading: RankedHypothesis, evidence: Sequence[Evidence], detected: UtcDatetime) -> UtcDatetime | None:
+def _onset(leading: RankedHypothesis, evidence: Sequence[Evidence], detected: UtcDatetime) -> Onset | None:
     """The median onset of the strongest facts about the service: one early or late outlier does not move it.
 
     What began after the detection is a consequence of what was detected.
     """
     about = _about(leading.hypothesis.service, evidence)
     deviations = (e.anomaly for e in about if e.anomaly.kind is not AnomalyKind.CHANGE)
-    onsets = [a.onset for a in deviations if a.onset is not None and a.onset <= detected][:FACTS_OF_ONSET]
-    return median_low(onsets) if onsets else None
+    onsets = [a.onset for a in deviations if a.onset is not None and a.onset.at <= detected][:FACTS_OF_ONSET]
+    return sorted(onsets, key=lambda onset: onset.at)[(len(onsets) - 1) // 2] if onsets else None
 
 
 def _service_map(found: Assessments) -> tuple[Edge, ...]:

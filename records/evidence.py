@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from middlewatch.records.base import Identifier, Record, Tenant, UtcDatetime, Window, digest_of
 from middlewatch.records.telemetry import Freshness, Query
@@ -50,6 +51,21 @@ class Sample(Record):
     span_id: str = ""
 
 
+class Onset(Record):
+    """When a deviation began: the best estimate, and the interval that it lies in with about 95 % confidence."""
+
+    at: UtcDatetime
+    earliest: UtcDatetime
+    latest: UtcDatetime
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not self.earliest <= self.at <= self.latest:
+            message = f"an onset lies in its interval, and {self.at} is not within {self.earliest} to {self.latest}"
+            raise ValueError(message)
+        return self
+
+
 class Anomaly(Record):
     """A deviation from a named baseline.
 
@@ -66,7 +82,7 @@ class Anomaly(Record):
     baseline: float | None = Field(default=None, description="the usual value, in `unit`")
     observed: float | None = Field(default=None, description="the value in the window, in `unit`")
     factor: float | None = Field(default=None, description="observed / baseline; None where the baseline is 0 or absent")
-    onset: UtcDatetime | None = Field(default=None, description="when the deviation began")
+    onset: Onset | None = Field(default=None, description="when the deviation began")
     strength: float = Field(ge=0.0)
     window: Window = Field(description="where it was observed")
     baseline_window: Window | None = Field(default=None, description="where the baseline was taken")

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from middlewatch.records.alert import Alert
 from middlewatch.records.base import Identifier, Record, Scope, Tenant, UtcDatetime
-from middlewatch.records.evidence import AgentName, Evidence
+from middlewatch.records.evidence import AgentName, Evidence, Onset
 from middlewatch.records.hypothesis import Hypothesis, Vote
 from middlewatch.records.telemetry import Edge, Freshness
 
@@ -60,7 +60,7 @@ class Report(Record):
     answer: str = Field(description="one sentence")
     confidence: float = Field(ge=0.0, le=1.0, description="probability that the finding names the true cause")
     change_probability: float = Field(ge=0.0, le=1.0, description="probability that anything changed at all")
-    onset: UtcDatetime | None = None
+    onset: Onset | None = Field(default=None, description="when it began, from the strongest facts about the cause")
     hypotheses: tuple[RankedHypothesis, ...]
     ranking: tuple[ServiceScore, ...] = Field(description="every service that was seen, most suspected first")
     evidence: tuple[Evidence, ...]

@@ -15,6 +15,7 @@ from middlewatch.records import (
     Family,
     Freshness,
     Hypothesis,
+    Onset,
     Outcome,
     Position,
     Query,
@@ -41,6 +42,12 @@ OPENED = datetime(2026, 11, 21, 1, 56, 2, tzinfo=UTC)
 def at(clock: str) -> datetime:
     """A time in the night of the incident."""
     return datetime.fromisoformat(f"2026-11-21T{clock}+00:00")
+
+
+def began(clock: str) -> Onset:
+    """An onset that is known to a quarter of a minute."""
+    step = timedelta(seconds=15)
+    return Onset(at=at(clock), earliest=at(clock) - step, latest=at(clock) + step)
 
 
 def fact(
@@ -70,7 +77,7 @@ def fact(
         baseline=baseline,
         observed=observed,
         factor=observed / baseline if baseline and observed is not None else None,
-        onset=at(onset) if onset else None,
+        onset=began(onset) if onset else None,
         strength=strength,
         window=WINDOW,
         baseline_window=None if kind is AnomalyKind.CHANGE else BASELINE,
@@ -333,7 +340,7 @@ def finding() -> Report:
         ),
         confidence=0.82,
         change_probability=0.875,
-        onset=at("01:46:20"),
+        onset=began("01:46:20"),
         hypotheses=hypotheses,
         ranking=tuple(ServiceScore(service=row.hypothesis.service, score=row.score) for row in hypotheses),
         evidence=facts,

@@ -1,4 +1,4 @@
-"""Robust baselines: what is usual for many time series at once, how far each deviates, how rare that is, and since when.
+"""Robust baselines: what is usual for many time series at once, how far each deviates, and how rare that is.
 
 Arrays are ``(series, steps)`` of float64; NaN marks a step without a sample and never counts.
 
@@ -22,8 +22,6 @@ DECILES_TO_SD = 2.563
 SPIKE_SHARE = 0.3
 """Share of the plain standard deviation that always counts: a series that is flat but spikes now and then has no MAD and no
 distance between its deciles, and yet a spike is nothing new to it."""
-ONSET_CLIP = 8.0
-"""Deviations beyond this many scales weigh no more in the search for an onset, so that one spike does not attract it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,27 +91,6 @@ def tail_rank(values: Floats, pool: Floats) -> Floats:
     ordered = np.sort(pool, axis=None)
     ties = 1e-12 * np.abs(values)
     return np.asarray((ordered.size - np.searchsorted(ordered, values - ties, side="left")) / ordered.size, dtype=np.float64)
-
-
-def onset_index(deviations: Floats) -> int | None:
-    """The step at which one series changes its level: the single split with the least squares around two means.
-
-    Args:
-        deviations: shape (steps,), in scales, signed.
-
-    Returns:
-        The first step of the new level, or None where fewer than two samples exist or nothing changes.
-    """
-    present = np.flatnonzero(~np.isnan(deviations))
-    x = np.clip(deviations[present], -ONSET_CLIP, ONSET_CLIP)
-    if x.size < 2 or np.ptp(x) == 0:  # noqa: PLR2004  one sample has no split
-        return None
-    left = np.arange(1, x.size)
-    sums = np.cumsum(x)[:-1]
-    total = float(x.sum())
-    # Least squares around two means = most variance between them; the sum of squares itself is the same for every split.
-    between = sums**2 / left + (total - sums) ** 2 / (x.size - left)
-    return int(present[int(np.argmax(between)) + 1])
 
 
 def _quantile(ordered: Floats, count: NDArray[np.int64], share: float) -> Floats:

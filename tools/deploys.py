@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import cast
 
-from middlewatch.records import AgentName, Anomaly, AnomalyKind, Assessment, Brief, ChangeKind, Sample, Window
+from middlewatch.records import AgentName, Anomaly, AnomalyKind, Assessment, Brief, ChangeKind, Onset, Sample, Window
 from middlewatch.records.errors import MiddlewatchError
 from middlewatch.telemetry.sources import Answer, Sources
 from middlewatch.tools.metric_symptom import symptom_onset
@@ -215,7 +215,8 @@ def _scene(sources: Sources, brief: Brief) -> _Scene:
         onset = symptom_onset(sources, brief)
     except MiddlewatchError as error:
         notes.append(f"changes were judged without the symptom's metric: {error.message}")
-    return _Scene(onset=onset or anywhere, dependencies=dependencies, notes=tuple(notes))
+    seen = Window(start=onset.earliest, end=onset.latest) if onset is not None else anywhere
+    return _Scene(onset=seen, dependencies=dependencies, notes=tuple(notes))
 
 
 def _cleared(suspect: _Suspect) -> str:
@@ -231,7 +232,7 @@ def _anomaly(suspect: _Suspect, strength: float, answer: Answer, brief: Brief) -
         kind=AnomalyKind.CHANGE,
         service=change.service,
         subject=f"{change.kind} {change.version} at {change.time.isoformat()}"[:2000],
-        onset=change.time,
+        onset=Onset(at=change.time, earliest=change.time, latest=change.time),
         strength=strength,
         window=Window(start=brief.incident.start - timedelta(seconds=LOOKBACK_SECONDS), end=brief.incident.end),
         summary=f"{change.name}, {'; '.join(suspect.remarks)}",

@@ -14,9 +14,9 @@ import numpy as np
 
 from middlewatch.records import Anomaly, AnomalyKind, Family, Query, Sample
 from middlewatch.telemetry.sources import Sources
-from middlewatch.tools.baseline import onset_index
 from middlewatch.tools.log_patterns import WILD
 from middlewatch.tools.log_views import Evidence, LogViews, Pattern, is_severe
+from middlewatch.tools.onset import Split, find_split
 from middlewatch.tools.timeline import BUCKETS_PER_MINUTE, RECENT_BUCKETS, Timeline, active_minutes
 from middlewatch.tools.wording import quantity, quoted
 
@@ -70,7 +70,7 @@ class LogExhibits:
             baseline=before,
             observed=after,
             factor=after / before if before > 0 else None,
-            onset=timeline.moment(self._onset(index, onset, row)),
+            onset=timeline.onset(self._split(index, row), onset),
             strength=float(evidence.nats[index]),
             window=timeline.span(onset, timeline.size),
             baseline_window=timeline.span(0, onset),
@@ -84,14 +84,14 @@ class LogExhibits:
         minutes = active_minutes(np.diff(self.views.lines[:, first : last + 1].sum(axis=0)))
         return float(self.views.lines[index, last] - self.views.lines[index, first]) / max(minutes, 1 / BUCKETS_PER_MINUTE)
 
-    def _onset(self, index: int, onset: int, row: int) -> int:
+    def _split(self, index: int, row: int) -> Split | None:
         """When the pattern's share of its spans, or of all lines, changed."""
         views, first = self.views, max(0, self.timeline.size - ONSET_BUCKETS)
         whole = views.lines.sum(axis=0) if row < 0 else views.in_spans.units[row]
         part = views.lines[index] if row < 0 else views.in_spans.present[row]
         units, present = np.diff(whole[first:]), np.diff(part[first:])
-        split = onset_index(np.where(units > 0, present / np.maximum(units, 1), np.nan))
-        return onset if split is None else first + split
+        split = find_split(np.where(units > 0, present / np.maximum(units, 1), np.nan))
+        return split and split.shifted(first)
 
     def _within(self, row: int, index: int, evidence: Evidence) -> str:
         if row < 0:

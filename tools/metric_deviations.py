@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from middlewatch.records import Brief, Family
-from middlewatch.tools.baseline import Baseline, Floats, onset_index, robust_baseline, top_mean
+from middlewatch.tools.baseline import Baseline, Floats, robust_baseline, top_mean
 from middlewatch.tools.metric_series import EARLIER_WINDOWS, Axis, Group, Labels, SeriesMatrix, family_of
+from middlewatch.tools.onset import Split, find_split
 
 FEWEST_SAMPLES = 4
 """A series with fewer samples in its baseline has no spread worth the name; it borrows its siblings' baseline or is left out."""
@@ -108,15 +109,15 @@ def incident_steps(axis: Axis) -> NDArray[np.int64]:
     return np.arange(axis.steps - axis.incident_steps, axis.steps)
 
 
-def onset_step(row: int, axis: Axis, deviations: Deviations) -> int:
-    """The step at which a series changed its level; the incident's first where it shows no change.
+def onset_split(row: int, axis: Axis, deviations: Deviations) -> Split:
+    """Where a series changed its level; anywhere in the incident where it shows no change.
 
     Looked for from two incident lengths before the incident, since it may have begun before it was taken to.
     """
     first = axis.steps - axis.incident_steps
     since = max(0, first - 2 * axis.incident_steps)
-    split = onset_index(deviations.signed[row, since:])
-    return first if split is None else since + split
+    split = find_split(deviations.signed[row, since:])
+    return Split(step=first, before=max(0, first - 1), last=axis.steps - 1) if split is None else split.shifted(since)
 
 
 def _clean_steps(axis: Axis, brief: Brief) -> tuple[NDArray[np.int64], bool]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from middlewatch.records import Anomaly, AnomalyKind, Brief, Sample, Window
 from middlewatch.tools.baseline import Floats
-from middlewatch.tools.metric_deviations import Deviations, for_the_worse, onset_step
+from middlewatch.tools.metric_deviations import Deviations, for_the_worse, onset_split
 from middlewatch.tools.metric_scores import Unit
 from middlewatch.tools.metric_series import Labels, SeriesMatrix
 from middlewatch.tools.wording import clock, listed, quantity, quoted
@@ -92,8 +92,7 @@ def _anomaly(
     baseline = float(deviations.baseline.centre[row])
     observed = _observed(row, unit, matrix, deviations)
     first = axis.steps - axis.incident_steps
-    step = onset_step(row, axis, deviations)
-    onset = axis.time(step)
+    split = onset_split(row, axis, deviations)
     return Anomaly(
         kind=AnomalyKind.EDGE if unit.peer else AnomalyKind.METRIC,
         service=unit.service,
@@ -105,13 +104,13 @@ def _anomaly(
         baseline=baseline,
         observed=observed,
         factor=observed / baseline if baseline else None,
-        onset=onset,
+        onset=split.onset(axis.start, axis.step_seconds),
         strength=strength,
         window=Window(start=axis.time(first), end=brief.incident.end),
         baseline_window=Window(start=axis.start, end=axis.time(first)) if first else None,
-        summary=_summary(label, baseline, observed, clock(onset), several),
+        summary=_summary(label, baseline, observed, clock(axis.time(split.step)), several),
         query=matrix.answer.query,
-        samples=_samples(row, step, matrix),
+        samples=_samples(row, split.step, matrix),
     )
 
 

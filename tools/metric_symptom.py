@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from middlewatch.records import Brief, Symptom, Window
+from middlewatch.records import Brief, Onset, Symptom
 from middlewatch.telemetry.sources import Sources
 from middlewatch.tools.baseline import Floats, tail_rank, top_mean
-from middlewatch.tools.metric_deviations import Deviations, for_the_worse, measure, onset_step
+from middlewatch.tools.metric_deviations import Deviations, for_the_worse, measure, onset_split
 from middlewatch.tools.metric_scores import Unit, Voice, units_of
 from middlewatch.tools.metric_series import SeriesMatrix, load_series
 
@@ -90,8 +90,8 @@ def symptom_rarity(units: Sequence[Unit], matrix: SeriesMatrix, deviations: Devi
     return float(tail_rank(observed, np.append(earlier, observed)))
 
 
-def symptom_onset(sources: Sources, brief: Brief) -> Window | None:
-    """When the alarming metric changed its level: the step of the change and the one before it.
+def symptom_onset(sources: Sources, brief: Brief) -> Onset | None:
+    """When the alarming metric changed its level.
 
     Args:
         sources: what may be read; only the metrics of the symptom's service are.
@@ -113,8 +113,7 @@ def symptom_onset(sources: Sources, brief: Brief) -> Window | None:
     row = _worst(alarming, deviations)
     if deviations.tops[row, 0] < CLEAR_DEVIATION:
         return None
-    step = onset_step(row, matrix.axis, deviations)
-    return Window(start=matrix.axis.time(step - 1), end=matrix.axis.time(step + 1))
+    return onset_split(row, matrix.axis, deviations).onset(matrix.axis.start, matrix.axis.step_seconds)
 
 
 def _alarming(units: Sequence[Unit], symptom: Symptom) -> Unit | None:

@@ -16,9 +16,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from middlewatch.records import Brief, Window
+from middlewatch.records import Brief, Onset, Window
 from middlewatch.records.errors import BoundExceeded
 from middlewatch.tools.baseline import Floats
+from middlewatch.tools.onset import Split
 
 STEP_SECONDS = 15
 """Fine enough for an onset, coarse enough that a bucket of a busy operation holds tens of spans."""
@@ -80,6 +81,11 @@ class Timeline:
     def moment(self, index: int) -> datetime:
         """When a bucket begins."""
         return self.window.start + timedelta(seconds=index * STEP_SECONDS)
+
+    def onset(self, split: Split | None, first: int) -> Onset:
+        """When something changed: where its split is, or anywhere from the bucket `first` on where it shows none."""
+        split = split or Split(step=first, before=max(0, first - 1), last=self.size - 1)
+        return split.onset(self.window.start, STEP_SECONDS)
 
     def span(self, first: int, last: int) -> Window:
         """The window of the buckets ``first <= i < last``."""

@@ -14,7 +14,8 @@ import numpy as np
 
 from middlewatch.records import Anomaly, AnomalyKind, Family, Query, Sample
 from middlewatch.telemetry.sources import Sources
-from middlewatch.tools.baseline import Floats, onset_index
+from middlewatch.tools.baseline import Floats
+from middlewatch.tools.onset import find_split
 from middlewatch.tools.structure import Call, Structure
 from middlewatch.tools.timeline import BUCKETS_PER_MINUTE, Timeline
 from middlewatch.tools.trace_views import LATENCY_WEIGHT, STRUCTURE_WEIGHT, TraceViews
@@ -187,7 +188,7 @@ class Exhibits:
     def _anomaly(self, service: str, onset: int, fact: _Fact) -> Anomaly:
         timeline = self.timeline
         first = max(0, timeline.size - ONSET_BUCKETS)
-        split = onset_index(fact.course[first:])
+        split = find_split(fact.course[first:])
         return Anomaly(
             kind=fact.kind,
             service=service,
@@ -198,7 +199,7 @@ class Exhibits:
             baseline=fact.baseline,
             observed=fact.observed,
             factor=fact.observed / fact.baseline if fact.baseline > 0 else None,
-            onset=timeline.moment(onset if split is None else first + split),
+            onset=timeline.onset(split and split.shifted(first), onset),
             strength=fact.strength,
             window=timeline.span(onset, timeline.size),
             baseline_window=timeline.span(0, onset),

@@ -72,7 +72,7 @@ class _View:
         self._report = report
         self._page = page
         self._details = details
-        self._day: date = (report.onset or report.alert.detected_at).date()
+        self._day: date = (report.onset.at if report.onset else report.alert.detected_at).date()
         self._leading = report.hypotheses[0] if report.hypotheses else None
         self._numbers = {fact.id: number for number, fact in enumerate(report.evidence, 1)}
 
@@ -95,10 +95,10 @@ class _View:
         if report.onset is None:
             page.entry("Began", Span(f"unknown; the alert came at {quantity.stamp(alert.detected_at)} UTC"))
         else:
-            ahead = (alert.detected_at - report.onset).total_seconds()
+            ahead = (alert.detected_at - report.onset.at).total_seconds()
             gap = f"{quantity.duration(abs(ahead))} {'before' if ahead >= 0 else 'after'}"
             alerted = f", {gap} the alert" + (f" at {self._clock(alert.detected_at)}" if self._details else "")
-            page.entry("Began", Span(f"about {quantity.stamp(report.onset)} UTC", Tone.STRONG), Span(alerted))
+            page.entry("Began", Span(f"about {quantity.stamp(report.onset.at)} UTC", Tone.STRONG), Span(alerted))
         if self._details:
             symptom = [self._name(part) for part in (alert.symptom.service, alert.symptom.metric) if part] if alert.symptom else []
             page.entry("Alert", Span(page.say.quoted(alert.title) + (f"; symptom: {' '.join(symptom)}" if symptom else "")))
@@ -206,7 +206,7 @@ class _View:
         values = quantity.pair(anomaly.baseline, anomaly.observed, anomaly.unit)
         factor = quantity.factor(anomaly.factor, anomaly.baseline, anomaly.observed)
         parts = [values + (f" ({factor})" if factor else "")] if values or factor else []
-        parts += [f"since {clock(anomaly.onset)}"] if anomaly.onset else []
+        parts += [f"since {clock(anomaly.onset.at)}"] if anomaly.onset else []
         parts.append(f"strength {quantity.number(anomaly.strength, 2)} nats")
         page.paragraph(Span(", ".join(parts)), indent=indent)
         windows = f"window {clock(anomaly.window.start)} to {clock(anomaly.window.end)}"
@@ -260,7 +260,7 @@ class _View:
         values = quantity.pair(anomaly.baseline, anomaly.observed, anomaly.unit)
         if not values:
             return (Span(label), Span(anomaly.summary, Tone.CHANGE if anomaly.kind is AnomalyKind.CHANGE else Tone.PLAIN))
-        since = self._clock(anomaly.onset) if anomaly.onset else ""
+        since = self._clock(anomaly.onset.at) if anomaly.onset else ""
         factor = quantity.factor(anomaly.factor, anomaly.baseline, anomaly.observed)
         return (Span(label), Span(self._what(fact)), Span(values, Tone.FAULT), Span(factor, Tone.STRONG), Span(since))
 

@@ -19,6 +19,7 @@ from middlewatch.records import (
     Evidence,
     Family,
     Investigation,
+    Onset,
     Query,
     Scope,
     Snapshot,
@@ -44,6 +45,11 @@ def investigation(agents: tuple[AgentName, ...] = tuple(AgentName)) -> Investiga
     return Investigation(tenant="default", id="inv-1", scope=Scope(tenant="default"), alert=alert(), agents=agents, opened_at=NOW)
 
 
+def began(*, minutes_ago: float) -> Onset:
+    at = NOW - timedelta(minutes=minutes_ago)
+    return Onset(at=at, earliest=at - timedelta(seconds=15), latest=at + timedelta(seconds=15))
+
+
 def anomaly(service: str, strength: float, kind: AnomalyKind = AnomalyKind.METRIC, subject: str = "latency") -> Anomaly:
     return Anomaly(
         kind=kind,
@@ -53,7 +59,7 @@ def anomaly(service: str, strength: float, kind: AnomalyKind = AnomalyKind.METRI
         baseline=1.0,
         observed=2.0,
         factor=2.0,
-        onset=NOW - timedelta(minutes=2),
+        onset=began(minutes_ago=2),
         strength=strength,
         window=WINDOW,
         summary=f'{subject} of "{service}" rose from 1 ms to 2 ms',

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from pathlib import Path
 
 from middlewatch.agents.orchestrator import Orchestrator
@@ -10,7 +9,7 @@ from middlewatch.agents.phases import phase_task
 from middlewatch.agents.reporting import _onset
 from middlewatch.app import AGENTS
 from middlewatch.records import AgentName, AnomalyKind, Assessment, Evidence, Outcome, TaskKind
-from tests.unit.agents.shared_context import NOW, SharedContext, anomaly, assessment
+from tests.unit.agents.shared_context import NOW, SharedContext, anomaly, assessment, began
 
 
 def loud(agent: AgentName, _round: int) -> Assessment:
@@ -71,14 +70,14 @@ def test_the_onset_is_the_median_of_the_strongest_facts_and_never_a_change() -> 
         kinds = [AnomalyKind.METRIC] * 5 + [AnomalyKind.CHANGE]
         found = []
         for n, (ago, kind) in enumerate(zip((*minutes, 50), kinds, strict=True)):
-            seen = anomaly("cause", 9.0 - n, kind).model_copy(update={"onset": NOW - timedelta(minutes=ago)})
+            seen = anomaly("cause", 9.0 - n, kind).model_copy(update={"onset": began(minutes_ago=ago)})
             found.append(
                 Evidence(tenant="default", investigation="inv-1", id=f"ev-{n}", agent=AgentName.METRICS, round=1, anomaly=seen)
             )
         return tuple(found)
 
     leading = SharedContext(loud).run().report.hypotheses[0]  # type: ignore[union-attr]  # a clear incident has a report
-    assert _onset(leading, facts(), NOW) == NOW - timedelta(minutes=10)
+    assert _onset(leading, facts(), NOW) == began(minutes_ago=10)
 
 
 def test_no_telemetry_at_all_is_said() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from middlewatch.tools.baseline import Floats, onset_index, robust_baseline, tail_rank, top_mean
+from middlewatch.tools.baseline import Floats, robust_baseline, tail_rank, top_mean
 
 NUMBERS = st.integers(-1000, 1000).map(float)
 ROWS = st.lists(NUMBERS, min_size=2, max_size=40).map(lambda row: np.array([row]))
@@ -62,21 +62,3 @@ def test_ranks_are_never_zero_and_only_the_order_counts(values: list[float]) -> 
     assert ranks.min() >= 1 / len(values)
     assert ranks[int(pool.argmin())] == 1.0
     assert tail_rank(pool * 8, pool * 8).tolist() == ranks.tolist()
-
-
-@given(st.integers(3, 40), st.integers(3, 40), st.floats(2, 500), st.booleans(), st.integers(0, 1000))
-def test_the_onset_of_a_step_is_found_exactly(before: int, after: int, height: float, down: bool, seed: int) -> None:  # noqa: FBT001  hypothesis passes it
-    noise = np.random.default_rng(seed).uniform(-0.2, 0.2, before + after)
-    level = np.concatenate([np.zeros(before), np.full(after, -height if down else height)])
-    assert onset_index(level + noise) == before
-
-
-def test_an_onset_is_found_behind_gaps_and_not_at_a_single_spike() -> None:
-    assert onset_index(np.array([0, np.nan, 0, 0, np.nan, 9, 9, 9.0])) == 5
-    spike_then_step = np.array([0] * 5 + [1000] + [0] * 10 + [6] * 10, dtype=float)
-    assert onset_index(spike_then_step) == 16
-
-
-@pytest.mark.parametrize("values", [[], [1.0], [3.0, 3.0, 3.0], [np.nan, 2.0]])
-def test_where_nothing_changes_there_is_no_onset(values: list[float]) -> None:
-    assert onset_index(np.array(values)) is None

@@ -56,7 +56,8 @@ def test_a_deploy_just_before_the_incident_multiplies_the_odds_by_about_three() 
     assert 2.5 < math.exp(found.scores["pricing"]) < 1 + CHANGE_ODDS
     (fact,) = found.anomalies
     assert fact.kind is AnomalyKind.CHANGE
-    assert fact.onset == DETECTED - timedelta(minutes=5)
+    assert fact.onset is not None
+    assert fact.onset.at == DETECTED - timedelta(minutes=5)
     assert fact.summary == 'deploy "1.4.2" of "pricing" at 01:55:00 UTC, 5 min before the detection; "web" depends on it'
     assert fact.samples[0].text == "deploy 1.4.2 by somebody: a change"
     assert fact.query.name == "changes"

@@ -60,7 +60,8 @@ def test_a_glaring_step_is_found_with_its_onset_and_said_in_one_sentence() -> No
     assert found.scores["pay"] > max(found.usual_tops)
     fact = found.anomalies[0]
     assert (fact.service, fact.subject, fact.family, fact.unit) == ("pay", "cpu", Family.SATURATION, "%")
-    assert fact.onset == minutes_before_end(4)
+    assert fact.onset is not None
+    assert fact.onset.at == minutes_before_end(4)
     assert fact.baseline == pytest.approx(20, rel=0.05)
     assert fact.factor == pytest.approx(4, rel=0.15)
     assert fact.strength > 0
@@ -177,7 +178,9 @@ def test_one_sample_every_five_minutes_is_enough_to_find_what_changed() -> None:
     held = [replace(s, step_seconds=300) for s in shop()]
     found = assess(raised(held, "pay", "latency", 5.0, slice(-2, None)), hours=15)
     assert top(found) == "pay"
-    assert found.anomalies[0].onset == minutes_before_end(10)
+    onset = found.anomalies[0].onset
+    assert onset is not None
+    assert onset.at == minutes_before_end(10)
 
 
 def test_gaps_neither_hide_a_fault_nor_look_like_one() -> None:

@@ -92,7 +92,7 @@ def test_the_onset_is_found_and_the_numbers_are_those_of_the_fault() -> None:
     assert anomaly.baseline == pytest.approx(10.0, rel=0.15)
     assert anomaly.unit == "ms"
     assert anomaly.onset is not None
-    assert abs((anomaly.onset - BEGAN).total_seconds()) <= 30
+    assert abs((anomaly.onset.at - BEGAN).total_seconds()) <= 30
     assert anomaly.query.name == "span_operations"
     assert len(anomaly.samples) == 3
     assert all(
