@@ -6,7 +6,18 @@ from middlewatch.records.alert import Alert, Symptom
 from middlewatch.records.approval import Approval, Decision, Escalation, Remediation, RiskTier
 from middlewatch.records.base import DEFAULT_TENANT, Identifier, Record, Scope, Tenant, UtcDatetime, Window, digest_of
 from middlewatch.records.brief import Brief
-from middlewatch.records.evidence import AgentName, Anomaly, AnomalyKind, Assessment, Evidence, Family, Onset, Sample, evidence_id
+from middlewatch.records.evidence import (
+    AgentName,
+    Anomaly,
+    AnomalyKind,
+    Assessment,
+    Evidence,
+    Family,
+    Mechanism,
+    Onset,
+    Sample,
+    evidence_id,
+)
 from middlewatch.records.hypothesis import Hypothesis, Position, Vote
 from middlewatch.records.investigation import Completion, Event, Investigation, InvestigationState, Snapshot
 from middlewatch.records.recording import ImportedRecording, Incident, Prediction, RecordingInfo
@@ -43,6 +54,7 @@ __all__ = [
     "Incident",
     "Investigation",
     "InvestigationState",
+    "Mechanism",
     "Onset",
     "Outcome",
     "Position",

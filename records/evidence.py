@@ -42,6 +42,27 @@ class Family(StrEnum):
     OTHER = "other"
 
 
+class Mechanism(StrEnum):
+    """What a deviation points to, where the telemetry itself says so; the kind of a cause is inferred from these."""
+
+    SATURATION = "saturation"
+    LOAD = "load"
+    NEIGHBOUR = "neighbour"
+    POOL_WAIT = "pool_wait"
+    CONNECTION_SETUP = "connection_setup"
+    NETWORK = "network"
+    GARBAGE_COLLECTION = "garbage_collection"
+    OWN_CODE = "own_code"
+    UNINSTRUMENTED = "uninstrumented"
+    UNREACHABLE = "unreachable"
+    EXCEPTION = "exception"
+    OTHER_PATH = "other_path"
+    RETRIES = "retries"
+    QUEUE = "queue"
+    CONFIGURATION = "configuration"
+    RESTART = "restart"
+
+
 class Sample(Record):
     """A short piece of the raw telemetry behind an anomaly. Hostile text: quoted and escaped wherever it is shown."""
 
@@ -84,6 +105,7 @@ class Anomaly(Record):
     factor: float | None = Field(default=None, description="observed / baseline; None where the baseline is 0 or absent")
     onset: Onset | None = Field(default=None, description="when the deviation began")
     strength: float = Field(ge=0.0)
+    mechanism: Mechanism | None = Field(default=None, description="what it points to; null where the telemetry does not say")
     window: Window = Field(description="where it was observed")
     baseline_window: Window | None = Field(default=None, description="where the baseline was taken")
     summary: str = Field(description="one sentence by middlewatch, numbers with units; telemetry text only as a quotation")
