@@ -6,6 +6,7 @@ from middlewatch.records.alert import Alert, Symptom
 from middlewatch.records.approval import Approval, Decision, Escalation, Remediation, RiskTier
 from middlewatch.records.base import DEFAULT_TENANT, Identifier, Record, Scope, Tenant, UtcDatetime, Window, digest_of
 from middlewatch.records.brief import Brief
+from middlewatch.records.cause import Cause, CauseKind, KindChance
 from middlewatch.records.evidence import (
     AgentName,
     Anomaly,
@@ -18,6 +19,7 @@ from middlewatch.records.evidence import (
     Sample,
     evidence_id,
 )
+from middlewatch.records.explanation import Correlation, Explanation, FoundCause, OnsetOrder, PathStep
 from middlewatch.records.hypothesis import Hypothesis, Position, Vote
 from middlewatch.records.investigation import Completion, Event, Investigation, InvestigationState, Snapshot
 from middlewatch.records.recording import ImportedRecording, Incident, Prediction, RecordingInfo
@@ -35,18 +37,23 @@ __all__ = [
     "Approval",
     "Assessment",
     "Brief",
+    "Cause",
+    "CauseKind",
     "Change",
     "ChangeKind",
     "Claim",
     "Completion",
+    "Correlation",
     "Decision",
     "Edge",
     "Escalation",
     "Event",
     "Evidence",
+    "Explanation",
     "Family",
     "FanOut",
     "FencingToken",
+    "FoundCause",
     "Freshness",
     "Hypothesis",
     "Identifier",
@@ -54,9 +61,12 @@ __all__ = [
     "Incident",
     "Investigation",
     "InvestigationState",
+    "KindChance",
     "Mechanism",
     "Onset",
+    "OnsetOrder",
     "Outcome",
+    "PathStep",
     "Position",
     "Prediction",
     "Query",

@@ -7,6 +7,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from middlewatch.records.base import Identifier, Record, Tenant
+from middlewatch.records.cause import Cause
 from middlewatch.records.evidence import AgentName
 
 
@@ -20,6 +21,7 @@ class Hypothesis(Record):
     service: str
     statement: str = Field(description="one sentence; names of services only as quotations")
     evidence: tuple[Identifier, ...] = Field(description="evidence ids that it rests on")
+    cause: Cause | None = Field(default=None, description="what went wrong in the service, as far as the evidence tells")
 
 
 class Position(StrEnum):

@@ -10,6 +10,7 @@ from pydantic import Field
 from middlewatch.records.alert import Alert
 from middlewatch.records.base import Identifier, Record, Scope, Tenant, UtcDatetime
 from middlewatch.records.evidence import AgentName, Evidence, Onset
+from middlewatch.records.explanation import Explanation, FoundCause
 from middlewatch.records.hypothesis import Hypothesis, Vote
 from middlewatch.records.telemetry import Edge, Freshness
 
@@ -32,6 +33,7 @@ class RankedHypothesis(Record):
     score: float = Field(description="sum of the votes, in nats; opposing votes count negative")
     share: float = Field(ge=0.0, le=1.0, description="probability among the hypotheses, given that one of them is the cause")
     dissent: tuple[AgentName, ...] = Field(description="agents that oppose it")
+    explanation: Explanation | None = Field(default=None, description="how it explains the symptom; for the leading hypotheses")
 
 
 class ServiceScore(Record):
@@ -61,12 +63,14 @@ class Report(Record):
     confidence: float = Field(ge=0.0, le=1.0, description="probability that the finding names the true cause")
     change_probability: float = Field(ge=0.0, le=1.0, description="probability that anything changed at all")
     onset: Onset | None = Field(default=None, description="when it began, from the strongest facts about the cause")
+    causes: tuple[FoundCause, ...] = Field(default=(), description="what the finding names, surest first; empty where inconclusive")
     hypotheses: tuple[RankedHypothesis, ...]
     ranking: tuple[ServiceScore, ...] = Field(description="every service that was seen, most suspected first")
     evidence: tuple[Evidence, ...]
     service_map: tuple[Edge, ...] = ()
     ruled_out: tuple[str, ...] = ()
     missing: tuple[str, ...] = Field(default=(), description="data that was absent, stale, sampled or bounded, in words")
+    would_decide: tuple[str, ...] = Field(default=(), description="data that would decide what stayed open, in words")
     next_steps: tuple[str, ...] = ()
     freshness: tuple[Freshness, ...] = ()
     rounds: int = Field(ge=1)

@@ -1,0 +1,55 @@
+"""How a cause explains a symptom: the path between them, in which order it happened, and which facts belong together."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from middlewatch.records.base import Identifier, Record
+from middlewatch.records.evidence import Onset
+
+
+class OnsetOrder(StrEnum):
+    """Whether the cause began before its effects."""
+
+    CONSISTENT = "consistent"
+    CONTRADICTED = "contradicted"
+    UNKNOWN = "unknown"
+
+
+class PathStep(Record):
+    """One service on the way from the cause to the symptom."""
+
+    service: str
+    onset: Onset | None = Field(default=None, description="when its trouble began; null where no fact says so")
+    evidence: Identifier | None = Field(default=None, description="the fact that shows the trouble; null where there is none")
+
+
+class Correlation(Record):
+    """Facts of other agents about the same service or call that began when this one did."""
+
+    evidence: Identifier
+    correlated: tuple[Identifier, ...]
+
+
+class Explanation(Record):
+    """How a hypothesis explains what was seen."""
+
+    path: tuple[PathStep, ...] = Field(
+        description="from the cause to the symptom, each called by the next; the cause alone if nothing connects them"
+    )
+    reaches_symptom: bool = Field(description="whether the path ends at the service that alarmed; false also where none is known")
+    order: OnsetOrder = Field(
+        description="whether the onsets along the path are in the order of the path, as far as their intervals tell"
+    )
+    remarks: tuple[str, ...] = Field(default=(), description="what speaks against the path, in words")
+    correlations: tuple[Correlation, ...] = ()
+
+
+class FoundCause(Record):
+    """One cause that the finding names. Several only where none of them explains the others."""
+
+    service: str
+    hypothesis: Identifier
+    confidence: float = Field(ge=0.0, le=1.0, description="probability that this service is a true cause")
