@@ -143,20 +143,22 @@ class Orchestrator:
         return self._fan_out(TaskKind.VOTE)(state) if state["hypotheses"] else "conclude"
 
     def _conclude(self, state: Phase) -> dict[str, Any]:
-        snapshot, number = state["snapshot"], state["round"]
-        verdict = tally(
+        return {"verdict": self._verdict(state["snapshot"], state["round"])}
+
+    def _write_report(self, state: Phase) -> dict[str, Any]:
+        """Report the round that is surest; a wider look may drown what a closer one has shown."""
+        snapshot = state["snapshot"]
+        verdicts = {number: self._verdict(snapshot, number) for number in range(1, state["round"] + 1)}
+        surest = max(verdicts, key=lambda number: verdicts[number].confidence)
+        return {"report": build_report(snapshot, surest, assessments(snapshot, surest), verdicts[surest], state["now"])}
+
+    def _verdict(self, snapshot: Snapshot, number: int) -> Verdict:
+        return tally(
             self._agents,
             assessments(snapshot, number),
             [h for h in snapshot.hypotheses if h.round == number],
             [v for v in snapshot.votes if v.round == number],
         )
-        return {"verdict": verdict}
-
-    def _write_report(self, state: Phase) -> dict[str, Any]:
-        verdict = state["verdict"]
-        assert verdict is not None  # noqa: S101  the graph has no way here that skips conclude
-        found = assessments(state["snapshot"], state["round"])
-        return {"report": build_report(state["snapshot"], state["round"], found, verdict, state["now"])}
 
 
 def _after_conclusion(state: Phase) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import middlewatch
+from middlewatch.agents.phases import round_of
 from middlewatch.agents.voting import Assessments, Verdict
 from middlewatch.records import (
     AgentName,
@@ -41,7 +42,7 @@ def build_report(snapshot: Snapshot, number: int, found: Assessments, verdict: V
 
     Args:
         snapshot: all that the store holds of it.
-        number: the round that was concluded.
+        number: the round that is reported.
         found: what each agent found in that round.
         verdict: what the votes add up to.
         now: when it is closed.
@@ -68,7 +69,7 @@ def build_report(snapshot: Snapshot, number: int, found: Assessments, verdict: V
         missing=_missing(snapshot, number, found),
         next_steps=_next_steps(leading if conclusive else None, evidence, found),
         freshness=_freshness(found),
-        rounds=number,
+        rounds=max((round_of(status.task) for status in snapshot.tasks), default=number),
         timings=_timings(snapshot),
         opened_at=investigation.opened_at or now,
         closed_at=max(now, investigation.opened_at or now),

@@ -46,6 +46,20 @@ def test_the_second_round_may_find_what_the_first_did_not() -> None:
     assert {e.round for e in snapshot.report.evidence} == {2}
 
 
+def test_a_wider_look_that_shows_less_does_not_replace_the_closer_one() -> None:
+    def fading(agent: AgentName, number: int) -> Assessment:
+        return (
+            quiet(agent, 1)
+            if number == 1
+            else assessment(agent, {} if agent is AgentName.DEPLOYS else {"victim": 0.0, "cause": 0.0})
+        )
+
+    report = SharedContext(fading).run().report
+    assert report is not None
+    assert (report.outcome, report.rounds) == (Outcome.INCONCLUSIVE, 2)
+    assert [row.hypothesis.round for row in report.hypotheses] == [1, 1]
+
+
 def test_a_fact_that_both_rounds_see_is_cited_in_the_second() -> None:
     """The same anomaly, seen again, is evidence of the second round as well: a finding must not lose its proof."""
 
