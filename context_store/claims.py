@@ -134,7 +134,7 @@ class Claims:
             self._directory.close(claim.task.tenant, claim.task.investigation)
         return True
 
-    def fail(self, claim: Claim, error: str, *, given_back: bool = False) -> TaskState:
+    def fail(self, claim: Claim, error: str, *, retry: bool = True, given_back: bool = False) -> TaskState:
         """See `ContextStore.fail` and `ContextStore.give_back`."""
         backoff_seconds = min(LONGEST_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2.0 ** min(claim.attempt - 1, 16))
         _, state, ready = scripts.fail(
@@ -146,7 +146,7 @@ class Claims:
             token_counter=claim.token.counter,
             error=redact(error[:_ERROR_CHARACTERS]),
             backoff_ms=int(backoff_seconds * 1000),
-            max_attempts=self._max_attempts,
+            max_attempts=self._max_attempts if retry else 0,
             given_back=int(given_back),
         )
         self._queues.feed(claim.task.tenant, claim.task.investigation, ready)

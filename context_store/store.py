@@ -223,16 +223,21 @@ class ContextStore:
         """
         return self._claims.finish(claim, completion)
 
-    def fail(self, claim: Claim, error: str) -> TaskState:
+    def fail(self, claim: Claim, error: str, *, retry: bool = True) -> TaskState:
         """Give a task up after an error.
 
+        Args:
+            claim: of the task.
+            error: what went wrong; people see it.
+            retry: whether another attempt may help.
+
         Returns:
-            `READY` (after a pause that doubles with each attempt), or `DEAD` after too many attempts.
+            `READY` (after a pause that doubles with each attempt), or `DEAD` after too many attempts or without a retry.
 
         Raises:
             LeaseLost: the token is stale; the task belongs to somebody else.
         """
-        return self._claims.fail(claim, error)
+        return self._claims.fail(claim, error, retry=retry)
 
     def give_back(self, claim: Claim) -> None:
         """Make an unfinished task ready again at once, without counting the attempt: this worker has to stop.

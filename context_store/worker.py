@@ -176,7 +176,8 @@ class Worker:
             raise
         except Exception as error:  # noqa: BLE001  # a handler may fail in any way; the task is tried again, then shown as dead
             lease.check()
-            state = self._store.fail(claim, f"{type(error).__name__}: {error}")
+            hopeless = isinstance(error, MiddlewatchError) and not error.retryable
+            state = self._store.fail(claim, f"{type(error).__name__}: {error}", retry=not hopeless)
             _LOG.warning("%s: task %s failed (%s) and is %s", self._name, claim.task.id, type(error).__name__, state)
             return None
         lease.check()

@@ -265,6 +265,11 @@ def test_a_task_that_fails_too_often_is_dead_and_shown(store: ContextStore, redi
     assert store.dead_tasks("other") == ()
 
 
+def test_a_task_that_no_retry_can_help_is_dead_at_once(store: ContextStore, claim: Claim) -> None:
+    assert store.fail(claim, "the question is wrong", retry=False) is TaskState.DEAD
+    assert [(s.task.id, s.attempts) for s in store.dead_tasks("acme")] == [("look", 1)]
+
+
 def test_failing_again_gives_the_same_answer(store: ContextStore, claim: Claim) -> None:
     assert store.fail(claim, "boom") is TaskState.READY
     assert store.fail(claim, "boom") is TaskState.READY

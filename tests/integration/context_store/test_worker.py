@@ -19,7 +19,7 @@ from middlewatch.context_store.epoch import Epoch
 from middlewatch.context_store.store import ContextStore
 from middlewatch.context_store.worker import Handler, Lease, Worker
 from middlewatch.records import Claim, Completion, FanOut, InvestigationState, TaskKind, TaskState
-from middlewatch.records.errors import LeaseLost, StaleEpoch, StoreUnavailable
+from middlewatch.records.errors import BoundExceeded, LeaseLost, StaleEpoch, StoreUnavailable
 from tests.store_data import make_evidence, make_investigation, make_report, make_task
 from tests.store_fixtures import end_pauses
 
@@ -142,6 +142,17 @@ def test_a_handler_that_fails_is_tried_again_and_shown_in_the_end(store: Context
 
         wait_until(dead)
     assert [status.error for status in store.dead_tasks("acme")] == ["ValueError: attempt 5, password=[redacted:password]"]
+
+
+def test_an_error_that_says_that_trying_again_is_useless_is_final(store: ContextStore) -> None:
+    store.open(OURS, make_task("look"))
+
+    def too_much(_claim: Claim, _lease: Lease) -> Completion:
+        raise BoundExceeded("more rows than allowed")
+
+    with running(Worker(store, handlers(investigate=too_much), name="ann")):
+        wait_until(lambda: state(store) is TaskState.DEAD)
+    assert [status.attempts for status in store.dead_tasks("acme")] == [1]
 
 
 def test_a_completion_that_the_store_refuses_is_a_failure(store: ContextStore) -> None:
