@@ -23,7 +23,7 @@ demo:
 test:
 	@./scripts/setup.sh
 	@./scripts/debian.sh
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest -n 2 --dist loadfile
 
 check:
 	@./scripts/setup.sh
