@@ -17,9 +17,10 @@ from langgraph.types import Send
 
 from middlewatch.agents.agent import Agents
 from middlewatch.agents.briefing import ROUNDS
+from middlewatch.agents.causes import infer_cause
 from middlewatch.agents.phases import assessments, phase_task, round_of
 from middlewatch.agents.reporting import build_report
-from middlewatch.agents.voting import Verdict, candidates, tally
+from middlewatch.agents.voting import Assessments, Verdict, candidates, tally
 from middlewatch.records import (
     AgentName,
     Completion,
@@ -137,7 +138,27 @@ class Orchestrator:
     def _hypothesise(self, state: Phase) -> dict[str, Any]:
         snapshot, number = state["snapshot"], state["round"]
         found = assessments(snapshot, number)
-        return {"hypotheses": tuple(_hypothesis(snapshot, number, service) for service in candidates(self._agents, found))}
+        return {
+            "hypotheses": tuple(self._hypothesis(snapshot, number, service, found) for service in candidates(self._agents, found))
+        }
+
+    def _hypothesis(self, snapshot: Snapshot, number: int, service: str, found: Assessments) -> Hypothesis:
+        investigation = snapshot.investigation
+        about = sorted(
+            (e for e in snapshot.evidence if e.round == number and service in (e.anomaly.service, e.anomaly.peer)),
+            key=lambda e: (-e.anomaly.strength, e.id),
+        )
+        surprise = {name: self._agents[name].surprise(a, service) for name, a in found.items() if service in a.scores}
+        return Hypothesis(
+            tenant=investigation.tenant,
+            investigation=investigation.id,
+            id="hy-" + digest_of(investigation.id, number, service)[:16],
+            round=number,
+            service=service,
+            statement=f'"{service}" is where it started.',
+            evidence=tuple(e.id for e in about[:EVIDENCE_CITED]),
+            cause=infer_cause(about, surprise),
+        )
 
     def _votes_or_conclusion(self, state: Phase) -> list[Send] | str:
         return self._fan_out(TaskKind.VOTE)(state) if state["hypotheses"] else "conclude"
@@ -165,20 +186,3 @@ def _after_conclusion(state: Phase) -> str:
     verdict = state["verdict"]
     assert verdict is not None  # noqa: S101  set by the node before this edge
     return "plan" if verdict.inconclusive and state["round"] < ROUNDS else "write_report"
-
-
-def _hypothesis(snapshot: Snapshot, number: int, service: str) -> Hypothesis:
-    investigation = snapshot.investigation
-    about = sorted(
-        (e for e in snapshot.evidence if e.round == number and service in (e.anomaly.service, e.anomaly.peer)),
-        key=lambda e: (-e.anomaly.strength, e.id),
-    )
-    return Hypothesis(
-        tenant=investigation.tenant,
-        investigation=investigation.id,
-        id="hy-" + digest_of(investigation.id, number, service)[:16],
-        round=number,
-        service=service,
-        statement=f'"{service}" is where it started.',
-        evidence=tuple(e.id for e in about[:EVIDENCE_CITED]),
-    )

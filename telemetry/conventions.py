@@ -5,6 +5,7 @@ Source: OpenTelemetry semantic conventions, https://opentelemetry.io/docs/specs/
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 SERVICE_NAME: Final = "service.name"
@@ -45,3 +46,34 @@ SPAN_ERROR: Final = "Error"
 SPAN_OK: Final = "Ok"
 SPAN_UNSET: Final = "Unset"
 """Span status codes as the Collector's ClickHouse exporter writes them."""
+
+RESOURCES: Final = {
+    "cpu": "cpu",
+    "memory": "memory",
+    "paging": "memory",
+    "heap": "memory",
+    "disk": "disk",
+    "filesystem": "disk",
+    "network": "network",
+    "connection": "connections",
+    "connections": "connections",
+    "thread": "threads",
+    "threads": "threads",
+    "goroutine": "threads",
+    "goroutines": "threads",
+    "descriptor": "file descriptors",
+    "descriptors": "file descriptors",
+}
+"""Words by which the conventions' metric names say what is used up (``system.cpu.utilization``, ``db.client.connection.count``,
+``jvm.thread.count``, ``process.unix.file_descriptor.count``), and the resource that each means."""
+
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
+
+
+def resource_of(metric: str) -> str:
+    """The resource that a metric's name names; empty where it names none.
+
+    >>> resource_of("process.cpu.utilization"), resource_of("http.server.request.duration")
+    ('cpu', '')
+    """
+    return next((RESOURCES[word.lower()] for word in _WORD.findall(metric) if word.lower() in RESOURCES), "")

@@ -1,0 +1,286 @@
+"""Which kind of cause the facts about a service point to: one table of rules, and what follows from it (docs/causes.md).
+
+Every fact is read as a sign, its `Mechanism`. A kind of cause is possible where a sign of its own was seen, and the likelier the
+more of all that was seen it accounts for. A change just before comes on top: as likely as it is the trigger, it decides the kind,
+and the other facts only how it shows.
+
+Constants without a source are chosen, not derived.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from middlewatch.records import (
+    AgentName,
+    Anomaly,
+    AnomalyKind,
+    Cause,
+    CauseKind,
+    ChangeKind,
+    Evidence,
+    Family,
+    KindChance,
+    Mechanism,
+)
+from middlewatch.telemetry.conventions import resource_of
+
+ALTERNATIVES = 3
+"""Other kinds that are told,"""
+LEAST_TOLD = 0.01
+"""where they are as likely as this."""
+CHANCE_NATS = 1.0
+"""What the unknown kind accounts for in every incident: the mean surprise where nothing is wrong."""
+RELIABILITY = 0.85
+"""Facts alone make no kind surer than this: about the share of the kinds named on development recordings that were right
+(docs/measurements/causes.md)."""
+NEAR_LIMIT = 80.0
+"""Per cent of a resource from which on it may be what is short: queues grow steeply from there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One kind of cause: what shows it, and what else it brings about."""
+
+    kind: CauseKind
+    detail: str
+    shown_by: frozenset[Mechanism]
+    """Any of these signs makes the kind possible,"""
+    together: frozenset[Mechanism]
+    """where all of these are seen, too."""
+    explains: frozenset[Mechanism]
+    """Further signs that it brings about."""
+    because: str
+    """What is said of the fact that shows it."""
+
+
+def _rule(kind: CauseKind, detail: str, because: str, *, shown_by: str, explains: str, together: str = "") -> Rule:
+    own, needed, further = (frozenset(map(Mechanism, words.split())) for words in (shown_by, together, explains))
+    return Rule(kind, detail, own, needed, further, because)
+
+
+RULES = (
+    _rule(
+        CauseKind.LOAD,
+        "",
+        "more work than usual came in",
+        shown_by="load",
+        explains="saturation pool_wait queue garbage_collection own_code network",
+    ),
+    _rule(
+        CauseKind.INFRASTRUCTURE,
+        "",
+        "what it runs on shows it",
+        shown_by="neighbour restart unreachable",
+        explains="connection_setup network own_code exception retries",
+    ),
+    _rule(
+        CauseKind.CONFIGURATION,
+        "",
+        "its configuration is what changed",
+        shown_by="configuration",
+        explains="unreachable exception other_path own_code",
+    ),
+    _rule(
+        CauseKind.SATURATION,
+        "",
+        "a resource ran short",
+        shown_by="saturation pool_wait garbage_collection",
+        explains="own_code network connection_setup queue",
+    ),
+    _rule(
+        CauseKind.DATA,
+        "poison_message",
+        "work piles up while what is taken from it fails",
+        shown_by="queue",
+        together="exception",
+        explains="exception other_path retries",
+    ),
+    _rule(CauseKind.DATA, "lag", "work piles up before it", shown_by="queue", explains="retries"),
+    _rule(CauseKind.CODE, "exception", "it fails by itself", shown_by="exception", explains="other_path retries"),
+    _rule(CauseKind.CODE, "wrong_result", "it takes another path without failing", shown_by="other_path", explains=""),
+    _rule(
+        CauseKind.NETWORK,
+        "",
+        "time is lost between services, not in them",
+        shown_by="network connection_setup",
+        explains="unreachable retries",
+    ),
+    _rule(CauseKind.CODE, "slow_path", "it takes longer itself", shown_by="own_code", explains="network queue"),
+    _rule(
+        CauseKind.DEPENDENCY,
+        "",
+        "time is lost in something that it needs and that nobody measures",
+        shown_by="uninstrumented",
+        explains="network retries pool_wait",
+    ),
+)
+"""The whole table. Of two kinds that account for as much, the first is taken."""
+
+CHANGES = {
+    ChangeKind.DEPLOY: CauseKind.CODE,
+    ChangeKind.MIGRATION: CauseKind.CODE,
+    ChangeKind.CONFIG: CauseKind.CONFIGURATION,
+    ChangeKind.FLAG: CauseKind.CONFIGURATION,
+    ChangeKind.SCALE: CauseKind.INFRASTRUCTURE,
+}
+"""What a change makes of the kind, where the change is the trigger: a deploy that eats all memory is a fault in code."""
+
+PLAIN_SIGNS = {
+    (AnomalyKind.OPERATION, Family.LATENCY): Mechanism.OWN_CODE,
+    (AnomalyKind.OPERATION, Family.ERRORS): Mechanism.EXCEPTION,
+    (AnomalyKind.EDGE, Family.LATENCY): Mechanism.NETWORK,
+    (AnomalyKind.EDGE, Family.ERRORS): Mechanism.EXCEPTION,
+    (AnomalyKind.STRUCTURE, Family.OTHER): Mechanism.OTHER_PATH,
+    (AnomalyKind.LOG_PATTERN, Family.ERRORS): Mechanism.OTHER_PATH,
+    (AnomalyKind.LOG_PATTERN, Family.OTHER): Mechanism.OTHER_PATH,
+    (AnomalyKind.METRIC, Family.ERRORS): Mechanism.EXCEPTION,
+    (AnomalyKind.METRIC, Family.SUCCESS): Mechanism.EXCEPTION,
+}
+"""What a fact is a sign of where its analysis does not say. A log line of a high severity is no exception: code logs what it merely
+does not like. A latency metric shows that a service is slow, and never why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chance:
+    """One kind and how likely it is; `rule` is None for what no rule names."""
+
+    kind: CauseKind
+    detail: str
+    probability: float
+    rule: Rule | None = None
+
+
+Signs = Mapping[Mechanism, tuple[tuple[float, Evidence], ...]]
+"""Each sign with the strongest fact of every agent that shows it, and the nats that the fact stands for; most nats first."""
+
+
+def infer_cause(facts: Sequence[Evidence], surprise: Mapping[AgentName, float]) -> Cause:
+    """The likeliest kind of cause of one service.
+
+    The facts of an agent share its surprise at the service in proportion to their strength; the strongest stands for all of it.
+    With own and further nats of its signs, a rule accounts for ``(own + further) (1 - exp(-own))``: the more of what was seen, and
+    the surer that its own signs are no chance. Probabilities are proportional to the exponential of that, and those of all named
+    kinds are at most `RELIABILITY` together. A change that was the trigger with probability c takes that share of them.
+
+    Args:
+        facts: about the service, of one round.
+        surprise: of each agent at this service, in nats.
+
+    Returns:
+        A cause of kind `unknown` where no fact is a sign of anything.
+    """
+    signs = read_signs(facts, surprise)
+    chances = _chances(signs)
+    change = max((f for f in facts if f.anomaly.kind is AnomalyKind.CHANGE), key=lambda f: f.anomaly.strength, default=None)
+    if change is not None:
+        chances = _after(change, chances)
+    chances = sorted(chances, key=lambda chance: -chance.probability)
+    first = chances[0]
+    others = [KindChance(kind=c.kind, detail=_detail(c, signs), probability=c.probability) for c in chances[1:]]
+    shown = _shown(first, signs)
+    if change is not None and first.kind is _kind_of(change.anomaly):
+        shown = [change, *shown]
+    return Cause(
+        kind=first.kind,
+        detail=_detail(first, signs),
+        probability=first.probability,
+        why=_why(first, shown),
+        shown_by=shown[-1].anomaly.kind if shown else None,
+        subject=shown[-1].anomaly.subject if shown else "",
+        instance=shown[-1].anomaly.instance if shown else "",
+        evidence=tuple(fact.id for fact in shown),
+        alternatives=tuple(c for c in others if c.probability >= LEAST_TOLD)[:ALTERNATIVES],
+    )
+
+
+def sign_of(anomaly: Anomaly) -> Mechanism | None:
+    """What one fact is a sign of; None where it is of nothing in particular."""
+    if anomaly.mechanism is not None or anomaly.kind is not AnomalyKind.METRIC or anomaly.family is not Family.SATURATION:
+        return anomaly.mechanism or PLAIN_SIGNS.get((anomaly.kind, anomaly.family))
+    observed, baseline = anomaly.observed or 0.0, anomaly.baseline or 0.0
+    return Mechanism.SATURATION if anomaly.unit == "%" and observed >= max(NEAR_LIMIT, baseline) else None
+
+
+def read_signs(facts: Sequence[Evidence], surprise: Mapping[AgentName, float]) -> Signs:
+    """The signs in the facts about one service; changes are none."""
+    best: dict[Mechanism, dict[AgentName, tuple[float, Evidence]]] = defaultdict(dict)
+    for agent, nats in surprise.items():
+        own = [f for f in facts if f.agent is agent and f.anomaly.kind is not AnomalyKind.CHANGE and f.anomaly.strength > 0]
+        top = max((f.anomaly.strength for f in own), default=1.0)
+        for fact in sorted(own, key=lambda f: (f.anomaly.strength, f.id)):
+            sign = sign_of(fact.anomaly)
+            if sign is not None and nats > 0:
+                best[sign][agent] = (nats * fact.anomaly.strength / top, fact)
+    return {sign: tuple(sorted(found.values(), key=lambda pair: (-pair[0], pair[1].id))) for sign, found in best.items()}
+
+
+def accounts_for(rule: Rule, signs: Signs) -> float:
+    """How many nats of what was seen a kind accounts for; 0 where it is not possible."""
+    if not all(sign in signs for sign in rule.together):
+        return 0.0
+    own = sum(nats for sign in rule.shown_by for nats, _ in signs.get(sign, ()))
+    further = sum(nats for sign in rule.explains for nats, _ in signs.get(sign, ()))
+    return (own + further) * -math.expm1(-own)
+
+
+def _chances(signs: Signs) -> list[Chance]:
+    nats = {rule: accounts_for(rule, signs) for rule in RULES}
+    top = max(CHANCE_NATS, *nats.values())
+    weights = {rule: math.exp(n - top) for rule, n in nats.items() if n > 0}
+    total = sum(weights.values()) + math.exp(CHANCE_NATS - top)
+    named = [Chance(rule.kind, rule.detail, RELIABILITY * weight / total, rule) for rule, weight in weights.items()]
+    return [*named, Chance(CauseKind.UNKNOWN, "", 1.0 - sum(chance.probability for chance in named))]
+
+
+def _after(change: Evidence, chances: Sequence[Chance]) -> list[Chance]:
+    """What the facts say, and the change. Its strength is ln(1 + odds of being the trigger), so the probability is 1 - exp(-s)."""
+    share = -math.expm1(-change.anomaly.strength)
+    kind = _kind_of(change.anomaly)
+    same = [chance for chance in chances if chance.kind is kind]
+    how = max(same, key=lambda chance: chance.probability, default=Chance(kind, "", 0.0))
+    others = [replace(chance, probability=(1.0 - share) * chance.probability) for chance in chances if chance is not how]
+    return [replace(how, probability=share + (1.0 - share) * how.probability), *others]
+
+
+def _kind_of(change: Anomaly) -> CauseKind:
+    """The kind that a change stands for; its subject begins with what was done."""
+    if change.mechanism is Mechanism.CONFIGURATION:
+        return CauseKind.CONFIGURATION
+    done = change.subject.partition(" ")[0]
+    return next((kind for known, kind in CHANGES.items() if known.value == done), CauseKind.CONFIGURATION)
+
+
+def _shown(chance: Chance, signs: Signs) -> list[Evidence]:
+    """The facts that show a kind, weakest first."""
+    own = [] if chance.rule is None else [pair for sign in chance.rule.shown_by for pair in signs.get(sign, ())]
+    return [fact for _, fact in sorted(own, key=lambda pair: (pair[0], pair[1].id))]
+
+
+def _detail(chance: Chance, signs: Signs) -> str:
+    """The rule's, or which resource ran short."""
+    if chance.kind is not CauseKind.SATURATION or chance.rule is None:
+        return chance.detail
+    for fact in reversed(_shown(chance, signs)):
+        sign = sign_of(fact.anomaly)
+        if named := resource_of(fact.anomaly.subject) or (_RESOURCES.get(sign, "") if sign is not None else ""):
+            return named
+    return ""
+
+
+_RESOURCES = {Mechanism.GARBAGE_COLLECTION: "memory", Mechanism.POOL_WAIT: "connections"}
+"""What runs short where the name of what deviated does not say it."""
+
+
+def _why(chance: Chance, shown: Sequence[Evidence]) -> str:
+    if not shown:
+        return "It stands out, and nothing that was seen says why."
+    changed = [fact for fact in shown if fact.anomaly.kind is AnomalyKind.CHANGE]
+    because = [f"it was changed just before: {changed[0].anomaly.summary.partition(', ')[0]}"] if changed else []
+    if chance.rule is not None:
+        because.append(f"{chance.rule.because}: {shown[-1].anomaly.summary.rstrip('.')}")
+    text = "; ".join(because)
+    return f"{text[0].upper()}{text[1:]}."

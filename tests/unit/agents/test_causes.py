@@ -1,0 +1,187 @@
+"""Invariant: the kind of a cause follows from the facts by the table of rules, and is never certain without one that shows it."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from middlewatch.agents.causes import CHANGES, RELIABILITY, RULES, infer_cause, sign_of
+from middlewatch.records import AgentName, AnomalyKind, CauseKind, ChangeKind, Evidence, Family, Mechanism, evidence_id
+from tests.unit.agents.shared_context import anomaly
+
+LOUD = dict.fromkeys(AgentName, 6.0)
+M = Mechanism
+
+
+def fact(
+    mechanism: Mechanism | None,
+    strength: float = 2.0,
+    *,
+    agent: AgentName = AgentName.TRACES,
+    kind: AnomalyKind = AnomalyKind.OPERATION,
+    subject: str = "work",
+    **more: object,
+) -> Evidence:
+    seen = anomaly("cause", strength, kind, subject).model_copy(update={"mechanism": mechanism, **more})
+    return Evidence(
+        tenant="default", investigation="inv-1", id=evidence_id(f"{agent}{mechanism}", seen), agent=agent, round=1, anomaly=seen
+    )
+
+
+def changed(done: ChangeKind, odds: float = 9.0) -> Evidence:
+    subject = f"{done} 2.4.0 at 2026-11-21T01:45:00"
+    return fact(None, math.log1p(odds), agent=AgentName.DEPLOYS, kind=AnomalyKind.CHANGE, subject=subject)
+
+
+@pytest.mark.parametrize(
+    ("sign", "kind", "detail"),
+    [
+        (M.LOAD, CauseKind.LOAD, ""),
+        (M.NEIGHBOUR, CauseKind.INFRASTRUCTURE, ""),
+        (M.RESTART, CauseKind.INFRASTRUCTURE, ""),
+        (M.UNREACHABLE, CauseKind.INFRASTRUCTURE, ""),
+        (M.SATURATION, CauseKind.SATURATION, ""),
+        (M.POOL_WAIT, CauseKind.SATURATION, "connections"),
+        (M.GARBAGE_COLLECTION, CauseKind.SATURATION, "memory"),
+        (M.CONFIGURATION, CauseKind.CONFIGURATION, ""),
+        (M.QUEUE, CauseKind.DATA, "lag"),
+        (M.EXCEPTION, CauseKind.CODE, "exception"),
+        (M.OTHER_PATH, CauseKind.CODE, "wrong_result"),
+        (M.OWN_CODE, CauseKind.CODE, "slow_path"),
+        (M.NETWORK, CauseKind.NETWORK, ""),
+        (M.CONNECTION_SETUP, CauseKind.NETWORK, ""),
+        (M.UNINSTRUMENTED, CauseKind.DEPENDENCY, ""),
+        (M.RETRIES, CauseKind.UNKNOWN, ""),
+        (None, CauseKind.CODE, "slow_path"),
+    ],
+)
+def test_each_sign_alone_shows_its_kind(sign: Mechanism | None, kind: CauseKind, detail: str) -> None:
+    cause = infer_cause([fact(sign)], LOUD)
+    assert (cause.kind, cause.detail) == (kind, detail)
+
+
+@pytest.mark.parametrize(
+    ("signs", "kind"),
+    [
+        ((M.SATURATION, M.NETWORK, M.OWN_CODE), CauseKind.SATURATION),
+        ((M.LOAD, M.SATURATION, M.OWN_CODE), CauseKind.LOAD),
+        ((M.RESTART, M.EXCEPTION), CauseKind.INFRASTRUCTURE),
+        ((M.QUEUE, M.EXCEPTION), CauseKind.DATA),
+        ((M.EXCEPTION, M.OTHER_PATH), CauseKind.CODE),
+        ((M.OWN_CODE, M.NETWORK), CauseKind.CODE),
+        ((M.NETWORK, M.RETRIES), CauseKind.NETWORK),
+        ((M.UNINSTRUMENTED, M.POOL_WAIT, M.RETRIES), CauseKind.DEPENDENCY),
+    ],
+)
+def test_a_kind_that_explains_the_others_is_preferred(signs: Sequence[Mechanism], kind: CauseKind) -> None:
+    assert infer_cause([fact(sign) for sign in signs], LOUD).kind is kind
+
+
+def test_work_that_piles_up_while_it_fails_is_a_poison_message() -> None:
+    assert infer_cause([fact(M.QUEUE), fact(M.EXCEPTION)], LOUD).detail == "poison_message"
+    assert infer_cause([fact(M.QUEUE)], LOUD).detail == "lag"
+
+
+def test_a_sign_that_may_be_chance_explains_nothing() -> None:
+    """A resource that hardly deviates must not take the slow calls for itself."""
+    facts = [fact(M.NETWORK, 5.0), fact(M.SATURATION, 0.1)]
+    assert infer_cause(facts, LOUD).kind is CauseKind.NETWORK
+
+
+def test_the_resource_is_named_by_the_metric() -> None:
+    used_up = fact(M.SATURATION, kind=AnomalyKind.METRIC, subject="process.cpu.utilization", instance="cause-7f")
+    cause = infer_cause([used_up], LOUD)
+    assert (cause.detail, cause.shown_by, cause.subject, cause.instance) == ("cpu", "metric", "process.cpu.utilization", "cause-7f")
+    assert cause.evidence == (used_up.id,)
+    assert cause.why == 'A resource ran short: process.cpu.utilization of "cause" rose from 1 ms to 2 ms.'
+
+
+@pytest.mark.parametrize(("done", "kind"), CHANGES.items())
+def test_a_change_that_was_the_trigger_decides_the_kind(done: ChangeKind, kind: CauseKind) -> None:
+    saturated = fact(M.SATURATION, agent=AgentName.METRICS)
+    cause = infer_cause([saturated, changed(done)], LOUD)
+    assert (cause.kind, cause.subject.split()[0]) == (kind, done)
+    assert cause.probability == pytest.approx(0.9)
+    assert cause.alternatives[0].kind is CauseKind.SATURATION
+    assert cause.why.startswith("It was changed just before: ")
+
+
+def test_after_a_deploy_the_facts_say_how_the_code_fails() -> None:
+    exception = fact(M.EXCEPTION)
+    cause = infer_cause([exception, changed(ChangeKind.DEPLOY)], LOUD)
+    assert (cause.kind, cause.detail, cause.shown_by) == (CauseKind.CODE, "exception", AnomalyKind.OPERATION)
+    assert set(cause.evidence) == {exception.id, changed(ChangeKind.DEPLOY).id}
+
+
+def test_a_change_that_is_hardly_suspected_decides_nothing() -> None:
+    assert infer_cause([fact(M.SATURATION), changed(ChangeKind.DEPLOY, odds=0.2)], LOUD).kind is CauseKind.SATURATION
+
+
+def test_without_facts_nothing_is_known() -> None:
+    for facts in ([], [fact(M.EXCEPTION, 0.0)]):
+        cause = infer_cause(facts, LOUD)
+        assert (cause.kind, cause.probability, cause.evidence, cause.shown_by) == (CauseKind.UNKNOWN, 1.0, (), None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "family", "sign"),
+    [
+        (AnomalyKind.OPERATION, Family.ERRORS, M.EXCEPTION),
+        (AnomalyKind.EDGE, Family.LATENCY, M.NETWORK),
+        (AnomalyKind.STRUCTURE, Family.OTHER, M.OTHER_PATH),
+        (AnomalyKind.LOG_PATTERN, Family.ERRORS, M.OTHER_PATH),
+        (AnomalyKind.METRIC, Family.SUCCESS, M.EXCEPTION),
+        (AnomalyKind.METRIC, Family.LATENCY, None),
+        (AnomalyKind.METRIC, Family.SATURATION, None),
+    ],
+)
+def test_a_fact_whose_analysis_does_not_say_is_read_by_what_deviated(
+    kind: AnomalyKind, family: Family, sign: Mechanism | None
+) -> None:
+    assert sign_of(fact(None, kind=kind, family=family).anomaly) is sign
+
+
+@pytest.mark.parametrize(
+    ("unit", "baseline", "observed", "saturated"),
+    [("%", 20.0, 97.0, True), ("%", 20.0, 60.0, False), ("%", 99.0, 90.0, False), ("By", 20.0, 97.0, False)],
+)
+def test_a_resource_is_short_where_it_rises_near_its_limit(unit: str, baseline: float, observed: float, *, saturated: bool) -> None:
+    seen = fact(None, kind=AnomalyKind.METRIC, family=Family.SATURATION, unit=unit, baseline=baseline, observed=observed)
+    assert (sign_of(seen.anomaly) is M.SATURATION) == saturated
+
+
+SOME_FACT = st.builds(
+    fact,
+    st.sampled_from([None, *Mechanism]),
+    st.floats(0.0, 50.0),
+    agent=st.sampled_from([*AgentName][:3]),
+    subject=st.text(max_size=9),
+)
+
+
+@given(
+    st.lists(SOME_FACT, max_size=8),
+    st.dictionaries(st.sampled_from([*AgentName][:3]), st.floats(0.0, 400.0)),
+    st.randoms(use_true_random=False),
+)
+def test_probabilities_are_probabilities_and_the_order_of_facts_does_not_matter(
+    facts: list[Evidence], surprise: dict[AgentName, float], order: random.Random
+) -> None:
+    facts = list({f.id: f for f in facts}.values())
+    cause = infer_cause(facts, surprise)
+    shuffled = order.sample(facts, len(facts))
+    assert infer_cause(shuffled, surprise) == cause
+    chances = [cause.probability, *(other.probability for other in cause.alternatives)]
+    assert chances == sorted(chances, reverse=True)
+    assert sum(chances) <= 1 + 1e-9
+    assert cause.kind is CauseKind.UNKNOWN or (cause.evidence and cause.probability <= RELIABILITY)
+
+
+def test_every_sign_is_in_the_table() -> None:
+    """A sign that no rule knows would be seen and forgotten."""
+    assert {sign for rule in RULES for sign in rule.shown_by | rule.explains} == set(Mechanism)
