@@ -171,7 +171,9 @@ class Orchestrator:
         snapshot = state["snapshot"]
         verdicts = {number: self._verdict(snapshot, number) for number in range(1, state["round"] + 1)}
         surest = max(verdicts, key=lambda number: verdicts[number].confidence)
-        return {"report": build_report(snapshot, surest, assessments(snapshot, surest), verdicts[surest], state["now"])}
+        return {
+            "report": build_report(self._agents, snapshot, surest, assessments(snapshot, surest), verdicts[surest], state["now"])
+        }
 
     def _verdict(self, snapshot: Snapshot, number: int) -> Verdict:
         return tally(

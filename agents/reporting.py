@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import middlewatch
+from middlewatch.agents.agent import Agents
+from middlewatch.agents.explanation import about, explain
 from middlewatch.agents.phases import round_of
+from middlewatch.agents.several_causes import found_causes
 from middlewatch.agents.voting import Assessments, Verdict
 from middlewatch.records import (
     AgentName,
@@ -13,7 +16,6 @@ from middlewatch.records import (
     Edge,
     Evidence,
     Freshness,
-    Onset,
     Outcome,
     Position,
     RankedHypothesis,
@@ -30,17 +32,18 @@ from middlewatch.records import (
 STALE_SECONDS = 120.0
 """A signal whose newest item is older than this at the end of the window is called stale; two scrapes of the slowest common
 interval (60 s)."""
-FACTS_OF_ONSET = 5
-"""Strongest facts that the onset is the median of; weaker ones are mostly consequences."""
+EXPLAINED = 3
+"""Leading hypotheses that are explained; a person reads no more."""
 MEASURED = {AnomalyKind.METRIC, AnomalyKind.OPERATION, AnomalyKind.EDGE}
 RULED_OUT = 5
 """Services that are named as ruled out; more is a list that nobody reads."""
 
 
-def build_report(snapshot: Snapshot, number: int, found: Assessments, verdict: Verdict, now: UtcDatetime) -> Report:
+def build_report(agents: Agents, snapshot: Snapshot, number: int, found: Assessments, verdict: Verdict, now: UtcDatetime) -> Report:
     """Write the report of an investigation.
 
     Args:
+        agents: who found it.
         snapshot: all that the store holds of it.
         number: the round that is reported.
         found: what each agent found in that round.
@@ -51,6 +54,14 @@ def build_report(snapshot: Snapshot, number: int, found: Assessments, verdict: V
     leading = verdict.ranked[0] if verdict.ranked else None
     evidence = _ordered(snapshot, number, verdict)
     conclusive = leading is not None and not verdict.inconclusive
+    edges = _service_map(found)
+    causes = found_causes(agents, found, verdict, evidence, edges, investigation.alert.detected_at)
+    ranked = tuple(
+        row.model_copy(update={"explanation": explain(row.hypothesis.service, investigation.alert, evidence, edges)})
+        if row.rank <= EXPLAINED
+        else row
+        for row in verdict.ranked
+    )
     return Report(
         tenant=investigation.tenant,
         investigation=investigation.id,
@@ -58,13 +69,14 @@ def build_report(snapshot: Snapshot, number: int, found: Assessments, verdict: V
         alert=investigation.alert,
         outcome=Outcome.FINDING if conclusive else Outcome.INCONCLUSIVE,
         answer=_finding(leading, evidence) if leading is not None and conclusive else _inconclusive(verdict, found),
-        confidence=verdict.confidence,
+        confidence=causes[0].confidence if causes else verdict.confidence,
         change_probability=verdict.change_probability,
-        onset=_onset(leading, evidence, investigation.alert.detected_at) if leading is not None and conclusive else None,
-        hypotheses=verdict.ranked,
+        onset=ranked[0].explanation.path[0].onset if conclusive and ranked[0].explanation else None,
+        causes=causes,
+        hypotheses=ranked,
         ranking=verdict.ranking,
         evidence=evidence,
-        service_map=_service_map(found),
+        service_map=edges,
         ruled_out=_ruled_out(verdict, found),
         missing=_missing(snapshot, number, found),
         next_steps=_next_steps(leading if conclusive else None, evidence, found),
@@ -88,18 +100,14 @@ def _ordered(snapshot: Snapshot, number: int, verdict: Verdict) -> tuple[Evidenc
     )
 
 
-def _about(service: str, evidence: Sequence[Evidence]) -> list[Evidence]:
-    return [e for e in evidence if service in (e.anomaly.service, e.anomaly.peer)]
-
-
 def _finding(leading: RankedHypothesis, evidence: Sequence[Evidence]) -> str:
     service = leading.hypothesis.service
-    about = _about(service, evidence)
+    facts_about = about(service, evidence)
     supporters = [v.agent for v in sorted(leading.votes, key=lambda v: -v.strength) if v.position is Position.SUPPORT]
-    facts = [e for agent in supporters for e in about if e.agent is agent and e.anomaly.kind is not AnomalyKind.CHANGE]
+    facts = [e for agent in supporters for e in facts_about if e.agent is agent and e.anomaly.kind is not AnomalyKind.CHANGE]
     # A measured value against its usual one is understood at once, so it goes before a pattern in logs.
     proof = min(facts, key=lambda e: e.anomaly.kind not in MEASURED, default=None)
-    change = next((e for e in about if e.anomaly.kind is AnomalyKind.CHANGE and e.anomaly.strength > 0), None)
+    change = next((e for e in facts_about if e.anomaly.kind is AnomalyKind.CHANGE and e.anomaly.strength > 0), None)
     answer = f'"{service}" is the most likely root cause'
     if proof is not None:
         answer += f": {proof.anomaly.summary.rstrip('.')}"
@@ -117,17 +125,6 @@ def _inconclusive(verdict: Verdict, found: Assessments) -> str:
         f'I don\'t know: nothing stands out enough. The least unlikely is "{verdict.ranked[0].hypothesis.service}", '
         f"at {verdict.confidence:.0%}, which is no finding."
     )
-
-
-def _onset(leading: RankedHypothesis, evidence: Sequence[Evidence], detected: UtcDatetime) -> Onset | None:
-    """The median onset of the strongest facts about the service: one early or late outlier does not move it.
-
-    What began after the detection is a consequence of what was detected.
-    """
-    about = _about(leading.hypothesis.service, evidence)
-    deviations = (e.anomaly for e in about if e.anomaly.kind is not AnomalyKind.CHANGE)
-    onsets = [a.onset for a in deviations if a.onset is not None and a.onset.at <= detected][:FACTS_OF_ONSET]
-    return sorted(onsets, key=lambda onset: onset.at)[(len(onsets) - 1) // 2] if onsets else None
 
 
 def _service_map(found: Assessments) -> tuple[Edge, ...]:
@@ -181,9 +178,9 @@ def _next_steps(leading: RankedHypothesis | None, evidence: Sequence[Evidence], 
             return (*steps, "Run `middlewatch doctor`: it says which telemetry is configured and how far it reaches.")
         return (*steps, "Investigate again with a later end, or with the symptom's service and metric named.")
     service = leading.hypothesis.service
-    change = next((e for e in _about(service, evidence) if e.anomaly.kind is AnomalyKind.CHANGE and e.anomaly.strength > 0), None)
+    change = next((e for e in about(service, evidence) if e.anomaly.kind is AnomalyKind.CHANGE and e.anomaly.strength > 0), None)
     steps = [f"Consider undoing this change: {change.anomaly.summary}"] if change is not None else []
-    steps += [f'Look at "{service}" first: {e.anomaly.summary}' for e in _about(service, evidence)[:1]]
+    steps += [f'Look at "{service}" first: {e.anomaly.summary}' for e in about(service, evidence)[:1]]
     if leading.dissent:
         steps.append(
             f"Before acting, read why {_agents(leading.dissent)} {'disagree' if len(leading.dissent) > 1 else 'disagrees'}."

@@ -80,8 +80,7 @@ def tally(agents: Agents, assessments: Assessments, hypotheses: Sequence[Hypothe
             key=lambda row: (-row.score, row.service),
         )
     )
-    shares = _shares([row.score for row in ranking])
-    share_of = {row.service: share for row, share in zip(ranking, shares, strict=True)}
+    share_of = {row.service: share for row, share in zip(ranking, shares([row.score for row in ranking]), strict=True)}
     ordered = sorted(hypotheses, key=lambda h: (-totals[h.id], h.service))
     ranked = tuple(
         RankedHypothesis(
@@ -129,7 +128,8 @@ def _signed(vote: Vote) -> float:
     return {Position.SUPPORT: vote.strength, Position.OPPOSE: -vote.strength, Position.ABSTAIN: 0.0}[vote.position]
 
 
-def _shares(scores: Sequence[float]) -> list[float]:
+def shares(scores: Sequence[float]) -> list[float]:
+    """The probability of each, given that one of them is the cause: a softmax."""
     if not scores:
         return []
     top = max(scores)

@@ -6,10 +6,9 @@ from pathlib import Path
 
 from middlewatch.agents.orchestrator import Orchestrator
 from middlewatch.agents.phases import phase_task
-from middlewatch.agents.reporting import _onset
 from middlewatch.app import AGENTS
-from middlewatch.records import AgentName, AnomalyKind, Assessment, Evidence, Outcome, TaskKind
-from tests.unit.agents.shared_context import NOW, SharedContext, anomaly, assessment, began
+from middlewatch.records import AgentName, Assessment, Outcome, TaskKind
+from tests.unit.agents.shared_context import NOW, SharedContext, assessment
 
 
 def loud(agent: AgentName, _round: int) -> Assessment:
@@ -29,6 +28,11 @@ def test_a_clear_incident_ends_in_a_finding_after_one_round() -> None:
     assert {vote.agent for vote in report.hypotheses[0].votes} == set(AgentName)
     assert {e.agent for e in report.evidence} == set(AgentName)
     assert report.onset is not None
+    assert [(cause.service, cause.confidence) for cause in report.causes] == [("cause", report.confidence)]
+    leading = report.hypotheses[0]
+    assert leading.hypothesis.cause is not None
+    assert leading.explanation is not None
+    assert (leading.explanation.path[0].service, leading.explanation.path[0].onset) == ("cause", report.onset)
 
 
 def test_an_inconclusive_first_round_is_followed_by_one_wider_round_and_no_more() -> None:
@@ -76,22 +80,6 @@ def test_a_fact_that_both_rounds_see_is_cited_in_the_second() -> None:
     assert any(e.anomaly.service == "cause" for e in snapshot.report.evidence)
     assert len({e.id for e in snapshot.evidence}) == len(snapshot.evidence), "a store keeps one fact of each id"
     assert snapshot.report.hypotheses[0].hypothesis.evidence
-
-
-def test_the_onset_is_the_median_of_the_strongest_facts_and_never_a_change() -> None:
-    def facts() -> tuple[Evidence, ...]:
-        minutes = (30, 10, 11, 9, 10)
-        kinds = [AnomalyKind.METRIC] * 5 + [AnomalyKind.CHANGE]
-        found = []
-        for n, (ago, kind) in enumerate(zip((*minutes, 50), kinds, strict=True)):
-            seen = anomaly("cause", 9.0 - n, kind).model_copy(update={"onset": began(minutes_ago=ago)})
-            found.append(
-                Evidence(tenant="default", investigation="inv-1", id=f"ev-{n}", agent=AgentName.METRICS, round=1, anomaly=seen)
-            )
-        return tuple(found)
-
-    leading = SharedContext(loud).run().report.hypotheses[0]  # type: ignore[union-attr]  # a clear incident has a report
-    assert _onset(leading, facts(), NOW) == began(minutes_ago=10)
 
 
 def test_no_telemetry_at_all_is_said() -> None:
