@@ -11,7 +11,7 @@ from middlewatch.agents.agent import Agent, Agents
 from middlewatch.agents.briefing import History, brief
 from middlewatch.agents.phases import assessments, round_of
 from middlewatch.context_store.store import ContextStore
-from middlewatch.records import AgentName, Assessment, Claim, Completion, Evidence, Scope, evidence_id
+from middlewatch.records import AgentName, Assessment, Claim, Completion, Evidence, Investigation, Scope, evidence_id
 from middlewatch.telemetry.sources import Sources
 
 OpenSources = Callable[[Scope, datetime], Sources]
@@ -31,12 +31,16 @@ class Specialists:
         """Assess every service, append the evidence, and hand in the assessment."""
         agent, number = self._asked(claim)
         investigation = self.store.investigation(claim.task.tenant, claim.task.investigation)
-        asked = brief(investigation, number, self.history)
         started = time.monotonic()
-        assessment = agent.assess(self.open_sources(investigation.scope, investigation.alert.window_end), asked)
+        assessment = self.assess(agent, investigation, number)
         self.store.append(claim, _evidence(claim, agent, number, assessment))
         slim = assessment.model_copy(update={"anomalies": ()})  # they are evidence now, and redacted
         return Completion(result={"assessment": slim.model_dump(mode="json"), "seconds": round(time.monotonic() - started, 3)})
+
+    def assess(self, agent: Agent, investigation: Investigation, number: int) -> Assessment:
+        """What one agent finds in round `number`. Writes nothing."""
+        sources = self.open_sources(investigation.scope, investigation.alert.window_end)
+        return agent.assess(sources, brief(investigation, number, self.history))
 
     def vote(self, claim: Claim) -> Completion:
         """Vote on every hypothesis of the round."""

@@ -178,17 +178,22 @@ class App:
 
     # Work
 
-    def worker(self, name: str | None = None) -> Worker:
-        """A worker for every kind of task."""
-        from middlewatch.agents.orchestrator import Orchestrator  # noqa: PLC0415  LangGraph takes half of every start; only workers need it
-
-        orchestrator = Orchestrator(AGENTS, clock=lambda: datetime.now(UTC))
-        specialists = Specialists(
+    @property
+    def specialists(self) -> Specialists:
+        """Those who do the agents' tasks."""
+        return Specialists(
             agents=AGENTS,
             store=self.store,
             open_sources=self.telemetry.sources,
             history=History(first_hours=self.settings.baseline_hours, wider_hours=self.settings.wider_baseline_hours),
         )
+
+    def worker(self, name: str | None = None) -> Worker:
+        """A worker for every kind of task."""
+        from middlewatch.agents.orchestrator import Orchestrator  # noqa: PLC0415  LangGraph takes half of every start; only workers need it
+
+        orchestrator = Orchestrator(AGENTS, clock=lambda: datetime.now(UTC))
+        specialists = self.specialists
 
         def orchestrate(claim: Claim, _lease: Lease) -> Completion:
             return orchestrator.run(self.store.snapshot(claim.task.tenant, claim.task.investigation), claim.task)

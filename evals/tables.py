@@ -1,0 +1,220 @@
+"""What was measured, as Markdown tables that can be read in a terminal as well."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from middlewatch.evals.ablation import Ablation, AgentSet, Confidence, Group, Rates, Score
+from middlewatch.evals.scoring import Interval
+
+NOTHING = "-"
+WIDEST_CELL = 60
+BAR = 20
+"""Characters of a whole bar."""
+
+
+def overview(ablation: Ablation) -> str:
+    """The vote of all agents on every system."""
+    score = ablation.vote
+    rows = [
+        [
+            _text(group.system or "all"),
+            str(group.incidents),
+            _share(group.answered.at_1),
+            _between(group.answered.at_1_interval),
+            _share(group.answered.at_3),
+            _share(group.answered.average_5),
+            _share(group.ranked.at_1),
+            _share(group.inconclusive),
+            _share(group.right_when_answered),
+        ]
+        for group in _systems(score)
+    ]
+    if score.macro is not None:
+        macro = score.macro
+        rows.append(["mean of systems", "", _share(macro.at_1), "", _share(macro.at_3), _share(macro.average_5), "", "", ""])
+    header = ["", "incidents", "AC@1", "95 %", "AC@3", "Avg@5", "AC@1 of the ranking", "inconclusive", "right when answered"]
+    return _table(header, rows)
+
+
+def by_agents(ablation: Ablation) -> str:
+    """Every set of agents: AC@1 after abstention (and by the ranking alone) on every system, false blame, confidence, seconds."""
+    systems = [group.system for group in _systems(ablation.vote) if group.system]
+    header = ["agents", *map(_text, systems), "mean", "quiet blamed", "Brier (constant)", "calibration error", "seconds"]
+    rows = []
+    for score in ablation.scores:
+        groups = {group.system: group for group in _systems(score)}
+        rows.append(
+            [
+                set_name(score.agents, ablation.vote.agents),
+                *(f"{_share(groups[system].answered.at_1)} ({_share(groups[system].ranked.at_1)})" for system in systems),
+                _share(score.macro.at_1 if score.macro else None),
+                f"{score.quiet[0].blamed} of {score.quiet[0].moments}" if score.quiet else NOTHING,
+                _brier(score.confidence),
+                _share(score.confidence.calibration_error if score.confidence else None),
+                f"{score.seconds_median:.1f}",
+            ]
+        )
+    return _table(header, rows)
+
+
+def by_kind(ablation: Ablation) -> str:
+    """AC@1 of each agent alone by its ranking, and of the vote by its ranking and after abstention, for every kind of fault."""
+    alone = [score for score in ablation.scores if len(score.agents) == 1]
+    header = ["", "fault", "incidents", *(score.agents[0].value for score in alone), "vote", "vote after abstention", "95 %"]
+    rows = []
+    for number, group in enumerate(ablation.vote.groups):
+        if group.kind:
+            each = [_share(score.groups[number].ranked.at_1) for score in alone]
+            rows.append([_text(group.system), _text(group.kind), str(group.incidents), *each, *_before_and_after(group)])
+    return _table(header, rows)
+
+
+def quiet(ablation: Ablation) -> str:
+    """How often the vote blamed somebody where nothing was wrong."""
+    rows = [
+        [_text(row.system or "all"), str(row.moments), str(row.blamed), _share(row.blamed / row.moments), _between(row.interval)]
+        for row in ablation.vote.quiet
+    ]
+    return _table(["quiet moments", "moments", "blamed", "share", "95 %"], rows)
+
+
+def confidence(ablation: Ablation) -> str:
+    """What the vote's confidence is worth."""
+    rows = []
+    score = ablation.vote
+    for name, measured in (("answers", score.confidence), ("all, inconclusive ones included", score.confidence_of_all)):
+        if measured is not None:
+            better = 1 - measured.brier / measured.brier_of_constant if measured.brier_of_constant else None
+            rows.append(
+                [
+                    name,
+                    str(measured.answers),
+                    _share(measured.brier),
+                    _share(measured.brier_of_constant),
+                    NOTHING if better is None else f"{better:+.0%}",
+                    _share(measured.calibration_error),
+                    _between(measured.calibration_interval),
+                ]
+            )
+    header = ["confidence of", "n", "Brier score", "of the best constant", "better by", "calibration error", "95 % (bootstrap)"]
+    return _table(header, rows)
+
+
+def reliability(ablation: Ablation) -> str:
+    """The reliability diagram of the vote's answers in numbers and bars."""
+    measured = ablation.vote.confidence
+    rows = [
+        [
+            f"{each.low:.1f} to {each.high:.1f}",
+            str(each.answers),
+            _share(each.confidence),
+            _share(each.right),
+            _between(each.interval),
+            "#" * round(each.right * BAR),
+        ]
+        for each in (measured.reliability if measured else ())
+    ]
+    return _table(["confidence", "answers", "mean confidence", "right", "95 %", ""], rows)
+
+
+def misses(ablation: Ablation) -> str:
+    """Every miss and every false blame of the vote, one by one."""
+    asked = ablation.vote.agents
+    rows = [
+        [
+            _text(miss.system),
+            _text(miss.incident),
+            _text(miss.kind),
+            _text(miss.truth or "nothing"),
+            f"{_text(miss.answer)} ({miss.confidence:.0%})"
+            if miss.answer
+            else f"inconclusive; first: {_text(miss.top or NOTHING)}",
+            _rank(miss.rank),
+            *(_rank(miss.rank_by_agent[name]) for name in asked),
+        ]
+        for miss in ablation.misses
+    ]
+    header = ["", "incident", "fault", "truth", "answer", "truth stood", *(f"{name.value}" for name in asked)]
+    return _table(header, rows)
+
+
+def by_degradation(ablations: Sequence[Ablation]) -> str:
+    """What the vote reaches on degraded recordings: AC@1 by the ranking and after abstention, and false blame where measured."""
+    systems = list(dict.fromkeys(group.system for each in ablations for group in _systems(each.vote) if group.system))
+    header = [
+        "recordings",
+        *(f"{_text(system)}: {what}" for system in systems for what in ("ranking", "after abstention", "quiet blamed")),
+    ]
+    rows = []
+    for ablation in ablations:
+        groups = {group.system: group for group in _systems(ablation.vote)}
+        blamed = {row.system: f"{row.blamed} of {row.moments}" for row in ablation.vote.quiet}
+        cells = [" + ".join(ablation.degraded) or "as they are"]
+        for system in systems:
+            group = groups.get(system)
+            cells += [_share(group.ranked.at_1), _share(group.answered.at_1)] if group else [NOTHING, NOTHING]
+            cells.append(blamed.get(system, NOTHING))
+        rows.append(cells)
+    return _table(header, rows)
+
+
+def set_name(agents: AgentSet, everybody: AgentSet) -> str:
+    """How a set of agents is called."""
+    return "all (the vote)" if agents == everybody and len(everybody) > 1 else " + ".join(agents)
+
+
+def _systems(score: Score) -> list[Group]:
+    return [group for group in score.groups if not group.kind]
+
+
+def _before_and_after(group: Group) -> list[str]:
+    after: Rates = group.answered
+    return [_share(group.ranked.at_1), _share(after.at_1), _between(after.at_1_interval)]
+
+
+def _brier(measured: Confidence | None) -> str:
+    return f"{_share(measured.brier)} ({_share(measured.brier_of_constant)})" if measured else NOTHING
+
+
+def _rank(rank: int | None) -> str:
+    return NOTHING if rank is None else str(rank)
+
+
+def _share(value: float | None) -> str:
+    """Three digits without the leading zero, as the figures of other methods are given."""
+    return NOTHING if value is None else f"{value:.3f}".removeprefix("0")
+
+
+def _between(interval: Interval) -> str:
+    return f"{_share(interval.low)} to {_share(interval.high)}"
+
+
+def _text(text: str) -> str:
+    """Foreign text in a cell: nothing in it is Markdown, and it does not end the cell."""
+    short = text if len(text) <= WIDEST_CELL else text[: WIDEST_CELL - 3] + "..."
+    return "".join("\\" + c if c in "\\`*[]<>|" else c if c.isprintable() else " " for c in short)
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    if not rows:
+        return "None."
+    widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
+    lines = [header, ["-" * width for width in widths], *rows]
+    return "\n".join(
+        "| " + " | ".join(f"{cell:{width}}" for cell, width in zip(line, widths, strict=True)) + " |" for line in lines
+    )
+
+
+def everything(ablation: Ablation) -> str:
+    """All tables of one ablation, under headings."""
+    parts = {
+        "The vote of all agents": overview(ablation),
+        "Quiet moments": quiet(ablation),
+        "Confidence": confidence(ablation),
+        "Reliability of the answers": reliability(ablation),
+        "Sets of agents: AC@1 after abstention (by the ranking alone)": by_agents(ablation),
+        "Kinds of fault: AC@1 by the ranking of each agent, and of the vote": by_kind(ablation),
+        "Misses and false blames of the vote, and where the truth stood for each agent": misses(ablation),
+    }
+    return "\n\n".join(f"{heading}\n\n{table}" for heading, table in parts.items())

@@ -1,0 +1,39 @@
+"""Incidents as agents saw them, for tests: give the scores that matter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from middlewatch.evals.assessing import Assessed, Found
+from middlewatch.evals.labels import Label
+from middlewatch.records import AgentName, Assessment
+
+METRICS, LOGS, TRACES, DEPLOYS = AgentName
+
+Scores = Mapping[AgentName, Mapping[str, float]]
+
+
+def incident(
+    *rounds: Scores, truth: str | None = "cart", identifier: str = "incident-1", system: str = "shop", kind: str = "slow"
+) -> Assessed:
+    """What agents found, by round; whom a round does not name saw nothing. One round stands for both."""
+    both = rounds if len(rounds) > 1 else rounds * 2
+    return Assessed(
+        recording="recording-1",
+        system=system,
+        incident=identifier,
+        label=Label(incident=identifier, root_cause_service=truth, root_cause_kind=kind if truth else "none"),
+        rounds=tuple(
+            {
+                name: Found(
+                    assessment=Assessment(agent=name, scores=dict(scores.get(name, {})), usual_tops=(0.1,) * 20), seconds=1.0
+                )
+                for name in AgentName
+            }
+            for scores in both
+        ),
+    )
+
+
+PLAIN = {TRACES: {"cart": 8.0, "shop": 0.5}, LOGS: {"cart": 6.0, "shop": 0.0}, METRICS: {"cart": 1.0, "shop": 4.0}}
+NOTHING: Scores = {TRACES: {"cart": 0.0, "shop": 0.0}}
