@@ -12,6 +12,8 @@ LEAD_SECONDS = 240.0
 five minutes, most fire within four of the beginning."""
 WIDER_LEAD_SECONDS = 900.0
 """The same in the second round, for what grew slowly."""
+SHORTEST_LEAD_SECONDS = 60.0
+"""The least lead that a round keeps right after an earlier incident: few alerts fire within a minute of the beginning."""
 ROUNDS = 2
 
 
@@ -24,10 +26,15 @@ class History:
 
 
 def brief(investigation: Investigation, number: int, history: History) -> Brief:
-    """What the agents are asked in round `number`; the second asks about a wider window against a longer history."""
+    """What the agents are asked in round `number`; the second asks about a wider window against a longer history.
+
+    No window reaches back into an earlier incident that was known to be over: what happened then is explained already.
+    """
     lead, hours = (LEAD_SECONDS, history.first_hours) if number == 1 else (WIDER_LEAD_SECONDS, history.wider_hours)
     alert = investigation.alert
-    start = alert.detected_at - timedelta(seconds=lead)
+    earliest, latest = (alert.detected_at - timedelta(seconds=s) for s in (lead, SHORTEST_LEAD_SECONDS))
+    over = [known.end for known in alert.earlier_incidents if known.end <= alert.detected_at]
+    start = max(earliest, min(latest, max(over, default=earliest)))
     return Brief(
         scope=investigation.scope,
         alert=alert,
