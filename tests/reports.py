@@ -10,13 +10,22 @@ from middlewatch.records import (
     Alert,
     Anomaly,
     AnomalyKind,
+    Cause,
+    CauseKind,
+    Correlation,
     Edge,
     Evidence,
+    Explanation,
     Family,
+    FoundCause,
     Freshness,
     Hypothesis,
+    KindChance,
+    Mechanism,
     Onset,
+    OnsetOrder,
     Outcome,
+    PathStep,
     Position,
     Query,
     RankedHypothesis,
@@ -74,6 +83,7 @@ def fact(
         peer=more.get("peer", ""),
         instance=more.get("instance", ""),
         unit=unit,
+        mechanism=Mechanism(more["mechanism"]) if "mechanism" in more else None,
         baseline=baseline,
         observed=observed,
         factor=observed / baseline if baseline and observed is not None else None,
@@ -140,6 +150,12 @@ def ranked(
     )
 
 
+def explained(row: RankedHypothesis, cause: Cause, explanation: Explanation) -> RankedHypothesis:
+    """The same hypothesis with its kind of cause and its path."""
+    hypothesis = row.hypothesis.model_copy(update={"cause": cause})
+    return row.model_copy(update={"hypothesis": hypothesis, "explanation": explanation})
+
+
 FOR, AGAINST, ABSTAIN = Position.SUPPORT, Position.OPPOSE, Position.ABSTAIN
 
 
@@ -158,6 +174,7 @@ def finding() -> Report:
             onset="01:47:00",
             query="trace_operations",
             family="latency",
+            mechanism="own_code",
             samples=(
                 Sample(
                     time=at("01:49:03"),
@@ -267,7 +284,33 @@ def finding() -> Report:
         ),
     )
     against = "deadline errors in payment-gw began 21 s before the slow queries"
-    hypotheses = (
+    cause = Cause(
+        kind=CauseKind.CODE,
+        detail="slow_path",
+        probability=0.71,
+        why='It was changed just before: deploy "2.3.1" of "checkout-api" at 01:45:10 UTC; '
+        f"it takes longer itself: {facts[0].anomaly.summary}.",
+        shown_by=AnomalyKind.OPERATION,
+        subject="SELECT orders",
+        evidence=(facts[3].id, facts[0].id),
+        alternatives=(
+            KindChance(kind=CauseKind.SATURATION, detail="cpu", probability=0.17),
+            KindChance(kind=CauseKind.UNKNOWN, probability=0.1),
+        ),
+    )
+    path = Explanation(
+        path=(
+            PathStep(service="checkout-api", onset=began("01:46:20"), evidence=facts[2].id),
+            PathStep(service="storefront-web", onset=began("01:46:58"), evidence=facts[6].id),
+        ),
+        reaches_symptom=True,
+        order=OnsetOrder.CONSISTENT,
+        correlations=(
+            Correlation(evidence=facts[0].id, correlated=(facts[1].id,)),
+            Correlation(evidence=facts[1].id, correlated=(facts[0].id, facts[4].id)),
+        ),
+    )
+    first, *others = (
         ranked(
             1,
             "checkout-api",
@@ -320,6 +363,7 @@ def finding() -> Report:
             facts,
         ),
     )
+    hypotheses = (explained(first, cause, path), *others)
     return Report(
         tenant="default",
         investigation=INVESTIGATION,
@@ -331,7 +375,7 @@ def finding() -> Report:
             title="CheckoutLatencyP99High",
             detected_at=DETECTED,
             window_end=WINDOW.end,
-            symptom=Symptom(service="checkout-api", metric="http.server.request.duration"),
+            symptom=Symptom(service="storefront-web", metric="http.server.request.duration"),
         ),
         outcome=Outcome.FINDING,
         answer=(
@@ -341,6 +385,7 @@ def finding() -> Report:
         confidence=0.82,
         change_probability=0.875,
         onset=began("01:46:20"),
+        causes=(FoundCause(service="checkout-api", hypothesis="hy-1", confidence=0.82),),
         hypotheses=hypotheses,
         ranking=tuple(ServiceScore(service=row.hypothesis.service, score=row.score) for row in hypotheses),
         evidence=facts,
@@ -464,12 +509,17 @@ def inconclusive() -> Report:
             "confidence": 0.21,
             "change_probability": 0.38,
             "onset": None,
+            "causes": (),
             "hypotheses": hypotheses,
             "ranking": tuple(ServiceScore(service=row.hypothesis.service, score=row.score) for row in hypotheses),
             "evidence": facts,
             "service_map": (),
             "ruled_out": ("no deploy, configuration or flag change in 72 h", 'nothing unusual in "catalog-db", "cdn-edge"'),
             "missing": ("no traces to look at: none since 2026-11-20 17:05:00 UTC", "image-resizer reports no queue length"),
+            "would_decide": (
+                "traces, of which there were none: of a service they show whether it loses the time itself or waits for others",
+                "the service and the metric that alarmed: how rare its value is, and on whom it depends, would count",
+            ),
             "next_steps": (
                 "Connect a source of traces: this investigation had none.",
                 "Investigate again with a later end, or with the symptom's service and metric named.",
@@ -488,6 +538,46 @@ def inconclusive() -> Report:
     )
 
 
+def two_causes() -> Report:
+    """A second service failed at the same moment, of itself; and the path does not fit the times."""
+    base = finding()
+    first, second, *others = base.hypotheses
+    began_late = began("01:46:31")
+    explanation = Explanation(
+        path=(PathStep(service="payment-gw", onset=began_late, evidence=base.evidence[5].id),),
+        reaches_symptom=False,
+        order=OnsetOrder.UNKNOWN,
+        remarks=('no calls connect "payment-gw" with "storefront-web", as far as the service map shows',),
+    )
+    unknown = Cause(
+        kind=CauseKind.UNKNOWN,
+        probability=0.6,
+        why="It stands out, and nothing that was seen says why.",
+        alternatives=(KindChance(kind=CauseKind.NETWORK, probability=0.4),),
+    )
+    assert first.explanation is not None
+    remark = '"storefront-web" began at 01:45:40 UTC already, before "checkout-api" at 01:46:20 UTC'
+    contradicted = first.explanation.model_copy(update={"order": OnsetOrder.CONTRADICTED, "remarks": (remark,)})
+    return base.model_copy(
+        update={
+            "answer": (
+                '"checkout-api" is the most likely root cause: self time of "SELECT orders" in "checkout-api" is 2.61 s, usually '
+                '4 ms. "payment-gw" is a second cause, which the first does not explain: 212 lines of "context deadline exceeded" '
+                'in "payment-gw", usually 2.'
+            ),
+            "causes": (
+                FoundCause(service="checkout-api", hypothesis="hy-1", confidence=0.82),
+                FoundCause(service="payment-gw", hypothesis="hy-2", confidence=0.93),
+            ),
+            "hypotheses": (
+                first.model_copy(update={"explanation": contradicted}),
+                explained(second, unknown, explanation),
+                *others,
+            ),
+        }
+    )
+
+
 def empty() -> Report:
     """No telemetry at all: nothing was seen, nothing was voted on."""
     return inconclusive().model_copy(
@@ -499,6 +589,7 @@ def empty() -> Report:
             "ranking": (),
             "evidence": (),
             "ruled_out": (),
+            "would_decide": (),
             "timings": (),
             "freshness": (),
         }

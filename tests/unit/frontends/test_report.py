@@ -19,20 +19,25 @@ from rich.cells import cell_len
 from middlewatch.frontends.cli.quotation import Quotation
 from middlewatch.frontends.cli.report import render_report
 from middlewatch.records import AgentName, Outcome, Position, Report
-from tests.reports import empty, finding, inconclusive
+from tests.reports import empty, finding, inconclusive, two_causes
 
 GOLDEN = Path(__file__).parent / "golden"
 SCREEN = 24
 PAINT = re.compile(r"\x1b\[(?:1|2|31|33|35|36|0)m")
 LABELS = (
-    "Finding", "No finding", "Confidence", "Began", "Alert", "Proof", "Noticed", "Vote", "Dissent", "Next", "Ruled out",
-    "Missing data", "Took", "Data reached", "Record", "Reasons", "Evidence",
+    "Finding", "No finding", "Kind", "Second cause", "Confidence", "Began", "Alert", "Path", "But", "Proof", "Noticed", "Vote",
+    "Dissent", "Or else", "Guesses", "Next", "Would decide", "Ruled out", "Missing data", "Took",
+    "Data reached", "Record", "Reasons", "Evidence",
 )  # fmt: skip
 PAGES: dict[str, tuple[Report, dict[str, Any]]] = {
     **{f"finding-{width}": (finding(), {"width": width}) for width in (60, 80, 120)},
     **{f"inconclusive-{width}": (inconclusive(), {"width": width}) for width in (60, 80, 120)},
     "finding-40-brief": (finding(), {"width": 40, "details": False}),
     "finding-80-brief-ascii": (finding(), {"width": 80, "details": False, "ascii_only": True}),
+    "finding-80-brief": (finding(), {"width": 80, "details": False}),
+    "finding-120-brief": (finding(), {"width": 120, "details": False}),
+    "two-causes-80": (two_causes(), {"width": 80}),
+    "two-causes-80-brief": (two_causes(), {"width": 80, "details": False}),
     "inconclusive-80-brief": (inconclusive(), {"width": 80, "details": False}),
     "empty-80": (empty(), {"width": 80}),
 }
@@ -49,28 +54,62 @@ def test_renderings_are_as_accepted(name: str) -> None:
 
 
 @pytest.mark.parametrize("width", [80, 100, 120])
-def test_the_first_screen_has_the_answer_the_confidence_the_proof_and_the_vote(width: int) -> None:
-    screen = render_report(finding(), width=width, color=False).splitlines()[:SCREEN]
-    text = "\n".join(screen)
-    assert screen[0].startswith('Finding       "checkout-api" is the most likely root cause')
+def test_the_brief_page_has_the_answer_its_kind_the_onset_the_path_the_proof_and_the_vote(width: int) -> None:
+    text = render_report(finding(), width=width, color=False, details=False)
+    assert text.startswith('Finding       "checkout-api" is the most likely root cause')
+    assert "code (slow path), 71 % sure; perhaps saturation (cpu) 17 %" in text
     assert "82 % sure (likely)" in text
-    assert "2026-11-21 01:46:20 UTC" in text
+    assert "between 01:46:05 and 01:46:35 UTC on 2026-11-21" in text
+    assert "checkout-api (01:46:20) → storefront-web (01:46:58, alarmed)" in text
     for row in ("metric  http.server.request.duration", "log     ", 'trace   "SELECT orders"', 'change  deploy "2.3.1"'):
         assert row in text
+    assert "Vote          for: metrics, traces, deploys; against: logs, deadline errors" in text
+    assert "Or else       payment-gw 3 %, storefront-web 1 %, cart-svc <1 %" in text
+
+
+def test_the_detailed_page_has_the_vote_in_numbers() -> None:
+    text = render_report(finding(), width=80, color=False)
     assert re.search(r"1  checkout-api +82 %  for 2.1 +against 0.41 +for 4.2 +for 1.1", text)
     assert "Dissent       logs (0.41): deadline errors" in text
+    assert "at the same time: E2" in text
 
 
 @pytest.mark.parametrize("width", [80, 100, 120, 200])
 def test_the_brief_page_leaves_room_for_the_prompt_on_one_screen(width: int) -> None:
-    for report in (finding(), inconclusive(), empty()):
+    for report in (finding(), two_causes(), inconclusive(), empty()):
         assert len(render_report(report, width=width, color=False, details=False).splitlines()) < SCREEN
 
 
 def test_the_brief_page_says_what_it_leaves_out() -> None:
     text = render_report(finding(), width=80, color=False, details=False)
-    assert "1 more cause" in text
     assert text.count(" more)") == 3
+    assert text.splitlines()[-1].endswith("--details")
+
+
+@pytest.mark.parametrize("report", [finding(), two_causes(), inconclusive()])
+def test_the_brief_page_takes_no_explaining(report: Report) -> None:
+    text = render_report(report, width=120, color=False, details=False)
+    assert not re.search(r"\bnats\b|\bshare\b|\bsurprise\b|\blog.odds\b|E\d", text)
+    assert "nats" in render_report(report, width=120, color=False, details=True), "where they are, the check can fail"
+
+
+def test_both_causes_stand_on_the_brief_page() -> None:
+    text = render_report(two_causes(), width=120, color=False, details=False)
+    assert re.search(
+        r"\nSecond cause  payment-gw, 93 % sure; began between 01:46:16 and 01:46:46; unknown; perhaps network 40 %", text
+    )
+    assert '\nBut           "storefront-web" began at 01:45:40 UTC already, before "checkout-api"' in text
+    assert "\nOr else       storefront-web 1 %" in text
+
+
+def test_a_report_of_before_causes_had_kinds_is_shown_without() -> None:
+    old = finding()
+    first = old.hypotheses[0]
+    bare = first.model_copy(update={"explanation": None, "hypothesis": first.hypothesis.model_copy(update={"cause": None})})
+    text = render_report(old.model_copy(update={"causes": (), "hypotheses": (bare, *old.hypotheses[1:])}), width=80, color=False)
+    assert "\nKind" not in text
+    assert "\nPath" not in text
+    assert re.search(r"1  checkout-api +82 %", text)
 
 
 @pytest.mark.parametrize("report", [finding(), inconclusive()])
@@ -118,7 +157,7 @@ def test_only_the_last_vote_of_an_agent_counts() -> None:
     assert render_report(twice, width=80, color=False) == render_report(report, width=80, color=False)
 
 
-@pytest.mark.parametrize("report", [finding(), inconclusive(), empty()])
+@pytest.mark.parametrize("report", [finding(), two_causes(), inconclusive(), empty()])
 def test_colour_adds_nothing_but_colour(report: Report) -> None:
     plain = render_report(report, width=80, color=False)
     painted = render_report(report, width=80, color=True)
@@ -147,6 +186,7 @@ NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 FREE_TEXT = {
     "title", "source", "source_id", "service", "metric", "answer", "statement", "reason", "summary", "subject", "instance", "peer",
     "unit", "text", "trace_id", "span_id", "name", "engine", "caller", "callee", "ruled_out", "missing", "next_steps", "parameters",
+    "why", "detail", "remarks", "would_decide",
 }  # fmt: skip
 NUMERIC = {"baseline", "observed", "factor", "score"}
 
@@ -186,7 +226,7 @@ def _labels(text: str) -> list[str]:
 def test_no_text_and_no_number_breaks_the_page(
     *, outcome: Outcome, texts: list[str], numbers: list[float], width: int, details: bool, ascii_only: bool, color: bool
 ) -> None:
-    base = finding() if outcome is Outcome.FINDING else inconclusive()
+    base = two_causes() if outcome is Outcome.FINDING else inconclusive()
     hostile = Report.model_validate(_with(base.model_dump(), "", _cycle(texts), _cycle(numbers)))
     written = render_report(hostile, width=width, color=color, details=details, ascii_only=ascii_only)
     text = PAINT.sub("", written) if color else written
