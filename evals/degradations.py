@@ -245,11 +245,13 @@ def _with_ids(text: str | None, ids: Mapping[str | None, str]) -> str | None:
 
 
 def _earlier_fault(recording: Path, _seed: int) -> Plan:
-    """What every incident's window shows is shown once more, earlier, where nobody reported an incident.
+    """What an incident's window shows is shown once more, earlier, where nobody reported an incident.
 
-    It takes the place of what was recorded there. Copied requests get ids of their own.
+    It takes the place of what was recorded there. Copied requests get ids of their own. The first incident is always repeated,
+    if need be before the recording begins; others only where there is room.
     """
-    twins = tuple(_twins(json_lines(recording / "incidents.jsonl")))
+    (info,) = json_lines(recording / "recording.json")
+    twins = tuple(_twins(json_lines(recording / "incidents.jsonl"), _moment(info["start"])))
 
     def rows(column: str, table: pa.Table) -> pa.Table:
         times = table[column]
@@ -263,16 +265,17 @@ def _earlier_fault(recording: Path, _seed: int) -> Plan:
     return Plan(rows={signal: partial(rows, _TIMES[signal]) for signal in ("metrics", "logs", "traces")})
 
 
-def _twins(incidents: tuple[Json, ...]) -> Iterator[tuple[datetime, datetime, timedelta]]:
+def _twins(incidents: tuple[Json, ...], begin: datetime) -> Iterator[tuple[datetime, datetime, timedelta]]:
     """(start, end, how much earlier) of what is repeated. Twins overlap neither each other nor a reported incident."""
     known = [(_moment(i["detected_at"]), _moment(i["window_end"])) for i in incidents]
     taken = [(detected - timedelta(seconds=FAULT_LEAD_SECONDS), end) for detected, end in known]
-    for detected, end in sorted(known):
+    for number, (detected, end) in enumerate(sorted(known)):
         start, shift = detected - timedelta(seconds=EARLIER_INCIDENT_LEAD_SECONDS), timedelta(seconds=LEAST_TWIN_SECONDS)
         while any(start - shift < other_end and other_start < end - shift for other_start, other_end in taken):
             shift += timedelta(seconds=TWIN_STEP_SECONDS)
-        taken.append((start - shift, end - shift))
-        yield start, end, shift
+        if number == 0 or start - shift >= begin:
+            taken.append((start - shift, end - shift))
+            yield start, end, shift
 
 
 def _in_any(times: pa.ChunkedArray, windows: list[tuple[datetime, datetime]]) -> pa.ChunkedArray:
@@ -323,7 +326,7 @@ DEGRADATIONS: Mapping[str, Degradation] = {
         ("random-names", "every service has a random name, in all files and texts", _random_names),
         ("shifted-times", "everything happened at another time of day and week", _shifted_times),
         ("sparse-metrics", "30 % of the metric samples are dropped", _sparse_metrics),
-        ("earlier-fault", "what each incident shows was seen once before, and nobody reported it", _earlier_fault),
+        ("earlier-fault", "what the incidents show was seen once before, and nobody reported it", _earlier_fault),
         ("clock-skew", "the clocks of half of the services are 2 s ahead of the others", _clock_skew),
         ("head-sampling", "10 % of the traces are kept, at random; all logs", partial(_head_sampling, cut_logs=False)),
         ("head-sampling-logs-cut", "the same, and only the logs of those traces", partial(_head_sampling, cut_logs=True)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import pytest
 
 from middlewatch.evals import degrade as degrading
 from middlewatch.evals.degradations import DEGRADATIONS, SHIFT, named
-from middlewatch.evals.degrade import degrade, degraded, json_lines
+from middlewatch.evals.degrade import Plan, degrade, degraded, json_lines
 from middlewatch.evals.labels import read_labels
 from middlewatch.telemetry.recording_files import SIGNAL_FILES, check, open_parquet
 from middlewatch.telemetry.recordings import read_recording, recording_digest
@@ -217,6 +218,21 @@ def test_an_earlier_fault_repeats_each_window_where_nobody_reported_anything(rec
     assert told
     assert all(row["trace_id"] in row["body"] for row in told)
     assert {row["trace_id"] for row in told} <= {row["trace_id"] for row in copies}
+
+
+def test_only_the_first_incident_is_repeated_where_there_is_no_room(recording: Path, tmp_path: Path) -> None:
+    begin = {"start": moment(700).isoformat()}
+    short = tmp_path / "short"
+    degrade(
+        recording,
+        short,
+        replace(DEGRADATIONS["no-metrics"], plan=lambda _r, _s: Plan(line=lambda line: line | begin if "start" in line else line)),
+        seed=0,
+    )
+    found = rows(after(short, tmp_path, "earlier-fault"), "logs")
+    copied = [row["time"] for row in found if row["trace_id"] and int(row["trace_id"], 16) >= TRACES]
+    assert min(copied) >= moment(550)
+    assert max(copied) < moment(760)
 
 
 def test_the_clocks_of_half_of_the_services_are_two_seconds_ahead(recording: Path, tmp_path: Path) -> None:
