@@ -87,6 +87,13 @@ def test_work_that_piles_up_while_it_fails_is_a_poison_message() -> None:
     assert infer_cause([fact(M.QUEUE)], LOUD).detail == "lag"
 
 
+def test_other_log_lines_follow_from_most_kinds() -> None:
+    """Code logs what is slow, and what it does then."""
+    logs = fact(M.OTHER_PATH, 9.0, agent=AgentName.LOGS)
+    for sign in (M.OWN_CODE, M.NETWORK, M.SATURATION, M.EXCEPTION, M.LOAD, M.RESTART):
+        assert infer_cause([fact(sign), logs], LOUD).detail != "wrong_result"
+
+
 def test_a_sign_that_may_be_chance_explains_nothing() -> None:
     """A resource that hardly deviates must not take the slow calls for itself."""
     facts = [fact(M.NETWORK, 5.0), fact(M.SATURATION, 0.1)]
