@@ -10,7 +10,7 @@ from middlewatch.alerts import incident_alert
 from middlewatch.app import open_app
 from middlewatch.evals.degradations import named
 from middlewatch.evals.degrade import degraded
-from middlewatch.records import AgentName, Outcome, Prediction
+from middlewatch.records import AgentName, KindChance, Outcome, Prediction, Report
 from middlewatch.records.errors import MiddlewatchError
 from middlewatch.settings import Settings
 
@@ -47,10 +47,18 @@ def predictions(
             report = app.report(opened.id)
             if report is None:
                 raise MiddlewatchError(f"The investigation of incident {incident.id!r} ended without a report.")
-            yield Prediction(
-                incident=incident.id,
-                ranking=tuple((row.service, row.score) for row in report.ranking),
-                confidence=report.confidence,
-                inconclusive=report.outcome is Outcome.INCONCLUSIVE,
-                seconds=round(time.monotonic() - started, 3),
-            )
+            yield prediction_of(incident.id, report, time.monotonic() - started)
+
+
+def prediction_of(incident: str, report: Report, seconds: float) -> Prediction:
+    """What a report says about an incident, in the few words that are scored."""
+    cause = report.hypotheses[0].hypothesis.cause if report.hypotheses else None
+    return Prediction(
+        incident=incident,
+        ranking=tuple((row.service, row.score) for row in report.ranking),
+        confidence=report.confidence,
+        inconclusive=report.outcome is Outcome.INCONCLUSIVE,
+        seconds=round(seconds, 3),
+        causes=tuple(cause.service for cause in report.causes),
+        kind=KindChance(kind=cause.kind, detail=cause.detail, probability=cause.probability) if cause else None,
+    )

@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field
 
 from middlewatch.records.alert import Symptom
 from middlewatch.records.base import Record, UtcDatetime
+from middlewatch.records.cause import KindChance
 
 
 class RecordingInfo(Record):
@@ -54,3 +55,5 @@ class Prediction(Record):
     confidence: float
     inconclusive: bool
     seconds: float
+    causes: tuple[str, ...] = Field(default=(), description="the services that the finding names")
+    kind: KindChance | None = Field(default=None, description="of the first cause, or of the best guess")

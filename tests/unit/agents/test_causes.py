@@ -1,10 +1,14 @@
-"""Invariant: the kind of a cause follows from the facts by the table of rules, and is never certain without one that shows it."""
+"""Invariant: the kind of a cause follows from the facts by the table of rules, and is never certain without one that shows it.
+
+`python -m tests.unit.agents.test_causes` writes the table of rules into docs/causes.md.
+"""
 
 from __future__ import annotations
 
 import math
 import random
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -189,6 +193,33 @@ def test_probabilities_are_probabilities_and_the_order_of_facts_does_not_matter(
     assert cause.kind is CauseKind.UNKNOWN or (cause.evidence and cause.probability <= RELIABILITY)
 
 
+DOCS = Path(__file__).parents[3] / "docs" / "causes.md"
+MARKS = ("<!-- rules -->\n", "<!-- /rules -->")
+
+
+def rules_in_words() -> str:
+    """The table as docs/causes.md shows it."""
+
+    def words(signs: frozenset[Mechanism]) -> str:
+        return ", ".join(f"`{sign}`" for sign in Mechanism if sign in signs)
+
+    rows = ["| kind | detail | shown by | also explains |", "|---|---|---|---|"]
+    for rule in RULES:
+        shown = words(rule.shown_by) + (f" with {words(rule.together)}" if rule.together else "")
+        detail = f"`{rule.detail}`" if rule.detail else "the resource" if rule.kind is CauseKind.SATURATION else ""
+        rows.append(f"| `{rule.kind}` | {detail} | {shown} | {words(rule.explains)} |")
+    return "\n".join(rows) + "\n"
+
+
+def test_the_docs_show_the_table_as_it_is() -> None:
+    assert MARKS[0] + rules_in_words() + MARKS[1] in DOCS.read_text(encoding="utf-8")
+
+
 def test_every_sign_is_in_the_table() -> None:
     """A sign that no rule knows would be seen and forgotten."""
     assert {sign for rule in RULES for sign in rule.shown_by | rule.explains} == set(Mechanism)
+
+
+if __name__ == "__main__":  # write the table into the docs
+    before, rest = DOCS.read_text(encoding="utf-8").split(MARKS[0])
+    DOCS.write_text(before + MARKS[0] + rules_in_words() + MARKS[1] + rest.split(MARKS[1])[1], encoding="utf-8")
