@@ -56,28 +56,38 @@ class Presence:
         return cls(cumulative(units), cumulative(np.minimum(present, units)))
 
     def change(self, onset: int, end: int) -> Change:
-        """Compare the buckets ``onset <= i < end`` with those before.
+        """Compare the buckets ``onset <= i < end`` with those before."""
+        return self.against(self, onset, end)
+
+    def against(self, usual: Self, onset: int, end: int) -> Change:
+        """Compare the buckets ``onset <= i < end`` with what is `usual` before.
 
         The log odds ratio with half a count added everywhere (Haldane 1956, Anscombe 1956). Counts that vary more between
         buckets than independent units would are divided by that over-dispersion first (effective counts, Rao and Scott 1992).
+
+        Args:
+            usual: counts of the same keys, of all units or of some of them.
+            onset: the first bucket after.
+            end: the bucket after the last.
         """
         k1, n1 = (x[:, end] - x[:, onset] for x in (self.present, self.units))
-        k0, n0 = (self._recent(x, onset) for x in (self.present, self.units))
+        k0, n0 = (_recent(x, onset) for x in (usual.present, usual.units))
         log_odds, bound = _log_odds(k0, n0, k1, n1)
-        likely = np.flatnonzero((bound > 0) & (n1 >= LEAST_UNITS) & (self.units[:, onset] >= LEAST_UNITS))
+        likely = np.flatnonzero((bound > 0) & (n1 >= LEAST_UNITS) & (usual.units[:, onset] >= LEAST_UNITS))
         bound = np.zeros_like(bound)
-        share = 1 / self._dispersion(likely, onset)
-        log_odds[likely], bound[likely] = _log_odds(*(share * x[likely] for x in (k0, n0, k1, n1)))
+        log_odds[likely], bound[likely] = usual.compared(likely, onset, k1[likely], n1[likely])
         tiny = np.finfo(np.float64).tiny
         return Change(log_odds, np.maximum(bound, 0.0), k0 / np.maximum(n0, tiny), k1 / np.maximum(n1, tiny))
 
-    @staticmethod
-    def _recent(sums: Floats, onset: int) -> Floats:
-        """The weighted sum of all buckets before the onset."""
-        first = max(0, onset - RECENT_BUCKETS)
-        age = (onset - np.arange(first, onset) - 0.5) * STEP_SECONDS
-        weights = 0.5 ** (age / HALF_LIFE_SECONDS)
-        return np.asarray(OLD_WEIGHT * sums[:, onset] + np.diff(sums[:, first : onset + 1], axis=1) @ weights, dtype=np.float64)
+    def compared(self, keys: NDArray[np.intp], onset: int, present: Floats, units: Floats) -> tuple[Floats, Floats]:
+        """What some keys would show if after the onset `present` of `units` had it; arrays of the shape of `keys`.
+
+        Returns:
+            The log odds ratio, and the lower bound of its absolute value; below 0 where there is none.
+        """
+        share = 1 / self._dispersion(keys, onset)
+        before = (_recent(x[keys], onset) for x in (self.present, self.units))
+        return _log_odds(*(share * x for x in (*before, present, units)))
 
     def _dispersion(self, keys: NDArray[np.intp], onset: int) -> Floats:
         """Variance of the counts between the last hour's buckets over the binomial one, at least 1; shape of `keys`."""
@@ -87,6 +97,14 @@ class Presence:
         expected = np.maximum(units * share * (1 - share), np.finfo(np.float64).tiny)
         ratio = np.where(units > 0, (present - units * share) ** 2 / expected, 0.0)
         return np.asarray(np.maximum(1.0, ratio.sum(axis=1) / np.maximum((units > 0).sum(axis=1), 1)), dtype=np.float64)
+
+
+def _recent(sums: Floats, onset: int) -> Floats:
+    """The weighted sum of all buckets before the onset, from cumulative ones."""
+    first = max(0, onset - RECENT_BUCKETS)
+    age = (onset - np.arange(first, onset) - 0.5) * STEP_SECONDS
+    weights = 0.5 ** (age / HALF_LIFE_SECONDS)
+    return np.asarray(OLD_WEIGHT * sums[:, onset] + np.diff(sums[:, first : onset + 1], axis=1) @ weights, dtype=np.float64)
 
 
 def _log_odds(k0: Floats, n0: Floats, k1: Floats, n1: Floats) -> tuple[Floats, Floats]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Self, TypeVar
+from typing import Self, TypeVar, cast
 
 import numpy as np
 import pyarrow as pa
@@ -91,6 +91,17 @@ class Timeline:
         """The window of the buckets ``first <= i < last``."""
         return Window(start=self.moment(first), end=min(self.moment(last), self.window.end))
 
+    def bucket(self, micros: NDArray[np.int64]) -> NDArray[np.intp]:
+        """The bucket of each moment, -1 for those outside of the timeline or in a hidden bucket.
+
+        Args:
+            micros: microseconds since 1970 UTC, any shape.
+        """
+        start = round(self.window.start.timestamp()) * 1_000_000
+        at = np.asarray((micros - start) // (STEP_SECONDS * 1_000_000), dtype=np.intp)
+        inside = (at >= 0) & (at < self.size)
+        return np.where(inside & ~self.hidden[np.where(inside, at, 0)], at, -1)
+
     def spread(self, table: pa.Table, column: str, group: NDArray[np.intp] | None = None) -> Floats:
         """A list column with one row of buckets per row of the table, 0 where there is nothing.
 
@@ -108,13 +119,10 @@ class Timeline:
         times, values = table.column("times").combine_chunks(), table.column(column).combine_chunks()
         if len(times) and len(flat := times.flatten()):
             rows = group[pc.list_parent_indices(times).to_numpy()]
-            micros = flat.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()).to_numpy()
             numbers = values.flatten().cast(pa.float64()).to_numpy(zero_copy_only=False)
-            start = round(self.window.start.timestamp()) * 1_000_000
-            at = (micros - start) // (STEP_SECONDS * 1_000_000)
-            inside = (at >= 0) & (at < self.size) & np.isfinite(numbers)
+            at = self.bucket(microseconds(flat))
+            inside = (at >= 0) & np.isfinite(numbers)
             np.add.at(spread, (rows[inside], at[inside]), numbers[inside])
-        spread[:, self.hidden] = 0.0
         return spread
 
     def unveiled(self, volume: Floats) -> Timeline:
@@ -172,6 +180,11 @@ def with_history(brief: Brief, read: Callable[[Timeline], T]) -> tuple[T, Timeli
             notes = (f"less than {hours:g} h of history were read, since more hit a bound: {error.message}",)
     timeline = Timeline.of(brief, history_hours=HISTORY_HOURS[-1])
     return read(timeline), timeline, notes
+
+
+def microseconds(times: pa.Array) -> NDArray[np.int64]:
+    """Timestamps as microseconds since 1970 UTC."""
+    return cast("NDArray[np.int64]", times.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()).to_numpy())
 
 
 def busiest(table: pa.Table, column: str, most: int) -> pa.Table:
