@@ -38,7 +38,6 @@ class LogExhibits:
     timeline: Timeline
     sources: Sources
     patterns: Query
-    presence: Query
 
     def anomalies(self, scores: Mapping[str, float]) -> tuple[Anomaly, ...]:
         """The strongest facts about the leading services.
@@ -75,7 +74,7 @@ class LogExhibits:
             window=timeline.span(onset, timeline.size),
             baseline_window=timeline.span(0, onset),
             summary=self._summary(pattern, before, after, self._within(row, index, evidence)),
-            query=self.patterns if row < 0 else self.presence,
+            query=self.patterns,
             samples=self._samples(pattern, onset, rising=bool(evidence.rising[index])),
         )
 

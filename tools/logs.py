@@ -65,7 +65,7 @@ def assess_logs(sources: Sources, brief: Brief) -> Assessment:
     return Assessment(
         agent=AgentName.LOGS,
         scores=scores,
-        anomalies=LogExhibits(views, timeline, sources, read.patterns.query, read.presence.query).anomalies(scores),
+        anomalies=LogExhibits(views, timeline, sources, read.patterns.query).anomalies(scores),
         usual_tops=tuple(max(views.scores(question).values()) for question in timeline.earlier_questions(volume)),
         freshness=(read.patterns.freshness,),
         edges=edges,
