@@ -103,7 +103,7 @@ def test_a_new_line_is_shown_with_its_rate_its_span_and_the_raw_text() -> None:
     assert '"GET /cart"' in new.summary
     assert new.onset is not None
     assert abs((new.onset.at - BEGAN).total_seconds()) <= 30
-    assert new.query.name == "log_presence"
+    assert new.query.name == "log_patterns"
     assert [sample.text for sample in new.samples] == ["no such order, nothing to do"] * 3
     assert all(sample.trace_id and sample.span_id and sample.time >= BEGAN for sample in new.samples)
 
