@@ -43,7 +43,7 @@ def explain(service: str, alert: Alert, evidence: Sequence[Evidence], edges: Seq
     names, against = _path(service, symptom, shown, edges)
     steps = tuple(_step(names, place, shown, alert.detected_at) for place in range(len(names)))
     order, remarks = _order(steps)
-    unseen = [step.service for step in steps if step.evidence is None]
+    unseen = [step.service for step in steps if step.evidence is None and step.service != symptom]  # that one alarmed
     if unseen:
         remarks = (*remarks, f"no fact shows the trouble in {listed(unseen)}")
     return Explanation(

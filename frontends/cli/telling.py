@@ -90,7 +90,8 @@ class Telling:
         steps = []
         for place, step in enumerate(explanation.path, 1):
             alarmed = explanation.reaches_symptom and place == len(explanation.path)
-            seen = self.clock(step.onset.at) if step.onset else "not seen" if step.evidence is None else ""
+            dark = step.evidence is None and not alarmed
+            seen = self.clock(step.onset.at) if step.onset else "not seen" if dark else ""
             remark = ", ".join(part for part in (seen, "alarmed" if alarmed else "") if part)
             steps.append(f"{self.name(step.service)} ({remark})" if remark else self.name(step.service))
         return " → ".join(steps)

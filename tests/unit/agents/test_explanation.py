@@ -56,6 +56,11 @@ def test_each_step_names_the_fact_that_shows_it_and_its_onset() -> None:
     assert found.remarks == ('no fact shows the trouble in "cart"',)
 
 
+def test_the_alarm_itself_shows_the_trouble_of_the_symptom() -> None:
+    found = explain("stock", alert().model_copy(update={"symptom": Symptom(service="orders")}), [fact("stock")], EDGES)
+    assert ([step.evidence is None for step in found.path], found.remarks) == ([False, True], ())
+
+
 def test_an_effect_that_began_before_its_cause_is_said() -> None:
     found = explain("stock", alert(), [fact("stock", 2), fact("orders", 5)], EDGES)
     assert found.order is OnsetOrder.CONTRADICTED
