@@ -48,6 +48,9 @@ def anomalies(
     chosen: dict[int, None] = {}  # in order, each once: an edge belongs to both of its ends
     for service in leading:
         about = [i for i in strongest if service in (units[i].service, units[i].peer)]
+        # The strongest of each family before the second of any: three quantiles of a latency say less than one and the processor.
+        foremost = {units[i].family: i for i in reversed(about)}.values()
+        about.sort(key=lambda i: i not in foremost)
         chosen.update(dict.fromkeys(about[:FACTS_PER_SERVICE]))
     several = _services_with_instances(matrix.labels)
     return tuple(_anomaly(units[i], float(nats[i]), matrix, deviations, brief, several) for i in chosen)

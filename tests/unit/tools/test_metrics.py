@@ -142,6 +142,18 @@ def test_each_family_has_its_direction(unit: str, level: float, factor: float, d
     assert f'of "mail" {direction} from' in found.anomalies[0].summary
 
 
+def test_the_strongest_of_each_family_is_shown_before_the_second_of_any() -> None:
+    """Many quantiles of one latency must not hide the resource that ran short."""
+    families = [(f"latency {n}", "ms", 50.0) for n in range(6)] + [("cpu", "%", 20.0)]
+    held = shop(families=families)
+    for metric, _, _ in families:
+        held = raised(held, "pay", metric, 3.0 if metric == "cpu" else 9.0)
+    facts = [fact for fact in assess(held).anomalies if fact.service == "pay"]
+    assert {fact.family for fact in facts} == {Family.LATENCY, Family.SATURATION}
+    assert len(facts) == 4
+    assert facts[0].strength >= max(fact.strength for fact in facts if fact.family is Family.SATURATION)
+
+
 def test_a_faster_service_is_no_culprit() -> None:
     found = assess(raised(shop(families=[("latency", "ms", 50.0)]), "mail", "latency", 0.1))
     assert not [a for a in found.anomalies if a.service == "mail"]
