@@ -35,7 +35,7 @@ LEAST_TOLD = 0.01
 CHANCE_NATS = 1.0
 """What the unknown kind accounts for in every incident: the mean surprise where nothing is wrong."""
 RELIABILITY = 0.85
-"""Facts alone make no kind surer than this: about the share of the kinds named on development recordings that were right
+"""Facts alone make no kind surer than this: a little below the share of the kinds named on development recordings that were right
 (docs/measurements/causes.md)."""
 NEAR_LIMIT = 80.0
 """Per cent of a resource from which on it may be what is short: queues grow steeply from there."""

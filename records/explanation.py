@@ -37,7 +37,7 @@ class Explanation(Record):
     """How a hypothesis explains what was seen."""
 
     path: tuple[PathStep, ...] = Field(
-        description="from the cause to the symptom, each called by the next; the cause alone if nothing connects them"
+        description="from the cause to the symptom along calls; the cause alone where nothing connects them"
     )
     reaches_symptom: bool = Field(description="whether the path ends at the service that alarmed; false also where none is known")
     order: OnsetOrder = Field(
