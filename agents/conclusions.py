@@ -43,7 +43,7 @@ def answer(verdict: Verdict, found: Assessments, causes: Sequence[FoundCause], e
     """One sentence, or two where there are two causes."""
     if causes:
         leading = next(row for row in verdict.ranked if row.hypothesis.service == causes[0].service)
-        change = _change(causes[0].service, evidence)
+        change = blamed_change(causes[0].service, evidence)
         text = f"{quoted(causes[0].service)} is the most likely root cause"
         if proof := _proof(leading, evidence):
             text += f": {proof}"
@@ -66,9 +66,10 @@ def answer(verdict: Verdict, found: Assessments, causes: Sequence[FoundCause], e
     )
 
 
-def ruled_out(verdict: Verdict, found: Assessments) -> tuple[str, ...]:
+def ruled_out(verdict: Verdict, found: Assessments, causes: Sequence[FoundCause], evidence: Sequence[Evidence]) -> tuple[str, ...]:
     """What was looked at and is innocent: by an agent's own word, by the votes, or because nobody noticed anything."""
     lines = [text for a in found.values() for text in a.cleared]
+    lines += _cleared_by_the_finding(causes, evidence)
     for row in verdict.ranked if verdict.inconclusive else verdict.ranked[1:]:
         against = [v for v in row.votes if v.position is Position.OPPOSE]
         if against and row.score <= 0:
@@ -78,6 +79,21 @@ def ruled_out(verdict: Verdict, found: Assessments) -> tuple[str, ...]:
     if quiet:
         lines.append(f"nothing unusual in {listed(quiet)}")
     return tuple(lines)
+
+
+def _cleared_by_the_finding(causes: Sequence[FoundCause], evidence: Sequence[Evidence]) -> list[str]:
+    """Changes that came in time to be the cause, and are none because another service or another change is."""
+    if not causes:
+        return []
+    services = {cause.service for cause in causes}
+    blamed = {cause.change for cause in causes}
+    others = [e for e in evidence if e.anomaly.kind is AnomalyKind.CHANGE and e.id not in blamed]
+    where = listed([cause.service for cause in causes])
+    return [
+        f"{e.anomaly.summary.partition(', ')[0]} came in time, "
+        + ("but another change explains more" if e.anomaly.service in services else f"but the trouble began in {where}")
+        for e in others
+    ]
 
 
 def missing(snapshot: Snapshot, number: int, found: Assessments) -> tuple[str, ...]:
@@ -128,13 +144,14 @@ def next_steps(verdict: Verdict, found: Assessments, causes: Sequence[FoundCause
     """What a person might do, most useful first."""
     if not causes:
         absent = dict.fromkeys(fresh.signal for a in found.values() for fresh in a.freshness if fresh.watermark is None)
-        steps = [f"Connect a source of {signal}: this investigation had none." for signal in absent]
+        steps = [f"Check this change first, which nothing clears: {e.anomaly.summary}" for e in _open_change(evidence)]
+        steps += [f"Connect a source of {signal}: this investigation had none." for signal in absent]
         if not any(a.scores for a in found.values()):
             return (*steps, "Run `middlewatch doctor`: it says which telemetry is configured and how far it reaches.")
         return (*steps, "Investigate again with a later end, or with the symptom's service and metric named.")
     steps = []
     for cause, which in zip(causes, ("first", "as well"), strict=False):
-        change = _change(cause.service, evidence)
+        change = blamed_change(cause.service, evidence)
         steps += [f"Consider undoing this change: {change.anomaly.summary}"] if change is not None else []
         facts = [e for e in about(cause.service, evidence) if e.anomaly.kind is not AnomalyKind.CHANGE]
         steps += [f"Look at {quoted(cause.service)} {which}: {fact.anomaly.summary}" for fact in facts[:1]]
@@ -145,10 +162,20 @@ def next_steps(verdict: Verdict, found: Assessments, causes: Sequence[FoundCause
     return tuple(steps)
 
 
-def _change(service: str, evidence: Sequence[Evidence]) -> Evidence | None:
-    """The change to a service that is held against it most."""
-    changes = (e for e in about(service, evidence) if e.anomaly.kind is AnomalyKind.CHANGE and e.anomaly.strength > 0)
-    return max(changes, key=lambda e: e.anomaly.strength, default=None)
+def blamed_change(service: str, evidence: Sequence[Evidence]) -> Evidence | None:
+    """The change that is blamed where this service is: of those that the deploy correlator suspects, the most suspect."""
+    return max(_suspected(service, evidence), key=lambda e: e.anomaly.strength, default=None)
+
+
+def _open_change(evidence: Sequence[Evidence]) -> list[Evidence]:
+    """The most suspect change of all, if there is any."""
+    services = {e.anomaly.service for e in evidence}
+    suspected = [e for service in sorted(services) for e in _suspected(service, evidence)]
+    return sorted(suspected, key=lambda e: -e.anomaly.strength)[:1]
+
+
+def _suspected(service: str, evidence: Sequence[Evidence]) -> list[Evidence]:
+    return [e for e in evidence if e.anomaly.kind is AnomalyKind.CHANGE and e.anomaly.strength > 0 and e.anomaly.service == service]
 
 
 def _proof(row: RankedHypothesis, evidence: Sequence[Evidence]) -> str:

@@ -39,7 +39,10 @@ def build_report(agents: Agents, snapshot: Snapshot, number: int, found: Assessm
     investigation = snapshot.investigation
     evidence = _ordered(snapshot, number, verdict)
     edges = _service_map(found)
-    causes = found_causes(agents, found, verdict, evidence, edges, investigation.alert.detected_at)
+    causes = tuple(
+        cause.model_copy(update={"change": change.id}) if (change := conclusions.blamed_change(cause.service, evidence)) else cause
+        for cause in found_causes(agents, found, verdict, evidence, edges, investigation.alert.detected_at)
+    )
     ranked = tuple(
         row.model_copy(update={"explanation": explain(row.hypothesis.service, investigation.alert, evidence, edges)})
         if row.rank <= EXPLAINED
@@ -61,7 +64,7 @@ def build_report(agents: Agents, snapshot: Snapshot, number: int, found: Assessm
         ranking=verdict.ranking,
         evidence=evidence,
         service_map=edges,
-        ruled_out=conclusions.ruled_out(verdict, found),
+        ruled_out=conclusions.ruled_out(verdict, found, causes, evidence),
         missing=conclusions.missing(snapshot, number, found),
         would_decide=conclusions.would_decide(agents, verdict, found, investigation.alert),
         next_steps=conclusions.next_steps(verdict, found, causes, evidence),

@@ -103,3 +103,51 @@ def test_two_causes_are_told_as_two() -> None:
     )
     assert [step.partition(":")[0] for step in report.next_steps][:2] == ['Look at "stock" first', 'Look at "prices" as well']
     assert report.confidence == report.causes[0].confidence
+
+
+def changed(*changes: tuple[str, float, str]) -> Finding:
+    """The loud metrics and traces, and changes that the correlator suspects: service, strength and version."""
+
+    def found(agent: AgentName, number: int) -> Assessment:
+        if agent is not AgentName.DEPLOYS:
+            return loud(agent, number)
+        facts = tuple(
+            anomaly(service, strength, AnomalyKind.CHANGE, f"deploy {version}").model_copy(
+                update={"summary": f'deploy "{version}" of "{service}" at 01:57:00 UTC, 2 min before the detection; a remark'}
+            )
+            for service, strength, version in changes
+        )
+        scores = {service: strength for service, strength, _ in changes}
+        return assessment(agent, scores, freshness=fresh(agent), anomalies=facts, cleared=('deploy "7" of "calm" was late',))
+
+    return found
+
+
+def test_the_most_suspect_change_of_the_cause_is_blamed_and_every_other_change_cleared() -> None:
+    report = report_of(changed(("cause", 0.4, "1"), ("cause", 0.9, "2"), ("calm", 1.1, "3")))
+    (blamed,) = (e for e in report.evidence if e.anomaly.subject == "deploy 2")
+    assert [cause.change for cause in report.causes] == [blamed.id]
+    assert report.answer.endswith('; just before: deploy "2" of "cause" at 01:57:00 UTC.')
+    assert report.next_steps[0] == f"Consider undoing this change: {blamed.anomaly.summary}"
+    assert set(report.ruled_out) >= {
+        'deploy "7" of "calm" was late',
+        'deploy "1" of "cause" at 01:57:00 UTC came in time, but another change explains more',
+        'deploy "3" of "calm" at 01:57:00 UTC came in time, but the trouble began in "cause"',
+    }
+
+
+def test_a_change_of_another_service_is_not_blamed() -> None:
+    report = report_of(changed(("calm", 1.1, "3")))
+    assert [cause.change for cause in report.causes] == [None]
+    assert "deploy" not in report.answer
+    assert not any("deploy" in step for step in report.next_steps)
+
+
+def test_an_inconclusive_answer_blames_no_change_and_says_which_is_open() -> None:
+    def found(agent: AgentName, number: int) -> Assessment | None:
+        return changed(("b", 0.6, "4"))(agent, number) if agent is AgentName.DEPLOYS else faint(agent, number)
+
+    report = report_of(found)
+    assert report.outcome is Outcome.INCONCLUSIVE
+    assert "deploy" not in report.answer
+    assert report.next_steps[0].startswith('Check this change first, which nothing clears: deploy "4" of "b"')
