@@ -2,6 +2,8 @@
 # make test     run the tests
 # make check    lint, types, import rules, package contents
 # make chaos    kill workers and Redis by the hundred while they work (about 2 minutes)
+# make measure-ranking    score every set of agents on RECORDINGS, rewrite docs/measurements/ranking.md (minutes)
+# make measure-degraded   the same on degraded copies of DEGRADED; goes on where it was stopped (an hour)
 # make clean    remove everything that the other targets made
 
 # Compiled modules are kept: the tests start the command more than a hundred times.
@@ -9,7 +11,12 @@ export PYTHONDONTWRITEBYTECODE :=
 
 DEMO := evals/recordings/shop-slow-pages
 
-.PHONY: demo test check chaos clean
+RECORDINGS := evals/recordings $(wildcard ../shared/datasets/dev)
+DEGRADED := $(wildcard ../shared/datasets/dev/nezha_ob ../shared/datasets/dev/nezha_tt)
+MEASURED := .middlewatch/measured
+JOBS := 2
+
+.PHONY: demo test check chaos clean measure-ranking measure-degraded
 
 demo:
 	@./scripts/setup.sh --no-dev
@@ -38,6 +45,25 @@ chaos:
 	.venv/bin/python tests/chaos/claims.py --workers 8 --tasks 5000 --worker-kills 500 --redis-kills 20 --stall 0.1
 	.venv/bin/python tests/chaos/claims.py --workers 8 --tasks 500 --worker-kills 50 --redis-kills 2 --stall 0.1 --without-fence
 	.venv/bin/python tests/chaos/power_loss.py
+
+measure-ranking:
+	@./scripts/setup.sh
+	@mkdir -p $(MEASURED)
+	.venv/bin/middlewatch evaluate $(RECORDINGS) --ablate --json --jobs $(JOBS) > $(MEASURED)/new.json
+	mv $(MEASURED)/new.json $(MEASURED)/ranking.json
+	.venv/bin/python scripts/publish_ranking.py $(MEASURED)
+
+measure-degraded:
+	@./scripts/setup.sh
+	@mkdir -p $(MEASURED)/degraded
+	.venv/bin/python -c 'from middlewatch.evals.degradations import DEGRADATIONS; print("as-they-are", *DEGRADATIONS)' \
+	    | xargs -n 1 | while read name; do $(MAKE) $(MEASURED)/degraded/$$name.json || exit 1; done
+	.venv/bin/python scripts/publish_ranking.py $(MEASURED)
+
+$(MEASURED)/degraded/%.json:
+	.venv/bin/middlewatch evaluate $(DEGRADED) --score --moments-before --json --jobs $(JOBS) \
+	    $(if $(filter as-they-are,$*),,--degrade $*) > $@.new
+	mv $@.new $@
 
 clean:
 	rm -rf .venv .middlewatch build dist *.egg-info src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,7 +1,4 @@
-"""What each agent is worth: every subset of them answers every incident, and every answer is scored.
-
-The votes are counted by the orchestrator's own functions over what `evals/assessing.py` kept: no subset investigates again.
-"""
+"""What each agent is worth: every subset of them answers every incident, and every answer is scored."""
 
 from __future__ import annotations
 
@@ -12,9 +9,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from middlewatch.agents.voting import Assessments, Verdict, candidates, tally
-from middlewatch.app import AGENTS
-from middlewatch.evals.assessing import Asked, Assessed
+from middlewatch.evals.assessing import Asked
+from middlewatch.evals.assessments import AgentSet, Assessed, predicted
 from middlewatch.evals.scoring import (
     Bin,
     Interval,
@@ -27,9 +23,7 @@ from middlewatch.evals.scoring import (
     strict_rank,
     wilson,
 )
-from middlewatch.records import AgentName, Hypothesis, Prediction, Record
-
-AgentSet = tuple[AgentName, ...]
+from middlewatch.records import AgentName, Prediction, Record
 
 
 class Macro(Record):
@@ -102,7 +96,7 @@ class Miss(Record):
     top: str | None = Field(description="first in the ranking")
     confidence: float
     rank: int | None = Field(description="where the truth stood; None where it was not listed")
-    rank_by_agent: Mapping[AgentName, int | None] = Field(description="where it stood for each agent alone")
+    rank_by_agent: Mapping[AgentName, int | None] = Field(description="where it stood for each agent alone, as far as it was asked")
 
 
 class Ablation(Record):
@@ -126,46 +120,20 @@ def agent_sets(agents: AgentSet) -> tuple[AgentSet, ...]:
     return tuple(each for size in range(1, len(agents) + 1) for each in itertools.combinations(agents, size))
 
 
-def predicted(incident: Assessed, agents: AgentSet) -> Prediction:
-    """What an investigation of this incident by these agents answers.
-
-    Args:
-        incident: what every agent found.
-        agents: who takes part.
-
-    Returns:
-        The answer of the surest round; there is a second one where the first is inconclusive. The seconds are those of the
-        agents' work in the rounds that were needed, one after the other.
-    """
-    seconds, verdicts = 0.0, []
-    for number, found in enumerate(incident.rounds, start=1):
-        seconds += sum(found[name].seconds for name in agents)
-        verdicts.append(_verdict({name: found[name].assessment for name in agents}, number))
-        if not verdicts[-1].inconclusive:
-            break
-    verdict = max(verdicts, key=lambda each: each.confidence)
-    return Prediction(
-        incident=incident.incident,
-        ranking=tuple((row.service, row.score) for row in verdict.ranking),
-        confidence=verdict.confidence,
-        inconclusive=verdict.inconclusive,
-        seconds=round(seconds, 3),
-    )
-
-
 def ablate(incidents: Sequence[Assessed], asked: Asked) -> Ablation:
-    """Score every subset of the agents that were asked.
+    """Score every subset of the agents that were asked, or all of them together where no more was asked.
 
     Args:
         incidents: what each found about each incident, at least one.
         asked: what they were asked.
     """
     answers = {agents: tuple(predicted(incident, agents) for incident in incidents) for agents in agent_sets(asked.agents)}
+    scored = answers if asked.every_set else {asked.agents: answers[asked.agents]}
     return Ablation(
         degraded=asked.degradations,
         seed=asked.seed,
         moments_before=asked.moments_before,
-        scores=tuple(score(agents, incidents, given) for agents, given in answers.items()),
+        scores=tuple(score(agents, incidents, given) for agents, given in scored.items()),
         misses=tuple(_misses(incidents, answers, asked.agents)),
     )
 
@@ -195,15 +163,11 @@ def score(agents: AgentSet, incidents: Sequence[Assessed], answers: Sequence[Pre
     )
 
 
-def _verdict(found: Assessments, number: int) -> Verdict:
-    hypotheses = [
-        Hypothesis(
-            tenant="default", investigation="ablation", id=f"hy-{n}", round=number, service=service, statement="", evidence=()
-        )
-        for n, service in enumerate(candidates(AGENTS, found))
-    ]
-    votes = [AGENTS[name].vote(hypothesis, found[name], ()) for hypothesis in hypotheses for name in found]
-    return tally(AGENTS, found, hypotheses, votes)
+def is_right(incident: Assessed, answer: Prediction) -> bool:
+    """Whether the truth was named, or nobody where nothing was wrong."""
+    if incident.label.root_cause_service is None:
+        return answer.inconclusive
+    return not answer.inconclusive and _rank(incident, answer) == 1
 
 
 def _rank(incident: Assessed, answer: Prediction) -> int | None:
@@ -265,8 +229,7 @@ def _confidence(answers: Sequence[Sure]) -> Confidence | None:
 def _misses(incidents: Sequence[Assessed], answers: Mapping[AgentSet, Sequence[Prediction]], agents: AgentSet) -> list[Miss]:
     found = []
     for number, (incident, answer) in enumerate(zip(incidents, answers[agents], strict=True)):
-        truth, rank = incident.label.root_cause_service, _rank(incident, answer)
-        if (truth is None and answer.inconclusive) or (rank == 1 and not answer.inconclusive):
+        if is_right(incident, answer):
             continue
         top = answer.ranking[0][0] if answer.ranking else None
         found.append(
@@ -274,11 +237,11 @@ def _misses(incidents: Sequence[Assessed], answers: Mapping[AgentSet, Sequence[P
                 system=incident.system,
                 incident=incident.incident,
                 kind=incident.label.root_cause_kind,
-                truth=truth,
+                truth=incident.label.root_cause_service,
                 answer=None if answer.inconclusive else top,
                 top=top,
                 confidence=answer.confidence,
-                rank=rank,
+                rank=_rank(incident, answer),
                 rank_by_agent={name: _rank(incident, answers[name,][number]) for name in agents},
             )
         )

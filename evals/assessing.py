@@ -1,8 +1,7 @@
-"""Ask every agent about every incident once, and keep what it found: whatever the votes of any of them add up to follows from that.
+"""Ask every agent about every incident once: whatever the votes of any of them add up to follows from what they found.
 
-An investigation asks the agents of a round at the same time and a second time only where the first round is inconclusive. Here they
-are asked one after the other, so that their seconds are theirs alone, and in both rounds, because which subsets of the agents need
-the second one is seen later.
+An investigation asks the agents of a round at the same time; here they are asked one after the other, so that their seconds are
+theirs alone. Both rounds are asked where all sets of agents are to be scored, because each set may need the second one.
 """
 
 from __future__ import annotations
@@ -14,16 +13,15 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-from pydantic import Field, ValidationError
-
 from middlewatch.agents.briefing import ROUNDS
 from middlewatch.alerts import incident_alert
 from middlewatch.app import App, open_app
+from middlewatch.evals.assessments import AgentSet, Assessed, Found, predicted
 from middlewatch.evals.degradations import named
 from middlewatch.evals.degrade import degraded
 from middlewatch.evals.jobs import Failure, answer_all
 from middlewatch.evals.labels import Label, read_labels
-from middlewatch.records import AgentName, Assessment, ImportedRecording, Incident, Investigation, Record, Scope, digest_of
+from middlewatch.records import AgentName, ImportedRecording, Incident, Investigation, Scope, digest_of
 from middlewatch.records.errors import BadInput
 from middlewatch.settings import Settings
 from middlewatch.telemetry.recordings import recording_digest
@@ -35,28 +33,13 @@ MOMENT_SECONDS = 30.0
 little more than a minute from before each."""
 
 
-class Found(Record):
-    """What one agent found in one round."""
-
-    assessment: Assessment = Field(description="without its anomalies: votes do not depend on them")
-    seconds: float
-
-
-class Assessed(Record):
-    """One incident, as every agent saw it in every round."""
-
-    recording: str = Field(description="its `identity`")
-    system: str
-    incident: str
-    label: Label = Field(description="joined afterwards; no agent was given it")
-    rounds: tuple[Mapping[AgentName, Found], ...] = Field(min_length=1)
-
-
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What is asked of each recording."""
 
-    agents: tuple[AgentName, ...] = tuple(AgentName)
+    agents: AgentSet = tuple(AgentName)
+    every_set: bool = True
+    """Whether all subsets of them are to be scored, or only all of them together."""
     degradations: tuple[str, ...] = ()
     """Names of what is done to the recording before, in order."""
     seed: int = 0
@@ -73,6 +56,12 @@ class Asked:
         labels = read_labels(recording)
         before = {name + BEFORE for name, label in labels.items() if self.moments_before and label.started_at is not None}
         return frozenset(labels) | before
+
+    def is_answered_by(self, known: Assessed) -> bool:
+        """Whether what is known of an incident is enough."""
+        if not all(set(self.agents) <= set(found) for found in known.rounds):
+            return False
+        return len(known.rounds) == ROUNDS or (not self.every_set and not predicted(known, self.agents).inconclusive)
 
 
 def assessed(recording: Path, settings: Settings, *, asked: Asked) -> Iterator[Assessed]:
@@ -93,13 +82,7 @@ def assessed(recording: Path, settings: Settings, *, asked: Asked) -> Iterator[A
         for incident in imported.incidents:
             for moment, label in _moments(incident, labels):
                 if moment.id in wanted:
-                    yield Assessed(
-                        recording=identity,
-                        system=imported.info.system,
-                        incident=moment.id,
-                        label=label,
-                        rounds=_rounds(app, imported, moment, asked.agents),
-                    )
+                    yield _assessed(app, imported, moment, label, asked).model_copy(update={"recording": identity})
 
 
 def _moments(incident: Incident, labels: Mapping[str, Label]) -> Iterator[tuple[Incident, Label]]:
@@ -114,13 +97,19 @@ def _moments(incident: Incident, labels: Mapping[str, Label]) -> Iterator[tuple[
         yield incident.model_copy(update=changed), Label(incident=incident.id + BEFORE, root_cause_service=None)
 
 
-def _rounds(
-    app: App, imported: ImportedRecording, incident: Incident, agents: tuple[AgentName, ...]
-) -> tuple[dict[AgentName, Found], ...]:
+def _assessed(app: App, imported: ImportedRecording, incident: Incident, label: Label, asked: Asked) -> Assessed:
     alert = incident_alert(app.settings.tenant, imported.name, incident, imported.incidents)
     scope = Scope(tenant=alert.tenant, recording=imported.name)
     investigation = Investigation(tenant=alert.tenant, id="evaluation", scope=scope, alert=alert)
-    return tuple({name: _found(app, investigation, name, number) for name in agents} for number in range(1, ROUNDS + 1))
+    rounds: list[dict[AgentName, Found]] = []
+    for number in range(1, ROUNDS + 1):
+        rounds.append({name: _found(app, investigation, name, number) for name in asked.agents})
+        known = Assessed(
+            recording=imported.name, system=imported.info.system, incident=incident.id, label=label, rounds=tuple(rounds)
+        )
+        if not asked.every_set and not predicted(known, asked.agents).inconclusive:
+            break
+    return known
 
 
 def _found(app: App, investigation: Investigation, name: AgentName, number: int) -> Found:
@@ -158,7 +147,7 @@ def assess_all(
     wanted = {identities[recording]: asked.wanted(recording) for recording in recordings}
     if not any(wanted.values()):
         raise BadInput("No incident has a label.", remedy="Add labels.jsonl beside incidents.jsonl (docs/recordings.md).")
-    known = {(each.recording, each.incident): each for each in kept if all(set(asked.agents) <= set(r) for r in each.rounds)}
+    known = {(each.recording, each.incident): each for each in kept if asked.is_answered_by(each)}
 
     def keep(recording: Path, incident: Assessed) -> None:
         known[incident.recording, incident.incident] = incident
@@ -169,19 +158,3 @@ def assess_all(
     order = {identity: number for number, identity in enumerate(wanted)}
     found = [each for (recording, incident), each in known.items() if incident in wanted.get(recording, ())]
     return tuple(sorted(found, key=lambda each: (order[each.recording], each.incident))), failures
-
-
-def kept_in(file: Path) -> tuple[Assessed, ...]:
-    """What an earlier evaluation kept; nothing where there is no such file.
-
-    Raises:
-        BadInput: the file holds something else.
-    """
-    if not file.exists():
-        return ()
-    try:
-        return tuple(Assessed.model_validate_json(line) for line in file.read_text(encoding="utf-8").split("\n") if line)
-    except (ValidationError, UnicodeDecodeError):
-        raise BadInput(
-            f"{file} does not hold assessments of this version.", remedy="Name another file, or remove it to make it anew."
-        ) from None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from middlewatch.evals.ablation import Ablation, AgentSet, Confidence, Group, Rates, Score
+from middlewatch.evals.ablation import Ablation, Confidence, Group, Rates, Score
+from middlewatch.evals.assessments import AgentSet
 from middlewatch.evals.scoring import Interval
 
 NOTHING = "-"
@@ -192,7 +193,7 @@ def _between(interval: Interval) -> str:
 
 def _text(text: str) -> str:
     """Foreign text in a cell: nothing in it is Markdown, and it does not end the cell."""
-    short = text if len(text) <= WIDEST_CELL else text[: WIDEST_CELL - 3] + "..."
+    short = text if len(text) <= WIDEST_CELL else f"{text[: WIDEST_CELL // 2 - 2]}...{text[1 - WIDEST_CELL // 2 :]}"
     return "".join("\\" + c if c in "\\`*[]<>|" else c if c.isprintable() else " " for c in short)
 
 
@@ -217,4 +218,6 @@ def everything(ablation: Ablation) -> str:
         "Kinds of fault: AC@1 by the ranking of each agent, and of the vote": by_kind(ablation),
         "Misses and false blames of the vote, and where the truth stood for each agent": misses(ablation),
     }
+    if len(ablation.scores) == 1:
+        parts.pop("Sets of agents: AC@1 after abstention (by the ranking alone)")
     return "\n\n".join(f"{heading}\n\n{table}" for heading, table in parts.items())

@@ -14,8 +14,9 @@ from pathlib import Path
 import click
 
 from middlewatch.evals import tables
-from middlewatch.evals.ablation import ablate, predicted
-from middlewatch.evals.assessing import Asked, Assessed, assess_all, kept_in
+from middlewatch.evals.ablation import ablate
+from middlewatch.evals.assessing import Asked, assess_all
+from middlewatch.evals.assessments import Assessed, kept_in, predicted
 from middlewatch.evals.degradations import DEGRADATIONS
 from middlewatch.evals.evaluation import predictions
 from middlewatch.evals.jobs import Failure, Work, answer_all, recordings_below
@@ -56,17 +57,20 @@ class AgentNames(click.ParamType[tuple[AgentName, ...]]):
     show_default=True,
     help="Recordings at a time; each takes a core and about 1 GB.",
 )
+@click.option("--score", is_flag=True, help="Score the answers of the agents' vote against the labels.")
 @click.option(
     "--ablate", "ablation", is_flag=True, help="Score every agent alone, every set of them, and the vote, against the labels."
 )
 @click.option(
     "--assessments",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="With --ablate: where to keep what the agents found. What is there already is not asked again, so remove the file after a"
-    " change of an analysis.",
+    help="With --score or --ablate: where to keep what the agents found. What is there already is not asked again, so remove the"
+    " file after a change of an analysis.",
 )
 @click.option(
-    "--moments-before", is_flag=True, help="With --ablate: also ask about the moment before each fault, when nothing was wrong yet."
+    "--moments-before",
+    is_flag=True,
+    help="With --score or --ablate: also ask about the moment before each fault, when nothing was wrong yet.",
 )
 @click.option(
     "--degrade",
@@ -83,6 +87,7 @@ def evaluate(
     output: Path | None,
     agents: tuple[AgentName, ...],
     jobs: int,
+    score: bool,
     ablation: bool,
     assessments: Path | None,
     moments_before: bool,
@@ -93,23 +98,24 @@ def evaluate(
     """Answer every incident of every recording below the FOLDERs.
 
     A prediction is `{"incident", "ranking": [[service, score], ...], "confidence", "inconclusive", "seconds"}`. Labels are not
-    read, but with --ablate: then every agent is asked about every incident that has a label, the votes of every set of agents are
-    counted as in an investigation, and the answers are scored. --json prints all the figures.
+    read, but with --score or --ablate: then each agent is asked about every incident that has a label, one after the other, the
+    votes are counted as in an investigation, and the answers are scored. --json prints all the figures.
 
     \b
     Examples:
       middlewatch evaluate evals/recordings --output predictions.jsonl --jobs 2
       middlewatch evaluate evals/recordings --ablate
-      middlewatch evaluate evals/recordings --ablate --degrade no-logs --degrade clock-skew
+      middlewatch evaluate evals/recordings --score --degrade no-logs --degrade clock-skew
     """
-    if not ablation and (assessments or moments_before):
-        raise click.UsageError("--assessments and --moments-before need --ablate.")
+    scored = score or ablation
+    if not scored and (assessments or moments_before):
+        raise click.UsageError("--assessments and --moments-before need --score or --ablate.")
     recordings = recordings_below(*folders)
     if output is not None:
         _write(output, "w", "", "--output")
-    if ablation:
-        asked = Asked(agents, degradations, seed, moments_before)
-        failures = _ablate(recordings, asked, jobs=jobs, output=output, keep=assessments, as_json=as_json)
+    if scored:
+        asked = Asked(agents, ablation, degradations, seed, moments_before)
+        failures = _score(recordings, asked, jobs=jobs, output=output, keep=assessments, as_json=as_json)
     else:
         work = partial(predictions, agents=agents, degradations=degradations, seed=seed)
         failures = _answer(recordings, work, jobs=jobs, output=output, as_json=as_json)
@@ -139,7 +145,7 @@ def _answer(
     return failures
 
 
-def _ablate(
+def _score(
     recordings: Sequence[Path], asked: Asked, *, jobs: int, output: Path | None, keep: Path | None, as_json: bool
 ) -> tuple[Failure, ...]:
     numbers = count(1)

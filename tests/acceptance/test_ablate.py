@@ -53,10 +53,11 @@ def test_the_vote_is_that_of_an_investigation(recordings: Path, tmp_path: Path) 
 
 
 def test_a_degraded_copy_is_asked_about(recordings: Path, tmp_path: Path) -> None:
-    result = run(tmp_path / "data", "evaluate", recordings, "--ablate", "--degrade", "random-names", "--moments-before")
+    result = run(tmp_path / "data", "evaluate", recordings, "--score", "--degrade", "random-names", "--moments-before")
     assert result.returncode == 0, result.stderr
     assert "incident-1-before" in result.stderr
-    assert "| all (the vote)" in result.stdout
+    assert "The vote of all agents" in result.stdout
+    assert "Sets of agents" not in result.stdout
     assert "cart" not in result.stdout
     for file in recordings.rglob("*.jsonl"):
         assert "incident-1" in file.read_text()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from middlewatch.evals.assessing import Assessed, Found
+from middlewatch.evals.assessments import Assessed, Found
 from middlewatch.evals.labels import Label
 from middlewatch.records import AgentName, Assessment
 

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from middlewatch.evals.ablation import Ablation, ablate, agent_sets, predicted
+from middlewatch.evals.ablation import Ablation, ablate, agent_sets
 from middlewatch.evals.assessing import Asked
+from middlewatch.evals.assessments import predicted
 from middlewatch.records import AgentName, Outcome
 from tests.unit.agents.shared_context import SharedContext
 from tests.unit.evals.incidents import DEPLOYS, LOGS, METRICS, NOTHING, PLAIN, TRACES, incident
@@ -98,6 +99,13 @@ def test_agents_alone_are_scored_by_what_they_saw() -> None:
     alone = {score.agents[0]: score.groups[0].answered.at_1 for score in result.scores if len(score.agents) == 1}
     assert alone == {METRICS: 0.0, LOGS: 1.0, TRACES: 1.0, DEPLOYS: 0.0}
     assert Ablation.model_validate_json(result.model_dump_json()) == result
+
+
+def test_the_vote_can_be_scored_alone() -> None:
+    all_sets = ablate([incident(PLAIN), incident(NOTHING, identifier="incident-2")], Asked())
+    vote_alone = ablate([incident(PLAIN), incident(NOTHING, identifier="incident-2")], Asked(every_set=False))
+    assert vote_alone.scores == (all_sets.vote,)
+    assert vote_alone.misses == all_sets.misses
 
 
 def scorer() -> ModuleType:

@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 
 from middlewatch.evals import assessing
-from middlewatch.evals.assessing import BEFORE, Asked, Assessed, assess_all, kept_in
+from middlewatch.evals.assessing import BEFORE, Asked, assess_all
+from middlewatch.evals.assessments import Assessed, kept_in
 from middlewatch.evals.jobs import Failure
 from middlewatch.records import AgentName
 from middlewatch.records.errors import BadInput, RecordingError
 from middlewatch.settings import Settings
 from tests.telemetry_data import incident_row, moment, write_recording
-from tests.unit.evals.incidents import PLAIN, incident
+from tests.unit.evals.incidents import NOTHING, PLAIN, incident
 
 
 @pytest.fixture
@@ -74,6 +75,19 @@ def test_what_was_kept_is_not_asked_again(recording: Path, asked_about: list[Pat
 def test_what_was_kept_for_another_question_is_no_answer(recording: Path, asked_about: list[Path], other: Asked) -> None:
     ask(recording, other, ask(recording, Asked()))
     assert asked_about == [recording, recording]
+
+
+def test_one_round_is_enough_where_it_is_conclusive_and_only_the_vote_is_scored() -> None:
+    both = incident(PLAIN)
+    first = both.model_copy(update={"rounds": both.rounds[:1]})
+    vague = incident(NOTHING)
+    first_vague = vague.model_copy(update={"rounds": vague.rounds[:1]})
+    every_set, vote = Asked(), Asked(every_set=False)
+    assert [every_set.is_answered_by(each) for each in (both, first, vague, first_vague)] == [True, False, True, False]
+    assert [vote.is_answered_by(each) for each in (both, first, vague, first_vague)] == [True, True, True, False]
+    fewer = both.model_copy(update={"rounds": tuple({AgentName.LOGS: each[AgentName.LOGS]} for each in both.rounds)})
+    assert not every_set.is_answered_by(fewer)
+    assert Asked((AgentName.LOGS,)).is_answered_by(fewer)
 
 
 def test_changed_telemetry_is_another_recording(recording: Path, asked_about: list[Path]) -> None:
