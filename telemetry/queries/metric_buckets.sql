@@ -23,7 +23,7 @@ WITH points AS
         AND (empty({services:Array(String)}) OR ServiceName IN {services:Array(String)})
         AND MetricName = {metric:String}
         AND length(BucketCounts) = length(ExplicitBounds) + 1
-    WINDOW series AS (PARTITION BY ServiceName, MetricUnit, mapSort(Attributes), mapSort(ResourceAttributes) ORDER BY TimeUnix ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)
+    WINDOW series AS (PARTITION BY SeriesKey ORDER BY TimeUnix ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)
 ),
 exponential AS
 (
@@ -54,7 +54,7 @@ exponential AS
         AND TimeUnix < fromUnixTimestamp64Nano({horizon:Int64})
         AND (empty({services:Array(String)}) OR ServiceName IN {services:Array(String)})
         AND MetricName = {metric:String}
-    WINDOW series AS (PARTITION BY ServiceName, MetricUnit, mapSort(Attributes), mapSort(ResourceAttributes) ORDER BY TimeUnix ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)
+    WINDOW series AS (PARTITION BY SeriesKey ORDER BY TimeUnix ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)
 )
 SELECT
     service,

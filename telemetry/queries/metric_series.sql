@@ -1,10 +1,10 @@
 -- Time series aggregated into steps. Every point becomes a measured value with a weight: 1 for a gauge, the seconds that it covers
--- for a rate, the number of observations for a mean.
+-- for a rate, the number of observations for a mean. Series are numbers until the end; SeriesKey plus the number of the table tells
+-- those of different tables apart.
 WITH accumulating AS
 (
     -- What counts up: monotonic sums, and the totals of histograms and summaries with their numbers of observations.
-    SELECT 1 AS Origin, 'sum' AS Kind, ServiceName, MetricName, MetricUnit, Attributes, ResourceAttributes, TimeUnix, StartTimeUnix,
-        AggregationTemporality = 1 AS IsDelta, Value AS Total, toInt64(0) AS Observations
+    SELECT 1 AS Origin, SeriesKey + 1 AS Series, TimeUnix, StartTimeUnix, AggregationTemporality = 1 AS IsDelta, Value AS Total, toInt64(0) AS Observations
     FROM otel_metrics_sum
     WHERE Tenant = {tenant:String} AND Recording = {recording:String}
         AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64} - {lookback:Int64}) AND TimeUnix < fromUnixTimestamp64Nano({end:Int64})
@@ -13,8 +13,7 @@ WITH accumulating AS
         AND (empty({metrics:Array(String)}) OR MetricName IN {metrics:Array(String)})
         AND isFinite(Value) AND (IsMonotonic OR AggregationTemporality = 1)
     UNION ALL
-    SELECT 2 AS Origin, 'histogram' AS Kind, ServiceName, MetricName, MetricUnit, Attributes, ResourceAttributes, TimeUnix, StartTimeUnix,
-        AggregationTemporality = 1 AS IsDelta, Sum AS Total, toInt64(Count) AS Observations
+    SELECT 2 AS Origin, SeriesKey + 2 AS Series, TimeUnix, StartTimeUnix, AggregationTemporality = 1 AS IsDelta, Sum AS Total, toInt64(Count) AS Observations
     FROM otel_metrics_histogram
     WHERE Tenant = {tenant:String} AND Recording = {recording:String}
         AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64} - {lookback:Int64}) AND TimeUnix < fromUnixTimestamp64Nano({end:Int64})
@@ -23,8 +22,7 @@ WITH accumulating AS
         AND (empty({metrics:Array(String)}) OR MetricName IN {metrics:Array(String)})
         AND isFinite(Sum)
     UNION ALL
-    SELECT 3 AS Origin, 'histogram' AS Kind, ServiceName, MetricName, MetricUnit, Attributes, ResourceAttributes, TimeUnix, StartTimeUnix,
-        AggregationTemporality = 1 AS IsDelta, Sum AS Total, toInt64(Count) AS Observations
+    SELECT 3 AS Origin, SeriesKey + 3 AS Series, TimeUnix, StartTimeUnix, AggregationTemporality = 1 AS IsDelta, Sum AS Total, toInt64(Count) AS Observations
     FROM otel_metrics_exponential_histogram
     WHERE Tenant = {tenant:String} AND Recording = {recording:String}
         AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64} - {lookback:Int64}) AND TimeUnix < fromUnixTimestamp64Nano({end:Int64})
@@ -33,8 +31,7 @@ WITH accumulating AS
         AND (empty({metrics:Array(String)}) OR MetricName IN {metrics:Array(String)})
         AND isFinite(Sum)
     UNION ALL
-    SELECT 4 AS Origin, 'summary' AS Kind, ServiceName, MetricName, MetricUnit, Attributes, ResourceAttributes, TimeUnix, StartTimeUnix,
-        false AS IsDelta, Sum AS Total, toInt64(Count) AS Observations
+    SELECT 4 AS Origin, SeriesKey + 4 AS Series, TimeUnix, StartTimeUnix, false AS IsDelta, Sum AS Total, toInt64(Count) AS Observations
     FROM otel_metrics_summary
     WHERE Tenant = {tenant:String} AND Recording = {recording:String}
         AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64} - {lookback:Int64}) AND TimeUnix < fromUnixTimestamp64Nano({end:Int64})
@@ -47,7 +44,7 @@ consecutive AS
 (
     -- Each point with the one before it in its series.
     SELECT
-        Origin, Kind, ServiceName, MetricName, MetricUnit, Attributes, ResourceAttributes, IsDelta, Total, Observations,
+        Origin, Series, IsDelta, Total, Observations,
         toUnixTimestamp64Nano(TimeUnix) AS Nanos,
         toUnixTimestamp64Nano(StartTimeUnix) AS Began,
         count() OVER series = 2 AS HasPrevious,
@@ -55,16 +52,13 @@ consecutive AS
         first_value(Total) OVER series AS PreviousTotal,
         first_value(Observations) OVER series AS PreviousObservations
     FROM accumulating
-    WINDOW series AS (
-        PARTITION BY Origin, ServiceName, MetricName, MetricUnit, mapSort(Attributes), mapSort(ResourceAttributes)
-        ORDER BY TimeUnix ROWS BETWEEN 1 PRECEDING AND CURRENT ROW
-    )
+    WINDOW series AS (PARTITION BY Series ORDER BY TimeUnix ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)
 ),
 increases AS
 (
     -- A sum or a count below the one before it, or a newer start, is a reset: then the point counts from its start.
     SELECT
-        Kind, ServiceName, MetricName, MetricUnit, Attributes, ResourceAttributes, Nanos,
+        Origin, Series, Nanos,
         toUnixTimestamp64Nano(PreviousTime) AS PreviousNanos,
         HasPrevious AND NOT IsDelta AND Began <= PreviousNanos
             AND if(Origin = 1, Total >= PreviousTotal, Observations >= PreviousObservations) AS Continues,
@@ -77,8 +71,7 @@ increases AS
 ),
 points AS
 (
-    SELECT ServiceName, MetricName, 'gauge' AS Kind, MetricUnit AS Unit, Attributes, ResourceAttributes, toUnixTimestamp64Nano(TimeUnix) AS Nanos,
-        Value AS Measured, 1. AS Weight, toInt64(1) AS Samples
+    SELECT SeriesKey + 0 AS Series, toUnixTimestamp64Nano(TimeUnix) AS Nanos, Value AS Measured, 1. AS Weight, toInt64(1) AS Samples
     FROM otel_metrics_gauge
     WHERE Tenant = {tenant:String} AND Recording = {recording:String}
         AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64}) AND TimeUnix < fromUnixTimestamp64Nano({end:Int64})
@@ -88,8 +81,7 @@ points AS
         AND isFinite(Value)
     UNION ALL
     -- A sum that may fall, such as a number of connections, is read as it is.
-    SELECT ServiceName, MetricName, 'sum' AS Kind, MetricUnit AS Unit, Attributes, ResourceAttributes, toUnixTimestamp64Nano(TimeUnix) AS Nanos,
-        Value AS Measured, 1. AS Weight, toInt64(1) AS Samples
+    SELECT SeriesKey + 5 AS Series, toUnixTimestamp64Nano(TimeUnix) AS Nanos, Value AS Measured, 1. AS Weight, toInt64(1) AS Samples
     FROM otel_metrics_sum
     WHERE Tenant = {tenant:String} AND Recording = {recording:String}
         AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64}) AND TimeUnix < fromUnixTimestamp64Nano({end:Int64})
@@ -98,63 +90,117 @@ points AS
         AND (empty({metrics:Array(String)}) OR MetricName IN {metrics:Array(String)})
         AND isFinite(Value) AND NOT IsMonotonic AND AggregationTemporality != 1
     UNION ALL
-    SELECT ServiceName, MetricName, Kind, if(Kind = 'sum', concat(MetricUnit, '/s'), MetricUnit) AS Unit, Attributes, ResourceAttributes, Nanos,
-        Increase / Weight AS Measured,
-        if(Kind = 'sum', Seconds, toFloat64(Observed)) AS Weight,
-        if(Kind = 'sum', toInt64(1), Observed) AS Samples
+    SELECT Series, Nanos, Increase / Weight AS Measured,
+        if(Origin = 1, Seconds, toFloat64(Observed)) AS Weight,
+        if(Origin = 1, toInt64(1), Observed) AS Samples
     FROM increases
-    WHERE if(Kind = 'sum', Seconds > 0, Observed > 0)
-)
+    WHERE if(Origin = 1, Seconds > 0, Observed > 0)
+),
+(
+    -- What the series are called, and which keys belong to one: resources that differ in nothing but what middlewatch does not know
+    -- are one series.
+    SELECT (groupArray(identity), groupArray(keys))
+    FROM
+    (
+        SELECT any(named) AS identity, groupArray(Series) AS keys
+        FROM
+        (
+            SELECT Series, (
+                toString(Service),
+                arrayFirst(value -> value != '', arrayMap(key -> Resource[key], {instance_keys:Array(String)})),
+                Metric, Unit, Kind, mapSort(Own), Resource[{region_key:String}], Resource[{cluster_key:String}]
+            ) AS named
+            FROM
+            (
+            SELECT SeriesKey + 0 AS Series, 'gauge' AS Kind, any(ServiceName) AS Service, any(MetricName) AS Metric, any(MetricUnit) AS Unit, any(Attributes) AS Own, any(ResourceAttributes) AS Resource
+            FROM otel_metrics_gauge
+            WHERE Tenant = {tenant:String} AND Recording = {recording:String}
+                AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64} - {lookback:Int64}) AND TimeUnix < fromUnixTimestamp64Nano({end:Int64})
+                AND TimeUnix < fromUnixTimestamp64Nano({horizon:Int64})
+                AND (empty({services:Array(String)}) OR ServiceName IN {services:Array(String)})
+                AND (empty({metrics:Array(String)}) OR MetricName IN {metrics:Array(String)})
+            GROUP BY SeriesKey
+            UNION ALL
+            SELECT SeriesKey + 1 AS Series, 'sum' AS Kind, any(ServiceName) AS Service, any(MetricName) AS Metric, concat(any(MetricUnit), '/s') AS Unit, any(Attributes) AS Own, any(ResourceAttributes) AS Resource
+            FROM otel_metrics_sum
+            WHERE Tenant = {tenant:String} AND Recording = {recording:String}
+                AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64} - {lookback:Int64}) AND TimeUnix < fromUnixTimestamp64Nano({end:Int64})
+                AND TimeUnix < fromUnixTimestamp64Nano({horizon:Int64})
+                AND (empty({services:Array(String)}) OR ServiceName IN {services:Array(String)})
+                AND (empty({metrics:Array(String)}) OR MetricName IN {metrics:Array(String)})
+                AND (IsMonotonic OR AggregationTemporality = 1)
+            GROUP BY SeriesKey
+            UNION ALL
+            SELECT SeriesKey + 2 AS Series, 'histogram' AS Kind, any(ServiceName) AS Service, any(MetricName) AS Metric, any(MetricUnit) AS Unit, any(Attributes) AS Own, any(ResourceAttributes) AS Resource
+            FROM otel_metrics_histogram
+            WHERE Tenant = {tenant:String} AND Recording = {recording:String}
+                AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64} - {lookback:Int64}) AND TimeUnix < fromUnixTimestamp64Nano({end:Int64})
+                AND TimeUnix < fromUnixTimestamp64Nano({horizon:Int64})
+                AND (empty({services:Array(String)}) OR ServiceName IN {services:Array(String)})
+                AND (empty({metrics:Array(String)}) OR MetricName IN {metrics:Array(String)})
+            GROUP BY SeriesKey
+            UNION ALL
+            SELECT SeriesKey + 3 AS Series, 'histogram' AS Kind, any(ServiceName) AS Service, any(MetricName) AS Metric, any(MetricUnit) AS Unit, any(Attributes) AS Own, any(ResourceAttributes) AS Resource
+            FROM otel_metrics_exponential_histogram
+            WHERE Tenant = {tenant:String} AND Recording = {recording:String}
+                AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64} - {lookback:Int64}) AND TimeUnix < fromUnixTimestamp64Nano({end:Int64})
+                AND TimeUnix < fromUnixTimestamp64Nano({horizon:Int64})
+                AND (empty({services:Array(String)}) OR ServiceName IN {services:Array(String)})
+                AND (empty({metrics:Array(String)}) OR MetricName IN {metrics:Array(String)})
+            GROUP BY SeriesKey
+            UNION ALL
+            SELECT SeriesKey + 4 AS Series, 'summary' AS Kind, any(ServiceName) AS Service, any(MetricName) AS Metric, any(MetricUnit) AS Unit, any(Attributes) AS Own, any(ResourceAttributes) AS Resource
+            FROM otel_metrics_summary
+            WHERE Tenant = {tenant:String} AND Recording = {recording:String}
+                AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64} - {lookback:Int64}) AND TimeUnix < fromUnixTimestamp64Nano({end:Int64})
+                AND TimeUnix < fromUnixTimestamp64Nano({horizon:Int64})
+                AND (empty({services:Array(String)}) OR ServiceName IN {services:Array(String)})
+                AND (empty({metrics:Array(String)}) OR MetricName IN {metrics:Array(String)})
+            GROUP BY SeriesKey
+            UNION ALL
+            SELECT SeriesKey + 5 AS Series, 'sum' AS Kind, any(ServiceName) AS Service, any(MetricName) AS Metric, any(MetricUnit) AS Unit, any(Attributes) AS Own, any(ResourceAttributes) AS Resource
+            FROM otel_metrics_sum
+            WHERE Tenant = {tenant:String} AND Recording = {recording:String}
+                AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64} - {lookback:Int64}) AND TimeUnix < fromUnixTimestamp64Nano({end:Int64})
+                AND TimeUnix < fromUnixTimestamp64Nano({horizon:Int64})
+                AND (empty({services:Array(String)}) OR ServiceName IN {services:Array(String)})
+                AND (empty({metrics:Array(String)}) OR MetricName IN {metrics:Array(String)})
+                AND NOT IsMonotonic AND AggregationTemporality != 1
+            GROUP BY SeriesKey
+            )
+        )
+        GROUP BY cityHash64(named)
+    )
+) AS known
 SELECT
-    service,
-    instance,
-    metric,
-    unit,
-    kind,
-    attributes,
-    region,
-    cluster,
-    arrayMap(s -> s.1, steps) AS times,
+    known.1[number].1 AS service,
+    known.1[number].2 AS instance,
+    known.1[number].3 AS metric,
+    known.1[number].4 AS unit,
+    known.1[number].5 AS kind,
+    known.1[number].6 AS attributes,
+    known.1[number].7 AS region,
+    known.1[number].8 AS cluster,
+    arrayMap(s -> fromUnixTimestamp64Micro(intDiv({start:Int64} + s.1 * {step:Int64}, 1000), 'UTC'), steps) AS times,
     arrayMap(s -> s.2, steps) AS average,
     arrayMap(s -> s.3, steps) AS minimum,
     arrayMap(s -> s.4, steps) AS maximum,
     arrayMap(s -> s.5, steps) AS count
 FROM
 (
-    SELECT service, instance, metric, unit, kind, attributes, region, cluster,
-        arraySort(groupArray((time, average, minimum, maximum, samples))) AS steps
+    SELECT number, arraySort(groupArray((step, average, minimum, maximum, samples))) AS steps
     FROM
     (
-        -- Resources that differ in nothing but what middlewatch does not know are one series.
         SELECT
-            toString(ServiceName) AS service,
-            arrayFirst(value -> value != '', arrayMap(key -> ResourceAttributes[key], {instance_keys:Array(String)})) AS instance,
-            MetricName AS metric,
-            Unit AS unit,
-            Kind AS kind,
-            mapSort(Attributes) AS attributes,
-            ResourceAttributes[{region_key:String}] AS region,
-            ResourceAttributes[{cluster_key:String}] AS cluster,
-            fromUnixTimestamp64Micro(intDiv({start:Int64} + Step * {step:Int64}, 1000), 'UTC') AS time,
-            sum(WeightedSum) / sum(WeightSum) AS average,
-            min(Minimum) AS minimum,
-            max(Maximum) AS maximum,
-            toUInt64(sum(SampleSum)) AS samples
-        FROM
-        (
-            SELECT
-                ServiceName, MetricName, Kind, Unit, Attributes, ResourceAttributes,
-                intDiv(Nanos - {start:Int64}, {step:Int64}) AS Step,
-                sum(Measured * Weight) AS WeightedSum,
-                sum(Weight) AS WeightSum,
-                min(Measured) AS Minimum,
-                max(Measured) AS Maximum,
-                sum(Samples) AS SampleSum
-            FROM points
-            GROUP BY ServiceName, MetricName, Kind, Unit, Attributes, ResourceAttributes, Step
-        )
-        GROUP BY service, instance, metric, unit, kind, attributes, region, cluster, time
+            transform(Series, arrayFlatten(known.2), arrayFlatten(arrayMap((keys, n) -> arrayWithConstant(length(keys), n), known.2, arrayEnumerate(known.2))), 0) AS number,
+            intDiv(Nanos - {start:Int64}, {step:Int64}) AS step,
+            sum(Measured * Weight) / sum(Weight) AS average,
+            min(Measured) AS minimum,
+            max(Measured) AS maximum,
+            toUInt64(sum(Samples)) AS samples
+        FROM points
+        GROUP BY number, step
     )
-    GROUP BY service, instance, metric, unit, kind, attributes, region, cluster
+    GROUP BY number
 )
 ORDER BY service, metric, instance, region, cluster, attributes

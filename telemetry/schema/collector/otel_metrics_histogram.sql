@@ -1,7 +1,8 @@
 -- middlewatch's own rows, and the rows that a Collector writes, as the tenant's live telemetry.
 CREATE OR REPLACE VIEW otel_metrics_histogram AS
-SELECT Tenant, Recording, ServiceName, ResourceAttributes, MetricName, MetricUnit, Attributes, StartTimeUnix, TimeUnix, Count, Sum, BucketCounts, ExplicitBounds, AggregationTemporality
+SELECT Tenant, Recording, ServiceName, ResourceAttributes, MetricName, MetricUnit, Attributes, StartTimeUnix, TimeUnix, Count, Sum, BucketCounts, ExplicitBounds, AggregationTemporality, SeriesKey
 FROM middlewatch.otel_metrics_histogram
 UNION ALL
-SELECT '{tenant}' AS Tenant, '' AS Recording, ServiceName, ResourceAttributes, MetricName, MetricUnit, Attributes, toDateTime64(StartTimeUnix, 9) AS StartTimeUnix, toDateTime64(TimeUnix, 9) AS TimeUnix, Count, Sum, BucketCounts, ExplicitBounds, AggregationTemporality
+SELECT '{tenant}' AS Tenant, '' AS Recording, ServiceName, ResourceAttributes, MetricName, MetricUnit, Attributes, toDateTime64(StartTimeUnix, 9) AS StartTimeUnix, toDateTime64(TimeUnix, 9) AS TimeUnix, Count, Sum, BucketCounts, ExplicitBounds, AggregationTemporality,
+    cityHash64(ServiceName, MetricName, MetricUnit, mapSort(Attributes), mapSort(ResourceAttributes)) AS SeriesKey
 FROM `{collector}`.otel_metrics_histogram

@@ -1,7 +1,8 @@
 -- middlewatch's own rows, and the rows that a Collector writes, as the tenant's live telemetry.
 CREATE OR REPLACE VIEW otel_metrics_sum AS
-SELECT Tenant, Recording, ServiceName, ResourceAttributes, MetricName, MetricUnit, Attributes, StartTimeUnix, TimeUnix, Value, AggregationTemporality, IsMonotonic
+SELECT Tenant, Recording, ServiceName, ResourceAttributes, MetricName, MetricUnit, Attributes, StartTimeUnix, TimeUnix, Value, AggregationTemporality, IsMonotonic, SeriesKey
 FROM middlewatch.otel_metrics_sum
 UNION ALL
-SELECT '{tenant}' AS Tenant, '' AS Recording, ServiceName, ResourceAttributes, MetricName, MetricUnit, Attributes, toDateTime64(StartTimeUnix, 9) AS StartTimeUnix, toDateTime64(TimeUnix, 9) AS TimeUnix, Value, AggregationTemporality, IsMonotonic
+SELECT '{tenant}' AS Tenant, '' AS Recording, ServiceName, ResourceAttributes, MetricName, MetricUnit, Attributes, toDateTime64(StartTimeUnix, 9) AS StartTimeUnix, toDateTime64(TimeUnix, 9) AS TimeUnix, Value, AggregationTemporality, IsMonotonic,
+    cityHash64(ServiceName, MetricName, MetricUnit, mapSort(Attributes), mapSort(ResourceAttributes)) AS SeriesKey
 FROM `{collector}`.otel_metrics_sum

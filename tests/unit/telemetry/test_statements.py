@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import middlewatch.telemetry
-from middlewatch.telemetry.statements import migrations, statement
+from middlewatch.telemetry.statements import collector_views, migrations, statement
 
 _FOLDER = Path(next(iter(middlewatch.telemetry.__path__)))
 _QUERIES = sorted(path.stem for path in (_FOLDER / "queries").glob("*.sql"))
@@ -132,6 +132,19 @@ def test_migrations_are_numbered_without_gaps() -> None:
 def test_whose_data_it_is_comes_first_in_every_sort_key(table: str) -> None:
     text = next(text for _, name, text in migrations() if name.split("_", 1)[1] == f"{table}.sql")
     assert "ORDER BY (Tenant, Recording, " in text
+
+
+def test_a_collectors_view_computes_the_keys_that_middlewatchs_own_tables_keep() -> None:
+    views = {text.split("VIEW ")[1].split()[0]: squeezed(text) for text in collector_views("otel", "team")}
+    keys = [squeezed(text) for _, name, text in migrations() if name.endswith(("_key.sql", "_keys.sql"))]
+    found = [(text.split("TABLE ")[1].split()[0], key) for text in keys for key in re.findall(r"MATERIALIZED (.+?) CODEC", text)]
+    assert len(found) == 9
+    assert [key for table, key in found if key not in views[table]] == []
+
+
+def squeezed(text: str) -> str:
+    """Without comments and line breaks."""
+    return re.sub(r"\s+", " ", code(text))
 
 
 def test_attribute_names_stand_in_conventions_alone() -> None:
