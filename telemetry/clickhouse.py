@@ -13,6 +13,7 @@ from pydantic import Field
 from middlewatch.records import DEFAULT_TENANT, Record, Scope, Tenant, UtcDatetime
 from middlewatch.records.errors import RecordingError
 from middlewatch.telemetry import clients
+from middlewatch.telemetry.answers import Answers
 from middlewatch.telemetry.clickhouse_changes import ClickHouseChanges
 from middlewatch.telemetry.clickhouse_logs import ClickHouseLogs
 from middlewatch.telemetry.clickhouse_metrics import ClickHouseMetrics
@@ -73,6 +74,7 @@ class ClickHouse:
         self.directory = directory
         self._open = opener
         self._collector = collector
+        self._answers = Answers()
         with translated("opening", where):
             # Kept open: chdb lets go of the directory, and of its lock, with the last client.
             self._anchor = opener("")
@@ -117,6 +119,10 @@ class ClickHouse:
             return table.slice(0, self.limits.rows), f"only {self.limits.rows} rows were read: the bound on rows was hit"
         return table, ""
 
+    def _shared(self, name: str, parameters: Mapping[str, object]) -> tuple[pa.Table, str]:
+        """As `query`, but what was asked a moment ago is not asked again: agents of one investigation have questions in common."""
+        return self._answers.get(name, parameters, lambda: self.query(name, parameters))
+
     def insert(self, table: str, rows: pa.Table) -> None:
         """Append rows; they are on disk when this returns. Columns that are absent get their defaults."""
         with translated(f"insert into {table}", self.where), self._pool.client() as client:
@@ -158,7 +164,7 @@ class ClickHouse:
             found, _ = self.query("recordings", {"tenant": scope.tenant, "recording": scope.recording})
             if not found.num_rows:
                 raise RecordingError(f"there is no imported recording '{scope.recording}'", remedy="Import it first.")
-        reader = Reader(self.query, scope, horizon)
+        reader = Reader(self._shared, scope, horizon)
         return Sources(
             scope=scope,
             horizon=horizon,

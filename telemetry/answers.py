@@ -1,0 +1,86 @@
+"""Answers that are kept for a moment, so that the agents of one investigation wait for one answer instead of asking twice."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Final
+
+import pyarrow as pa
+
+Rows = tuple[pa.Table, str]
+"""The rows of an answer, and in words the bound that cut them short."""
+
+KEPT_SECONDS: Final = 60.0
+"""How long an answer is given again. Agents of one round ask within seconds of each other; whoever investigates again a minute
+later wants to see what has arrived since. Chosen, not derived."""
+KEPT_BYTES: Final = 256 * 1024**2
+"""All answers together; the least recently used goes first. The largest answers on 10 M spans take about 100 MB."""
+
+
+@dataclass(slots=True)
+class _Kept:
+    answer: Future[Rows]
+    until: float
+    """By the monotonic clock; unlimited while the answer is under way."""
+    size: int = 0
+
+
+class Answers:
+    """Keeps answers by their question. Safe to share between threads; threads that ask the same wait for the first of them."""
+
+    def __init__(
+        self, *, seconds: float = KEPT_SECONDS, most_bytes: int = KEPT_BYTES, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._seconds = seconds
+        self._most_bytes = most_bytes
+        self._clock = clock
+        self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, name: str, parameters: Mapping[str, object], ask: Callable[[], Rows]) -> Rows:
+        """The answer to a question, asked now or a moment ago.
+
+        Args:
+            name: the statement.
+            parameters: its parameters; whatever has another value is another question.
+            ask: asks it. What it raises is raised in every thread that waits, and is not kept.
+        """
+        question = json.dumps((name, parameters), sort_keys=True)
+        with self._lock:
+            self._drop_old()
+            known = self._kept.get(question)
+            if known is None:
+                own = self._kept[question] = _Kept(Future(), float("inf"))
+            else:
+                self._kept.move_to_end(question)
+        if known is not None:
+            return known.answer.result()
+        try:
+            rows = ask()
+        except BaseException as error:
+            with self._lock:
+                self._kept.pop(question, None)
+            own.answer.set_exception(error)
+            raise
+        with self._lock:
+            own.until, own.size = self._clock() + self._seconds, rows[0].nbytes
+            self._drop_old()
+        own.answer.set_result(rows)
+        return rows
+
+    def _drop_old(self) -> None:
+        """Forget what is too old, and of the rest the least recently used until the bound on bytes holds."""
+        now = self._clock()
+        for question in [question for question, kept in self._kept.items() if kept.until <= now]:
+            del self._kept[question]
+        held = sum(kept.size for kept in self._kept.values())
+        for question in [question for question, kept in self._kept.items() if kept.size]:
+            if held <= self._most_bytes:
+                return
+            held -= self._kept.pop(question).size
