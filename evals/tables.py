@@ -21,21 +21,23 @@ def overview(ablation: Ablation) -> str:
         [
             _text(group.system or "all"),
             str(group.incidents),
-            _share(group.answered.at_1),
-            _between(group.answered.at_1_interval),
-            _share(group.answered.at_3),
-            _share(group.answered.average_5),
-            _share(group.ranked.at_1),
-            _share(group.inconclusive),
-            _share(group.right_when_answered),
+            shown_share(group.answered.at_1),
+            shown_interval(group.answered.at_1_interval),
+            shown_share(group.answered.at_3),
+            shown_share(group.answered.average_5),
+            shown_share(group.ranked.at_1),
+            shown_share(group.inconclusive),
+            shown_share(group.right_when_answered),
         ]
         for group in _systems(score)
     ]
     if score.macro is not None:
         macro = score.macro
-        rows.append(["mean of systems", "", _share(macro.at_1), "", _share(macro.at_3), _share(macro.average_5), "", "", ""])
+        rows.append(
+            ["mean of systems", "", shown_share(macro.at_1), "", shown_share(macro.at_3), shown_share(macro.average_5), "", "", ""]
+        )
     header = ["", "incidents", "AC@1", "95 %", "AC@3", "Avg@5", "AC@1 of the ranking", "inconclusive", "right when answered"]
-    return _table(header, rows)
+    return markdown_table(header, rows)
 
 
 def by_agents(ablation: Ablation) -> str:
@@ -48,15 +50,15 @@ def by_agents(ablation: Ablation) -> str:
         rows.append(
             [
                 set_name(score.agents, ablation.vote.agents),
-                *(f"{_share(groups[system].answered.at_1)} ({_share(groups[system].ranked.at_1)})" for system in systems),
-                _share(score.macro.at_1 if score.macro else None),
+                *(f"{shown_share(groups[system].answered.at_1)} ({shown_share(groups[system].ranked.at_1)})" for system in systems),
+                shown_share(score.macro.at_1 if score.macro else None),
                 f"{score.quiet[0].blamed} of {score.quiet[0].moments}" if score.quiet else NOTHING,
                 _brier(score.confidence),
-                _share(score.confidence.calibration_error if score.confidence else None),
+                shown_share(score.confidence.calibration_error if score.confidence else None),
                 f"{score.seconds_median:.1f}",
             ]
         )
-    return _table(header, rows)
+    return markdown_table(header, rows)
 
 
 def by_kind(ablation: Ablation) -> str:
@@ -66,18 +68,24 @@ def by_kind(ablation: Ablation) -> str:
     rows = []
     for number, group in enumerate(ablation.vote.groups):
         if group.kind:
-            each = [_share(score.groups[number].ranked.at_1) for score in alone]
+            each = [shown_share(score.groups[number].ranked.at_1) for score in alone]
             rows.append([_text(group.system), _text(group.kind), str(group.incidents), *each, *_before_and_after(group)])
-    return _table(header, rows)
+    return markdown_table(header, rows)
 
 
 def quiet(ablation: Ablation) -> str:
     """How often the vote blamed somebody where nothing was wrong."""
     rows = [
-        [_text(row.system or "all"), str(row.moments), str(row.blamed), _share(row.blamed / row.moments), _between(row.interval)]
+        [
+            _text(row.system or "all"),
+            str(row.moments),
+            str(row.blamed),
+            shown_share(row.blamed / row.moments),
+            shown_interval(row.interval),
+        ]
         for row in ablation.vote.quiet
     ]
-    return _table(["quiet moments", "moments", "blamed", "share", "95 %"], rows)
+    return markdown_table(["quiet moments", "moments", "blamed", "share", "95 %"], rows)
 
 
 def confidence(ablation: Ablation) -> str:
@@ -91,15 +99,15 @@ def confidence(ablation: Ablation) -> str:
                 [
                     name,
                     str(measured.answers),
-                    _share(measured.brier),
-                    _share(measured.brier_of_constant),
+                    shown_share(measured.brier),
+                    shown_share(measured.brier_of_constant),
                     NOTHING if better is None else f"{better:+.0%}",
-                    _share(measured.calibration_error),
-                    _between(measured.calibration_interval),
+                    shown_share(measured.calibration_error),
+                    shown_interval(measured.calibration_interval),
                 ]
             )
     header = ["confidence of", "n", "Brier score", "of the best constant", "better by", "calibration error", "95 % (bootstrap)"]
-    return _table(header, rows)
+    return markdown_table(header, rows)
 
 
 def reliability(ablation: Ablation) -> str:
@@ -109,14 +117,14 @@ def reliability(ablation: Ablation) -> str:
         [
             f"{each.low:.1f} to {each.high:.1f}",
             str(each.answers),
-            _share(each.confidence),
-            _share(each.right),
-            _between(each.interval),
+            shown_share(each.confidence),
+            shown_share(each.right),
+            shown_interval(each.interval),
             "#" * round(each.right * BAR),
         ]
         for each in (measured.reliability if measured else ())
     ]
-    return _table(["confidence", "answers", "mean confidence", "right", "95 %", ""], rows)
+    return markdown_table(["confidence", "answers", "mean confidence", "right", "95 %", ""], rows)
 
 
 def misses(ablation: Ablation) -> str:
@@ -137,7 +145,7 @@ def misses(ablation: Ablation) -> str:
         for miss in ablation.misses
     ]
     header = ["", "incident", "fault", "truth", "answer", "truth stood", *(f"{name.value}" for name in asked)]
-    return _table(header, rows)
+    return markdown_table(header, rows)
 
 
 def by_degradation(ablations: Sequence[Ablation]) -> str:
@@ -154,10 +162,10 @@ def by_degradation(ablations: Sequence[Ablation]) -> str:
         cells = [" + ".join(ablation.degraded) or "as they are"]
         for system in systems:
             group = groups.get(system)
-            cells += [_share(group.ranked.at_1), _share(group.answered.at_1)] if group else [NOTHING, NOTHING]
+            cells += [shown_share(group.ranked.at_1), shown_share(group.answered.at_1)] if group else [NOTHING, NOTHING]
             cells.append(blamed.get(system, NOTHING))
         rows.append(cells)
-    return _table(header, rows)
+    return markdown_table(header, rows)
 
 
 def set_name(agents: AgentSet, everybody: AgentSet) -> str:
@@ -171,24 +179,25 @@ def _systems(score: Score) -> list[Group]:
 
 def _before_and_after(group: Group) -> list[str]:
     after: Rates = group.answered
-    return [_share(group.ranked.at_1), _share(after.at_1), _between(after.at_1_interval)]
+    return [shown_share(group.ranked.at_1), shown_share(after.at_1), shown_interval(after.at_1_interval)]
 
 
 def _brier(measured: Confidence | None) -> str:
-    return f"{_share(measured.brier)} ({_share(measured.brier_of_constant)})" if measured else NOTHING
+    return f"{shown_share(measured.brier)} ({shown_share(measured.brier_of_constant)})" if measured else NOTHING
 
 
 def _rank(rank: int | None) -> str:
     return NOTHING if rank is None else str(rank)
 
 
-def _share(value: float | None) -> str:
+def shown_share(value: float | None) -> str:
     """Three digits without the leading zero, as the figures of other methods are given."""
     return NOTHING if value is None else f"{value:.3f}".removeprefix("0")
 
 
-def _between(interval: Interval) -> str:
-    return f"{_share(interval.low)} to {_share(interval.high)}"
+def shown_interval(interval: Interval) -> str:
+    """Both ends, as `shown_share` shows them."""
+    return f"{shown_share(interval.low)} to {shown_share(interval.high)}"
 
 
 def _text(text: str) -> str:
@@ -197,7 +206,8 @@ def _text(text: str) -> str:
     return "".join("\\" + c if c in "\\`*[]<>|" else c if c.isprintable() else " " for c in short)
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns as wide as their widest cell, so that it reads well as plain text too."""
     if not rows:
         return "None."
     widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]

@@ -24,7 +24,7 @@ from middlewatch.agents.deploys import DEPLOYS
 from middlewatch.agents.logs import LOGS
 from middlewatch.agents.metrics import METRICS
 from middlewatch.agents.phases import phase_task
-from middlewatch.agents.specialist import Specialists
+from middlewatch.agents.specialist import OpenSources, Specialists
 from middlewatch.agents.traces import TRACES
 from middlewatch.context_store.archive import Archive, FileArchive
 from middlewatch.context_store.backup import backup, restore
@@ -80,6 +80,8 @@ class App:
         """Prefer `open_app`."""
         self.settings = settings
         self.telemetry = telemetry
+        self.open_sources: OpenSources | None = None
+        """What workers read in place of the telemetry itself, where an evaluation lays something over it."""
         self.store = store
         self.archive_folder = archive_folder
         self.archive: Archive = FileArchive(archive_folder) if settings.clickhouse_url is None else ClickHouseArchive(telemetry)
@@ -184,7 +186,7 @@ class App:
         return Specialists(
             agents=AGENTS,
             store=self.store,
-            open_sources=self.telemetry.sources,
+            open_sources=self.open_sources or self.telemetry.sources,
             history=History(first_hours=self.settings.baseline_hours, wider_hours=self.settings.wider_baseline_hours),
         )
 

@@ -1,0 +1,55 @@
+"""Invariant: each case is investigated with its own changes and no others, and what the report blames is what is counted."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from middlewatch.evals.overlay_cases import Role, Sort
+from middlewatch.evals.overlay_measuring import answers
+from middlewatch.records.errors import BadInput
+from middlewatch.settings import Settings
+from tests.acceptance.incident import ONSET, record_incident
+from tests.telemetry_data import moment
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    """`cart` breaks."""
+    folder = record_incident(tmp_path / "recording", changes=None)
+    label = {"incident": "incident-1", "root_cause_service": "cart", "started_at": moment(ONSET).isoformat()}
+    (folder / "labels.jsonl").write_text(json.dumps(label) + "\n")
+    return folder
+
+
+def test_only_the_true_deploy_is_blamed(recording: Path, tmp_path: Path) -> None:
+    cases = {case.sort: case for case in answers(recording, Settings(data_dir=tmp_path / "data"), seeds=1)}
+    assert set(cases) == {Sort.TRUE_DEPLOY, Sort.DECOYS, Sort.NONE}
+    assert all(case.found for case in cases.values())
+    assert [change.role for change in cases[Sort.TRUE_DEPLOY].blamed] == [Role.CAUSE]
+    assert cases[Sort.NONE].changes == cases[Sort.NONE].blamed == ()
+
+
+def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    program = [sys.executable, "-m", "middlewatch.evals.overlay", *map(str, words)]
+    return subprocess.run(program, capture_output=True, text=True, timeout=90, check=False)
+
+
+def test_the_command_writes_a_recording_and_refuses_to_write_it_twice(recording: Path, tmp_path: Path) -> None:
+    first = run("write", recording, tmp_path / "out", "--seed", "3")
+    assert (first.returncode, first.stderr) == (0, "")
+    assert "around 1 incidents" in first.stdout
+    again = run("write", recording, tmp_path / "out")
+    assert again.returncode == BadInput.exit_code
+    assert "exists" in again.stderr
+    assert "Traceback" not in again.stderr
+
+
+def test_the_command_refuses_a_recording_with_changes_of_its_own(tmp_path: Path) -> None:
+    refused = run("measure", record_incident(tmp_path / "recording"))
+    assert refused.returncode == BadInput.exit_code
+    assert "changes of its own" in refused.stderr
