@@ -40,7 +40,6 @@ _SHOWN_BY = {
     AnomalyKind.OPERATION: "the operation",
     AnomalyKind.EDGE: "the calls",
     AnomalyKind.STRUCTURE: "which calls are made:",
-    AnomalyKind.CHANGE: "the change",
 }
 _LEAST_ALTERNATIVE = 0.1
 """Other kinds of a cause that are less likely are left to the exported report."""
@@ -81,6 +80,8 @@ class Telling:
         text += f"; perhaps {' or '.join(others)}" if others else ""
         if unknown:
             return f"{text}; nothing that was seen says why"
+        if cause.shown_by is AnomalyKind.CHANGE:
+            return f"{text}; shown by a change just before"
         if cause.shown_by is not None:
             text += f"; shown by {_SHOWN_BY[cause.shown_by]} {self.name(cause.subject)}"
         return text + (f" on {self.name(cause.instance)}" if cause.instance else "")

@@ -18,7 +18,7 @@ from rich.cells import cell_len
 
 from middlewatch.frontends.cli.quotation import Quotation
 from middlewatch.frontends.cli.report import render_report
-from middlewatch.records import AgentName, Outcome, Position, Report
+from middlewatch.records import AgentName, AnomalyKind, Outcome, Position, Report
 from tests.reports import empty, finding, inconclusive, two_causes
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -100,6 +100,20 @@ def test_both_causes_stand_on_the_brief_page() -> None:
     )
     assert '\nBut           "storefront-web" began at 01:45:40 UTC already, before "checkout-api"' in text
     assert "\nOr else       storefront-web 1 %" in text
+
+
+def test_every_kind_of_fact_may_show_a_cause() -> None:
+    """A change is told in the answer already, and its subject is made for programs."""
+    report = finding()
+    first = report.hypotheses[0]
+    assert first.hypothesis.cause is not None
+    for shown_by in AnomalyKind:
+        cause = first.hypothesis.cause.model_copy(update={"shown_by": shown_by, "subject": "the-subject", "instance": "i-1"})
+        row = first.model_copy(update={"hypothesis": first.hypothesis.model_copy(update={"cause": cause})})
+        text = render_report(report.model_copy(update={"hypotheses": (row,)}), width=120, color=False, details=False)
+        kind = next(line for line in text.splitlines() if line.startswith("Kind"))
+        told = "by a change just before" if shown_by is AnomalyKind.CHANGE else "the-subject on i-1"
+        assert kind.endswith(told)
 
 
 def test_a_report_of_before_causes_had_kinds_is_shown_without() -> None:
