@@ -9,16 +9,15 @@ from middlewatch.telemetry.clickhouse_reader import NANOSECONDS, Reader, names, 
 from middlewatch.telemetry.clickhouse_traces import FAMILY_SECONDS
 from middlewatch.telemetry.sources import Answer
 
+SAMPLE_SLOTS = 65_536
+"""Requests fall into so many slots by the hash of their trace id, in `log_requests.sql`; a sample is the first of these."""
+
 
 class ClickHouseLogs:
     """`LogSource` over the exporter's `otel_logs`."""
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
-
-    def counts(self, window: Window, *, step_seconds: int, services: Sequence[str] = ()) -> Answer:
-        step = step_nanoseconds(step_seconds)
-        return self._reader.answer(Signal.LOGS, "log_counts", window, step=step, services=names(services))
 
     def patterns(self, window: Window, *, step_seconds: int, services: Sequence[str] = (), limit: int = 20_000) -> Answer:
         return self._reader.answer(
@@ -30,12 +29,12 @@ class ClickHouseLogs:
             services=names(services),
         )
 
-    def presence(self, window: Window, *, step_seconds: int, services: Sequence[str] = ()) -> Answer:
+    def requests(self, window: Window, *, share: float, services: Sequence[str] = ()) -> Answer:
         return self._reader.answer(
             Signal.LOGS,
-            "log_presence",
+            "log_requests",
             window,
-            step=step_nanoseconds(step_seconds),
+            kept=max(1, min(SAMPLE_SLOTS, round(share * SAMPLE_SLOTS))),
             services=names(services),
             family=FAMILY_SECONDS * NANOSECONDS,
         )

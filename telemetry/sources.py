@@ -60,10 +60,6 @@ class MetricSource(Protocol):
 class LogSource(Protocol):
     """Log lines, counted, grouped into patterns, or as they are."""
 
-    def counts(self, window: Window, *, step_seconds: int, services: Sequence[str] = ()) -> Answer:
-        """One row per service and severity: service, severity, and the lists times, count."""
-        ...
-
     def patterns(self, window: Window, *, step_seconds: int, services: Sequence[str] = (), limit: int = 20_000) -> Answer:
         """One row per service and pattern (the body with its variable parts masked), most frequent first: service, pattern,
         severity (the worst seen), total, first, last, sample (one raw body), sample_trace_id, sample_span_id, and the lists
@@ -71,10 +67,12 @@ class LogSource(Protocol):
         """
         ...
 
-    def presence(self, window: Window, *, step_seconds: int, services: Sequence[str] = ()) -> Answer:
-        """One row per operation and pattern: service, operation, parent_operation, pattern (as in `patterns`), and the lists times,
-        units (spans of that operation that began in the step and wrote any line), present (those of them that wrote such a line).
-        Spans that are named by lines but that no trace has are units of the operation ''. Lines without a span id are left out.
+    def requests(self, window: Window, *, share: float, services: Sequence[str] = ()) -> Answer:
+        """One row per span that wrote lines, or is of an operation of which others did, oldest first; of this share of all
+        requests, chosen by their trace id: trace (uint64, alike for the same request), service, operation, began, ended
+        (timestamp[us, UTC]), and the lists patterns (as in `patterns`, each where it was first written) and times. A span that
+        lines name and that no trace has has no operation, and lasts from its first line to its last; lines with a trace id alone
+        are one span of their service. Lines without a trace id are left out.
         """
         ...
 

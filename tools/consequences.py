@@ -13,15 +13,16 @@ EXPLAINED = 0.5
 makes its callees look odd too."""
 
 
-def explain_away(scores: Mapping[str, float], callees: Mapping[str, Iterable[str]]) -> dict[str, float]:
+def explain_away(scores: Mapping[str, float], callees: Mapping[str, Iterable[str]], share: float = EXPLAINED) -> dict[str, float]:
     """Take from each service what the most conspicuous of its callees explains.
 
     Args:
         scores: nats per service.
         callees: whom each service calls.
+        share: of a service's evidence that a callee's can explain.
     """
     explained = {}
     for service, score in scores.items():
         worst = max((scores.get(callee, 0.0) for callee in callees.get(service, ()) if callee != service), default=0.0)
-        explained[service] = score - EXPLAINED * min(score, worst)
+        explained[service] = score - share * min(score, worst)
     return explained

@@ -6,9 +6,8 @@ recordings, so what is reached there does not confirm them.
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import cast
@@ -17,23 +16,29 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from middlewatch.records import Edge, Mechanism
 from middlewatch.telemetry.conventions import SEVERITY_NAMES
 from middlewatch.tools.baseline import Floats
 from middlewatch.tools.consequences import explain_away
+from middlewatch.tools.log_gaps import Steps
+from middlewatch.tools.log_order import unexplained
 from middlewatch.tools.log_patterns import merged
+from middlewatch.tools.log_requests import Indices, Requests
+from middlewatch.tools.log_words import has_stack_trace, mechanism, named
 from middlewatch.tools.presence import Presence
+from middlewatch.tools.service_map import blame_ends, callees
+from middlewatch.tools.slowness import Slowness
 from middlewatch.tools.timeline import Question, Timeline, cumulative
 
 SEVERE = SEVERITY_NAMES.index("ERROR")
 TIE_BREAK = 0.1
-"""What severity, and a stack trace, each add to the evidence of a pattern that became more frequent. They decide between equals
-only: errors are written where they are noticed, which is often not where they arise."""
+"""What decides between equals only. So much severity, and a stack trace, each add to the evidence of a pattern that became more
+frequent: errors are written where they are noticed, which is often not where they arise. And so much of the time that a service
+loses is left to the service that it calls, where both ends of their connection are as slow."""
 MOST_PATTERNS = 3000
 """Patterns that are compared; a row of buckets is 12 kB."""
 COVERED = 0.5
 """Share of a pattern's lines that spans must account for, else its lines are also counted without them."""
-
-_STACK_TRACE = re.compile(r"\n\s+at \S|Traceback \(most recent call last\)|\ngoroutine \d|\n\s+File \"|Caused by: ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,13 @@ class Pattern:
     trace_id: str
     span_id: str
 
+    def unreachable(self, services: frozenset[str]) -> str:
+        """The other service that the line says it does not reach; '' where it says nothing of the kind."""
+        if mechanism(self.text) is not Mechanism.UNREACHABLE:
+            return ""
+        others = (name for text in (self.text, self.sample) for name in named(text, services) if name != self.service)
+        return next(others, "")
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evidence:
@@ -58,11 +70,11 @@ class Evidence:
 
     nats: Floats
     rising: NDArray[np.bool_]
-    writer: NDArray[np.intp]
-    """The row of `LogViews.writers` that shows it best, -1 where the number of lines does."""
+    key: Indices
+    """The key of `LogViews.requests` that shows it best, -1 where the number of lines does."""
     before: Floats
     after: Floats
-    """Share of that writer's spans that wrote it."""
+    """Share of that key's spans that wrote it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,95 +84,132 @@ class LogViews:
     patterns: tuple[Pattern, ...]
     lines: Floats
     """Cumulative lines per pattern, shape (patterns, size + 1)."""
-    writers: tuple[str, ...]
-    """Operations, one per row of `in_spans`; '' for spans that no trace has."""
-    written: NDArray[np.intp]
-    """The pattern of each row of `in_spans`."""
-    in_spans: Presence
-    loose: NDArray[np.intp]
+    requests: Requests
+    steps: Slowness | None
+    """The time between the lines of requests that no trace has; None where there are none."""
+    edges: tuple[Edge, ...]
+    """Who calls whom, as traces show it, and the lines of requests that no trace has."""
+    services: tuple[str, ...]
+    """Those that wrote any line."""
+    loose: Indices
     """The patterns that spans do not account for."""
     in_service: Presence
     """Loose patterns among the lines of their service."""
     in_system: Presence
     """Loose patterns among the lines of all services."""
-    called: Mapping[str, Iterable[str]]
 
     @classmethod
-    def of(
-        cls,
-        patterns: pa.Table,
-        presence: pa.Table,
-        operations: pa.Table | None,
-        called: Mapping[str, Iterable[str]],
-        timeline: Timeline,
-    ) -> LogViews:
+    def of(cls, patterns: pa.Table, requests: pa.Table, edges: Sequence[Edge], timeline: Timeline, *, share: float) -> LogViews:
         """Put the sources' answers together.
 
         Args:
             patterns: the rows of `LogSource.patterns`.
-            presence: the rows of `LogSource.presence`.
-            operations: the rows of `TraceSource.operations`, which know of spans that wrote nothing, or None.
-            called: whom each service calls.
+            requests: the rows of `LogSource.requests`.
+            edges: who calls whom, as traces show it.
             timeline: the buckets.
+            share: of all requests, those in `requests`.
         """
         keys = _texts(patterns, "service", "pattern")
         group = np.array(merged(keys), dtype=np.intp)
         lines = timeline.spread(patterns, "count", group)
         kept = _weightiest(lines, min(timeline.question.onsets))
         index = {old: new for new, old in enumerate(kept.tolist())}
-        of_key = {key: index[old] for key, old in zip(keys, group.tolist(), strict=True) if old in index}
+        of_key = {(key[0], key[1]): index[old] for key, old in zip(keys, group.tolist(), strict=True) if old in index}
         lines = lines[kept]
-        described = _described(patterns, [of_key.get(key) for key in keys])
-        writers, written, in_spans = _in_spans(presence, operations, of_key, lines.sum(axis=0) == 0, timeline)
-        spans = np.bincount(written, weights=in_spans.present[:, -1], minlength=len(described))
-        loose = np.flatnonzero(spans < COVERED * lines.sum(axis=1))
-        services = {service: i for i, service in enumerate(dict.fromkeys(pattern.service for pattern in described))}
-        of_service = np.array([services[pattern.service] for pattern in described], dtype=np.intp)
+        described = _described(patterns, [of_key.get((key[0], key[1])) for key in keys])
+        severe = np.array([is_severe(pattern.severity) for pattern in described], dtype=bool)
+        within = Requests.of(requests, of_key, severe, lines.sum(axis=0) == 0, timeline)
+        names = [pattern.service for pattern in described]
+        services = {service: i for i, service in enumerate(dict.fromkeys(names))}
+        of_service = np.array([services[name] for name in names], dtype=np.intp)
+        steps = Steps.of(within, of_service)
+        written = np.bincount(within.key_pattern, within.written, len(described))
+        loose = np.flatnonzero(written < COVERED * share * lines.sum(axis=1))
         all_of_service = np.zeros((len(services), timeline.size))
         np.add.at(all_of_service, of_service, lines)
         return cls(
             patterns=described,
             lines=cumulative(lines),
-            writers=writers,
-            written=written,
-            in_spans=in_spans,
+            requests=within,
+            steps=steps.slowness(list(services), [pattern.text for pattern in described], timeline),
+            edges=tuple({(e.caller, e.callee): e for e in (*steps.edges(list(services)), *edges)}.values()),
+            services=tuple(services),
             loose=loose,
             in_service=Presence.of(all_of_service[of_service[loose]], lines[loose]),
             in_system=Presence.of(np.tile(lines.sum(axis=0), (len(loose), 1)), lines[loose]),
-            called=called,
         )
 
+    @property
+    def known(self) -> frozenset[str]:
+        """The services that write lines or are called."""
+        return frozenset(self.services).union(*((edge.caller, edge.callee) for edge in self.edges))
+
     def evidence(self, onset: int, end: int) -> Evidence:
-        """How much each pattern's frequency changed, in the view that shows it best."""
+        """How much each pattern's frequency changed, in the view that shows it best.
+
+        In requests that is what earlier deviations do not explain. A severe line that loose lines no longer show is none.
+        """
         count = len(self.patterns)
         nats, before, after = np.zeros(count), np.zeros(count), np.zeros(count)
-        rising, writer = np.zeros(count, dtype=bool), np.full(count, -1, dtype=np.intp)
-        spans = self.in_spans.change(onset, end)
-        for row in np.argsort(spans.bound, kind="stable"):  # the strongest last, to stay
-            pattern = self.written[row]
-            nats[pattern], rising[pattern], writer[pattern] = spans.bound[row], spans.log_odds[row] > 0, row
-            before[pattern], after[pattern] = spans.before[row], spans.after[row]
+        rising, shown = np.zeros(count, dtype=bool), np.full(count, -1, dtype=np.intp)
+        change = self.requests.change(onset, end)
+        bound = unexplained(self.requests, change, onset, end)
+        for key in np.argsort(bound, kind="stable"):  # the strongest last, to stay
+            pattern = self.requests.key_pattern[key]
+            nats[pattern], rising[pattern], shown[pattern] = bound[key], change.log_odds[key] > 0, key
+            before[pattern], after[pattern] = change.before[key], change.after[key]
+        severe = np.array([is_severe(pattern.severity) for pattern in self.patterns], dtype=bool)
         for view in (self.in_service, self.in_system):
             change = view.change(onset, end)
-            stronger = change.bound > nats[self.loose]
+            rises = change.log_odds > 0
+            stronger = (change.bound > nats[self.loose]) & (rises | ~severe[self.loose])
             chosen = self.loose[stronger]
-            nats[chosen], rising[chosen], writer[chosen] = change.bound[stronger], change.log_odds[stronger] > 0, -1
-        alarming = np.array([is_severe(p.severity) + p.stack_trace for p in self.patterns], dtype=np.float64)
-        return Evidence(nats * (1 + TIE_BREAK * np.where(rising, alarming, 0.0)), rising, writer, before, after)
+            nats[chosen], rising[chosen], shown[chosen] = change.bound[stronger], rises[stronger], -1
+        alarming = severe + np.array([pattern.stack_trace for pattern in self.patterns], dtype=np.float64)
+        return Evidence(nats * (1 + TIE_BREAK * np.where(rising, alarming, 0.0)), rising, shown, before, after)
 
     def scores_at(self, onset: int, end: int) -> dict[str, float]:
-        """Nats per service for one onset: its most conspicuous pattern, less what callees explain."""
-        worst: dict[str, float] = defaultdict(float)
-        for pattern, nats in zip(self.patterns, self.evidence(onset, end).nats.tolist(), strict=True):
-            worst[pattern.service] = max(worst[pattern.service], nats)
-        return explain_away(worst, self.called)
+        """Nats per service for one onset: its most conspicuous pattern, and how much slower its requests became.
+
+        Lines that belong to no request have no order, so what callees explain is taken from those. That a service is not reached
+        speaks against both ends.
+        """
+        evidence = self.evidence(onset, end)
+        known, called = self.known, callees(self.edges)
+        own: dict[str, float] = defaultdict(float)
+        loose: dict[str, float] = defaultdict(float)
+        calls = {(edge.caller, edge.callee): np.zeros(()) for edge in self.edges}
+        for i in np.flatnonzero(evidence.nats > 0).tolist():
+            pattern, nats = self.patterns[i], float(evidence.nats[i])
+            if peer := pattern.unreachable(known) if evidence.rising[i] else "":
+                pair = (pattern.service, peer)
+                calls[pair] = np.maximum(calls.get(pair, 0.0), nats)
+            else:
+                view = own if evidence.key[i] >= 0 else loose
+                view[pattern.service] = max(view[pattern.service], nats)
+        ends = blame_ends(calls) if any(calls.values()) else {}
+        explained = explain_away(loose, called)
+        slower = {} if self.steps is None else explain_away(self.steps.scores(onset, end), called, TIE_BREAK)
+        total = dict.fromkeys(self.services, 0.0)
+        for service in known:
+            worst = max(own.get(service, 0.0), explained.get(service, 0.0), float(ends.get(service, 0.0)))
+            if service in total or worst > 0:
+                total[service] = worst + slower.get(service, 0.0)
+        return total
 
     def scores(self, question: Question) -> dict[str, float]:
-        """Nats per service, averaged over the candidate onsets."""
+        """Nats per service that wrote any line or is blamed by others, averaged over the candidate onsets.
+
+        There is one onset for all services. It is the likelier, the more conspicuous the most conspicuous service is after it: a
+        candidate weighs as the odds that its highest score, a logarithm, stands for.
+        """
+        by_onset = [self.scores_at(onset, question.end) for onset in question.onsets]
+        tops = np.array([max(scores.values(), default=0.0) for scores in by_onset])
+        weights = np.exp(tops - tops.max())
         total: dict[str, float] = defaultdict(float)
-        for onset in question.onsets:
-            for service, score in self.scores_at(onset, question.end).items():
-                total[service] += score / len(question.onsets)
+        for weight, scores in zip(weights / weights.sum(), by_onset, strict=True):
+            for service, score in scores.items():
+                total[service] += float(weight) * score
         return dict(total)
 
 
@@ -184,7 +233,7 @@ def _described(patterns: pa.Table, group: Sequence[int | None]) -> tuple[Pattern
         if at is None:
             continue
         known = found.get(at)
-        severity, stack = str(row["severity"]), _STACK_TRACE.search(str(row["sample"])) is not None
+        severity, stack = str(row["severity"]), has_stack_trace(str(row["sample"]))
         if known is None:
             found[at] = Pattern(
                 service=str(row["service"]),
@@ -200,44 +249,6 @@ def _described(patterns: pa.Table, group: Sequence[int | None]) -> tuple[Pattern
             worst = max(known.severity, severity, key=lambda s: SEVERITY_NAMES.index(s) if s in SEVERITY_NAMES else 0)
             found[at] = replace(known, severity=worst, stack_trace=known.stack_trace or stack)
     return tuple(found[i] for i in range(len(found)))
-
-
-def _in_spans(
-    presence: pa.Table,
-    operations: pa.Table | None,
-    of_key: Mapping[tuple[str, ...], int],
-    silent: NDArray[np.bool_],
-    timeline: Timeline,
-) -> tuple[tuple[str, ...], NDArray[np.intp], Presence]:
-    """Operations, patterns, and how many of the operation's spans wrote the pattern.
-
-    Spans in silent buckets do not count: that nobody writes anything at all says something about the logs, not about a service.
-    """
-    run_index: dict[tuple[str, ...], int] = {}
-    spans = np.zeros((0, timeline.size))
-    if operations is not None:
-        group_of = [
-            run_index.setdefault(run, len(run_index)) for run in _texts(operations, "service", "operation", "parent_operation")
-        ]
-        spans = timeline.spread(operations, "count", np.array(group_of, dtype=np.intp))
-        spans[:, silent] = 0.0
-    rows: dict[tuple[tuple[str, ...], int], int] = {}
-    kept: list[int] = []
-    group: list[int] = []
-    for i, (*run, pattern) in enumerate(_texts(presence, "service", "operation", "parent_operation", "pattern")):
-        at = of_key.get((run[0], pattern))
-        if at is not None:
-            kept.append(i)
-            group.append(rows.setdefault((tuple(run), at), len(rows)))
-    table = presence.take(pa.array(kept, pa.int64()))
-    present = timeline.spread(table, "present", np.array(group, dtype=np.intp))
-    wrote = timeline.spread(table, "units")
-    units = np.zeros_like(present)
-    np.maximum.at(units, np.array(group, dtype=np.intp), wrote)
-    for row, (operation, _) in enumerate(rows):
-        if operation in run_index:
-            units[row] = np.maximum(units[row], spans[run_index[operation]])
-    return tuple(run[1] for run, _ in rows), np.array([at for _, at in rows], dtype=np.intp), Presence.of(units, present)
 
 
 def _texts(table: pa.Table, *columns: str) -> list[tuple[str, ...]]:

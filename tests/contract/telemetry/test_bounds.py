@@ -89,7 +89,7 @@ def test_many_threads_share_one_store(recorded: RecordingSources) -> None:
 
 def test_every_answer_says_how_far_its_source_reaches(recorded: RecordingSources) -> None:
     sources = recorded(horizon=600, logs=[{"time": 30}, {"time": 90, "service": "other"}, {"time": 700}])
-    freshness = sources.logs.counts(window(0, 60), step_seconds=60).freshness
+    freshness = sources.logs.patterns(window(0, 60), step_seconds=60).freshness
     assert (freshness.watermark, freshness.horizon, freshness.services) == (moment(90), moment(600), 1)
     assert freshness.lag_seconds == 510
     silent = sources.traces.spans(window(0, 60)).freshness

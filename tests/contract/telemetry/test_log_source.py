@@ -6,19 +6,22 @@ from tests.contract.telemetry.conftest import LiveSources, RecordingSources, win
 from tests.telemetry_data import moment, signal_table
 
 
-def test_lines_are_counted_per_severity_and_step(recorded: RecordingSources) -> None:
-    logs = [{"severity": severity, "time": second} for severity, second in (("info", 0), ("INFO", 61), ("err", 62), ("ERROR", 63))]
-    table = recorded(logs=logs).logs.counts(window(), step_seconds=60).table
-    assert table.to_pylist() == [
-        {"service": "shop", "severity": "ERROR", "times": [moment(60)], "count": [2]},
-        {"service": "shop", "severity": "INFO", "times": [moment(0), moment(60)], "count": [1, 1]},
+def test_lines_are_counted_per_step_and_severities_have_one_name_each(recorded: RecordingSources) -> None:
+    logs = [
+        {"severity": severity, "time": second, "body": severity.lower()}
+        for severity, second in (("info", 0), ("INFO", 61), ("err", 62))
+    ]
+    rows = recorded(logs=logs).logs.patterns(window(), step_seconds=60).table.to_pylist()
+    assert [(row["pattern"], row["severity"], row["times"], row["count"]) for row in rows] == [
+        ("info", "INFO", [moment(0), moment(60)], [1, 1]),
+        ("err", "ERROR", [moment(60)], [1]),
     ]
 
 
 def test_a_severity_number_says_more_than_its_text(live: LiveSources) -> None:
     times = signal_table("logs", [{}, {}])["time"]
-    sources = live("otel_logs", {"Timestamp": times, "SeverityText": ["odd", "odd"], "SeverityNumber": [18, 0]})
-    assert sources.logs.counts(window(), step_seconds=60).table["severity"].to_pylist() == ["ERROR", "ODD"]
+    sources = live("otel_logs", {"Timestamp": times, "Body": ["a", "b"], "SeverityText": ["odd", "odd"], "SeverityNumber": [18, 0]})
+    assert sources.logs.patterns(window(), step_seconds=60).table["severity"].to_pylist() == ["ERROR", "ODD"]
 
 
 _PATTERNS = {

@@ -24,8 +24,9 @@ with ClickHouse.embedded(Path(sys.argv[1])) as database:
 """
 _COUNT = """
 with ClickHouse.embedded(Path(sys.argv[1])) as database:
-    counts = database.sources(Scope(tenant="t"), moment(60)).logs.counts(Window(start=moment(0), end=moment(60)), step_seconds=60)
-    print(sum(counts.table["count"].to_pylist()[0]))
+    logs = database.sources(Scope(tenant="t"), moment(60)).logs
+    found = logs.patterns(Window(start=moment(0), end=moment(60)), step_seconds=60)
+    print(sum(found.table["total"].to_pylist()))
 """
 
 
@@ -95,8 +96,9 @@ with ClickHouse.embedded(Path(sys.argv[1]) / "data") as database:
             acknowledged += 1000
     except MiddlewatchError as error:
         print(type(error).__name__, error.retryable, error)
-    counts = database.sources(Scope(tenant="t"), moment(60)).logs.counts(Window(start=moment(0), end=moment(60)), step_seconds=60)
-    print(sum(counts.table["count"].to_pylist()[0]) - acknowledged)
+    logs = database.sources(Scope(tenant="t"), moment(60)).logs
+    found = logs.patterns(Window(start=moment(0), end=moment(60)), step_seconds=60)
+    print(sum(found.table["total"].to_pylist()) - acknowledged)
 """
 
 

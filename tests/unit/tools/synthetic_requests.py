@@ -306,9 +306,6 @@ class Traces(_Source):
 class Logs(_Source):
     """A `LogSource` over lines; a pattern is a body with its numbers masked."""
 
-    def counts(self, window: Window, *, step_seconds: int, services: Sequence[str] = ()) -> Answer:
-        raise NotImplementedError
-
     def patterns(self, window: Window, *, step_seconds: int, services: Sequence[str] = (), limit: int = 20_000) -> Answer:
         groups: dict[tuple[str, str], list[Line]] = defaultdict(list)
         for line in self._inside(window, services):
@@ -338,36 +335,48 @@ class Logs(_Source):
         types |= {"total": pa.uint64(), "first": TIME, "last": TIME, "times": _TIMES, "count": _COUNTS}
         return self._answer("log_patterns", window, rows, types)
 
-    def presence(self, window: Window, *, step_seconds: int, services: Sequence[str] = ()) -> Answer:
-        by_id = {(span.trace_id, span.span_id): span for span in self.made.spans if span.start < self.horizon}
+    def requests(self, window: Window, *, share: float, services: Sequence[str] = ()) -> Answer:
+        spans = {(s.trace_id, s.span_id): s for s in self.made.spans if s.start + _ms(s.duration_ms) < self.horizon}
         written: dict[tuple[str, str, str], list[Line]] = defaultdict(list)
         for line in self._inside(window, services):
-            if line.span_id:
-                written[line.service, line.trace_id, line.span_id].append(line)
-        units: dict[tuple[str, ...], dict[datetime, int]] = defaultdict(lambda: defaultdict(int))
-        present: dict[tuple[str, ...], dict[datetime, int]] = defaultdict(lambda: defaultdict(int))
-        for (service, trace_id, span_id), lines in written.items():
-            span = by_id.get((trace_id, span_id))
-            parent = by_id.get((trace_id, span.parent_span_id)) if span else None
-            began = span.start if span else min(line.time for line in lines)
-            if began >= window.start:
-                key = (service, span.operation if span else "", parent.operation if parent else "")
-                time = _step(began, window, step_seconds)
-                units[key][time] += 1
-                for pattern in {_masked(line.body) for line in lines}:
-                    present[(*key, pattern)][time] += 1
-        names = ("service", "operation", "parent_operation", "pattern")
-        rows = [
-            {
-                **dict(zip(names, key, strict=True)),
-                "times": sorted(units[key[:3]]),
-                "units": [units[key[:3]][time] for time in sorted(units[key[:3]])],
-                "present": [present[key].get(time, 0) for time in sorted(units[key[:3]])],
-            }
-            for key in sorted(present)
+            if line.trace_id and self._sampled(line.trace_id, share):
+                written[line.trace_id, line.span_id, line.service if (line.trace_id, line.span_id) not in spans else ""].append(
+                    line
+                )
+        by_span = {key[:2]: lines for key, lines in written.items()}
+        talkative = {(spans[key].service, spans[key].operation) for key in by_span if key in spans}
+        units = [
+            (key[0], lines[0].service, "", lines[0].time, lines[-1].time, lines)
+            for key, lines in written.items()
+            if key[:2] not in spans
         ]
-        types = dict.fromkeys(names, _TEXT) | {"times": _TIMES, "units": _COUNTS, "present": _COUNTS}
-        return self._answer("log_presence", window, rows, types)
+        units += [
+            (span.trace_id, span.service, span.operation, span.start, span.start + _ms(span.duration_ms), by_span.get(key, []))
+            for key, span in spans.items()
+            if (span.service, span.operation) in talkative and self._sampled(span.trace_id, share) and window.contains(span.start)
+        ]
+        rows = []
+        for trace, service, operation, began, ended, lines in sorted(units, key=lambda unit: (unit[3], unit[:3])):
+            first: dict[str, datetime] = {}
+            for line in lines:
+                first.setdefault(_masked(line.body), line.time)
+            rows.append(
+                {
+                    "trace": int(trace, 16) % 2**64,
+                    "service": service,
+                    "operation": operation,
+                    "began": began,
+                    "ended": ended,
+                    "patterns": list(first),
+                    "times": list(first.values()),
+                }
+            )
+        types = {"trace": pa.uint64(), "service": _TEXT, "operation": _TEXT, "began": TIME, "ended": TIME}
+        return self._answer("log_requests", window, rows, types | {"patterns": pa.list_(_TEXT), "times": _TIMES})
+
+    @staticmethod
+    def _sampled(trace_id: str, share: float) -> bool:
+        return int(trace_id, 16) % 1000 < 1000 * share
 
     def lines(self, window: Window, *, services: Sequence[str] = (), contains: str = "", limit: int = 100) -> Answer:
         found = sorted((line for line in self._inside(window, services) if contains in line.body), key=lambda line: line.time)

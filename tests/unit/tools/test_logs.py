@@ -129,7 +129,8 @@ def test_of_two_equal_changes_the_severe_one_counts_more() -> None:
         if span.service in said:
             severity, body = said[span.service]
             made.lines.append(Line(span.start, span.service, severity, body, span.trace_id, span.span_id))
-    evidence = {a.service: a.strength for a in assess(made).anomalies if a.subject.startswith("hm")}
+    found = assess(without_span_ids(made)).anomalies  # without requests there is no order in which one explains the other
+    evidence = {a.service: a.strength for a in found if a.subject.startswith("hm")}
     assert evidence["cart"] < evidence["stock"] < evidence["store"] < 1.5 * evidence["cart"]
 
 
@@ -160,8 +161,8 @@ def test_sampled_traces_are_a_note_and_logs_still_decide() -> None:
     assert any("sampled" in note for note in found.notes)
 
 
-def test_lines_without_span_ids_are_a_note() -> None:
-    assert any("no span ids" in note for note in assess(without_span_ids(requests())).notes)
+def test_lines_without_trace_ids_are_a_note() -> None:
+    assert any("no trace ids" in note for note in assess(without_span_ids(requests())).notes)
 
 
 def test_no_logs_are_a_note_and_no_verdict() -> None:
