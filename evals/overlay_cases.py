@@ -1,4 +1,4 @@
-"""Semi-synthetic deploys: real telemetry of real faults, and changes that nobody made.
+"""Semi-synthetic deploys: real telemetry of real faults, and changes that nobody made. Beside them, changes that were really made.
 
 Public recordings of injected faults hold no changes, so changes are laid over them: one where the fault really began, as if it had
 brought the fault, and others that are innocent by construction. Everything is drawn from a seed.
@@ -44,6 +44,7 @@ class Sort(StrEnum):
     DECOYS = "decoys only"
     NONE = "no deploys"
     QUIET = "quiet moment"
+    REAL = "real changes"
 
 
 class Role(StrEnum):
@@ -58,10 +59,11 @@ class Role(StrEnum):
     OWN_ROLLBACK = "same service, rollback"
     OWN_AFTER = "same service, after the onset"
     QUIET = "at a quiet moment"
+    REAL = "really made, innocent"
 
 
 class Placed(Record):
-    """A change that was laid over a recording."""
+    """A change, and what it is there for."""
 
     incident: str
     sort: Sort

@@ -14,7 +14,7 @@ from middlewatch.alerts import incident_alert
 from middlewatch.app import App, open_app
 from middlewatch.evals.labels import Label, read_labels
 from middlewatch.evals.overlay_cases import Placed, Sort, System, place, sorts
-from middlewatch.evals.overlay_recording import SCHEMA, change_rows, refuse_real_changes, system_of
+from middlewatch.evals.overlay_recording import SCHEMA, change_rows, real_changes, system_of
 from middlewatch.evals.overlay_scores import Answered
 from middlewatch.records import Freshness, ImportedRecording, Incident, Query, Report, Scope, Signal, Window
 from middlewatch.records.errors import MiddlewatchError, WindowError
@@ -59,36 +59,47 @@ class Overlay:
 def answers(recording: Path, settings: Settings, *, seeds: int) -> Iterator[Answered]:
     """Investigate every labelled incident of a recording once for each sort of case and seed.
 
+    Where changes were really made nothing is laid over them, and every incident is investigated once.
+
     Args:
-        recording: the folder; without changes of its own.
+        recording: the folder.
         settings: the back ends and bounds to use.
         seeds: how many times everything is drawn.
     """
-    refuse_real_changes(recording)
     labels, system = read_labels(recording), system_of(recording)
     with open_app(settings) as app:
         overlay = app.open_sources = Overlay(app.telemetry.sources)
         with app.working():
             imported = app.import_recording(recording)
             for incident in imported.incidents:
-                if incident.id in labels:
-                    yield from _of_incident(app, overlay, imported, incident, labels[incident.id], system, seeds)
+                if (label := labels.get(incident.id)) is not None:
+                    for sort, seed, placed in _cases(recording, incident, label, system, seeds):
+                        overlay.placed = placed
+                        report = _investigated(app, imported, incident)
+                        yield answered(report, label, placed, sort=sort, seed=seed, system=imported.info.system)
 
 
-def _of_incident(  # noqa: PLR0913, PLR0917  what one recording has in common, and one incident
-    app: App, overlay: Overlay, imported: ImportedRecording, incident: Incident, label: Label, system: System, seeds: int
-) -> Iterator[Answered]:
-    alert = incident_alert(app.settings.tenant, imported.name, incident, imported.incidents)
+def _cases(
+    recording: Path, incident: Incident, label: Label, system: System, seeds: int
+) -> Iterator[tuple[Sort, int, tuple[Placed, ...]]]:
+    if real := real_changes(recording, incident, label):
+        yield Sort.REAL, 0, real
+        return
     for seed in range(seeds):
-        for sort in sorts(label) if seed == 0 else (each for each in sorts(label) if each is not Sort.NONE):
-            overlay.placed = place(incident, label, sort, system, seed)
-            opened = app.investigate(alert, recording=imported.name)
-            for _ in app.follow(opened.id):
-                pass
-            report = app.report(opened.id)
-            if report is None:
-                raise MiddlewatchError(f"The investigation of incident {incident.id!r} ended without a report.")
-            yield answered(report, label, overlay.placed, sort=sort, seed=seed, system=imported.info.system)
+        for sort in sorts(label):
+            if sort is not Sort.NONE or seed == 0:  # nothing is drawn for it
+                yield sort, seed, place(incident, label, sort, system, seed)
+
+
+def _investigated(app: App, imported: ImportedRecording, incident: Incident) -> Report:
+    alert = incident_alert(app.settings.tenant, imported.name, incident, imported.incidents)
+    opened = app.investigate(alert, recording=imported.name)
+    for _ in app.follow(opened.id):
+        pass
+    report = app.report(opened.id)
+    if report is None:
+        raise MiddlewatchError(f"The investigation of incident {incident.id!r} ended without a report.")
+    return report
 
 
 def answered(report: Report, label: Label, placed: tuple[Placed, ...], *, sort: Sort, seed: int, system: str) -> Answered:

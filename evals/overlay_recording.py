@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from middlewatch.evals.degrade import json_lines, read_batches
 from middlewatch.evals.labels import LABELS_FILE, Label, read_labels
-from middlewatch.evals.overlay_cases import Placed, Sort, System, place, sorts
+from middlewatch.evals.overlay_cases import Placed, Role, Sort, System, place, sorts
 from middlewatch.records import Incident
 from middlewatch.records.errors import BadInput
 from middlewatch.telemetry.recording_files import CHANGES, LOGS, METRICS, SIGNAL_FILES, TOPOLOGY, TRACES
@@ -22,6 +22,8 @@ from middlewatch.telemetry.recordings import read_recording
 
 NOTE = "Semi-synthetic: the changes were laid over it by middlewatch.evals.overlay, and nobody made them."
 PLACED_FILE = "overlay.jsonl"
+SAME_MOMENT = timedelta(seconds=5)
+"""Between a change that is the cause and the beginning of its fault, by the clock of who labelled it."""
 APART = timedelta(minutes=45)
 """Between incidents with changes of their own: more than changes are suspects for, so that no case disturbs another."""
 SCHEMA = pa.schema(
@@ -45,14 +47,21 @@ def system_of(recording: Path) -> System:
     return System(frozenset(services - {""}), {service: frozenset(known) for service, known in neighbours.items()})
 
 
-def refuse_real_changes(recording: Path) -> None:
-    """Changes can only be laid over a recording without any: the real ones would be true or innocent, too.
+def real_changes(recording: Path, incident: Incident, label: Label) -> tuple[Placed, ...]:
+    """The changes that were really made until the end of an incident's window; empty where the recording has none.
 
-    Raises:
-        BadInput: there are some.
+    The cause is the one of the broken service in the moment in which the fault began, if there is one.
     """
-    if (recording / CHANGES.name).exists():
-        raise BadInput(f"{recording} has changes of its own.", remedy="Lay changes over a recording without changes.parquet.")
+    file = recording / CHANGES.name
+    placed = []
+    for table in read_batches(file, ["time", "service", "kind", "version"]) if file.exists() else ():
+        for row in table.to_pylist():
+            if row["time"] < incident.window_end:
+                began = label.started_at is not None and abs(row["time"] - label.started_at) <= SAME_MOMENT
+                cause = began and row["service"] == label.root_cause_service
+                role = Role.CAUSE if cause else Role.REAL
+                placed.append(Placed(incident=incident.id, sort=Sort.REAL, role=role, **row))
+    return tuple(placed)
 
 
 def write_overlay(recording: Path, output: Path, seed: int) -> tuple[Placed, ...]:
@@ -72,7 +81,8 @@ def write_overlay(recording: Path, output: Path, seed: int) -> tuple[Placed, ...
     Raises:
         BadInput: the recording has changes or no labels, or `output` exists.
     """
-    refuse_real_changes(recording)
+    if (recording / CHANGES.name).exists():
+        raise BadInput(f"{recording} has changes of its own.", remedy="Lay changes over a recording without changes.parquet.")
     if output.exists():
         raise BadInput(f"{output} exists.", remedy="Name a new folder.")
     labels, incidents = read_labels(recording), read_recording(recording)[1]

@@ -1,4 +1,4 @@
-"""Which changes were blamed, against which should have been. Everything here is semi-synthetic, and every table says so."""
+"""Which changes were blamed, against which should have been. What is semi-synthetic is called so wherever it is shown."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from middlewatch.evals.scoring import Interval, wilson
 from middlewatch.evals.tables import markdown_table, shown_interval, shown_share
 from middlewatch.records import Record
 
-SEMI_SYNTHETIC = "Semi-synthetic: real telemetry of real faults; the changes were laid over it, and nobody made them."
+SEMI_SYNTHETIC = f"Semi-synthetic, but for `{Sort.REAL}`: real telemetry of real faults with changes laid over it that nobody made."
 
 
 class Answered(Record):
@@ -70,10 +70,9 @@ class Row(Record):
 class Measured(Record):
     """Everything that `python -m middlewatch.evals.overlay measure` measures."""
 
-    semi_synthetic: bool = True
-    seeds: int
+    note: str = SEMI_SYNTHETIC
     sorts: tuple[Row, ...]
-    systems: tuple[Row, ...] = Field(description="all sorts together; the last row is everything")
+    systems: tuple[Row, ...] = Field(description="all sorts of each system together")
     decoys: Share = Field(description="innocent changes that were blamed, of all")
     roles: dict[Role, Share] = Field(description="the same by what they are there for")
     wrong: tuple[Answered, ...] = Field(
@@ -81,13 +80,12 @@ class Measured(Record):
     )
 
 
-def measure(answered: Sequence[Answered], seeds: int) -> Measured:
+def measure(answered: Sequence[Answered]) -> Measured:
     """Count."""
     systems = sorted({each.system for each in answered})
     return Measured(
-        seeds=seeds,
         sorts=tuple(_row(sort, [each for each in answered if each.sort is sort]) for sort in Sort),
-        systems=(*(_row(s, [each for each in answered if each.system == s]) for s in systems), _row("all", answered)),
+        systems=tuple(_row(s, [each for each in answered if each.system == s]) for s in systems),
         decoys=_decoys(answered, lambda role: role is not Role.CAUSE),
         roles={role: _decoys(answered, lambda other, role=role: other is role) for role in Role if role is not Role.CAUSE},  # type: ignore[misc]
         wrong=tuple(
@@ -106,7 +104,7 @@ def tables(measured: Measured) -> str:
         "true deploy blamed, where the service was found",
         "an innocent one blamed",
     ]
-    rows = [_cells(row) for row in (*measured.sorts, *measured.systems)]
+    rows = [_cells(row) for row in (*measured.sorts, *measured.systems) if row.cases]
     roles = [[role.value, share.text] for role, share in measured.roles.items() if share.of]
     wrong = [
         [

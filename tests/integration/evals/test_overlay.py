@@ -49,7 +49,20 @@ def test_the_command_writes_a_recording_and_refuses_to_write_it_twice(recording:
     assert "Traceback" not in again.stderr
 
 
-def test_the_command_refuses_a_recording_with_changes_of_its_own(tmp_path: Path) -> None:
-    refused = run("measure", record_incident(tmp_path / "recording"))
-    assert refused.returncode == BadInput.exit_code
-    assert "changes of its own" in refused.stderr
+def test_changes_that_were_really_made_are_taken_as_they_are(recording: Path, tmp_path: Path) -> None:
+    really = [{"time": ONSET - 3, "service": "cart", "version": "1.4.2"}, {"time": ONSET - 3, "service": "stock", "kind": "config"}]
+    record_incident(recording, changes=really)
+    (case,) = answers(recording, Settings(data_dir=tmp_path / "data"), seeds=5)
+    assert (case.sort, [change.role for change in case.changes]) == (Sort.REAL, [Role.CAUSE, Role.REAL])
+    assert [change.role for change in case.blamed] == [Role.CAUSE]
+
+
+def test_the_command_measures_keeps_the_cases_and_counts_them_again(recording: Path, tmp_path: Path) -> None:
+    record_incident(recording, changes=[{"time": ONSET - 3, "service": "cart"}])
+    first = run("measure", recording, "--cases", tmp_path / "cases.jsonl", "--json")
+    assert first.returncode == 0, first.stderr
+    assert "real changes  blamed: cause" in first.stderr
+    again = run("tables", tmp_path / "cases.jsonl", "--json")
+    assert json.loads(again.stdout) == json.loads(first.stdout)
+    (tmp_path / "cases.jsonl").write_text("{}\n")
+    assert run("tables", tmp_path / "cases.jsonl").returncode == BadInput.exit_code
