@@ -108,7 +108,9 @@ def test_every_kind_of_fact_may_show_a_cause() -> None:
     first = report.hypotheses[0]
     assert first.hypothesis.cause is not None
     for shown_by in AnomalyKind:
-        cause = first.hypothesis.cause.model_copy(update={"shown_by": shown_by, "subject": "the-subject", "instance": "i-1"})
+        cause = first.hypothesis.cause.model_copy(
+            update={"shown_by": shown_by, "subject": "the-subject", "instance": "i-1", "alternatives": ()}
+        )
         row = first.model_copy(update={"hypothesis": first.hypothesis.model_copy(update={"cause": cause})})
         text = render_report(report.model_copy(update={"hypotheses": (row,)}), width=120, color=False, details=False)
         kind = next(line for line in text.splitlines() if line.startswith("Kind"))
