@@ -1,0 +1,2 @@
+-- Merges under way.
+SELECT table FROM system.merges
