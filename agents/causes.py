@@ -68,14 +68,14 @@ RULES = (
         "",
         "more work than usual came in",
         shown_by="load",
-        explains="saturation pool_wait queue garbage_collection own_code network exception other_path",
+        explains="saturation pool_wait queue garbage_collection own_code network unreachable exception other_path",
     ),
     _rule(
         CauseKind.INFRASTRUCTURE,
         "",
         "what it runs on shows it",
         shown_by="neighbour restart unreachable",
-        explains="connection_setup network own_code exception other_path retries",
+        explains="connection_setup network own_code retries",
     ),
     _rule(
         CauseKind.CONFIGURATION,
@@ -89,7 +89,7 @@ RULES = (
         "",
         "a resource ran short",
         shown_by="saturation pool_wait garbage_collection",
-        explains="own_code network connection_setup queue exception other_path",
+        explains="own_code network connection_setup queue unreachable exception other_path",
     ),
     _rule(
         CauseKind.DATA,
@@ -100,7 +100,7 @@ RULES = (
         explains="exception other_path retries",
     ),
     _rule(CauseKind.DATA, "lag", "work piles up before it", shown_by="queue", explains="retries"),
-    _rule(CauseKind.CODE, "exception", "it fails by itself", shown_by="exception", explains="other_path retries"),
+    _rule(CauseKind.CODE, "exception", "it fails by itself", shown_by="exception", explains="unreachable other_path retries"),
     _rule(CauseKind.CODE, "wrong_result", "it takes another path without failing", shown_by="other_path", explains=""),
     _rule(
         CauseKind.NETWORK,
@@ -109,13 +109,15 @@ RULES = (
         shown_by="network connection_setup",
         explains="unreachable exception other_path retries",
     ),
-    _rule(CauseKind.CODE, "slow_path", "it takes longer itself", shown_by="own_code", explains="network queue other_path"),
+    _rule(
+        CauseKind.CODE, "slow_path", "it takes longer itself", shown_by="own_code", explains="network queue unreachable other_path"
+    ),
     _rule(
         CauseKind.DEPENDENCY,
         "",
         "time is lost in something that it needs and that nobody measures",
         shown_by="uninstrumented",
-        explains="network pool_wait exception other_path retries",
+        explains="network pool_wait unreachable exception other_path retries",
     ),
 )
 """The whole table. Of two kinds that account for as much, the first is taken."""
