@@ -5,5 +5,6 @@ from __future__ import annotations
 from middlewatch.agents.agent import Agent
 from middlewatch.records import AgentName, Signal
 from middlewatch.tools.metrics import assess_metrics
+from middlewatch.tools.sharing import shared
 
-METRICS = Agent(name=AgentName.METRICS, signal=Signal.METRICS, usual_top=1.2, assess=assess_metrics)
+METRICS = Agent(name=AgentName.METRICS, signal=Signal.METRICS, usual_top=1.2, assess=shared(assess_metrics))

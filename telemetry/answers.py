@@ -1,4 +1,7 @@
-"""Answers that are kept for a moment, so that the agents of one investigation wait for one answer instead of asking twice."""
+"""Answers that are kept for a moment, so that the agents of one investigation wait for one answer instead of asking twice.
+
+The same for what is worked out from them: whoever needs another agent's analysis waits for it.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 import pyarrow as pa
 
@@ -23,15 +26,18 @@ KEPT_BYTES: Final = 256 * 1024**2
 """All answers together; the least recently used goes first. The largest answers on 10 M spans take about 100 MB."""
 
 
+T = TypeVar("T")
+
+
 @dataclass(slots=True)
-class _Kept:
-    answer: Future[Rows]
+class _Kept(Generic[T]):
+    answer: Future[T]
     until: float
     """By the monotonic clock; unlimited while the answer is under way."""
     size: int = 0
 
 
-class Answers:
+class Shared(Generic[T]):
     """Keeps answers by their question. Safe to share between threads; threads that ask the same wait for the first of them."""
 
     def __init__(
@@ -40,10 +46,14 @@ class Answers:
         self._seconds = seconds
         self._most_bytes = most_bytes
         self._clock = clock
-        self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._kept: OrderedDict[str, _Kept[T]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, name: str, parameters: Mapping[str, object], ask: Callable[[], Rows]) -> Rows:
+    def size(self, answer: T) -> int:  # noqa: ARG002  for those whose answers are large
+        """Bytes that an answer takes, as far as they count."""
+        return 0
+
+    def get(self, name: str, parameters: Mapping[str, object], ask: Callable[[], T]) -> T:
         """The answer to a question, asked now or a moment ago.
 
         Args:
@@ -56,23 +66,23 @@ class Answers:
             self._drop_old()
             known = self._kept.get(question)
             if known is None:
-                own = self._kept[question] = _Kept(Future(), float("inf"))
+                own = self._kept[question] = _Kept[T](Future(), float("inf"))
             else:
                 self._kept.move_to_end(question)
         if known is not None:
             return known.answer.result()
         try:
-            rows = ask()
+            answer = ask()
         except BaseException as error:
             with self._lock:
                 self._kept.pop(question, None)
             own.answer.set_exception(error)
             raise
         with self._lock:
-            own.until, own.size = self._clock() + self._seconds, rows[0].nbytes
+            own.until, own.size = self._clock() + self._seconds, self.size(answer)
             self._drop_old()
-        own.answer.set_result(rows)
-        return rows
+        own.answer.set_result(answer)
+        return answer
 
     def _drop_old(self) -> None:
         """Forget what is too old, and of the rest the least recently used until the bound on bytes holds."""
@@ -84,3 +94,10 @@ class Answers:
             if held <= self._most_bytes:
                 return
             held -= self._kept.pop(question).size
+
+
+class Answers(Shared[Rows]):
+    """Rows, which count with all their bytes."""
+
+    def size(self, answer: Rows) -> int:
+        return int(answer[0].nbytes)

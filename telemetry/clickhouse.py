@@ -13,7 +13,7 @@ from pydantic import Field
 from middlewatch.records import DEFAULT_TENANT, Record, Scope, Tenant, UtcDatetime
 from middlewatch.records.errors import RecordingError
 from middlewatch.telemetry import clients
-from middlewatch.telemetry.answers import Answers
+from middlewatch.telemetry.answers import Answers, Shared
 from middlewatch.telemetry.clickhouse_changes import ClickHouseChanges
 from middlewatch.telemetry.clickhouse_logs import ClickHouseLogs
 from middlewatch.telemetry.clickhouse_metrics import ClickHouseMetrics
@@ -75,6 +75,7 @@ class ClickHouse:
         self._open = opener
         self._collector = collector
         self._answers = Answers()
+        self._opened = Shared[Sources]()
         with translated("opening", where):
             # Kept open: chdb lets go of the directory, and of its lock, with the last client.
             self._anchor = opener("")
@@ -151,7 +152,7 @@ class ClickHouse:
                 client.close()
 
     def sources(self, scope: Scope, horizon: UtcDatetime) -> Sources:
-        """Everything that one investigation may read.
+        """Everything that one investigation may read; the same object for all who ask within a moment.
 
         Args:
             scope: whose telemetry.
@@ -160,6 +161,10 @@ class ClickHouse:
         Raises:
             RecordingError: the scope names a recording that was not imported, or not to its end.
         """
+        asked = {**scope.model_dump(), "horizon": horizon.isoformat()}
+        return self._opened.get("sources", asked, lambda: self._sources(scope, horizon))
+
+    def _sources(self, scope: Scope, horizon: UtcDatetime) -> Sources:
         if scope.recording:
             found, _ = self.query("recordings", {"tenant": scope.tenant, "recording": scope.recording})
             if not found.num_rows:

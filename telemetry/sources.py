@@ -8,12 +8,13 @@ Every method answers for one scope (tenant and recording), never reaches past th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import pyarrow as pa
 
-from middlewatch.records import Freshness, Query, Scope, UtcDatetime, Window
+from middlewatch.records import Assessment, Freshness, Query, Scope, UtcDatetime, Window
+from middlewatch.telemetry.answers import Shared
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,3 +143,5 @@ class Sources:
     logs: LogSource
     traces: TraceSource
     changes: ChangeSource
+    worked_out: Shared[Assessment] = field(default_factory=Shared[Assessment], repr=False, compare=False)
+    """What analyses have made of them a moment ago."""

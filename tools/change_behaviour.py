@@ -1,12 +1,12 @@
 """How the changed services behave, by the analyses of the other signals: a change of a service that behaves as before is innocent.
 
-The analyses are asked exactly what the other agents ask them, so that the sources have the answers already.
+The analyses are asked exactly what the other agents ask them, so that none is done twice.
 """
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -16,13 +16,13 @@ from middlewatch.telemetry.sources import Sources
 from middlewatch.tools.logs import assess_logs
 from middlewatch.tools.metrics import assess_metrics
 from middlewatch.tools.service_map import reachable
+from middlewatch.tools.sharing import Analysis, shared
 from middlewatch.tools.traces import assess_traces
 
-Analysis = Callable[[Sources, Brief], Assessment]
 Analyses = Mapping[str, Analysis]
 """By what they look at, in a word that fits into a sentence."""
 
-ANALYSES: Analyses = {"metrics": assess_metrics, "log lines": assess_logs, "spans": assess_traces}
+ANALYSES: Analyses = {"metrics": shared(assess_metrics), "log lines": shared(assess_logs), "spans": shared(assess_traces)}
 
 
 @dataclass(frozen=True, slots=True)

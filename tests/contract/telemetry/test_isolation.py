@@ -91,3 +91,10 @@ def test_rows_of_an_import_that_did_not_end_cannot_be_read(database: ClickHouse,
     )
     with pytest.raises(RecordingError, match="no imported recording 'half-1'"):
         database.sources(Scope(tenant=tenant, recording="half-1"), moment(3600))
+
+
+def test_whoever_asks_within_a_moment_shares_what_is_worked_out_and_nobody_else_does(database: ClickHouse, tenant: str) -> None:
+    opened = database.sources(Scope(tenant=tenant), moment(3600))
+    assert database.sources(Scope(tenant=tenant), moment(3600)).worked_out is opened.worked_out
+    assert database.sources(Scope(tenant=tenant), moment(3601)).worked_out is not opened.worked_out
+    assert database.sources(Scope(tenant=f"{tenant}-b"), moment(3600)).worked_out is not opened.worked_out
