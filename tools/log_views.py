@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from middlewatch.records import Edge, Mechanism
 from middlewatch.telemetry.conventions import SEVERITY_NAMES
 from middlewatch.tools.baseline import Floats
-from middlewatch.tools.consequences import explain_away
+from middlewatch.tools.consequences import explain_away, explain_ties
 from middlewatch.tools.log_gaps import Steps
 from middlewatch.tools.log_order import unexplained
 from middlewatch.tools.log_patterns import merged
@@ -32,9 +32,8 @@ from middlewatch.tools.timeline import Question, Timeline, cumulative
 
 SEVERE = SEVERITY_NAMES.index("ERROR")
 TIE_BREAK = 0.1
-"""What decides between equals only. So much severity, and a stack trace, each add to the evidence of a pattern that became more
-frequent: errors are written where they are noticed, which is often not where they arise. And so much of the time that a service
-loses is left to the service that it calls, where both ends of their connection are as slow."""
+"""What severity, and a stack trace, each add to the evidence of a pattern that became more frequent. They decide between equals
+only: errors are written where they are noticed, which is often not where they arise."""
 MOST_PATTERNS = 3000
 """Patterns that are compared; a row of buckets is 12 kB."""
 COVERED = 0.5
@@ -189,7 +188,7 @@ class LogViews:
                 view[pattern.service] = max(view[pattern.service], nats)
         ends = blame_ends(calls) if any(calls.values()) else {}
         explained = explain_away(loose, called)
-        slower = {} if self.steps is None else explain_away(self.steps.scores(onset, end), called, TIE_BREAK)
+        slower = {} if self.steps is None else explain_ties(self.steps.scores(onset, end), called)
         total = dict.fromkeys(self.services, 0.0)
         for service in known:
             worst = max(own.get(service, 0.0), explained.get(service, 0.0), float(ends.get(service, 0.0)))
