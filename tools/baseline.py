@@ -58,10 +58,11 @@ def robust_baseline(values: Floats) -> Baseline:
     return Baseline(centre=centre, scale=spread.max(axis=0), count=count)
 
 
-def top_mean(deviations: Floats) -> Floats:
-    """The mean of the highest third of each window, of at least two samples; of a window of one or two samples, the highest.
+def burst(deviations: Floats) -> Floats:
+    """How high each window is for a third of its samples in a row: the highest mean of ln(1 + deviation) over such a run, undone.
 
-    The mean of few resists a single bad sample and, unlike a mean of all, a fault that covers only part of the window.
+    A fault lasts, though it may cover only a part of the window; noise comes and goes. The logarithm keeps one wild sample from
+    passing for a run. A run has at least two samples; of a window of one or two samples, the highest counts.
 
     Args:
         deviations: shape (..., steps), signed so that larger is worse.
@@ -69,13 +70,35 @@ def top_mean(deviations: Floats) -> Floats:
     Returns:
         Shape (...); at least 0, and 0 for a window without samples.
     """
-    if deviations.shape[-1] == 0:
-        return np.zeros(deviations.shape[:-1])
-    falling = -np.sort(-deviations, axis=-1)  # NaN last
-    count = np.count_nonzero(~np.isnan(deviations), axis=-1)
-    taken = np.where(count < 3, 1, np.maximum(2, count // 3))  # noqa: PLR2004  a third of fewer than three samples is none
-    total = np.take_along_axis(np.cumsum(np.nan_to_num(falling), axis=-1), taken[..., None] - 1, axis=-1)[..., 0]
-    return np.maximum(total / taken, 0.0)
+    means, _ = _runs(deviations)
+    return np.asarray(np.expm1(means.max(axis=-1, initial=0.0)), dtype=np.float64)
+
+
+def burst_steps(deviations: Floats) -> NDArray[np.int64]:
+    """The steps of the run that `burst` measures, of one window.
+
+    Args:
+        deviations: shape (steps,).
+    """
+    if not deviations.size or np.isnan(deviations).all():
+        return np.zeros(0, dtype=np.int64)
+    means, length = _runs(deviations)
+    first = int(np.argmax(means))
+    return np.flatnonzero(~np.isnan(deviations))[first : first + int(length)]
+
+
+def _runs(deviations: Floats) -> tuple[Floats, NDArray[np.int64]]:
+    """The mean of ln(1 + deviation) over every run, by its first sample, -inf where none begins; and how long runs are."""
+    steps = deviations.shape[-1]
+    missing = np.isnan(deviations)
+    packed = np.take_along_axis(deviations, np.argsort(missing, axis=-1, kind="stable"), axis=-1)  # the samples first, in order
+    count = steps - np.count_nonzero(missing, axis=-1)
+    length = np.where(count < 3, 1, np.maximum(2, count // 3))  # noqa: PLR2004  a third of fewer than three samples is none
+    sums = np.zeros((*deviations.shape[:-1], steps + 1))
+    np.cumsum(np.log1p(np.maximum(np.nan_to_num(packed), 0.0)), axis=-1, out=sums[..., 1:])
+    ends = np.arange(steps) + length[..., None]
+    total = np.take_along_axis(sums, np.minimum(ends, steps), axis=-1) - sums[..., :-1]
+    return np.where(ends <= count[..., None], total / length[..., None], -np.inf), length
 
 
 def tail_rank(values: Floats, pool: Floats) -> Floats:

@@ -15,7 +15,7 @@ import numpy as np
 
 from middlewatch.records import Brief
 from middlewatch.telemetry.sources import Sources
-from middlewatch.tools.baseline import Floats, top_mean
+from middlewatch.tools.baseline import Floats, burst
 from middlewatch.tools.change_records import Change
 from middlewatch.tools.change_timing import LATE_SECONDS
 from middlewatch.tools.metric_deviations import for_the_worse, measure
@@ -98,7 +98,7 @@ class ServiceMetrics:
                     new[instance] = rows
         if not old or not new:
             return None
-        tops = top_mean(self.worse[:, first:])
+        tops = burst(self.worse[:, first:])
         on_old, on_new = (self._of_units(tops, [row for rows in group.values() for row in rows]) for group in (old, new))
         return Canary(tuple(old), tuple(new), tuple(unit.group[0] for unit in self.units), on_old, on_new)
 
@@ -109,7 +109,7 @@ class ServiceMetrics:
             return None
         before, after = self.worse[:, step - length : step], self.worse[:, step:end]
         everything = range(len(self.labels))
-        return np.maximum(self._of_units(top_mean(after), everything) - self._of_units(top_mean(before), everything), 0.0)
+        return np.maximum(self._of_units(burst(after), everything) - self._of_units(burst(before), everything), 0.0)
 
     def _of_units(self, tops: Floats, rows: Sequence[int]) -> Floats:
         """The worst of these series in each unit; 0 where it has none of them."""

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from middlewatch.records import Brief, Family
-from middlewatch.tools.baseline import Baseline, Floats, robust_baseline, top_mean
+from middlewatch.tools.baseline import Baseline, Floats, burst, robust_baseline
 from middlewatch.tools.metric_series import EARLIER_WINDOWS, Axis, Group, Labels, SeriesMatrix, family_of
 from middlewatch.tools.onset import Split, find_split
 
@@ -51,6 +51,15 @@ class Deviations:
     contaminated: bool
     """Known earlier incidents fill so much of the history that they could not be left out."""
 
+    def recent(self, axis: Axis, length: int) -> NDArray[np.int64]:
+        """The last steps up to the end of the incident and of each earlier window, shape (1 + windows, length).
+
+        Steps that are left out of the baseline are passed over; -1 stands for what would lie before the first.
+        """
+        steps = np.concatenate([np.full(length, -1), self.clean, incident_steps(axis)])
+        ends = steps.size - axis.incident_steps * np.arange(self.tops.shape[1])
+        return np.asarray(steps[ends[:, None] + np.arange(-length, 0)])
+
 
 def measure(matrix: SeriesMatrix, brief: Brief) -> Deviations:
     """Compare every series with its baseline.
@@ -81,7 +90,7 @@ def measure(matrix: SeriesMatrix, brief: Brief) -> Deviations:
     return Deviations(
         baseline=baseline,
         signed=signed,
-        tops=np.column_stack([top_mean(worse[:, incident_steps(axis)]), *(top_mean(worse[:, w]) for w in _windows(axis, clean))]),
+        tops=np.column_stack([burst(worse[:, incident_steps(axis)]), *(burst(worse[:, w]) for w in _windows(axis, clean))]),
         families=tuple(families),
         clean=clean,
         unusable=int(np.count_nonzero(~usable & ~np.isnan(matrix.values[:, incident_steps(axis)]).all(axis=1))),

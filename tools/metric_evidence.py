@@ -12,8 +12,8 @@ from datetime import timedelta
 import numpy as np
 
 from middlewatch.records import Anomaly, AnomalyKind, Brief, Sample, Window
-from middlewatch.tools.baseline import Floats
-from middlewatch.tools.metric_deviations import Deviations, for_the_worse, onset_split
+from middlewatch.tools.baseline import Floats, burst_steps
+from middlewatch.tools.metric_deviations import Deviations, for_the_worse, incident_steps, onset_split
 from middlewatch.tools.metric_scores import Unit
 from middlewatch.tools.metric_series import Labels, SeriesMatrix
 from middlewatch.tools.wording import clock, listed, quantity, quoted
@@ -128,12 +128,10 @@ def _summary(label: Labels, baseline: float, observed: float, when: str, several
 
 
 def _observed(row: int, unit: Unit, matrix: SeriesMatrix, deviations: Deviations) -> float:
-    """The mean of the samples that the deviation was measured on: the top third for the worse, see `top_mean`."""
-    steps = np.arange(matrix.axis.steps - matrix.axis.incident_steps, matrix.axis.steps)
-    steps = steps[~np.isnan(deviations.signed[row, steps])]
+    """The mean of the samples that the deviation was measured on, see `baseline.burst`."""
+    steps = incident_steps(matrix.axis)
     worse = for_the_worse(deviations.signed[row : row + 1, steps], (unit.family,))[0]
-    taken = 1 if steps.size < 3 else max(2, steps.size // 3)  # noqa: PLR2004  as in top_mean
-    return float(matrix.values[row, steps[np.argsort(-worse, kind="stable")[:taken]]].mean())
+    return float(matrix.values[row, steps[burst_steps(worse)]].mean())
 
 
 def _samples(row: int, step: int, matrix: SeriesMatrix) -> tuple[Sample, ...]:

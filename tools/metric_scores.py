@@ -37,9 +37,15 @@ VOICE_SHARES = (1.0, 0.5, 0.25)
 """Weights of a service's voices, strongest first; metrics of different voices are more independent than those of one."""
 EXPLAINED_SHARE = 0.8
 """How much of a service's latency and failures its worst callee's explain away."""
-HISTORY_EXPONENT = 2.0
-"""Exponent of the share of earlier windows whose top score was lower. 2: a score that half of the quiet windows reached is worth a
-quarter."""
+TOP_SHAPE = 3
+"""Shape of the gamma distribution of quiet windows' top scores: on the development recordings their 90 % quantile is twice their
+median, as this shape has it."""
+TOP_MEDIAN = 2.674
+"""Median of the gamma distribution of shape 3 and scale 1."""
+USUAL_TOP = 1.1
+"""The top score of a quiet window, in nats, before anything is known of the system: the median over the development recordings."""
+USUAL_WINDOWS = 5
+"""Windows that this counts for, so that a short history neither vouches for a score nor kills it."""
 
 
 class Voice(Enum):
@@ -110,56 +116,67 @@ def evidence(units: Sequence[Unit], deviations: Deviations) -> Floats:
     return nats
 
 
-def service_scores(
-    units: Sequence[Unit], nats: Floats, callees: Mapping[str, set[str]], voice_weights: Mapping[Voice, float] | None = None
-) -> dict[str, Floats]:
+def voice_values(units: Sequence[Unit], nats: Floats, voice: Voice) -> dict[str, Floats]:
+    """What each service's own metrics of one voice say together, per service of shape (windows,)."""
+    own: dict[str, list[Floats]] = defaultdict(list)
+    for unit, row in zip(units, nats, strict=True):
+        if Voice.of(unit.family) is voice and not unit.peer:
+            own[unit.service].append(row)
+    return {service: _weighted(rows, TOP_SHARES) for service, rows in own.items()}
+
+
+def service_scores(units: Sequence[Unit], nats: Floats, voice_weights: Mapping[Voice, float] | None = None) -> dict[str, Floats]:
     """Add the units up to services, in every window alike.
 
     Args:
         units: what was ranked.
-        nats: their evidence, shape (units, windows).
-        callees: whom each service calls; latency and failures of a service are partly explained away by its worst callee's.
+        nats: their evidence less what is a consequence (`own_part`), shape (units, windows).
         voice_weights: how much each voice counts; 1 where absent.
 
     Returns:
         Per service, shape (windows,). Every service of a unit is there, also with 0; so is every peer.
     """
-    windows = nats.shape[1]
+    nothing = np.zeros(nats.shape[1])
     services = sorted({u.service for u in units} | {u.peer for u in units if u.peer})
     spoken: dict[str, list[Floats]] = {service: [] for service in services}
     for voice in Voice:
-        own: dict[str, list[Floats]] = defaultdict(list)
         edges: dict[tuple[str, str], Floats] = {}
         for unit, row in zip(units, nats, strict=True):
-            if Voice.of(unit.family) is voice:
-                if unit.peer:
-                    pair = (unit.service, unit.peer)
-                    edges[pair] = np.maximum(edges.get(pair, np.zeros(windows)), row)
-                else:
-                    own[unit.service].append(row)
-        raw = {service: _weighted(rows, TOP_SHARES) for service, rows in own.items()}
-        blamed = blame_ends(edges)
+            if Voice.of(unit.family) is voice and unit.peer:
+                pair = (unit.service, unit.peer)
+                edges[pair] = np.maximum(edges.get(pair, nothing), row)
+        own, blamed = voice_values(units, nats, voice), blame_ends(edges)
         weight = (voice_weights or {}).get(voice, 1.0)
         for service in services:
-            value = raw.get(service, np.zeros(windows))
-            if voice.spreads:
-                worst = np.max([raw[c] for c in callees.get(service, ()) if c in raw] or [np.zeros(windows)], axis=0)
-                value = (1 - EXPLAINED_SHARE) * value + EXPLAINED_SHARE * np.maximum(0.0, value - worst)
-            spoken[service].append(weight * np.maximum(value, blamed.get(service, np.zeros(windows))))
+            spoken[service].append(weight * np.maximum(own.get(service, nothing), blamed.get(service, nothing)))
     return {service: _weighted(rows, VOICE_SHARES) for service, rows in spoken.items()}
 
 
-def discounted(scores: Mapping[str, float], earlier_tops: Sequence[float]) -> dict[str, float]:
-    """Scores times the squared share of earlier windows whose top was lower: what this system shows every few minutes is no news.
+def own_part(nats: Floats, shares: Floats) -> Floats:
+    """Evidence less what the services behind explain of it, see `metric_excess.consequence_shares`."""
+    return nats * (1.0 - EXPLAINED_SHARE * shares)
 
-    One earlier window that would have been lower and one that would not are added (rule of succession), so that a short history
-    neither vouches for a score nor kills it.
+
+def rarities(scores: Floats, earlier_tops: Floats) -> Floats:
+    """-ln of the probability that the top service of a quiet window scores as high.
+
+    Quiet tops are taken to follow a gamma distribution of shape 3 (they are maxima over many services, so small ones are rarer than
+    the exponential distribution has it). Its scale is known from n = windows + 5 tops: those of the earlier windows by their
+    median, which tolerates undiscovered faults in half of them, and as if five more of the usual size had been seen. Then
+    s / (s + sum of the tops) follows a beta distribution, and with x for it::
+
+        p = (1 - x)^(3 n) (1 + 3 n x + 3 n (3 n + 1) / 2 x^2)
+
+    Args:
+        scores: any shape, at least 0.
+        earlier_tops: shape (windows,); may be empty.
     """
-    ordered = np.sort(np.asarray(earlier_tops, dtype=np.float64))
-    return {
-        service: score * ((int(np.searchsorted(ordered, score)) + 1) / (ordered.size + 2)) ** HISTORY_EXPONENT
-        for service, score in scores.items()
-    }
+    windows = earlier_tops.size
+    seen = windows * float(np.median(earlier_tops)) if windows else 0.0
+    total = (seen + USUAL_WINDOWS * USUAL_TOP) * TOP_SHAPE / TOP_MEDIAN
+    size = TOP_SHAPE * (windows + USUAL_WINDOWS)
+    share = scores / (scores + total)
+    return np.asarray(-size * np.log1p(-share) - np.log1p(size * share * (1 + (size + 1) / 2 * share)), dtype=np.float64)
 
 
 def _weighted(rows: Sequence[Floats], shares: Sequence[float]) -> Floats:

@@ -37,6 +37,8 @@ RATIO_UNITS = frozenset({"%", "1", "percent", "ratio", ""})
 BYTE_UNITS = frozenset({"By", "KiBy", "MiBy", "GiBy", "bytes", "B", "KiB", "MiB", "GiB", "kB", "MB", "GB"})
 RARE_SHARE = 0.9
 """A quantity that is zero this often is an event that should not happen."""
+OBSERVING_KINDS = ("histogram", "summary")
+"""Kinds of series whose values are means of observations that are counted."""
 LARGEST_MAGNITUDE = 1e70
 """Values are clipped to this, and those closer to zero than one over it are zero: then every ratio, and every product of four as in
 a correlation, is finite. No unit makes a measured quantity as large or as small."""
@@ -105,6 +107,8 @@ class SeriesMatrix:
     labels: tuple[Labels, ...]
     values: Floats
     """Shape (series, steps): the average in each step, NaN where a step has no sample."""
+    counts: Floats
+    """Shape (series, steps): of how many observations the average is the mean, per second; NaN where that is not told."""
     answer: Answer
 
 
@@ -135,8 +139,8 @@ def load_series(sources: Sources, brief: Brief, services_known: frozenset[str] =
     if answer.table.num_rows == 0:
         return answer
     labels = _labels(answer.table, services_known)
-    values = _on_axis(answer.table, axis)
-    return SeriesMatrix(axis=axis, labels=labels, values=_absent_counters_as_zero(values, labels, axis), answer=answer)
+    values, counts = _on_axis(answer.table, axis)
+    return SeriesMatrix(axis, labels, _absent_counters_as_zero(values, labels, axis), counts, answer)
 
 
 def choose_axis(brief: Brief, catalogue: pa.Table) -> Axis:
@@ -244,19 +248,26 @@ def _peer(row: Labels, services: frozenset[str] | set[str]) -> str:
     return next((value for _, value in row.attributes if value in services and value != row.service), "")
 
 
-def _on_axis(table: pa.Table, axis: Axis) -> Floats:
-    """Flatten the lists of the answer and scatter them into the matrix."""
-    values = np.full((table.num_rows, axis.steps), np.nan)
+def _on_axis(table: pa.Table, axis: Axis) -> tuple[Floats, Floats]:
+    """Flatten the lists of the answer and scatter them into matrices: the averages, and the observations per second."""
+    values, counts = np.full((2, table.num_rows, axis.steps), np.nan)
     times = table.column("times").combine_chunks()
-    average = table.column("average").combine_chunks()
     lengths = np.diff(times.offsets.to_numpy())
     rows = np.repeat(np.arange(table.num_rows), lengths)
     seconds = times.flatten().cast(pa.int64()).to_numpy(zero_copy_only=False) / 1e6
     steps = np.floor((seconds - axis.start.timestamp()) / axis.step_seconds + 1e-9).astype(np.int64)
     inside = (steps >= 0) & (steps < axis.steps)
-    numbers = average.flatten().to_numpy(zero_copy_only=False).astype(np.float64)
-    values[rows[inside], steps[inside]] = _tamed(numbers[inside])
-    return values
+    values[rows[inside], steps[inside]] = _tamed(_flat(table, "average")[inside])
+    observed = inside & np.isin(cast("list[str]", table.column("kind").to_pylist()), OBSERVING_KINDS)[rows]
+    if observed.any():
+        counts[rows[observed], steps[observed]] = _flat(table, "count")[observed] / axis.step_seconds
+    return values, counts
+
+
+def _flat(table: pa.Table, column: str) -> Floats:
+    """All numbers of a column of lists, one after the other."""
+    numbers = table.column(column).combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    return np.asarray(numbers, dtype=np.float64)
 
 
 def _tamed(numbers: Floats) -> Floats:

@@ -6,27 +6,30 @@ recordings, so what is reached there does not confirm them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from middlewatch.records import Brief, Onset, Symptom
+from middlewatch.records import Brief, Family, Onset, Symptom
 from middlewatch.telemetry.sources import Sources
-from middlewatch.tools.baseline import Floats, tail_rank, top_mean
+from middlewatch.tools.baseline import Floats, burst, tail_rank
 from middlewatch.tools.metric_deviations import Deviations, for_the_worse, measure, onset_split
+from middlewatch.tools.metric_excess import at_steps, counted, explained_share
 from middlewatch.tools.metric_scores import Unit, Voice, units_of
-from middlewatch.tools.metric_series import SeriesMatrix, load_series
+from middlewatch.tools.metric_series import Axis, SeriesMatrix, load_series
 
 FULL_NATS = 4.0
 """What a service is given whose metric moves exactly as the symptom does: odds of 55 to 1, about the most that one metric earns by
 its rank."""
 FULL_CORRELATION = 0.995
-"""Counted as exact: six samples cannot tell more (the Fisher transform, atanh, diverges at 1)."""
-OWN_CORRELATION = 0.6
-"""The symptom's own service correlates with itself by definition; it gets what a moderately similar service gets."""
+"""Counted as exact: a dozen samples cannot tell more (the Fisher transform, atanh, diverges at 1)."""
+OWN_SHARE = 0.25
+"""What the symptom's own service keeps of its evidence: that it is ill is known, and no reason to take it for the cause."""
 FEWEST_SAMPLES = 6
-"""Samples that the correlation is taken over, at least; fewer than four in common give none."""
-FEWEST_COMMON = 4
+"""Samples that the correlation is taken over, at least."""
+LOOK_WINDOWS = 2
+"""The correlation is taken over this many windows: the incident's, and one before it that shows the change."""
 CLEAR_DEVIATION = 4.0
 """Scales: twice what quiet windows commonly reach; below it the time of a change is a guess."""
 OTHER_VOICE = 0.3
@@ -36,17 +39,26 @@ UNRELATED_SHARE = 0.3
 measured; `deploys` has a weight of its own for changes."""
 
 
-def co_moving(
-    units: Sequence[Unit], nats: Floats, matrix: SeriesMatrix, deviations: Deviations, symptom: Symptom
-) -> tuple[Floats, Mapping[Voice, float]] | None:
-    """Weigh the evidence of the incident by how much each unit moves with the symptom.
+def look(axis: Axis) -> int:
+    """Samples that courses are compared over."""
+    return max(FEWEST_SAMPLES, LOOK_WINDOWS * axis.incident_steps)
 
-    For units of the symptom's voice, nats = 4 min(1, nats) atanh(rho) / atanh(0.995), with rho Pearson's correlation (at least 0)
-    over the last samples; that of the service's own series of the alarming metric where it has one.
+
+def co_moving(
+    units: Sequence[Unit], nats: Floats, amounts: Floats, matrix: SeriesMatrix, deviations: Deviations, symptom: Symptom
+) -> tuple[Floats, Mapping[Voice, float]] | None:
+    """Weigh the evidence of the incident by how much of the symptom each unit explains.
+
+    With r the square root of the share that a unit explains of the symptom's course (`explained_share`), units of the symptom's
+    voice get nats = 4 min(1, nats) atanh(r) / atanh(0.995). Where the alarming metric is counted at a service, what explains is its
+    excess there, which can arrive at the symptom once at most; else it is the unit's course in scales, and r the correlation. Units
+    of other voices keep nats r, with r the correlation (either way, for what does not spread); those of the symptom's own service
+    keep a quarter of theirs.
 
     Args:
         units: what was ranked.
         nats: their evidence in the incident, shape (units,).
+        amounts: their excess, as from `excess`.
         matrix: the series.
         deviations: their deviations.
         symptom: the alarming service and metric.
@@ -58,16 +70,28 @@ def co_moving(
     if alarming is None:
         return None
     voice = Voice.of(alarming.family)
-    look = max(FEWEST_SAMPLES, matrix.axis.incident_steps)
-    same = [i for i, u in enumerate(units) if Voice.of(u.family) is voice and not u.peer]
-    course = np.array([_course(matrix, u, deviations) for u in [alarming, *(units[i] for i in same)]])
-    rho = _correlations(course[1:], course[0], look)
-    of_metric = {units[i].service: r for i, r in zip(same, rho, strict=True) if units[i].group[0] == symptom.metric}
+    recent = deviations.recent(matrix.axis, look(matrix.axis))[0]
+    course = at_steps(np.array([_course(unit, deviations) for unit in units]), recent)
+    ill = units.index(alarming)
+    explained = explained_share(course[ill], course, at_most_once=False)
+    explained_falling = explained_share(course[ill], -course, at_most_once=False)
+    by_amount = explained_share(at_steps(amounts[ill], recent), at_steps(amounts, recent))
+    known = counted(amounts)
+    of_metric = {
+        unit.service: float(by_amount[i] if known[ill] and known[i] else explained[i])
+        for i, unit in enumerate(units)
+        if unit.group == alarming.group and not unit.peer
+    }
     weighed = nats.copy()
-    for i, own in zip(same, rho, strict=True):
-        r = of_metric.get(units[i].service, own)
-        r = min(r, OWN_CORRELATION if units[i].service == symptom.service else FULL_CORRELATION)
-        weighed[i] = FULL_NATS * min(1.0, nats[i]) * np.arctanh(r) / np.arctanh(FULL_CORRELATION)
+    for i, unit in enumerate(units):
+        if unit.service == symptom.service and not unit.peer:
+            weighed[i] *= OWN_SHARE
+        elif Voice.of(unit.family) is not voice:
+            both = max(explained[i], explained_falling[i])
+            weighed[i] *= math.sqrt(explained[i] if Voice.of(unit.family).spreads else both) if voice.spreads else 1.0
+        elif not unit.peer:
+            r = min(FULL_CORRELATION, math.sqrt(of_metric.get(unit.service, float(explained[i]))))
+            weighed[i] = FULL_NATS * min(1.0, nats[i]) * math.atanh(r) / math.atanh(FULL_CORRELATION)
     others = {v: OTHER_VOICE for v in Voice if v is not voice} if voice.spreads else {}
     return weighed, others
 
@@ -80,13 +104,13 @@ def symptom_rarity(units: Sequence[Unit], matrix: SeriesMatrix, deviations: Devi
     alarming = _alarming(units, symptom) if symptom is not None else None
     if alarming is None:
         return None
-    worse = for_the_worse(_course(matrix, alarming, deviations)[None, :], (alarming.family,))[0]
+    worse = for_the_worse(deviations.signed[[_worst(alarming, deviations)]], (alarming.family,))[0]
     length = matrix.axis.incident_steps
     now, past = worse[-length:], worse[deviations.clean]
     if np.isnan(now).all() or np.count_nonzero(~np.isnan(past)) < 4 * np.count_nonzero(~np.isnan(now)):
         return None
-    observed = top_mean(now)
-    earlier = top_mean(np.lib.stride_tricks.sliding_window_view(past, length))
+    observed = burst(now)
+    earlier = burst(np.lib.stride_tricks.sliding_window_view(past, length))
     return float(tail_rank(observed, np.append(earlier, observed)))
 
 
@@ -120,22 +144,11 @@ def _alarming(units: Sequence[Unit], symptom: Symptom) -> Unit | None:
     return next((u for u in units if (u.service, u.group[0]) == (symptom.service, symptom.metric) and not u.peer), None)
 
 
-def _course(matrix: SeriesMatrix, unit: Unit, deviations: Deviations) -> Floats:
-    """The unit's course over time, in scales: that of its only series, or of the one that deviates most in the incident."""
-    return np.asarray(deviations.signed[_worst(unit, deviations), : matrix.axis.steps], dtype=np.float64)
+def _course(unit: Unit, deviations: Deviations) -> Floats:
+    """The unit's course in scales, larger is worse: that of its only series, or of the one that deviates most in the incident."""
+    course: Floats = deviations.signed[_worst(unit, deviations)]
+    return -course if unit.family is Family.SUCCESS else course
 
 
 def _worst(unit: Unit, deviations: Deviations) -> int:
     return max(unit.rows, key=lambda row: float(deviations.tops[row, 0]))
-
-
-def _correlations(courses: Floats, symptom: Floats, look: int) -> Floats:
-    """Pearson's correlation of each course with the symptom's over its last `look` samples, at least 0."""
-    rho = np.zeros(len(courses))
-    for i, course in enumerate(courses):
-        last = np.flatnonzero(~np.isnan(course))[-look:]
-        common = last[~np.isnan(symptom[last])]
-        x, y = course[common], symptom[common]
-        if common.size >= FEWEST_COMMON and np.ptp(x) > 0 and np.ptp(y) > 0:
-            rho[i] = max(0.0, float(np.corrcoef(x, y)[0, 1]))
-    return rho

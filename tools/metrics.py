@@ -13,10 +13,11 @@ from middlewatch.records.errors import MiddlewatchError
 from middlewatch.telemetry.sources import Sources
 from middlewatch.tools import metric_evidence
 from middlewatch.tools.metric_deviations import Deviations, measure
-from middlewatch.tools.metric_scores import discounted, evidence, service_scores, units_of
+from middlewatch.tools.metric_excess import consequence_shares, excess
+from middlewatch.tools.metric_scores import evidence, own_part, rarities, service_scores, units_of
 from middlewatch.tools.metric_series import SeriesMatrix, load_series
-from middlewatch.tools.metric_symptom import UNRELATED_SHARE, co_moving, symptom_rarity
-from middlewatch.tools.service_map import callees, reachable, recent_map
+from middlewatch.tools.metric_symptom import UNRELATED_SHARE, co_moving, look, symptom_rarity
+from middlewatch.tools.service_map import reachable, recent_map
 
 
 def assess_metrics(sources: Sources, brief: Brief) -> Assessment:
@@ -37,25 +38,28 @@ def assess_metrics(sources: Sources, brief: Brief) -> Assessment:
     deviations = measure(loaded, brief)
     units = units_of(loaded.labels, deviations.families)
     nats = evidence(units, deviations)
-    called = callees(edges)
-    history = service_scores(units, nats, called)
-    tops = tuple(float(top) for top in np.max(list(history.values()), axis=0)[1:])
+    amounts = excess(units, loaded, deviations)
+    shares = consequence_shares(units, nats, amounts, deviations.recent(loaded.axis, look(loaded.axis)), edges)
+    history = service_scores(units, own_part(nats, shares))
+    tops = np.max(list(history.values()), axis=0)[1:]
     now, scores = nats[:, 0], {service: float(row[0]) for service, row in history.items()}
     symptom = brief.alert.symptom
     if symptom is not None:
-        moved = co_moving(units, now, loaded, deviations, symptom)
+        moved = co_moving(units, now, amounts, loaded, deviations, symptom)
         if moved is not None:
             now, weights = moved
-            scores = {s: float(row[0]) for s, row in service_scores(units, now[:, None], called, weights).items()}
+            own = own_part(now, shares[:, 0])
+            scores = {s: float(row[0]) for s, row in service_scores(units, own[:, None], weights).items()}
         depends_on = reachable(edges, symptom.service)
         if len(depends_on) > 1:
             scores = {s: score * (1.0 if s in depends_on else UNRELATED_SHARE) for s, score in scores.items()}
-    scores = discounted(scores, tops)
+    rare = rarities(np.array(list(scores.values())), tops)
+    scores = dict(zip(scores, (float(r) for r in rare), strict=True))
     return Assessment(
         agent=AgentName.METRICS,
         scores=scores,
         anomalies=metric_evidence.anomalies(units, now, scores, loaded, deviations, brief),
-        usual_tops=tops,
+        usual_tops=tuple(float(r) for r in rarities(tops, tops)),
         symptom_rarity=symptom_rarity(units, loaded, deviations, symptom),
         freshness=(loaded.answer.freshness,),
         edges=tuple((edge.caller, edge.callee) for edge in edges),

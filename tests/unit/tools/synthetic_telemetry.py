@@ -33,6 +33,8 @@ class Series:
     attributes: Mapping[str, str] = field(default_factory=dict)
     step_seconds: int = 60
     after_end: int = 0
+    observations: int = 1
+    """Of how many each value is the mean; only of a histogram more than one."""
 
     def points(self, window: Window) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Seconds since 1970 and values inside the window."""
@@ -64,13 +66,15 @@ class Metrics:
     def series(self, window: Window, *, step_seconds: int, services: Sequence[str] = (), metrics: Sequence[str] = ()) -> Answer:
         held = [row for row in self._inside(window, services) if not metrics or row[0].metric in metrics]
         columns = _labels([series for series, _, _ in held])
-        times, averages = [], []
-        for _, moments, values in held:
+        times, averages, counts = [], [], []
+        for series, moments, values in held:
             steps, where = np.unique((moments - window.start.timestamp()) // step_seconds, return_inverse=True)
             times.append([_micros(window.start.timestamp() + step * step_seconds) for step in steps])
             averages.append(np.bincount(where, values) / np.bincount(where))
+            counts.append(np.bincount(where) * series.observations)
         columns["times"] = pa.array(times, pa.list_(TIME))
         columns["average"] = pa.array(averages, pa.list_(pa.float64()))
+        columns["count"] = pa.array(counts, pa.list_(pa.uint64()))
         return self._answer(columns, "metric_series", window)
 
     def quantiles(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from middlewatch.tools.baseline import Floats, robust_baseline, tail_rank, top_mean
+from middlewatch.tools.baseline import Floats, burst, burst_steps, robust_baseline, tail_rank
 
 NUMBERS = st.integers(-1000, 1000).map(float)
 ROWS = st.lists(NUMBERS, min_size=2, max_size=40).map(lambda row: np.array([row]))
@@ -44,15 +44,30 @@ def test_one_wild_sample_hardly_moves_a_baseline_but_a_habit_of_spikes_widens_it
 
 
 @given(st.lists(st.floats(-50, 50), min_size=1, max_size=30))
-def test_the_top_mean_lies_between_nothing_and_the_highest(window: list[float]) -> None:
-    top = float(top_mean(np.array(window)))
-    assert 0.0 <= top <= max(0.0, *window) + 1e-9
+def test_a_burst_lies_between_nothing_and_the_highest(window: list[float]) -> None:
+    assert 0.0 <= float(burst(np.array(window))) <= max(0.0, *window) + 1e-9
 
 
-def test_the_top_mean_needs_more_than_one_sample_where_there_are_more() -> None:
-    assert top_mean(np.array([0.0, 0.0, 90.0])) == 45.0
-    assert top_mean(np.array([90.0, np.nan])) == 90.0
-    assert top_mean(np.array([np.nan, np.nan])) == 0.0
+def test_a_burst_is_a_third_of_the_window_in_a_row_and_one_wild_sample_is_none() -> None:
+    lasting, scattered, wild = np.zeros((3, 9))
+    lasting[4:7] = 9.0
+    scattered[::4] = 9.0
+    wild[4] = 999.0
+    assert burst(np.array([lasting, scattered, wild])) == pytest.approx([9.0, 10.0 ** (1 / 3) - 1, 9.0])
+    assert burst_steps(lasting).tolist() == [4, 5, 6]
+
+
+def test_a_burst_passes_over_steps_without_a_sample() -> None:
+    gappy = np.array([np.nan, 0.0, np.nan, 8.0, np.nan, 8.0, 0.0])
+    assert float(burst(gappy)) == pytest.approx(8.0)
+    assert burst_steps(gappy).tolist() == [3, 5]
+
+
+def test_of_a_window_of_one_or_two_samples_the_highest_counts() -> None:
+    assert burst(np.array([[90.0, np.nan], [3.0, 90.0], [np.nan, np.nan]])) == pytest.approx([90.0, 90.0, 0.0])
+    assert burst_steps(np.array([3.0, 90.0])).tolist() == [1]
+    assert burst_steps(np.full(2, np.nan)).size == burst_steps(np.zeros(0)).size == 0
+    assert burst(np.zeros((3, 0))).tolist() == [0.0, 0.0, 0.0]
 
 
 @given(st.lists(st.floats(0, 100), min_size=1, max_size=50))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from middlewatch.records import Family
 from middlewatch.tools.baseline import Baseline, Floats
 from middlewatch.tools.metric_deviations import Deviations
-from middlewatch.tools.metric_scores import Unit, Voice, discounted, evidence, service_scores, units_of
+from middlewatch.tools.metric_scores import Unit, Voice, evidence, own_part, rarities, service_scores, units_of
 from middlewatch.tools.metric_series import Labels
 
 SERVICES = 40
@@ -45,9 +45,8 @@ def unit(service: str, family: Family, *, peer: str = "", metric: str = "m") -> 
     return Unit(service, peer, (metric, "", "gauge", ()), family, (0,))
 
 
-def scores(units: Sequence[Unit], values: Sequence[float], **calls: set[str]) -> dict[str, float]:
-    found = service_scores(units, np.array(values)[:, None], calls)
-    return {service: float(value[0]) for service, value in found.items()}
+def scores(units: Sequence[Unit], values: Sequence[float]) -> dict[str, float]:
+    return {service: float(value[0]) for service, value in service_scores(units, np.array(values)[:, None]).items()}
 
 
 def test_what_was_never_seen_before_is_evidence_and_what_is_usual_is_none() -> None:
@@ -103,12 +102,8 @@ def test_the_first_metric_decides_and_others_confirm() -> None:
     assert scores([unit("a", Family.TRAFFIC), unit("a", Family.LATENCY)], [1.0, 1.0])["a"] == pytest.approx(0.7 + 0.35)
 
 
-@pytest.mark.parametrize(("family", "explained"), [(Family.LATENCY, True), (Family.ERRORS, True), (Family.SATURATION, False)])
-def test_only_what_spreads_is_explained_by_a_callee(family: Family, *, explained: bool) -> None:
-    units = [unit("web", family), unit("db", family)]
-    found = scores(units, [3.0, 2.0], web={"db"})
-    assert (found["web"] < found["db"]) == explained
-    assert found["db"] == pytest.approx(1.4)
+def test_what_is_a_consequence_keeps_a_fifth() -> None:
+    assert own_part(np.array([[5.0, 5.0, 0.0]]), np.array([[1.0, 0.0, 1.0]])).tolist() == [[pytest.approx(1.0), 5.0, 0.0]]
 
 
 def test_an_edge_speaks_about_a_service_that_has_no_metrics_itself() -> None:
@@ -117,19 +112,37 @@ def test_an_edge_speaks_about_a_service_that_has_no_metrics_itself() -> None:
 
 def test_voices_can_be_turned_down() -> None:
     units = [unit("a", Family.LATENCY), unit("b", Family.SUCCESS)]
-    found = service_scores(units, np.array([[1.0], [1.0]]), {}, {Voice.FAILURES: 0.3})
+    found = service_scores(units, np.array([[1.0], [1.0]]), {Voice.FAILURES: 0.3})
     assert float(found["b"][0]) == pytest.approx(0.3 * float(found["a"][0]))
 
 
-@given(st.dictionaries(st.sampled_from("abcd"), st.floats(0, 10), min_size=1), st.lists(st.floats(0, 10), max_size=20))
-def test_the_discount_keeps_the_order_and_only_lowers(given_scores: dict[str, float], tops: list[float]) -> None:
-    found = discounted(given_scores, tops)
-    assert all(found[s] <= given_scores[s] for s in found)
-    order = sorted(found, key=lambda s: given_scores[s])
-    assert all(found[a] <= found[b] for a, b in itertools.pairwise(order))
+@given(st.lists(st.floats(0, 50), min_size=2, max_size=9), st.lists(st.floats(0, 20), max_size=20))
+def test_rarity_keeps_the_order_and_nothing_unusual_is_not_rare(values: list[float], tops: list[float]) -> None:
+    found = rarities(np.sort(values), np.array(tops))
+    assert (np.diff(found) >= -1e-9).all()
+    assert float(rarities(np.zeros(1), np.array(tops))[0]) == 0.0
+    assert np.isfinite(found).all()
 
 
-def test_what_half_of_the_quiet_windows_reach_is_worth_a_quarter() -> None:
-    tops = [1.0] * 50 + [9.0] * 50
-    assert discounted({"a": 4.0}, tops)["a"] == pytest.approx(1.0, rel=0.02)
-    assert discounted({"a": 10.0}, tops)["a"] == pytest.approx(9.8, rel=0.02)
+def test_rarities_of_quiet_tops_are_what_the_logarithm_of_a_probability_is() -> None:
+    rng = np.random.default_rng(0)
+    quiet = 0.42 * rng.gamma(3.0, 1.0, (4000, 21))
+    nats = np.array([rarities(row[:1], row[1:])[0] for row in quiet])
+    for p in (0.5, 0.1, 0.02):
+        assert np.mean(nats >= -np.log(p)) == pytest.approx(p, rel=0.35)
+
+
+def test_what_earlier_windows_reach_is_rarer_than_nothing_and_less_rare_than_the_new() -> None:
+    often, seldom = np.full(20, 3.0), np.full(20, 1.0)
+    assert float(rarities(np.array([3.0]), often)[0]) < 1.2
+    assert float(rarities(np.array([3.0]), seldom)[0]) > 2.5
+
+
+def test_a_third_of_faulty_windows_in_the_history_hardly_hides_a_fault() -> None:
+    clean, faulty = np.full(20, 1.0), np.append(np.full(14, 1.0), np.full(6, 5.0))
+    assert rarities(np.array([5.0]), faulty) == pytest.approx(rarities(np.array([5.0]), clean))
+
+
+def test_a_short_history_makes_less_sure() -> None:
+    now = np.array([4.0])
+    assert rarities(now, np.full(1, 1.1)) < rarities(now, np.full(4, 1.1)) < rarities(now, np.full(20, 1.1))
