@@ -175,7 +175,7 @@ class ClickHouse:
             horizon=horizon,
             metrics=ClickHouseMetrics(reader),
             logs=ClickHouseLogs(reader),
-            traces=ClickHouseTraces(reader),
+            traces=ClickHouseTraces(reader, self.limits.spans),
             changes=ClickHouseChanges(reader),
         )
 

@@ -8,9 +8,7 @@ from middlewatch.records import Freshness, Signal, Window
 from middlewatch.telemetry.clickhouse_reader import NANOSECONDS, Reader, names, step_nanoseconds
 from middlewatch.telemetry.clickhouse_traces import FAMILY_SECONDS
 from middlewatch.telemetry.sources import Answer
-
-SAMPLE_SLOTS = 65_536
-"""Requests fall into so many slots by the hash of their trace id, in `log_requests.sql`; a sample is the first of these."""
+from middlewatch.telemetry.span_sample import SLOTS
 
 
 class ClickHouseLogs:
@@ -34,7 +32,7 @@ class ClickHouseLogs:
             Signal.LOGS,
             "log_requests",
             window,
-            kept=max(1, min(SAMPLE_SLOTS, round(share * SAMPLE_SLOTS))),
+            kept=max(1, min(SLOTS, round(share * SLOTS))),
             services=names(services),
             family=FAMILY_SECONDS * NANOSECONDS,
         )

@@ -47,7 +47,7 @@ class Reader:
         self._query = query
         self._scope = scope
         self._horizon = horizon
-        self._freshness: dict[tuple[Signal, Window], Freshness] = {}
+        self._reach: dict[tuple[Signal, Window], tuple[Freshness, int]] = {}
         self._lock = threading.Lock()
 
     def answer(self, signal: Signal, name: str, window: Window, *, limit: int | None = None, **parameters: Parameter) -> Answer:
@@ -72,27 +72,37 @@ class Reader:
         query = Query(source=SOURCE, name=name, window=window, parameters=shown, text=statement(name))
         return Answer(table=table, query=query, freshness=self.freshness(signal, window), bound=bound)
 
+    def rows(self, name: str, window: Window, **parameters: Parameter) -> pa.Table:
+        """The rows of the statement `name` over `window`, where they are needed to ask the actual question.
+
+        Raises:
+            WindowError: the window reaches past the horizon.
+        """
+        self._check(window)
+        return self._query(name, {**self._base(window), **_VOCABULARY, **parameters})[0]
+
     def freshness(self, signal: Signal, window: Window) -> Freshness:
         """How far the signal reaches before the horizon, asked once for each window.
 
         The watermark is looked for in the 7 days before the horizon: older data is not news of an incident.
         """
-        self._check(window)
+        return self._reaching(signal, window)[0]
+
+    def items(self, signal: Signal, window: Window) -> int:
+        """How many spans, lines or points there are before the horizon, in the same 7 days: at least as many as in the window."""
+        return self._reaching(signal, window)[1]
+
+    def _reaching(self, signal: Signal, window: Window) -> tuple[Freshness, int]:
         key = (signal, window)
         with self._lock:
-            known = self._freshness.get(key)
+            known = self._reach.get(key)
         if known is not None:
             return known
-        table, _ = self._query(f"{signal}_freshness", self._base(window))
-        row = table.to_pylist()[0]
-        found = Freshness(
-            signal=signal,
-            watermark=row["watermark"] if row["items"] else None,
-            horizon=self._horizon,
-            services=row["services"],
-        )
+        row = self.rows(f"{signal}_freshness", window).to_pylist()[0]
+        watermark = row["watermark"] if row["items"] else None
+        found = Freshness(signal=signal, watermark=watermark, horizon=self._horizon, services=row["services"]), int(row["items"])
         with self._lock:
-            self._freshness[key] = found
+            self._reach[key] = found
         return found
 
     def _base(self, window: Window) -> dict[str, object]:

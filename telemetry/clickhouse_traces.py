@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from middlewatch.records import Freshness, Signal, Window
-from middlewatch.telemetry.clickhouse_reader import NANOSECONDS, Reader, names, step_nanoseconds
+from middlewatch.telemetry.clickhouse_reader import NANOSECONDS, Parameter, Reader, names, step_nanoseconds
 from middlewatch.telemetry.sources import Answer
+from middlewatch.telemetry.span_sample import SpanSample
 
 FAMILY_SECONDS = 300
 """How far outside the window a parent or child of one of its spans is looked for. A request that lasts longer is cut there."""
@@ -15,33 +17,38 @@ FAMILY_SECONDS = 300
 class ClickHouseTraces:
     """`TraceSource` over the exporter's `otel_traces` and the `topology` table."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, most_spans: int) -> None:
+        """Read spans.
+
+        Args:
+            reader: asks.
+            most_spans: how many spans one question may put together; of more, a sample of requests is read, and the answer says so.
+        """
         self._reader = reader
+        self._most_spans = most_spans
 
     def operations(self, window: Window, *, step_seconds: int, floor_ms: float = 1.0, services: Sequence[str] = ()) -> Answer:
-        return self._reader.answer(
-            Signal.TRACES,
-            "span_operations",
-            window,
-            step=step_nanoseconds(step_seconds),
-            floor_ms=floor_ms,
-            services=names(services),
-            family=FAMILY_SECONDS * NANOSECONDS,
-        )
+        return self._put_together("span_operations", window, step_seconds, floor_ms=floor_ms, services=names(services))
 
     def edges(self, window: Window, *, step_seconds: int) -> Answer:
-        step = step_nanoseconds(step_seconds)
-        return self._reader.answer(Signal.TRACES, "span_edges", window, step=step, family=FAMILY_SECONDS * NANOSECONDS)
+        return self._put_together("span_edges", window, step_seconds)
 
     def structure(self, window: Window, *, step_seconds: int, services: Sequence[str] = ()) -> Answer:
-        return self._reader.answer(
-            Signal.TRACES,
-            "span_structure",
-            window,
-            step=step_nanoseconds(step_seconds),
-            services=names(services),
-            family=FAMILY_SECONDS * NANOSECONDS,
-        )
+        return self._put_together("span_structure", window, step_seconds, services=names(services))
+
+    def _put_together(self, name: str, window: Window, step_seconds: int, **parameters: Parameter) -> Answer:
+        step = step_nanoseconds(step_seconds)
+        sample = self._sample(window, step)
+        asked = {"step": step, "family": FAMILY_SECONDS * NANOSECONDS, **sample.parameters, **parameters}
+        answer = self._reader.answer(Signal.TRACES, name, window, limit=None, **asked)
+        return replace(answer, bound="; ".join(filter(None, (answer.bound, sample.bound))))
+
+    def _sample(self, window: Window, step: int) -> SpanSample:
+        everything = SpanSample.everything(window, step)
+        if self._reader.items(Signal.TRACES, window) <= self._most_spans:
+            return everything
+        counted = self._reader.rows("span_volume", window, recent=everything.recent)
+        return everything.of(counted["older"][0].as_py(), counted["recent"][0].as_py(), self._most_spans)
 
     def spans(self, window: Window, *, services: Sequence[str] = (), trace_ids: Sequence[str] = (), limit: int = 1000) -> Answer:
         return self._reader.answer(

@@ -1,4 +1,7 @@
 -- Calls between services per step: a span whose parent belongs to another service. Declared edges are listed without calls too.
+-- Everything between the scan and the answer is numbers: that is what makes millions of spans answerable.
+-- Requests fall into 65,536 slots by their trace id. Where there are too many spans, only those in the first slots are read, of older
+-- requests fewer than of recent ones, and counted as many times as it takes to make up for the others (see span_sample.py).
 WITH
     (
         -- Services by number, in the order of their names.
@@ -13,18 +16,21 @@ WITH
     spans AS
     (
         SELECT
-            cityHash64(TraceId, SpanId) AS id,
-            if(ParentSpanId = '', 0, cityHash64(TraceId, ParentSpanId)) AS parent,
-            toUInt32(transform(toString(ServiceName), services, arrayEnumerate(services), 0)) AS service,
+            SpanKey AS id,
+            ParentKey AS parent,
+            bitShiftRight(SpanKey, 48) AS slot,
+            toUInt32(transform(ServiceName, services, arrayEnumerate(services), 0)) AS service,
             toUnixTimestamp64Nano(Timestamp) AS began,
             Duration AS duration,
-            positionCaseInsensitive(toString(StatusCode), 'error') > 0 AS failed
+            positionCaseInsensitive(StatusCode, 'error') > 0 AS failed
         FROM otel_traces
         WHERE Tenant = {tenant:String} AND Recording = {recording:String}
             AND Timestamp >= fromUnixTimestamp64Nano({start:Int64} - {family:Int64})
             AND Timestamp < fromUnixTimestamp64Nano({end:Int64})
             AND Timestamp < fromUnixTimestamp64Nano({horizon:Int64})
             AND toUnixTimestamp64Nano(Timestamp) + Duration < {horizon:Int64}
+            -- The first of the recent have relatives among the last of the older.
+            AND slot < if(Timestamp >= fromUnixTimestamp64Nano({recent:Int64} - {family:Int64}), {kept_recent:UInt32}, {kept_older:UInt32})
     ),
     arraySort(groupArrayArray(by_step)) AS steps
 SELECT
@@ -44,19 +50,26 @@ FROM
         services[caller_number] AS caller,
         services[callee_number] AS callee,
         false AS is_declared,
-        sum(spans) AS all_calls,
+        sum(calls) AS all_calls,
         sum(failures) AS all_errors,
-        groupArray((step, spans, failures, durations[1] / 1e6, durations[2] / 1e6)) AS by_step
+        groupArray((step, calls, failures, durations[1] / 1e6, durations[2] / 1e6)) AS by_step
     FROM
     (
         SELECT
             callers.service AS caller_number,
             own.service AS callee_number,
             intDiv(own.began - {start:Int64}, {step:Int64}) AS step,
-            count() AS spans,
-            countIf(own.failed) AS failures,
+            65536 / if({start:Int64} + step * {step:Int64} >= {recent:Int64}, {kept_recent:UInt32}, {kept_older:UInt32}) AS weight,
+            toUInt64(round(weight * count())) AS calls,
+            toUInt64(round(weight * countIf(own.failed))) AS failures,
             quantilesExactInclusive(0.5, 0.99)(own.duration) AS durations
-        FROM (SELECT * FROM spans WHERE parent != 0 AND began >= {start:Int64} AND began < {end:Int64}) AS own
+        FROM
+        (
+            SELECT *
+            FROM spans
+            WHERE parent != 0 AND began >= {start:Int64} AND began < {end:Int64}
+                AND slot < if(began >= {recent:Int64}, {kept_recent:UInt32}, {kept_older:UInt32})
+        ) AS own
         LEFT ANY JOIN (SELECT id, service FROM spans) AS callers ON callers.id = own.parent
         WHERE callers.service != 0 AND callers.service != own.service
         GROUP BY caller_number, callee_number, step

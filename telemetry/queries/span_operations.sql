@@ -1,75 +1,45 @@
 -- Spans per operation in its context and step. Self time is a span's duration less its direct children's, not below 0.
--- Everything between the scan and the answer is numbers, 8 bytes for an id instead of 48: that is what makes 10 M spans answerable.
+-- Everything between the scan and the answer is numbers: that is what makes millions of spans answerable.
+-- Requests fall into 65,536 slots by their trace id. Where there are too many spans, only those in the first slots are read, of older
+-- requests fewer than of recent ones, and counted as many times as it takes to make up for the others (see span_sample.py).
 WITH
     (
-        -- Services by number, in the order of their names.
-        SELECT arraySort(groupUniqArray(toString(ServiceName)))
+        -- Services and operations by number, in the order of their names.
+        SELECT (arraySort(groupUniqArray(toString(ServiceName))), arraySort(groupUniqArray(toString(SpanName))))
         FROM otel_traces
         WHERE Tenant = {tenant:String} AND Recording = {recording:String}
             AND Timestamp >= fromUnixTimestamp64Nano({start:Int64} - {family:Int64})
             AND Timestamp < fromUnixTimestamp64Nano({end:Int64} + {family:Int64})
             AND Timestamp < fromUnixTimestamp64Nano({horizon:Int64})
             AND toUnixTimestamp64Nano(Timestamp) + Duration < {horizon:Int64}
-    ) AS services,
+    ) AS names,
+    names.1 AS services,
+    names.2 AS operations,
     spans AS
     (
         SELECT
-            cityHash64(TraceId, SpanId) AS id,
-            if(ParentSpanId = '', 0, cityHash64(TraceId, ParentSpanId)) AS parent,
-            toUInt32(transform(toString(ServiceName), services, arrayEnumerate(services), 0)) AS service,
-            cityHash64(SpanName) AS operation,
+            SpanKey AS id,
+            ParentKey AS parent,
+            bitShiftRight(SpanKey, 48) AS slot,
+            toUInt32(transform(ServiceName, services, arrayEnumerate(services), 0)) AS service,
+            toUInt32(transform(SpanName, operations, arrayEnumerate(operations), 0)) AS operation,
             toUnixTimestamp64Nano(Timestamp) AS began,
             Duration AS duration,
-            positionCaseInsensitive(toString(StatusCode), 'error') > 0 AS failed
+            positionCaseInsensitive(StatusCode, 'error') > 0 AS failed
         FROM otel_traces
         WHERE Tenant = {tenant:String} AND Recording = {recording:String}
             AND Timestamp >= fromUnixTimestamp64Nano({start:Int64} - {family:Int64})
             AND Timestamp < fromUnixTimestamp64Nano({end:Int64} + {family:Int64})
             AND Timestamp < fromUnixTimestamp64Nano({horizon:Int64})
             AND toUnixTimestamp64Nano(Timestamp) + Duration < {horizon:Int64}
-    ),
-    -- Every span counts twice: as itself, and as a part of its parent. Grouped by whom it counts for, that is a span and its children.
-    units AS
-    (
-        SELECT
-            max(if(part, 0, service)) AS own_service,
-            max(if(part, 0, operation)) AS own_operation,
-            max(if(part, 0, parent_operation)) AS own_parent_operation,
-            max(if(part, 0, began)) AS own_began,
-            max(if(part, 0, duration)) AS own_duration,
-            max(if(part, 0, failed)) AS own_failed,
-            sum(if(part, duration, 0)) AS children_duration,
-            -- The number of no service where there is none, and the smallest of several.
-            min(if(part AND service != parent_service, service, 4294967295)) AS callee
-        FROM
-        (
-            SELECT
-                own.id AS id, own.parent AS parent, own.service AS service, own.operation AS operation,
-                own.began AS began, own.duration AS duration, own.failed AS failed,
-                parents.service AS parent_service, parents.operation AS parent_operation
-            FROM spans AS own
-            LEFT ANY JOIN (SELECT id, service, operation FROM spans) AS parents ON parents.id = own.parent
-        )
-        ARRAY JOIN [false, true] AS part
-        WHERE NOT part OR parent_service != 0
-        GROUP BY if(part, parent, id)
-    ),
-    operations AS
-    (
-        SELECT cityHash64(SpanName) AS operation, any(toString(SpanName)) AS name
-        FROM otel_traces
-        WHERE Tenant = {tenant:String} AND Recording = {recording:String}
-            AND Timestamp >= fromUnixTimestamp64Nano({start:Int64} - {family:Int64})
-            AND Timestamp < fromUnixTimestamp64Nano({end:Int64} + {family:Int64})
-            AND Timestamp < fromUnixTimestamp64Nano({horizon:Int64})
-            AND toUnixTimestamp64Nano(Timestamp) + Duration < {horizon:Int64}
-        GROUP BY operation
+            -- The first of the recent have relatives among the last of the older.
+            AND slot < if(Timestamp >= fromUnixTimestamp64Nano({recent:Int64} - {family:Int64}), {kept_recent:UInt32}, {kept_older:UInt32})
     )
 SELECT
-    services[answer.service] AS service,
-    operations.name AS operation,
-    parents.name AS parent_operation,
-    services[answer.callee] AS callee,
+    services[service] AS service,
+    operations[operation] AS operation,
+    operations[parent_operation] AS parent_operation,
+    services[callee] AS callee,
     arrayMap(s -> fromUnixTimestamp64Micro(intDiv({start:Int64} + s.1 * {step:Int64}, 1000), 'UTC'), steps) AS times,
     arrayMap(s -> s.2, steps) AS count,
     arrayMap(s -> s.3, steps) AS errors,
@@ -78,28 +48,42 @@ SELECT
     arrayMap(s -> s.6, steps) AS mean_ms
 FROM
 (
-    SELECT service, operation, parent_operation, callee, arraySort(groupArray((step, spans, errors, mean_log, variance_log, mean_duration))) AS steps
+    SELECT
+        service, operation, parent_operation, callee,
+        arraySort(groupArray((step, toUInt64(round(weight * spans)), toUInt64(round(weight * failures)), mean_log, variance_log, mean_duration))) AS steps
     FROM
     (
-        WITH log(greatest(toInt64(own_duration) - toInt64(children_duration), 0) / 1e6 + {floor_ms:Float64}) AS log_self
+        WITH log(greatest(toInt64(own.duration) - toInt64(children.spent), 0) / 1e6 + {floor_ms:Float64}) AS log_self
         SELECT
-            own_service AS service,
-            own_operation AS operation,
-            own_parent_operation AS parent_operation,
-            callee,
-            intDiv(own_began - {start:Int64}, {step:Int64}) AS step,
+            own.service AS service,
+            own.operation AS operation,
+            parents.operation AS parent_operation,
+            toUInt32(arrayMin(arrayFilter(s -> s != service, children.called))) AS callee,
+            toUInt32(intDiv(own.began - {start:Int64}, {step:Int64})) AS step,
+            65536 / if({start:Int64} + step * {step:Int64} >= {recent:Int64}, {kept_recent:UInt32}, {kept_older:UInt32}) AS weight,
             count() AS spans,
-            countIf(own_failed) AS errors,
+            countIf(own.failed) AS failures,
             avg(log_self) AS mean_log,
             varPopStable(log_self) AS variance_log,
-            avg(own_duration) / 1e6 AS mean_duration
-        FROM units
-        WHERE own_began >= {start:Int64} AND own_began < {end:Int64}
-            AND (empty({services:Array(String)}) OR has({services:Array(String)}, services[own_service]))
+            avg(own.duration) / 1e6 AS mean_duration
+        FROM
+        (
+            SELECT *
+            FROM spans
+            WHERE began >= {start:Int64} AND began < {end:Int64}
+                AND slot < if(began >= {recent:Int64}, {kept_recent:UInt32}, {kept_older:UInt32})
+                AND (empty({services:Array(String)}) OR has({services:Array(String)}, services[service]))
+        ) AS own
+        LEFT ANY JOIN (SELECT id, operation FROM spans) AS parents ON parents.id = own.parent
+        LEFT ANY JOIN
+        (
+            SELECT parent AS caller, sum(duration) AS spent, groupUniqArray(service) AS called
+            FROM spans
+            WHERE parent != 0
+            GROUP BY caller
+        ) AS children ON children.caller = own.id
         GROUP BY service, operation, parent_operation, callee, step
     )
     GROUP BY service, operation, parent_operation, callee
-) AS answer
-LEFT ANY JOIN operations ON operations.operation = answer.operation
-LEFT ANY JOIN operations AS parents ON parents.operation = answer.parent_operation
+)
 ORDER BY service, operation, parent_operation, callee

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.contract.telemetry.conftest import RecordingSources, window
+from middlewatch.telemetry.clickhouse import ClickHouse
+from middlewatch.telemetry.limits import Limits
+from tests.contract.telemetry.conftest import RecordingSources, Way, window
 from tests.telemetry_data import moment
 
 _MS = 1_000_000
@@ -103,3 +105,43 @@ def test_raw_spans_come_slowest_first_and_by_trace(recorded: RecordingSources) -
     assert answer.table["start"].to_pylist()[0] == moment(60)
     assert "only the first 2" in answer.bound
     assert sources.traces.spans(window(), services=["cart"]).table["status"].to_pylist() == ["Unset", "Unset", "Error", "Error"]
+
+
+def test_of_too_many_spans_whole_requests_are_sampled_and_counted_for_the_others(
+    recorded: RecordingSources, way: Way, database: ClickHouse
+) -> None:
+    """One request every 4 s over three hours, of which the last hour may cost half of the spans."""
+    requests = 2700
+    traces = [
+        row
+        for number in range(requests)
+        for row in (
+            span("a", trace=str(number), start_time=4 * number, service="front", name="GET /", ms=9),
+            span("b", "a", trace=str(number), start_time=4 * number, service="back", name="read", status_code="Error"),
+        )
+    ]
+    full = recorded(10_800, traces=traces, info={"end": moment(10_800)})
+    with way(Limits(spans=2000, **database.limits.model_dump(exclude={"spans"}))) as bounded:
+        sampled = bounded.sources(full.scope, full.horizon).traces
+        operations = sampled.operations(window(0, 10_800), step_seconds=600)
+        structure = sampled.structure(window(0, 10_800), step_seconds=600)
+        edges = sampled.edges(window(0, 10_800), step_seconds=600)
+        few = sampled.operations(window(10_000, 10_800), step_seconds=600)
+    for answer in (operations, structure, edges):
+        assert "of the requests before 14:00 UTC" in answer.bound
+        assert answer.query.parameters["kept_older"] < answer.query.parameters["kept_recent"]  # type: ignore[operator]
+    rows = operations.table.to_pylist()
+    assert [(row["service"], row["operation"], row["parent_operation"]) for row in rows] == [
+        ("back", "read", "GET /"),
+        ("front", "GET /", ""),
+    ], "no parent or child of a span that is read is left out"
+    for row in rows:
+        assert len(row["times"]) == 18
+        assert sum(row["count"]) == pytest.approx(requests, rel=0.15)
+        assert row["errors"] == (row["count"] if row["service"] == "back" else [0] * 18)
+        assert set(row["mean_ms"]) == ({1.0} if row["service"] == "back" else {9.0})
+    assert [row["present"] == row["units"] for row in structure.table.to_pylist()] == [True]
+    assert edges.table["calls"].to_pylist() == [pytest.approx(requests, rel=0.15)]
+    exact = full.traces.operations(window(0, 10_800), step_seconds=600)
+    assert (exact.bound, [sum(row["count"]) for row in exact.table.to_pylist()]) == ("", [requests, requests])
+    assert (few.bound, [sum(row["count"]) for row in few.table.to_pylist()]) == ("", [200, 200])
