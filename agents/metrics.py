@@ -7,4 +7,4 @@ from middlewatch.records import AgentName, Signal
 from middlewatch.tools.metrics import assess_metrics
 from middlewatch.tools.sharing import shared
 
-METRICS = Agent(name=AgentName.METRICS, signal=Signal.METRICS, usual_top=1.2, assess=shared(assess_metrics))
+METRICS = Agent(name=AgentName.METRICS, signal=Signal.METRICS, usual_top=1.5, assess=shared(assess_metrics))

@@ -138,6 +138,11 @@ def load_series(sources: Sources, brief: Brief, services_known: frozenset[str] =
         answer = _ask(sources, brief, axis)
     if answer.table.num_rows == 0:
         return answer
+    return series_matrix(answer, axis, services_known)
+
+
+def series_matrix(answer: Answer, axis: Axis, services_known: frozenset[str] = frozenset()) -> SeriesMatrix:
+    """The series of an answer of `MetricSource.series` on an axis with the same steps."""
     labels = _labels(answer.table, services_known)
     values, counts = _on_axis(answer.table, axis)
     return SeriesMatrix(axis, labels, _absent_counters_as_zero(values, labels, axis), counts, answer)

@@ -91,9 +91,8 @@ def metric_values(fact: Anomaly, answer: Answer, case: Case) -> set[tuple[float,
         steps=round(fact.query.window.seconds / step),
         incident_steps=round(fact.window.seconds / step),
     )
-    labels = metric_series._labels(answer.table, frozenset({fact.peer} - {""}))
-    values = metric_series._absent_counters_as_zero(metric_series._on_axis(answer.table, axis), labels, axis)
-    matrix = metric_series.SeriesMatrix(axis=axis, labels=labels, values=values, answer=answer)
+    matrix = metric_series.series_matrix(answer, axis, frozenset({fact.peer} - {""}))
+    labels = matrix.labels
     deviations = measure(matrix, case.brief())
     return {
         (float(deviations.baseline.centre[row]), metric_evidence._observed(row, unit, matrix, deviations))
