@@ -13,14 +13,16 @@ from dataclasses import dataclass
 from middlewatch.agents.agent import Agents
 from middlewatch.agents.explanation import about, fact_of_onset
 from middlewatch.agents.voting import Assessments, Verdict, change_probability, shares
-from middlewatch.records import Anomaly, AnomalyKind, Edge, Evidence, Family, FoundCause, UtcDatetime
+from middlewatch.records import Anomaly, AnomalyKind, CauseKind, Edge, Evidence, Family, FoundCause, UtcDatetime
 from middlewatch.tools.service_map import reachable
 
 LEAST_PROBABILITY = 0.9
 """That something changed in the second service, by what its own facts say: one in ten would be named for nothing. Chosen, not
 derived; how often it happens is in docs/measurements/causes.md."""
-ASKED_FOR = {Family.TRAFFIC, Family.SATURATION, Family.OTHER}
-"""What falls in a service where those that call it ask for less."""
+ASKED_FOR = {Family.TRAFFIC, Family.SATURATION, Family.LATENCY}
+"""What changes in a service where one above it asks for more or less."""
+NOT_ASKED = {Family.TRAFFIC, Family.SATURATION, Family.OTHER}
+"""What falls in a service where those that wait for another one no longer ask for it."""
 HANDED_ON = {Family.LATENCY, Family.ERRORS, Family.SUCCESS}
 """What the metrics of a service show where one that it calls is in trouble. Traces tell its own time from theirs."""
 
@@ -30,10 +32,10 @@ def found_causes(
 ) -> tuple[FoundCause, ...]:
     """What a finding names, the leading hypothesis first.
 
-    The second cause is the next hypothesis that does not depend on the first. Only those agents count that have a fact about it
-    which the first does not explain, the symptom's own rarity does not count again, and together they must be `LEAST_PROBABILITY`
-    sure. It must have begun before the detection. Where the first depends on the second, the first has to pass the same test:
-    otherwise it may be no more than a consequence.
+    The second cause is the next hypothesis that does not depend on the first. Of what the agents say only that counts for which
+    they have a fact that the first does not explain, the symptom's own rarity does not count again, and together they must be
+    `LEAST_PROBABILITY` sure. It must have begun before the detection. Where the first depends on the second, the first has to pass
+    the same test: otherwise it may be no more than a consequence. Load explains whatever is called.
 
     Args:
         agents: for their surprise.
@@ -51,13 +53,15 @@ def found_causes(
     leading = verdict.ranked[0].hypothesis
     scene = _Scene(agents, found, evidence, edges)
     dependent = scene.dependent_on(leading.service)
+    if leading.cause is not None and leading.cause.kind is CauseKind.LOAD:
+        dependent |= reachable(edges, leading.service).keys()
     rest = [row for row in verdict.ranked[1:] if row.hypothesis.service not in dependent]
     second = rest[0].hypothesis if rest else None
     if second is None or not scene.began_by(second.service, detected) or not scene.independent(leading.service, second.service):
         return (FoundCause(service=leading.service, hypothesis=leading.id, confidence=verdict.confidence),)
     others = [row.score for row in verdict.ranked if row.hypothesis is not second]
     first = verdict.change_probability * shares(others)[0]
-    confidence = scene.probability(second.service, dependent) * shares([row.score for row in rest])[0]
+    confidence = scene.probability(second.service, leading.service) * shares([row.score for row in rest])[0]
     return (
         FoundCause(service=leading.service, hypothesis=leading.id, confidence=first),
         FoundCause(service=second.service, hypothesis=second.id, confidence=confidence),
@@ -75,8 +79,8 @@ class _Scene:
 
     def dependent_on(self, service: str) -> set[str]:
         """The services whose trouble this one would explain, itself included."""
-        services = {s for assessment in self.found.values() for s in assessment.scores} | {service}
-        return {other for other in services if service in reachable(self.edges, other)}
+        callers = [Edge(caller=edge.callee, callee=edge.caller) for edge in self.edges]
+        return set(reachable(callers, service))
 
     def began_by(self, service: str, detected: UtcDatetime) -> bool:
         fact = fact_of_onset(about(service, self.evidence))
@@ -85,44 +89,36 @@ class _Scene:
     def independent(self, first: str, second: str) -> bool:
         """Whether the second stands by itself; where the first depends on it, both. Without a map of both, nobody can tell."""
         mapped = {end for edge in self.edges for end in (edge.caller, edge.callee)}
-        if not {first, second} <= mapped:
+        if not {first, second} <= mapped or self.probability(second, first) < LEAST_PROBABILITY:
             return False
-        if self.probability(second, self.dependent_on(first)) < LEAST_PROBABILITY:
-            return False
-        if second not in reachable(self.edges, first):
-            return True
-        return self.probability(first, self.dependent_on(second) - {first}) >= LEAST_PROBABILITY
+        return second not in reachable(self.edges, first) or self.probability(first, second) >= LEAST_PROBABILITY
 
-    def probability(self, service: str, explained: Collection[str]) -> float:
-        """That something changed in the service, by the agents that have a fact about it which the others do not explain.
+    def probability(self, service: str, other: str) -> float:
+        """That something changed in a service, by the agents that have a fact about it which the other one does not explain.
 
-        Args:
-            service: what is looked at.
-            explained: the services of which nothing is to be counted.
+        Of such an agent no more counts than its strongest such fact.
         """
         voices = {}
-        asked = any(edge.caller in explained and edge.callee == service for edge in self.edges)
-        asks = any(edge.caller == service and edge.callee in explained for edge in self.edges)
+        explained = self.dependent_on(other) - {service}
         for name, assessment in self.found.items():
-            own = [e.anomaly for e in about(service, self.evidence) if e.agent is name and _speaks(e.anomaly)]
-            own = [a for a in own if ({a.service, a.peer} - {service}).isdisjoint(explained)]
-            own = [a for a in own if not (asked and _falls(a)) and not (asks and _handed_on(a))]
+            facts = [e.anomaly for e in about(service, self.evidence) if e.agent is name]
+            own = [a.strength for a in facts if _speaks(a) and not self._explains(other, explained, service, a)]
             if own and service in assessment.scores:
-                alone = {"scores": {service: assessment.scores[service]}, "symptom_rarity": None}
-                voices[name] = assessment.model_copy(update=alone)
+                score = min(assessment.scores[service], max(own))
+                voices[name] = assessment.model_copy(update={"scores": {service: score}, "symptom_rarity": None})
         return change_probability(self.agents, voices)
+
+    def _explains(self, other: str, explained: Collection[str], service: str, fact: Anomaly) -> bool:
+        """Whether trouble in the other service, and in the explained ones, which wait for it, brings this about."""
+        if not ({fact.service, fact.peer} - {service}).isdisjoint(explained):
+            return True
+        if service in reachable(self.edges, other):
+            return fact.family in ASKED_FOR
+        if other in reachable(self.edges, service):
+            return fact.kind is AnomalyKind.METRIC and fact.family in HANDED_ON
+        fell = fact.baseline is not None and fact.observed is not None and fact.observed < fact.baseline
+        return fell and fact.family in NOT_ASKED and any(e.caller in explained and e.callee == service for e in self.edges)
 
 
 def _speaks(fact: Anomaly) -> bool:
     return fact.kind is not AnomalyKind.CHANGE and fact.strength > 0
-
-
-def _falls(fact: Anomaly) -> bool:
-    """Whether it is what shows in a service that is asked for less."""
-    fell = fact.baseline is not None and fact.observed is not None and fact.observed < fact.baseline
-    return fell and fact.family in ASKED_FOR
-
-
-def _handed_on(fact: Anomaly) -> bool:
-    """Whether it is what shows in a service that waits for another."""
-    return fact.kind is AnomalyKind.METRIC and fact.family in HANDED_ON

@@ -15,6 +15,8 @@ from middlewatch.records import (
     Anomaly,
     AnomalyKind,
     Assessment,
+    Cause,
+    CauseKind,
     Edge,
     Evidence,
     Family,
@@ -29,7 +31,7 @@ DETECTED = NOW - timedelta(minutes=1)
 
 
 def fact(service: str, **more: object) -> Anomaly:
-    return anomaly(service, 3.0, AnomalyKind.OPERATION).model_copy(update=more)
+    return anomaly(service, 30.0, AnomalyKind.OPERATION).model_copy(update=more)
 
 
 def found(scores: Mapping[str, float], *facts: Anomaly) -> dict[AgentName, Assessment]:
@@ -38,14 +40,23 @@ def found(scores: Mapping[str, float], *facts: Anomaly) -> dict[AgentName, Asses
     return {name: assessment(name, scores, **seen) for name in (AgentName.TRACES, AgentName.LOGS)}
 
 
-def causes(assessments: dict[AgentName, Assessment]) -> tuple[Verdict, tuple[FoundCause, ...]]:
+def causes(assessments: dict[AgentName, Assessment], kind: CauseKind = CauseKind.CODE) -> tuple[Verdict, tuple[FoundCause, ...]]:
     evidence = [
         Evidence(tenant="default", investigation="inv-1", id=evidence_id(name, a), agent=name, round=1, anomaly=a)
         for name, assessed in assessments.items()
         for a in assessed.anomalies
     ]
     hypotheses = [
-        Hypothesis(tenant="default", investigation="inv-1", id=f"hy-{s}", round=1, service=s, statement="", evidence=())
+        Hypothesis(
+            tenant="default",
+            investigation="inv-1",
+            id=f"hy-{s}",
+            round=1,
+            service=s,
+            statement="",
+            evidence=(),
+            cause=Cause(kind=kind, probability=0.8, why="because"),
+        )
         for s in candidates(AGENTS, assessments)
     ]
     votes = [AGENTS[name].vote(h, a, evidence) for h in hypotheses for name, a in assessments.items()]
@@ -53,8 +64,8 @@ def causes(assessments: dict[AgentName, Assessment]) -> tuple[Verdict, tuple[Fou
     return verdict, found_causes(AGENTS, assessments, verdict, evidence, EDGES, DETECTED)
 
 
-def services(assessments: dict[AgentName, Assessment]) -> list[str]:
-    return [cause.service for cause in causes(assessments)[1]]
+def services(assessments: dict[AgentName, Assessment], kind: CauseKind = CauseKind.CODE) -> list[str]:
+    return [cause.service for cause in causes(assessments, kind)[1]]
 
 
 def test_two_faults_that_do_not_explain_one_another_are_both_named() -> None:
@@ -95,19 +106,34 @@ def test_what_is_no_rarer_than_quiet_moments_is_no_cause() -> None:
 @pytest.mark.parametrize(
     ("about_the_second", "named"),
     [
-        ({"kind": AnomalyKind.OPERATION}, True),
-        ({"kind": AnomalyKind.EDGE, "peer": "stock"}, False),
-        ({"kind": AnomalyKind.CHANGE}, False),
-        ({"kind": AnomalyKind.METRIC, "family": Family.SATURATION, "baseline": 9.0, "observed": 2.0}, False),
-        ({"kind": AnomalyKind.METRIC, "family": Family.SATURATION, "baseline": 2.0, "observed": 9.0}, True),
+        ({"kind": AnomalyKind.LOG_PATTERN, "family": Family.OTHER}, True),
+        ({"family": Family.ERRORS}, True),
+        ({"family": Family.LATENCY}, False),
+        ({"family": Family.ERRORS, "kind": AnomalyKind.EDGE, "peer": "stock"}, False),
+        ({"family": Family.ERRORS, "kind": AnomalyKind.CHANGE}, False),
+        ({"family": Family.ERRORS, "strength": 0.0}, False),
+        ({"family": Family.ERRORS, "strength": 0.1}, False),
+        ({"kind": AnomalyKind.METRIC, "family": Family.SATURATION}, False),
     ],
-    ids=["own time", "call from the first", "change", "asked for less", "busier"],
+    ids=["other lines", "errors", "asked for more", "call from the first", "change", "no fact", "weak fact", "busier"],
 )
 def test_a_service_below_the_first_needs_a_fact_of_its_own(about_the_second: dict[str, object], *, named: bool) -> None:
     assert (
-        services(found({"stock": 30.0, "disk": 28.0}, fact("stock"), fact("disk", **about_the_second)))
+        services(found({"stock": 30.0, "disk": 28.0}, fact("stock", family=Family.OTHER), fact("disk", **about_the_second)))
         == ["stock"] + ["disk"] * named
     )
+
+
+@pytest.mark.parametrize(("observed", "named"), [(2.0, False), (20.0, True)])
+def test_what_falls_beside_the_first_is_no_longer_asked_for(observed: float, *, named: bool) -> None:
+    busy = fact("prices", kind=AnomalyKind.METRIC, family=Family.SATURATION, baseline=9.0, observed=observed)
+    assert services(found({"stock": 30.0, "prices": 28.0}, fact("stock"), busy)) == ["stock"] + ["prices"] * named
+
+
+def test_load_explains_whatever_is_called() -> None:
+    both = found({"stock": 30.0, "disk": 28.0}, fact("stock", family=Family.OTHER), fact("disk", family=Family.ERRORS))
+    assert services(both) == ["stock", "disk"]
+    assert services(both, CauseKind.LOAD) == ["stock"]
 
 
 def test_where_the_first_may_follow_from_the_second_only_it_is_named() -> None:
