@@ -12,8 +12,10 @@ import redis
 
 PRODUCTS = 20_000
 CATEGORIES = 40
-MOVEMENTS = 2_000_000
-"""Rows of the stock ledger: a lookup by index touches about 100 of them, a scan all."""
+MOVEMENTS = 1_000_000
+"""Rows of the stock ledger: a lookup by index touches about 50 of them, a scan all."""
+POPULAR = 200
+"""The products that customers want most; there is always enough of them."""
 CUSTOMERS = 2_000
 NEW_CUSTOMERS = 500
 """Customers who have not ordered anything; their numbers follow those of the others."""
@@ -55,6 +57,10 @@ def create_inventory(path: Path, *, seed: int, movements: int = MOVEMENTS) -> No
                 for article, warehouse, delta, day in zip(articles, warehouses, deltas, days, strict=True)
             ),
         )
+        connection.executemany(
+            "INSERT INTO movements (sku, warehouse, delta, day) VALUES (?, ?, 40000, 0)",
+            ((sku(number), warehouse) for number in range(POPULAR) for warehouse in _WAREHOUSES),
+        )
         connection.execute("CREATE INDEX movements_by_sku ON movements (sku)")
         connection.execute("PRAGMA user_version = 1")
 
@@ -77,13 +83,18 @@ def create_orders(path: Path, *, seed: int) -> None:
         connection.execute("CREATE INDEX orders_by_customer ON orders (customer)")
 
 
+def price_list(*, seed: int) -> dict[str, int]:
+    """What each product costs, in cents."""
+    cents = np.random.default_rng(seed).integers(199, 50_000, PRODUCTS).tolist()
+    return {sku(number): amount for number, amount in enumerate(cents)}
+
+
 def fill_prices(client: redis.Redis, *, seed: int) -> None:
     """Write the price list and the promotions, from which every quote is computed."""
-    draw = np.random.default_rng(seed)
-    cents = draw.integers(199, 50_000, PRODUCTS).tolist()
+    draw = np.random.default_rng([seed, 1])
     categories = draw.integers(0, CATEGORIES, PROMOTIONS).tolist()
     percents = draw.integers(1, 15, PROMOTIONS).tolist()
-    client.hset("prices", mapping={sku(number): amount for number, amount in enumerate(cents)})
+    client.hset("prices", mapping=dict(price_list(seed=seed).items()))
     client.rpush(
         "promotions",
         *(

@@ -1,4 +1,4 @@
-"""The shop's customers: `python -m middlewatch.evals.lab.load --folder ... --requests-per-second ... --seed ...`.
+"""The shop's customers: `python -m middlewatch.evals.lab.load --folder ... --seed ...`.
 
 Requests arrive as a Poisson process and do not wait for one another, so that a slow shop gets no mercy. Ends when its
 standard input closes, and then writes how many requests it sent and how many failed.
@@ -31,6 +31,9 @@ _ACTIONS = ("product", "category", "checkout", "history")
 _SHARES = (0.45, 0.25, 0.15, 0.15)
 """What customers do, and how often."""
 
+_MOST_AT_ONCE = 600
+"""Customers who wait for a page at the same time; any more have to queue in front of the shop."""
+
 _NEW_CUSTOMER_SHARE = 0.2
 _POPULARITY = 1.3
 """Exponent of Zipf's law: a few products get most of the visits."""
@@ -47,13 +50,12 @@ class Visit:
 class Customers:
     """Draws what the next customer does and when."""
 
-    def __init__(self, *, seed: int, requests_per_second: float) -> None:
+    def __init__(self, *, seed: int) -> None:
         self._draw = np.random.default_rng(seed)
-        self._mean_gap = 1.0 / requests_per_second
 
-    def gap_seconds(self) -> float:
-        """The time until the next arrival: exponential, as in a Poisson process."""
-        return float(self._draw.exponential(self._mean_gap))
+    def gap_seconds(self, requests_per_second: float) -> float:
+        """The time until the next arrival: exponential, as in a Poisson process of this rate."""
+        return float(self._draw.exponential(1.0 / requests_per_second))
 
     def next_visit(self) -> Visit:
         action = _ACTIONS[int(self._draw.choice(len(_ACTIONS), p=_SHARES))]
@@ -64,7 +66,8 @@ class Customers:
             return Visit("GET", f"/categories/{int(self._draw.integers(CATEGORIES))}")
         if action == "checkout":
             customer = int(self._draw.integers(CUSTOMERS))
-            return Visit("POST", f"/checkout?customer={customer}&sku={product}&quantity={int(self._draw.integers(1, 4))}")
+            quantity, postcode = int(self._draw.integers(1, 4)), int(self._draw.integers(10_000, 100_000))
+            return Visit("POST", f"/checkout?customer={customer}&sku={product}&quantity={quantity}&postcode={postcode}")
         customer = int(self._draw.integers(CUSTOMERS))
         if self._draw.random() < _NEW_CUSTOMER_SHARE:
             customer = CUSTOMERS + int(self._draw.integers(NEW_CUSTOMERS))
@@ -80,7 +83,7 @@ def main() -> None:
     """Send customers until told to stop."""
     arguments = _arguments()
     folder = RunFolder(arguments.folder)
-    customers = Customers(seed=arguments.seed, requests_per_second=arguments.requests_per_second)
+    customers = Customers(seed=arguments.seed)
     stop = threading.Event()
 
     def watch_parent() -> None:
@@ -89,16 +92,15 @@ def main() -> None:
 
     threading.Thread(target=watch_parent, name="parent-watch", daemon=True).start()
     outcomes: Counter[str] = Counter()
-    at_once = int(arguments.requests_per_second * _PATIENCE_SECONDS) + 16
     with (
         httpx.Client(transport=DiscoveringTransport(folder), timeout=_PATIENCE_SECONDS, trust_env=False) as client,
-        ThreadPoolExecutor(at_once) as visitors,
+        ThreadPoolExecutor(_MOST_AT_ONCE) as visitors,
     ):
         visitors.submit(_visit_all, client, opening_round(), outcomes)
         due = time.monotonic()
         while not stop.wait(max(0.0, due - time.monotonic())):
             visitors.submit(_visit, client, customers.next_visit(), outcomes)
-            due += customers.gap_seconds()
+            due += customers.gap_seconds(float(folder.requests_per_second.read_text(encoding="ascii")))
     folder.replace(folder.load_report, json.dumps({"sent": outcomes.total(), "failed": outcomes["failed"]}))
 
 
@@ -118,7 +120,6 @@ def _visit_all(client: httpx.Client, visits: Iterable[Visit], outcomes: Counter[
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", required=True, type=Path)
-    parser.add_argument("--requests-per-second", required=True, type=float)
     parser.add_argument("--seed", required=True, type=int)
     return parser.parse_args()
 

@@ -16,14 +16,26 @@ from typing import Any
 SERVER_P99 = "http.server.request.duration.p99"
 SERVER_ERROR_RATIO = "http.server.request.error.ratio"
 
+REFUSED_RATIO = "shop.checkout.refused.ratio"
+OLDEST_ORDER = "shop.shipping.oldest.age"
+
 _KEPT_ATTRIBUTES = {
     "http.client.request.duration": ("server.address",),
     "db.client.connection.count": ("db.client.connection.state",),
 }
 """Metrics whose points stay apart by an attribute; the points of all others are merged."""
 
-_COUNTED_AS = {"http.server.request": "{request}", "http.client.request": "{request}", "db.client.operation": "{operation}"}
+_COUNTED_AS = {
+    "http.server.request": "{request}",
+    "http.client.request": "{request}",
+    "db.client.operation": "{operation}",
+    "messaging.client.operation": "{operation}",
+    "messaging.process": "{message}",
+}
 """What a histogram's count counts; its rate is part of the recording."""
+
+_SHARES = {"shop.checkouts": (REFUSED_RATIO, "shop.checkout.outcome", "refused")}
+"""Counters of which one value of an attribute becomes a ratio of its own: its name, the attribute and the value."""
 
 _QUANTILES = (("p50", 0.5), ("p99", 0.99))
 
@@ -98,10 +110,18 @@ def _values(metric: Export, seconds: float) -> Iterator[tuple[str, str, float, A
         if kind == "histogram":
             values = _of_histogram(name, unit, points, seconds)
         elif kind == "counter":
-            values = iter([(f"{name}.rate", f"{unit}/s", sum(point["value"] for point in points) / seconds)])
+            values = _of_counter(name, unit, points, seconds)
         else:
             values = iter([(name, unit, float(sum(point["value"] for point in points)))])
         yield from ((*value, attributes) for value in values)
+
+
+def _of_counter(name: str, unit: str, points: Sequence[Export], seconds: float) -> Iterator[tuple[str, str, float]]:
+    total = sum(point["value"] for point in points)
+    yield f"{name}.rate", f"{unit}/s", total / seconds
+    if total and name in _SHARES:
+        ratio, attribute, wanted = _SHARES[name]
+        yield ratio, "1", sum(point["value"] for point in points if point["attributes"].get(attribute) == wanted) / total
 
 
 def _of_histogram(name: str, unit: str, points: Sequence[Export], seconds: float) -> Iterator[tuple[str, str, float]]:

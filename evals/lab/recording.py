@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from middlewatch.evals.lab.detection import Detection
-from middlewatch.evals.lab.measurements import Measurement, measurements
-from middlewatch.evals.lab.run_folder import RunFolder
+from middlewatch.evals.lab.exported import Exported, Row, Span, moment
+from middlewatch.evals.lab.measurements import Measurement
 from middlewatch.evals.lab.shop import AppliedChange
 
 SYSTEM = "middlewatch-lab-shop"
@@ -68,75 +67,34 @@ _CHANGES = pa.schema(
 )
 _TOPOLOGY = pa.schema({"caller": pa.string(), "callee": pa.string()})
 
-Row = dict[str, Any]
-
 
 @dataclass(frozen=True, slots=True)
-class Span:
-    """A row of `traces.parquet`."""
-
-    trace_id: str
-    span_id: str
-    parent_span_id: str
-    service: str
-    instance: str
-    name: str
-    start_ns: int
-    duration_ns: int
-    status_code: str
-
-
-@dataclass(frozen=True, slots=True)
-class Instance:
-    """An instance of a service, as its telemetry describes it."""
-
-    service: str
-    name: str
-    version: str
-    started_ns: int
-
-
-@dataclass(frozen=True, slots=True)
-class Exported:
-    """Everything that the services exported between two moments."""
-
-    start: datetime
-    end: datetime
-    instances: tuple[Instance, ...]
-    metrics: tuple[Measurement, ...]
-    logs: tuple[Row, ...]
-    spans: tuple[Span, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Truth:
+class Cause:
     """What was really done: the label that an investigation never reads."""
 
-    cause: AppliedChange
+    service: str
+    instance: str | None
+    """The one instance that was affected; None where all of the service's were."""
     kind: str
     indicator: str
+    at: datetime
 
 
-def read_exported(folder: RunFolder, start: datetime, end: datetime) -> Exported:
-    """Read the run folder; of traces only those that began in the span of time, whole."""
-    instances = tuple(_instances(folder))
-    metrics: list[Measurement] = []
-    logs: list[Row] = []
-    spans: list[Span] = []
-    for instance in instances:
-        exports = _lines(folder.telemetry / f"{instance.name}.metrics.jsonl")
-        found = measurements(exports, service=instance.service, instance=instance.name, started_ns=instance.started_ns)
-        metrics.extend(row for row in found if start <= row.time <= end)
-        logs.extend(row for row in _logs(folder, instance) if start <= row["time"] <= end)
-        spans.extend(_spans(folder, instance))
-    return Exported(start, end, instances, tuple(metrics), tuple(logs), tuple(_whole_traces(spans, start)))
+@dataclass(frozen=True, slots=True)
+class LabIncident:
+    """What the alert said, and what was done to the shop: nothing, one thing, or several at once."""
+
+    detection: Detection
+    window_end: datetime
+    causes: tuple[Cause, ...]
+
+    @property
+    def id(self) -> str:
+        return f"shop-{self.detection.at:%Y%m%d-%H%M%S}"
 
 
-def write_recording(
-    output: Path, exported: Exported, changes: Sequence[AppliedChange], detection: Detection, window_end: datetime, truth: Truth
-) -> None:
+def write_recording(output: Path, exported: Exported, changes: Sequence[AppliedChange], incidents: Sequence[LabIncident]) -> None:
     """Write the recording's files into the folder ``output``, which exists and is empty."""
-    incident = f"shop-{detection.at:%Y%m%d-%H%M%S}"
     _write_json(
         output / "recording.json",
         {
@@ -153,7 +111,7 @@ def write_recording(
                     "service": each.service,
                     "instance": each.name,
                     "version": each.version,
-                    "started_at": _iso(_moment(each.started_ns)),
+                    "started_at": _iso(moment(each.started_ns)),
                 }
                 for each in exported.instances
             ],
@@ -164,77 +122,32 @@ def write_recording(
     _write_table(output / "traces.parquet", _trace_rows(exported.spans), _TRACES)
     _write_table(output / "changes.parquet", [_change_row(change) for change in changes], _CHANGES)
     _write_table(output / "topology.parquet", _topology_rows(exported.spans), _TOPOLOGY)
-    _write_json(
-        output / "incidents.jsonl",
-        {
-            "id": incident,
-            "title": f"storefront: {detection.metric} over {detection.threshold:g}",
-            "detected_at": _iso(detection.at),
-            "window_end": _iso(window_end),
-            "symptom": {"service": "storefront", "metric": detection.metric},
-        },
-    )
-    _write_json(
-        output / "labels.jsonl",
-        {
-            "incident": incident,
-            "root_cause_service": truth.cause.change.service,
-            "root_cause_instance": truth.cause.instance,
-            "root_cause_kind": truth.kind,
-            "root_cause_indicator": truth.indicator,
-            "started_at": _iso(truth.cause.time),
-        },
-    )
+    _write_lines(output / "incidents.jsonl", map(_incident_row, incidents))
+    _write_lines(output / "labels.jsonl", (row for incident in incidents for row in _label_rows(incident)))
 
 
-def _instances(folder: RunFolder) -> Iterator[Instance]:
-    for path in sorted(folder.telemetry.glob("*.resource.json")):
-        described = json.loads(path.read_text(encoding="utf-8"))
-        origin = described["attributes"]
-        yield Instance(origin["service.name"], origin["service.instance.id"], origin["service.version"], described["started_ns"])
+def _incident_row(incident: LabIncident) -> Row:
+    objective = incident.detection.objective
+    return {
+        "id": incident.id,
+        "title": objective.missed,
+        "detected_at": _iso(incident.detection.at),
+        "window_end": _iso(incident.window_end),
+        "symptom": {"service": objective.service, "metric": objective.metric},
+    }
 
 
-def _lines(path: Path) -> Iterator[Row]:
-    """The file's objects. A line without an end was cut off when its process died, and is left out."""
-    with path.open(encoding="utf-8") as file:
-        for line in file:
-            if line.endswith("\n"):
-                yield json.loads(line)
-
-
-def _logs(folder: RunFolder, instance: Instance) -> Iterator[Row]:
-    for line in _lines(folder.telemetry / f"{instance.name}.logs.jsonl"):
+def _label_rows(incident: LabIncident) -> Iterator[Row]:
+    """One row for each cause; for a false alarm one without a cause."""
+    for cause in incident.causes or (None,):
         yield {
-            "time": _moment(line["time_ns"]),
-            "service": instance.service,
-            "instance": instance.name,
-            **{key: line[key] for key in ("severity", "body", "trace_id", "span_id")},
+            "incident": incident.id,
+            "root_cause_service": cause.service if cause else None,
+            "root_cause_instance": cause.instance if cause else None,
+            "root_cause_kind": cause.kind if cause else "none",
+            "root_cause_indicator": cause.indicator if cause else None,
+            "started_at": _iso(cause.at) if cause else None,
         }
-
-
-def _spans(folder: RunFolder, instance: Instance) -> Iterator[Span]:
-    for line in _lines(folder.telemetry / f"{instance.name}.spans.jsonl"):
-        yield Span(
-            trace_id=line["trace_id"],
-            span_id=line["span_id"],
-            parent_span_id=line["parent_span_id"],
-            service=instance.service,
-            instance=instance.name,
-            name=line["name"],
-            start_ns=line["start_ns"],
-            duration_ns=line["end_ns"] - line["start_ns"],
-            status_code=line["status"],
-        )
-
-
-def _whole_traces(spans: Sequence[Span], start: datetime) -> list[Span]:
-    """The spans of the traces that began at or after ``start``; those of one trace together, in order of time."""
-    began: dict[str, int] = {}
-    for span in spans:
-        began[span.trace_id] = min(span.start_ns, began.get(span.trace_id, span.start_ns))
-    first_ns = start.timestamp() * 1e9
-    kept = [span for span in spans if began[span.trace_id] >= first_ns]
-    return sorted(kept, key=lambda span: (began[span.trace_id], span.trace_id, span.start_ns))
 
 
 def _metric_rows(rows: Sequence[Measurement]) -> list[Row]:
@@ -262,7 +175,7 @@ def _trace_rows(spans: Sequence[Span]) -> list[Row]:
             "service": span.service,
             "instance": span.instance,
             "name": span.name,
-            "start_time": _moment(span.start_ns),
+            "start_time": moment(span.start_ns),
             "duration_ns": span.duration_ns,
             "status_code": span.status_code,
         }
@@ -298,14 +211,13 @@ def _write_table(path: Path, rows: Sequence[Row], schema: pa.Schema) -> None:
 
 
 def _write_json(path: Path, value: Row) -> None:
-    indent = 1 if path.suffix == ".json" else None
-    path.write_text(json.dumps(value, indent=indent) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
 
 
-def _moment(nanoseconds: int) -> datetime:
-    return datetime.fromtimestamp(nanoseconds / 1e9, tz=UTC)
+def _write_lines(path: Path, values: Iterable[Row]) -> None:
+    path.write_text("".join(json.dumps(value) + "\n" for value in values), encoding="utf-8")
 
 
-def _iso(moment: datetime) -> str:
+def _iso(when: datetime) -> str:
     """Whole seconds in UTC, as recordings have them."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

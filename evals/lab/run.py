@@ -1,28 +1,30 @@
-"""Records an incident: the shop is started, used, changed, broken and watched, in real time."""
+"""Records incidents: the shop is started, used, changed, broken, watched and mended, in real time."""
 
 from __future__ import annotations
 
 import importlib.util
 import tempfile
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from middlewatch.context_store.redis_program import find_binary
 from middlewatch.evals.lab.detection import Detection
-from middlewatch.evals.lab.faults import ShopChange, fault_named
-from middlewatch.evals.lab.measurements import Measurement
-from middlewatch.evals.lab.recording import Truth, read_exported, write_recording
+from middlewatch.evals.lab.exported import read_exported, read_metrics
+from middlewatch.evals.lab.recording import Cause, LabIncident, write_recording
 from middlewatch.evals.lab.run_folder import RunFolder
-from middlewatch.evals.lab.schedule import Plan, schedule
+from middlewatch.evals.lab.schedule import Episode, Plan, Step, schedule
 from middlewatch.evals.lab.shop import AppliedChange, Shop
+from middlewatch.evals.lab.ways import Done
 from middlewatch.records.errors import BadInput, Misconfigured, Unavailable
 
 _EXTRA = ("httpx", "opentelemetry.sdk", "starlette", "uvicorn")
 """What the services import from the extra `lab`."""
 _TICK_SECONDS = 1.0
+_LONGEST_UNREST_SECONDS = 600.0
+"""How long to wait for a shop that misses its objectives without a fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,69 +33,43 @@ class Progress:
 
     elapsed_seconds: float
     total_seconds: float
+    """As usual; a busy machine takes longer."""
     message: str
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """When a run's recording starts and ends, and the changes that were made, in order; the last is the fault."""
+    """When a run's recording starts and ends, the changes that were made, in order, and the incidents."""
 
     began: datetime
     ended: datetime
     changes: tuple[AppliedChange, ...]
-
-    @property
-    def cause(self) -> AppliedChange:
-        return self.changes[-1]
+    incidents: tuple[LabIncident, ...]
+    failure: str = ""
+    """Why it ended before the last incident of its plan; empty where it did not."""
 
 
 OnProgress = Callable[[Progress], None]
 
 
-def record(  # noqa: PLR0913 -- the command's options, one by one
-    output: Path,
-    *,
-    fault: str,
-    baseline_seconds: float = 780.0,
-    incident_seconds: float = 180.0,
-    requests_per_second: float = 10.0,
-    seed: int = 1,
-    on_progress: OnProgress,
-) -> Path:
+def record(output: Path, plan: Plan, on_progress: OnProgress) -> Path:
     """Run the shop in real time, break it, and write the recording.
 
     Args:
         output: the folder to write; it must not exist, or be empty.
-        fault: the name of one of `faults.faults`.
-        baseline_seconds: how long the shop runs healthily before the fault; two harmless deploys happen in it.
-        incident_seconds: how long it goes on running after the fault.
-        requests_per_second: mean rate of the arrivals.
-        seed: what customers do and when harmless deploys happen is drawn from it.
+        plan: what happens.
         on_progress: called about once a second.
 
     Returns:
         The folder of the recording.
 
     Raises:
-        BadInput: an option makes no sense, or the folder is in use.
+        BadInput: the folder is in use.
         Misconfigured: redis-server or the extra `lab` is missing.
-        Unavailable: the shop could not be run, was disturbed before the fault, or nobody noticed the fault.
+        Unavailable: the shop could not be run, found no rest, or nobody noticed a fault. Incidents before that are written.
     """
-    plan = Plan(
-        fault=fault,
-        baseline_seconds=baseline_seconds,
-        incident_seconds=incident_seconds,
-        requests_per_second=requests_per_second,
-        seed=seed,
-    )
-    return record_plan(output, plan, on_progress)
-
-
-def record_plan(output: Path, plan: Plan, on_progress: OnProgress) -> Path:
-    """As `record`, for a plan with every detail."""
     require()
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise BadInput(f"{output} exists and is not empty.", remedy="Name a new folder.")
+    refuse_used(output)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         with (
@@ -105,76 +81,166 @@ def record_plan(output: Path, plan: Plan, on_progress: OnProgress) -> Path:
             folder = RunFolder(Path(scratch))
             folder.create()
             run = run_shop(folder, plan, on_progress)
-            on_progress(Progress(plan.total_seconds, plan.total_seconds, "writing the recording"))
-            _write(complete, folder, plan, run)
-            complete.replace(output)
+            if run.incidents:
+                on_progress(Progress(plan.usual_seconds, plan.usual_seconds, "writing the recording"))
+                write_recording(complete, read_exported(folder, run.began, run.ended), run.changes, run.incidents)
+                complete.replace(output)
     except OSError as error:
         raise Unavailable(
             f"The recording could not be made: {' '.join(str(error).split())}.",
             remedy="See that there is room, and the right to write.",
         ) from error
+    if run.failure:
+        written = f" The {len(run.incidents)} incidents before it are in {output}." if run.incidents else ""
+        raise Unavailable(run.failure + written, remedy="Record again while the machine has less to do.")
     return output
+
+
+def refuse_used(output: Path) -> None:
+    """Raise `BadInput` if there is something in the folder."""
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise BadInput(f"{output} exists and is not empty.", remedy="Name a new folder.")
 
 
 def run_shop(folder: RunFolder, plan: Plan, on_progress: OnProgress) -> Run:
     """Run the shop through the plan; its telemetry is in ``folder`` afterwards."""
-    changes: list[AppliedChange] = []
-    on_progress(Progress(-plan.warm_up_seconds, plan.total_seconds, "starting the shop"))
-    with Shop(folder, plan) as shop:
+    on_progress(Progress(-plan.warm_up_seconds, plan.usual_seconds, "starting the shop"))
+    with Shop(folder, plan.shop) as shop:
         shop.open()
         shop.start_load()
-        start = time.monotonic() + plan.warm_up_seconds
-
-        def wait_until(seconds: float, message: str) -> None:
-            while (left := start + seconds - time.monotonic()) > 0:
-                shop.check()
-                on_progress(Progress(seconds - left, plan.total_seconds, message))
-                time.sleep(min(left, _TICK_SECONDS))
-
-        wait_until(0.0, "warming up")
-        began = datetime.now(UTC)
-        for step in schedule(plan):
-            wait_until(step.at_seconds, "the shop is healthy")
-            on_progress(Progress(step.at_seconds, plan.total_seconds, _announcement(step.change)))
-            changes.append(shop.apply(step.change))
-        wait_until(plan.total_seconds, f"{plan.fault} in {changes[-1].change.service}")
-        ended = datetime.now(UTC)
-        on_progress(Progress(plan.total_seconds, plan.total_seconds, "closing the shop"))
+        recorder = _Recorder(folder, plan, shop, on_progress)
+        recorder.wait(plan.warm_up_seconds, "warming up")
+        run = recorder.run()
+        recorder.say("closing the shop")
         shop.close()
-    return Run(began, ended, tuple(changes))
+    return run
 
 
-def detect(plan: Plan, run: Run, rows: Iterable[Measurement]) -> Detection:
-    """When the shop's alert fired.
+class _Recorder:
+    """Leads an open shop through a plan."""
+
+    def __init__(self, folder: RunFolder, plan: Plan, shop: Shop, on_progress: OnProgress) -> None:
+        self._folder = folder
+        self._plan = plan
+        self._shop = shop
+        self._on_progress = on_progress
+        self._start = time.monotonic() + plan.warm_up_seconds
+        self._changes: list[AppliedChange] = []
+        self._watched = frozenset(objective.service for objective in plan.alert.objectives)
+
+    def run(self) -> Run:
+        """Every incident of the plan; fewer where something goes wrong that is not a fault of the plan."""
+        began = datetime.now(UTC)
+        incidents: list[LabIncident] = []
+        for episode in schedule(self._plan):
+            healthy_until, changes = datetime.now(UTC), len(self._changes)
+            try:
+                self._live(episode)
+                healthy_until, changes = datetime.now(UTC), len(self._changes)
+                incidents.append(self._suffer(episode))
+            except Unavailable as reason:  # the recording ends where the shop was last known to be healthy
+                return Run(began, healthy_until, tuple(self._changes[:changes]), tuple(incidents), reason.message)
+        return Run(began, datetime.now(UTC), tuple(self._changes), tuple(incidents))
+
+    def say(self, message: str) -> None:
+        """Report progress."""
+        self._on_progress(Progress(time.monotonic() - self._start, self._plan.usual_seconds, message))
+
+    def wait(self, seconds: float, message: str) -> None:
+        """Let the shop run on."""
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            self._shop.check()
+            self.say(message)
+            time.sleep(min(left, _TICK_SECONDS))
+
+    def _live(self, episode: Episode) -> None:
+        """Healthy time with its harmless changes; longer than planned where the alert has not been silent."""
+        began = time.monotonic()
+        for step in episode.before:
+            self.wait(began + step.at_seconds - time.monotonic(), "the shop is healthy")
+            self._change(step)
+        self.wait(began + episode.healthy_seconds - time.monotonic(), "the shop is healthy")
+        while self._detected(datetime.now(UTC) - timedelta(seconds=self._plan.calm_seconds)) is not None:
+            if time.monotonic() - began > episode.healthy_seconds + _LONGEST_UNREST_SECONDS:
+                raise Unavailable(f"The shop missed its objectives without a fault, before {episode.name}.")
+            self.wait(_TICK_SECONDS, "waiting for the shop to be healthy")
+
+    def _suffer(self, episode: Episode) -> LabIncident:
+        """The faults, until they were noticed and investigated; then they are taken back."""
+        began = time.monotonic()
+        since = datetime.now(UTC)
+        done = [self._do(fault.name, way.do(self._shop)) for fault, way in episode.faults]
+        late = list(episode.after)
+        detection = None if episode.faults else Detection(since, self._plan.alert.objectives[episode.false_alarm])
+        try:
+            while detection is None or datetime.now(UTC) < self._window_end(detection):
+                if late and time.monotonic() - began >= late[0].at_seconds:
+                    self._change(late.pop(0))
+                self.wait(_TICK_SECONDS, f"{episode.name}: {'noticed' if detection else 'not noticed yet'}")
+                detection = detection or self._detected(since)
+                if detection is None and time.monotonic() - began > self._plan.incident_seconds:
+                    raise Unavailable(
+                        f"The alert did not fire within {self._plan.incident_seconds:g} s of the fault {episode.name}."
+                    )
+        finally:
+            for each in done:
+                self._changes += each.take_back()
+        causes = tuple(
+            Cause(way.service, each.instance, fault.label, fault.indicator, each.at)
+            for (fault, way), each in zip(episode.faults, done, strict=True)
+        )
+        return LabIncident(detection, self._window_end(detection), causes)
+
+    def _detected(self, since: datetime) -> Detection | None:
+        return self._plan.alert.first(read_metrics(self._folder, self._watched, since))
+
+    def _window_end(self, detection: Detection) -> datetime:
+        return detection.at + timedelta(seconds=self._plan.investigation_seconds)
+
+    def _change(self, step: Step) -> None:
+        applied = self._shop.apply(step.change)
+        self._changes.append(applied)
+        self.say(f"{applied.change.kind.value} of {applied.change.service}: {applied.change.description}")
+
+    def _do(self, name: str, done: Done) -> Done:
+        self._changes += done.changes
+        told = "".join(f", {each.change.kind.value} of {each.change.service}: {each.change.description}" for each in done.changes)
+        self.say(f"{name}{told}")
+        return done
+
+
+def record_suite(output: Path, plans: Sequence[Plan], on_progress: OnProgress) -> list[Path]:
+    """Record one plan after the other, each into a folder of its own below ``output``: `shop-1`, `shop-2` and so on.
+
+    A recording that exists is left as it is, so that a suite that was interrupted can be continued.
+
+    Returns:
+        The folders, also those that existed.
 
     Raises:
-        Unavailable: it did not, or before the fault.
+        Unavailable: something went wrong in some of them; all others are written.
+        Misconfigured: as `record`.
     """
-    detection = plan.alert.first(rows)
-    if detection is None:
-        raise Unavailable(
-            f"The alert did not fire within {plan.incident_seconds:g} s of the fault {plan.fault}.",
-            remedy="Record a longer incident or more requests per second.",
-        )
-    if detection.at < run.cause.time:
-        raise Unavailable(
-            f"The alert fired at {detection.at:%H:%M:%S}, before the fault: something else disturbed the shop.",
-            remedy="Record again while the machine has less to do, or with fewer requests per second.",
-        )
-    return detection
+    require()
+    written: list[Path] = []
+    problems: list[str] = []
+    for number, plan in enumerate(plans, start=1):
+        folder = output / f"shop-{number}"
+        written.append(folder)
+        if folder.exists():
+            continue
+        try:
+            record(folder, plan, _prefixed(f"{number}/{len(plans)} ", on_progress))
+        except Unavailable as error:
+            problems.append(f"{folder.name}: {error.message}")
+    if problems:
+        raise Unavailable(" ".join(problems), remedy="Remove those folders and record again while the machine has less to do.")
+    return written
 
 
-def _write(complete: Path, folder: RunFolder, plan: Plan, run: Run) -> None:
-    exported = read_exported(folder, run.began, run.ended)
-    detection = detect(plan, run, exported.metrics)
-    window_end = min(detection.at + timedelta(seconds=plan.investigation_seconds), run.ended)
-    fault = fault_named(plan.fault)
-    truth = Truth(run.cause, fault.root_cause_kind, fault.root_cause_indicator)
-    write_recording(complete, exported, run.changes, detection, window_end, truth)
-
-
-def _announcement(change: ShopChange) -> str:
-    return f"{change.kind.value} of {change.service}: {change.description}"
+def _prefixed(prefix: str, on_progress: OnProgress) -> OnProgress:
+    return lambda progress: on_progress(replace(progress, message=prefix + progress.message))
 
 
 def require() -> None:

@@ -13,7 +13,7 @@ class RunFolder:
     root: Path
 
     def create(self) -> None:
-        for folder in (self.root / "addresses", self.root / "configuration", self.telemetry):
+        for folder in (self.root / "addresses", self.root / "containers", self.root / "settings", self.telemetry):
             folder.mkdir(mode=0o700)
 
     @property
@@ -26,8 +26,18 @@ class RunFolder:
 
     @property
     def redis(self) -> Path:
-        """The server's own folder. Its URL is the address of the service `redis`."""
+        """The folder of pricing's Redis. Its URL is the address of the service `redis`."""
         return self.root / "redis"
+
+    @property
+    def queue(self) -> Path:
+        """The folder of the queue's Redis. Its URL is the address of the service `queue`."""
+        return self.root / "queue"
+
+    @property
+    def requests_per_second(self) -> Path:
+        """The rate at which customers come now; the load generator looks before each of them."""
+        return self.root / "requests_per_second"
 
     @property
     def load_report(self) -> Path:
@@ -40,11 +50,15 @@ class RunFolder:
         return self.root / "telemetry"
 
     def address(self, service: str) -> Path:
-        """Where callers look up what serves `service` now: `host:port`, or a URL."""
+        """Where callers look up what serves `service` now: a line with `host:port` for each instance, or one URL."""
         return self.root / "addresses" / service
 
-    def configuration(self, service: str) -> Path:
-        return self.root / "configuration" / f"{service}.json"
+    def settings(self, service: str) -> Path:
+        return self.root / "settings" / f"{service}.json"
+
+    def container(self, instance: str) -> Path:
+        """The ids of the processes that share the instance's container with it, one a line; absent where there are none."""
+        return self.root / "containers" / instance
 
     def port(self, instance: str) -> Path:
         """Where a new instance says which port it was given."""

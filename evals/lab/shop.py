@@ -1,132 +1,75 @@
-"""The running shop: Redis, the services' processes and the load, started, replaced and stopped."""
+"""The running shop: its two Redis servers, the services' processes and the customers, started, replaced and stopped."""
 
 from __future__ import annotations
 
 import http.client
 import json
-import os
-import signal
-import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from middlewatch.context_store.redis_server import RedisServer
-from middlewatch.evals.lab.data import create_inventory, create_orders, fill_prices
-from middlewatch.evals.lab.faults import FIRST_CONFIGURATION, FIRST_VERSIONS, ShopChange
-from middlewatch.evals.lab.run_folder import RunFolder
-from middlewatch.evals.lab.schedule import Plan
-from middlewatch.records import ChangeKind
-from middlewatch.records.errors import Unavailable
+import redis
 
-_START_SECONDS = 60.0
-"""How long a process may take to answer; a start takes about two, more on a busy machine."""
-_STOP_SECONDS = 15.0
-_POLL_SECONDS = 0.05
-_TAIL_CHARACTERS = 400
+from middlewatch.context_store.redis_server import RedisServer
+from middlewatch.evals.lab.changes import FIRST_SETTINGS, FIRST_VERSIONS, INSTANCES, ShopChange, deploy
+from middlewatch.evals.lab.child import Child, prefer
+from middlewatch.evals.lab.data import MOVEMENTS, create_inventory, create_orders, fill_prices
+from middlewatch.evals.lab.run_folder import RunFolder
+from middlewatch.records import ChangeKind
+
+
+@dataclass(frozen=True, slots=True)
+class ShopOptions:
+    """How a shop is run."""
+
+    requests_per_second: float = 8.0
+    seed: int = 1
+    stock_movements: int = MOVEMENTS
+    """Rows of the inventory's ledger; with more of them, a scan takes longer."""
+    overlap_seconds: float = 2.0
+    """How long an old instance lives on after a deploy, so that its last requests end well."""
+    metrics_interval_seconds: float = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class AppliedChange:
-    """A change that was made, when its making began, and the instance that runs with it."""
+    """A change that was made, when its making began, and the instances that run with it."""
 
     change: ShopChange
     time: datetime
-    instance: str
-
-
-class Child:
-    """A process that ends when its standard input closes; so none outlives the one that started it."""
-
-    def __init__(self, name: str, arguments: Sequence[str], errors: Path) -> None:
-        self.name = name
-        self._errors = errors
-        with errors.open("wb") as sink:
-            self._process = subprocess.Popen(  # noqa: S603 -- our own programs with arguments made here
-                arguments,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=sink,
-                # a hermetic environment: proxies and OTEL_* variables of the caller's shell must not change the shop
-                env={"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
-                start_new_session=True,  # Ctrl-C reaches only the recorder, which then stops the shop in order
-            )
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    def check(self) -> None:
-        """Raise if the process is gone.
-
-        Raises:
-            Unavailable: it ended by itself; the message has the end of what it wrote.
-        """
-        code = self._process.poll()
-        if code is None:
-            return
-        said = self._errors.read_text(encoding="utf-8", errors="replace")[-_TAIL_CHARACTERS:]
-        raise Unavailable(
-            f"The lab's {self.name} ended by itself with code {code}: {' '.join(said.split()) or 'it said nothing'}.",
-            remedy="Try again; if it happens again, see `middlewatch doctor`.",
-        )
-
-    def await_(self, ready: Callable[[], bool]) -> None:
-        """Wait until ``ready`` says so.
-
-        Raises:
-            Unavailable: the process ended, or took too long.
-        """
-        deadline = time.monotonic() + _START_SECONDS
-        while not ready():
-            self.check()
-            if time.monotonic() > deadline:
-                raise Unavailable(
-                    f"The lab's {self.name} did not answer within {_START_SECONDS:g} s.", remedy="Is the machine overloaded?"
-                )
-            time.sleep(_POLL_SECONDS)
-
-    def ask_to_stop(self) -> None:
-        """Let it finish what it is doing and end."""
-        if self._process.stdin is not None:
-            with suppress(BrokenPipeError):
-                self._process.stdin.close()
-
-    def stop(self, *, patience_seconds: float = _STOP_SECONDS) -> None:
-        """End it, by force where it does not end by itself. Stopping it again does nothing."""
-        self.ask_to_stop()
-        try:
-            self._process.wait(patience_seconds)
-        except subprocess.TimeoutExpired:
-            with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+    instances: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class _Instance:
+class Instance:
+    """A running instance of a service."""
+
     service: str
+    version: str
     name: str
     process: Child
+    address: str = ""
+    """`host:port`, once it serves."""
 
 
 class Shop:
     """One run's shop. Use it as a context manager: whatever happens inside, nothing is left running."""
 
-    def __init__(self, folder: RunFolder, plan: Plan) -> None:
-        self._folder = folder
-        self._plan = plan
-        self._redis = RedisServer(folder.redis)
+    def __init__(self, folder: RunFolder, options: ShopOptions) -> None:
+        self.folder = folder
+        self.options = options
+        self._servers = {"redis": RedisServer(folder.redis), "queue": RedisServer(folder.queue)}
+        self._running = ExitStack()
         self._children: list[Child] = []
         self._load: list[Child] = []
-        self._serving: dict[str, _Instance] = {}
+        self._serving: dict[str, list[Instance]] = {service: [] for service in FIRST_VERSIONS}
+        self._settings = {service: dict(values) for service, values in FIRST_SETTINGS.items()}
 
     def __enter__(self) -> Self:
         return self
@@ -134,83 +77,138 @@ class Shop:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         for child in self._children:
             child.ask_to_stop()
-        for child in self._children:
+        for child in reversed(self._children):
             child.stop()
-        self._redis.stop()
+        self._running.close()
 
     def open(self) -> None:
-        """Fill the storage and start every service in its first version."""
-        create_inventory(self._folder.inventory_database, seed=self._plan.seed, movements=self._plan.stock_movements)
-        create_orders(self._folder.orders_database, seed=self._plan.seed)
-        self._redis.start()
-        with self._redis.client() as client:
-            fill_prices(client, seed=self._plan.seed)
-        self._folder.replace(self._folder.address("redis"), self._redis.url)
-        for service, values in FIRST_CONFIGURATION.items():
-            self._configure(service, dict(values))
-        for instance in [self._launch(service, version) for service, version in FIRST_VERSIONS.items()]:
-            self._put_into_service(instance)
+        """Fill the storage and start every service, each behind its address."""
+        seed = self.options.seed
+        create_inventory(self.folder.inventory_database, seed=seed, movements=self.options.stock_movements)
+        create_orders(self.folder.orders_database, seed=seed)
+        for name, server in self._servers.items():
+            self._running.enter_context(server)
+            prefer(server.pid)
+            self.folder.replace(self.folder.address(name), server.url)
+        with self.storage("redis") as client:
+            fill_prices(client, seed=seed)
+        for service in self._settings:
+            self._write_settings(service)
+        starting = [
+            self._launch(service, version) for service, version in FIRST_VERSIONS.items() for _ in range(INSTANCES[service])
+        ]
+        for instance in starting:
+            self._serving[instance.service].append(self._answering(instance))
+        for service in FIRST_VERSIONS:
+            self._publish(service)
 
     def start_load(self) -> None:
         """Let the customers in."""
-        arguments = ("--folder", str(self._folder.root), "--seed", str(self._plan.seed))
-        rate = ("--requests-per-second", str(self._plan.requests_per_second))
-        command = (sys.executable, "-m", "middlewatch.evals.lab.load", *arguments, *rate)
-        self._load.append(self._start("load generator", command, self._folder.errors("load")))
+        self.set_rate(self.options.requests_per_second)
+        arguments = ("--folder", str(self.folder.root), "--seed", str(self.options.seed))
+        self._load.append(self.start("load generator", "middlewatch.evals.lab.load", arguments))
 
     def apply(self, change: ShopChange) -> AppliedChange:
-        """Make a change for real: replace the running instance by one of another version, or rewrite a configuration."""
+        """Make a change for real: replace running instances by ones of another version, or rewrite settings."""
         began = datetime.now(UTC)
         if change.kind is ChangeKind.DEPLOY:
-            self._deploy(change.service, change.version)
-        else:
-            self._configure(change.service, dict(change.configuration))
-        return AppliedChange(change, began, self._serving[change.service].name)
+            return AppliedChange(change, began, self._deploy(change))
+        before = self._settings[change.service]
+        differences = (f"{name}: {before[name]} -> {value}" for name, value in change.settings.items())
+        described = replace(change, description=", ".join(differences))
+        before.update(change.settings)
+        self._write_settings(change.service)
+        return AppliedChange(described, began, tuple(instance.name for instance in self.instances(change.service)))
+
+    def undoing(self, change: ShopChange) -> ShopChange:
+        """The change that takes another back; ask for it before that is made."""
+        if change.kind is ChangeKind.DEPLOY:
+            version = self._serving[change.service][0].version
+            return replace(deploy(change.service, version, "", actor="on-call"), description=f"Roll back to {version}")
+        before = self._settings[change.service]
+        return replace(change, actor="on-call", settings={name: before[name] for name in change.settings})
+
+    def instances(self, service: str) -> tuple[Instance, ...]:
+        """What serves a service now; callers take turns among them."""
+        return tuple(self._serving[service])
+
+    @contextmanager
+    def storage(self, name: str) -> Iterator[redis.Redis]:
+        """A client of one of the Redis servers: `redis`, which is pricing's, or `queue`."""
+        with closing(self._servers[name].client()) as client:
+            yield client
+
+    def storage_pid(self, name: str) -> int:
+        """The process id of a Redis server."""
+        return self._servers[name].pid
+
+    def start(self, name: str, module: str, arguments: Sequence[str]) -> Child:
+        """Start one of the lab's programs; it ends with the shop at the latest."""
+        command = (sys.executable, "-m", module, *arguments)
+        child = Child(name, command, self.folder.errors(f"{name.replace(' ', '-')}-{len(self._children)}"))
+        self._children.append(child)
+        return child
+
+    def redirect(self, service: str, addresses: Sequence[str]) -> None:
+        """Let callers reach a service through other addresses than those of its instances, until `restore`."""
+        self.folder.replace(self.folder.address(service), "\n".join(addresses))
+
+    def restore(self, service: str) -> None:
+        """Let callers reach the service's instances directly again."""
+        self._publish(service)
+
+    def set_rate(self, requests_per_second: float) -> None:
+        """From now on customers come at this mean rate."""
+        self.folder.replace(self.folder.requests_per_second, repr(requests_per_second))
 
     def check(self) -> None:
         """Raise `Unavailable` if a process of the shop is gone."""
-        for child in (*self._load, *(instance.process for instance in self._serving.values())):
+        serving = (instance.process for instances in self._serving.values() for instance in instances)
+        for child in (*self._load, *serving):
             child.check()
 
     def close(self) -> None:
         """Send the customers home, let the services finish and write the rest of their telemetry."""
         for child in reversed(self._load):
             child.stop()
-        for instance in self._serving.values():
-            instance.process.stop()
+        for service in FIRST_VERSIONS:  # callers before those whom they call
+            for instance in self._serving[service]:
+                instance.process.stop()
 
-    def _deploy(self, service: str, version: str) -> None:
-        """Roll out: the new instance takes over when it answers, the old one ends a little later, with its requests done."""
-        old = self._serving[service]
-        new = self._launch(service, version)
-        self._put_into_service(new)
-        time.sleep(self._plan.overlap_seconds)
-        old.process.stop()
+    def _deploy(self, change: ShopChange) -> tuple[str, ...]:
+        """Roll out, one instance after the other: the new one takes over when it answers, the old one ends a little later."""
+        serving = self._serving[change.service]
+        outdated = [place for place, instance in enumerate(serving) if instance.version != change.version]
+        for place in outdated[: change.instances]:
+            old, serving[place] = serving[place], self._answering(self._launch(change.service, change.version))
+            self._publish(change.service)
+            time.sleep(self.options.overlap_seconds)
+            old.process.stop()
+        return tuple(serving[place].name for place in outdated[: change.instances])
 
-    def _launch(self, service: str, version: str) -> _Instance:
+    def _launch(self, service: str, version: str) -> Instance:
         name = f"{service}-{uuid.uuid4().hex[:8]}"
-        command = (
-            *(sys.executable, "-m", "middlewatch.evals.lab.services.serve", service),
-            *("--version", version, "--instance", name, "--folder", str(self._folder.root)),
-            *("--metrics-interval-seconds", str(self._plan.metrics_interval_seconds)),
+        arguments = (
+            *(service, "--version", version, "--instance", name, "--folder", str(self.folder.root)),
+            *("--metrics-interval-seconds", str(self.options.metrics_interval_seconds)),
         )
-        return _Instance(service, name, self._start(f"{service} {version}", command, self._folder.errors(name)))
+        return Instance(
+            service, version, name, self.start(f"{service} {version}", "middlewatch.evals.lab.services.serve", arguments)
+        )
 
-    def _put_into_service(self, instance: _Instance) -> None:
-        port_file = self._folder.port(instance.name)
+    def _answering(self, instance: Instance) -> Instance:
+        port_file = self.folder.port(instance.name)
         instance.process.await_(port_file.exists)
         port = int(port_file.read_text(encoding="ascii"))
         instance.process.await_(lambda: _answers(port))
-        self._folder.replace(self._folder.address(instance.service), f"127.0.0.1:{port}")
-        self._serving[instance.service] = instance
+        return replace(instance, address=f"127.0.0.1:{port}")
 
-    def _start(self, name: str, command: Sequence[str], errors: Path) -> Child:
-        child = Child(name, command, errors)
-        self._children.append(child)
-        return child
+    def _publish(self, service: str) -> None:
+        self.redirect(service, [instance.address for instance in self._serving[service]])
 
-    def _configure(self, service: str, values: dict[str, int]) -> None:
-        self._folder.replace(self._folder.configuration(service), json.dumps(values))
+    def _write_settings(self, service: str) -> None:
+        values: Mapping[str, int] = self._settings[service]
+        self.folder.replace(self.folder.settings(service), json.dumps(values))
 
 
 def _answers(port: int) -> bool:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import logging
 import os
+import random
 import resource
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,7 @@ from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.id_generator import IdGenerator
 
 from middlewatch.evals.lab.run_folder import RunFolder
 
@@ -60,7 +63,7 @@ def configure(
     described = {"attributes": dict(origin.attributes), "started_ns": time.time_ns()}
     folder.replace(folder.telemetry / f"{instance}.resource.json", json.dumps(described))
 
-    tracers = TracerProvider(resource=origin)
+    tracers = TracerProvider(resource=origin, id_generator=ShortIds())
     tracers.add_span_processor(
         BatchSpanProcessor(SpanFile(folder.telemetry / f"{instance}.spans.jsonl"), schedule_delay_millis=_FLUSH_MS)
     )
@@ -77,7 +80,7 @@ def configure(
     )
     meters = MeterProvider(metric_readers=[reader], resource=origin)
     metrics.set_meter_provider(meters)
-    _observe_process()
+    _observe_process(folder.container(instance))
 
     def close() -> None:
         meters.shutdown()
@@ -85,6 +88,19 @@ def configure(
         loggers.shutdown()
 
     return close
+
+
+class ShortIds(IdGenerator):
+    """Ids with zeros in front: unique enough for a recording, most of whose bytes are ids, and half as large."""
+
+    def __init__(self) -> None:
+        self._draw = random.SystemRandom()
+
+    def generate_span_id(self) -> int:
+        return self._draw.randrange(1, 2**32)
+
+    def generate_trace_id(self) -> int:
+        return self._draw.randrange(1, 2**64)
 
 
 class _JsonLines:
@@ -244,9 +260,22 @@ class LogBridge(logging.Handler):
                 context=get_current(),
                 severity_number=number,
                 severity_text=text,
-                body=record.getMessage(),
+                body=_body(record),
             )
         )
+
+
+def _body(record: logging.LogRecord) -> str:
+    """The message, and the stack trace where there is one: its files by their names alone, as in a container."""
+    error = record.exc_info[1] if record.exc_info else None
+    if error is None:
+        return record.getMessage()
+    frames = (
+        f'  File "{Path(frame.filename).name}", line {frame.lineno}, in {frame.name}'
+        for frame in traceback.extract_tb(error.__traceback__)
+    )
+    told = traceback.format_exception_only(error)[-1].rstrip()
+    return "\n".join((record.getMessage(), "Traceback (most recent call last):", *frames, told))
 
 
 def _route_logging(loggers: LoggerProvider) -> None:
@@ -257,15 +286,19 @@ def _route_logging(loggers: LoggerProvider) -> None:
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
-def _observe_process() -> None:
-    """Report the process's use of the machine: processor, memory, threads and open files.
+def _observe_process(container: Path) -> None:
+    """Report the process's use of the machine: processor, memory, threads and open files; and its container's of processors.
 
-    Memory and open files come from /proc and are absent where there is none.
+    All but the process's own processor time and threads come from /proc and are absent where there is none.
+
+    Args:
+        container: lists the other processes in the container, if it exists.
     """
     meter = metrics.get_meter(__name__)
     meter.create_observable_gauge("process.cpu.utilization", callbacks=[_CpuShare()], unit="1")
     meter.create_observable_up_down_counter("process.thread.count", callbacks=[_threads], unit="{thread}")
     if Path("/proc/self/statm").exists():
+        meter.create_observable_gauge("container.cpu.usage", callbacks=[_ContainerCpu(container)], unit="{cpu}")
         meter.create_observable_up_down_counter("process.memory.usage", callbacks=[_memory], unit="By")
         meter.create_observable_up_down_counter(
             "process.open_file_descriptor.count", callbacks=[_open_files], unit="{file_descriptor}"
@@ -286,6 +319,36 @@ class _CpuShare:
         self._last = now
         if passed > 0:
             yield Observation(used / passed / self._processors)
+
+
+class _ContainerCpu:
+    """Processors that the processes of the container used on average since the last look: this one and those in a list."""
+
+    def __init__(self, others: Path) -> None:
+        self._others = others
+        self._last = time.monotonic()
+        self._used: dict[int, float] = {}
+
+    def __call__(self, options: CallbackOptions) -> Iterable[Observation]:
+        del options
+        now = time.monotonic()
+        passed, self._last = now - self._last, now
+        listed = self._others.read_text(encoding="ascii").split() if self._others.exists() else []
+        used = {pid: seconds for pid in (os.getpid(), *map(int, listed)) if (seconds := _processor_seconds(pid)) is not None}
+        spent = sum(seconds - self._used.get(pid, 0.0) for pid, seconds in used.items())
+        self._used = used
+        if passed > 0:
+            yield Observation(spent / passed)
+
+
+def _processor_seconds(pid: int) -> float | None:
+    """What a process has used in its life; None where it is gone."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    user, system = text.rpartition(")")[2].split()[11:13]  # proc(5): utime and stime, in ticks
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def _memory(options: CallbackOptions) -> Iterable[Observation]:

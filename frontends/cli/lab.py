@@ -8,20 +8,28 @@ from pathlib import Path
 
 import click
 
+from middlewatch.evals.lab.faults import QUIET, SUITE
 from middlewatch.evals.lab.faults import faults as known_faults
-from middlewatch.evals.lab.run import Progress
-from middlewatch.evals.lab.run import record as record_fault
+from middlewatch.evals.lab.run import Progress, record_suite
+from middlewatch.evals.lab.run import record as record_plan
+from middlewatch.evals.lab.schedule import Plan, suite
+from middlewatch.evals.lab.shop import ShopOptions
 from middlewatch.frontends.cli.output import json_option
 from middlewatch.frontends.cli.terminal import print_line
 from middlewatch.records import Incident, RecordingInfo
+from middlewatch.records.errors import BadInput
+
+ALL = "all"
+_PER_RECORDING = 4
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def lab() -> None:
-    """Run a small shop of real services with a real fault and record it.
+    """Run a small shop of real services with real faults and record it.
 
     \b
-    Example:
+    Examples:
+      middlewatch lab faults
       middlewatch lab record --fault dropped-index --output /tmp/shop
     """
 
@@ -29,56 +37,96 @@ def lab() -> None:
 @lab.command()
 @json_option
 def faults(as_json: bool) -> None:
-    """List the faults.
+    """List the faults, and what kind of cause each of them is.
 
     \b
     Example:
       middlewatch lab faults
     """
     if as_json:
-        click.echo(json.dumps([{"name": f.name, "description": f.description} for f in known_faults()], indent=1))
+        rows = [{"name": f.name, "kind": f.kind.value, "description": f.description} for f in known_faults()]
+        click.echo(json.dumps(rows, indent=1))
         return
     for fault in known_faults():
-        click.echo(f"{fault.name:16s} {fault.description}")
+        click.echo(f"{fault.name:18s} {fault.kind.value:20s} {fault.description}")
+    click.echo(f"{QUIET:18s} {'none':20s} nothing is wrong: the alert is a false alarm")
 
 
 @lab.command()
-@click.option("--fault", required=True, help="One of `middlewatch lab faults`.")
+@click.option(
+    "--fault",
+    "chosen",
+    required=True,
+    multiple=True,
+    help="One of `middlewatch lab faults`, or several joined by + that happen at once. Several of these options make one"
+    f" recording with an incident for each. `{ALL}` records every fault, some pairs and some false alarms, a few to a recording.",
+)
 @click.option("--output", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder to write; empty or absent.")
 @click.option(
-    "--baseline", default=780.0, show_default=True, type=click.FloatRange(min=1), help="Healthy seconds before the fault."
+    "--baseline",
+    default=300.0,
+    show_default=True,
+    type=click.FloatRange(min=1),
+    help="Healthy seconds before the first fault. On a disturbed machine there are more.",
 )
-@click.option("--incident", default=180.0, show_default=True, type=click.FloatRange(min=1), help="Seconds after the fault.")
-@click.option("--rate", default=10.0, show_default=True, type=click.FloatRange(min=0, min_open=True), help="Requests per second.")
-@click.option("--seed", default=1, show_default=True, type=int, help="What customers do is drawn from it.")
+@click.option("--recovery", default=240.0, show_default=True, type=click.FloatRange(min=1), help="The same before each later one.")
+@click.option("--incident", default=180.0, show_default=True, type=click.FloatRange(min=1), help="How long to wait for the alert.")
+@click.option("--rate", default=8.0, show_default=True, type=click.FloatRange(min=0, min_open=True), help="Requests per second.")
+@click.option("--seed", default=1, show_default=True, type=int, help="What customers do, and all chance, is drawn from it.")
 @json_option
-def record(fault: str, output: Path, baseline: float, incident: float, rate: float, seed: int, as_json: bool) -> None:
+def record(
+    chosen: tuple[str, ...],
+    output: Path,
+    baseline: float,
+    recovery: float,
+    incident: float,
+    rate: float,
+    seed: int,
+    as_json: bool,
+) -> None:
     """Run the shop in real time, break it, and write the recording. Needs the extra `lab` and redis-server.
 
+    Healthy time goes before each fault, with harmless deploys in it. A fault lasts until 75 s after the alert, and is then
+    taken back. With `--fault all` each recording gets a folder of its own below the output; those that exist are kept, so that
+    an interrupted run can be continued.
+
     \b
-    Example:
-      middlewatch lab record --fault dropped-index --output /tmp/shop --baseline 120 --incident 90
+    Examples:
+      middlewatch lab record --fault dropped-index --output /tmp/shop --baseline 120
+      middlewatch lab record --fault bad-prices --fault quiet --fault one-by-one+bad-canary --output /tmp/shop
+      middlewatch lab record --fault all --output /tmp/shops --seed 2      (takes about two and a half hours)
     """
-    folder = record_fault(
-        output,
-        fault=fault,
-        baseline_seconds=baseline,
-        incident_seconds=incident,
-        requests_per_second=rate,
-        seed=seed,
-        on_progress=_show,
-    )
+
+    def plan(incidents: tuple[str, ...], seed: int) -> Plan:
+        return Plan(
+            incidents,
+            baseline_seconds=baseline,
+            recovery_seconds=recovery,
+            incident_seconds=incident,
+            shop=ShopOptions(requests_per_second=rate, seed=seed),
+        )
+
+    if ALL not in chosen:
+        folders = [record_plan(output, plan(chosen, seed), _show)]
+    elif chosen == (ALL,):
+        drawn = suite(SUITE, seed=seed, each=_PER_RECORDING)
+        plans = [plan(incidents, 100 * seed + number) for number, incidents in enumerate(drawn, start=1)]
+        folders = record_suite(output, plans, _show)
+    else:
+        raise BadInput(f"--fault {ALL} goes with no other.", remedy="Leave the others out.")
     if sys.stderr.isatty():
         click.echo(err=True)
     if as_json:
-        click.echo(json.dumps(_recorded(folder), indent=1))
+        recorded = [_recorded(folder) for folder in folders]
+        click.echo(json.dumps(recorded if ALL in chosen else recorded[0], indent=1))
         return
-    print_line(str(folder))
-    print_line(f"Investigate it with: middlewatch investigate --recording {folder}")
+    for folder in folders:
+        print_line(str(folder))
+    print_line(f"Investigate it with: middlewatch investigate --recording {folders[0]}")
 
 
 def _recorded(folder: Path) -> dict[str, object]:
-    """The folder and what was recorded, without the label: what is printed is what an investigator may know."""
+    """The folder and what was recorded, without the labels: what is printed is what an investigator may know."""
     info = RecordingInfo.model_validate_json((folder / "recording.json").read_text(encoding="utf-8"))
     lines = (folder / "incidents.jsonl").read_text(encoding="utf-8").splitlines()
     incidents = [Incident.model_validate_json(line).model_dump(mode="json") for line in lines]

@@ -1,1 +1,1 @@
-"""The shop's four services: storefront, orders, inventory and pricing. Each instance is a process started by `serve`."""
+"""The shop's services: storefront, orders, inventory, pricing and shipping. Each instance is a process started by `serve`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import httpx
@@ -25,8 +25,9 @@ class UpstreamError(Exception):
 class ServiceClient:
     """Calls the shop's other services by name."""
 
-    def __init__(self, folder: RunFolder) -> None:
-        self._http = httpx.Client(transport=DiscoveringTransport(folder), timeout=TIMEOUT_SECONDS, trust_env=False)
+    def __init__(self, folder: RunFolder, *, timeout_seconds: Callable[[], float] = lambda: TIMEOUT_SECONDS) -> None:
+        self._http = httpx.Client(transport=DiscoveringTransport(folder), trust_env=False)
+        self._timeout_seconds = timeout_seconds
         self._tracer = trace.get_tracer(__name__)
         self._duration = metrics.get_meter(__name__).create_histogram("http.client.request.duration", unit="s")
 
@@ -62,7 +63,7 @@ class ServiceClient:
             failure = ""
             try:
                 url = f"http://{service}{template.format(**(path or {}))}"
-                response = self._http.request(method, url, params=query, headers=headers)
+                response = self._http.request(method, url, params=query, headers=headers, timeout=self._timeout_seconds())
                 described["http.response.status_code"] = response.status_code
                 if response.status_code >= _FIRST_ERROR_STATUS:
                     failure = str(response.status_code)

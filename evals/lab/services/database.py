@@ -6,7 +6,7 @@ import logging
 import queue
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from opentelemetry.metrics import CallbackOptions, Observation
 from opentelemetry.trace import SpanKind
 
 SLOW_QUERY_SECONDS = 0.05
-"""A query that takes longer is logged."""
+"""A query that takes longer is logged, where the service has no other idea."""
 
 _BUSY_SECONDS = 2.0
 """How long SQLite waits for another connection's write lock."""
@@ -96,7 +96,8 @@ class Pool:
 class Queries:
     """Runs statements, each in a span of its own, and warns of slow ones."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, slow_seconds: Callable[[], float] = lambda: SLOW_QUERY_SECONDS) -> None:
+        self._slow_seconds = slow_seconds
         self._tracer = trace.get_tracer(__name__)
         self._duration = metrics.get_meter(__name__).create_histogram("db.client.operation.duration", unit="s")
 
@@ -117,7 +118,7 @@ class Queries:
             finally:
                 seconds = time.perf_counter() - started
                 self._duration.record(seconds, described)
-                if seconds > SLOW_QUERY_SECONDS:
+                if seconds > self._slow_seconds():
                     _logger.warning("slow query took %.0f ms: %s", seconds * 1000, statement)
 
 

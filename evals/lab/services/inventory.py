@@ -9,23 +9,30 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
+from middlewatch.evals.lab.changes import release
 from middlewatch.evals.lab.run_folder import RunFolder
 from middlewatch.evals.lab.services.database import Pool, Queries, connect
 from middlewatch.evals.lab.services.server import route
+from middlewatch.evals.lab.services.settings import WatchedSettings
 
 _STOCK = "SELECT warehouse, SUM(delta) FROM movements WHERE sku = ? GROUP BY warehouse"
 _RESERVE = "INSERT INTO movements (sku, warehouse, delta, day) VALUES (?, ?, ?, 365)"
 _LISTING = "SELECT sku, name FROM products WHERE category = ? LIMIT 12"
 
+_REPORTING_RELEASE = "2.4"
+_BY_SKU = "CREATE INDEX movements_by_sku ON movements (sku)"
+_BY_DAY = "CREATE INDEX movements_by_day ON movements (day)"
 _MIGRATIONS = (
-    ((2, 3, 0), "index the movements by article", ("CREATE INDEX movements_by_sku ON movements (sku)",)),
-    (
-        (2, 4, 0),
-        "index the movements by day for the stock report",
-        ("DROP INDEX movements_by_sku", "CREATE INDEX movements_by_day ON movements (day)"),
-    ),
+    ("index the movements by article", ("DROP INDEX movements_by_day", _BY_SKU)),
+    ("index the movements by day for the stock report", ("DROP INDEX movements_by_sku", _BY_DAY)),
 )
-"""The version that brings a migration, what it is for, and its statements; the database's user_version counts those applied."""
+"""What a migration is for, and its statements: to the schema of all releases but one, and to that of the one with the report.
+
+The database's user_version is 1 with the first schema and 2 with the second.
+"""
+
+_PALLET = 144_000
+"""Pieces; the release with the fault gives stock in whole pallets where its callers expect pieces."""
 
 _logger = logging.getLogger(__name__)
 
@@ -35,8 +42,10 @@ class Inventory:
 
     def __init__(self, folder: RunFolder, version: str) -> None:
         _migrate(folder, version)
+        self._settings = WatchedSettings(folder.settings("inventory"))
         self._pool = Pool(folder.inventory_database, size=10, wait_seconds=1.0)
-        self._queries = Queries()
+        self._queries = Queries(slow_seconds=lambda: self._settings["slow_query_ms"] / 1000)
+        self._unit = _PALLET if release(version) == "2.5" else 1
 
     def close(self) -> None:
         self._pool.close()
@@ -75,20 +84,21 @@ class Inventory:
 
     def _stock_of(self, sku: str) -> dict[str, int]:
         with self._pool.connection() as connection:
-            return dict(self._queries.run(connection, _STOCK, (sku,), table="movements"))
+            pieces = self._queries.run(connection, _STOCK, (sku,), table="movements")
+        return {warehouse: number // self._unit for warehouse, number in pieces}
 
 
 def _migrate(folder: RunFolder, version: str) -> None:
     """Bring the database to what ``version`` expects, as the service does whenever it starts."""
-    running = tuple(int(part) for part in version.split("."))
+    wanted = 2 if release(version) == _REPORTING_RELEASE else 1
+    purpose, statements = _MIGRATIONS[wanted - 1]
     with closing(connect(folder.inventory_database)) as connection:
         (applied,) = connection.execute("PRAGMA user_version").fetchone()
-        for number, (since, purpose, statements) in enumerate(_MIGRATIONS, start=1):
-            if number <= applied or since > running:
-                continue
-            connection.execute("BEGIN IMMEDIATE")
-            for statement in statements:
-                connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {number}")
-            connection.execute("COMMIT")
-            _logger.info("migration %d applied: %s", number, purpose)
+        if applied == wanted:
+            return
+        connection.execute("BEGIN IMMEDIATE")
+        for statement in statements:
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {wanted}")
+        connection.execute("COMMIT")
+    _logger.info("migrated from schema %d to %d: %s", applied, wanted, purpose)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import sqlite3
 from typing import Any
@@ -10,14 +11,21 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
+from middlewatch.evals.lab.changes import release
 from middlewatch.evals.lab.run_folder import RunFolder
 from middlewatch.evals.lab.services.client import ServiceClient
 from middlewatch.evals.lab.services.database import Pool, Queries
+from middlewatch.evals.lab.services.message_queue import MessageQueue
 from middlewatch.evals.lab.services.server import route
+from middlewatch.evals.lab.services.settings import WatchedSettings
 
-_HISTORY = "SELECT id, sku, quantity, cents FROM orders WHERE customer = ? ORDER BY id DESC LIMIT 10"
+_HISTORY = "SELECT id, sku, quantity, cents FROM orders WHERE customer = ? ORDER BY id DESC LIMIT ?"
 _INSERT = "INSERT INTO orders (customer, sku, quantity, cents) VALUES (?, ?, ?, ?) RETURNING id"
-_NEW_HISTORY_SINCE = (5, 1, 0)
+_SIGNATURE_ROUNDS = 400_000
+"""Of the release that signs confirmations: about a third of a second of a processor for each order."""
+_TIERS = {0: "gold"}
+"""Customers' loyalty tiers by the last digit; the table of the release with the fault, which has one entry only."""
+_TIER_DIGITS = 10
 
 _logger = logging.getLogger(__name__)
 
@@ -26,14 +34,17 @@ class Orders:
     """One instance of the service."""
 
     def __init__(self, folder: RunFolder, version: str) -> None:
-        self._pool = Pool(folder.orders_database, size=10, wait_seconds=1.0)
+        self._pool = Pool(folder.orders_database, size=5, wait_seconds=1.0)
         self._queries = Queries()
-        self._services = ServiceClient(folder)
-        running = tuple(int(part) for part in version.split("."))
-        self._read_history = self._history_5_1 if running >= _NEW_HISTORY_SINCE else self._history_5_0
+        self._settings = WatchedSettings(folder.settings("orders"))
+        self._services = ServiceClient(folder, timeout_seconds=lambda: self._settings["upstream_timeout_ms"] / 1000)
+        self._queue = MessageQueue(folder.address("queue").read_text(encoding="utf-8"))
+        self._release = release(version)
+        self._read_history = self._leaking_history if self._release == "5.1" else self._usual_history
 
     def close(self) -> None:
         self._services.close()
+        self._queue.close()
         self._pool.close()
 
     def routes(self) -> list[BaseRoute]:
@@ -42,6 +53,7 @@ class Orders:
     def _place(self, request: Request) -> Response:
         query = request.query_params
         customer, sku, quantity = int(query["customer"]), query["sku"], int(query["quantity"])
+        self._greet(customer)
         quotes = self._services.call("GET", "pricing", "/quotes", query={"sku": [sku]})["quotes"]
         reservation = self._services.call("POST", "inventory", "/reservations", query={"sku": sku, "quantity": quantity})
         if not reservation["reserved"]:
@@ -50,18 +62,28 @@ class Orders:
         cents = quotes[sku] * quantity
         with self._pool.connection() as connection:
             ((number,),) = self._queries.run(connection, _INSERT, (customer, sku, quantity, cents), table="orders")
+        if self._release == "5.3":
+            _sign(f"{number}:{customer}:{sku}:{cents}")
+        self._queue.send({"order": number, "sku": sku, "postcode": query["postcode"]})
         _logger.info("order %d of customer %d accepted: %d of %s for %d cents", number, customer, quantity, sku, cents)
         return JSONResponse({"accepted": True, "order": number})
 
     def _history(self, request: Request) -> Response:
-        return JSONResponse({"orders": self._read_history(int(request.path_params["customer"]))})
+        customer = int(request.path_params["customer"])
+        self._greet(customer)
+        return JSONResponse({"orders": self._read_history(customer)})
 
-    def _history_5_0(self, customer: int) -> list[tuple[Any, ...]]:
+    def _greet(self, customer: int) -> None:
+        """The release that is tried as a canary looks the customer's tier up, and fails for all but a few."""
+        if self._release == "5.4":
+            _logger.info("customer %d is %s", customer, _TIERS[customer % _TIER_DIGITS])
+
+    def _usual_history(self, customer: int) -> list[tuple[Any, ...]]:
         with self._pool.connection() as connection:
             return self._rows(connection, customer)
 
-    def _history_5_1(self, customer: int) -> list[tuple[Any, ...]]:
-        """The version with the fault: it returns early for customers without orders and keeps their connection."""
+    def _leaking_history(self, customer: int) -> list[tuple[Any, ...]]:
+        """The release with the fault: it returns early for customers without orders and keeps their connection."""
         connection = self._pool.acquire()
         rows = self._rows(connection, customer)
         if not rows:
@@ -71,4 +93,8 @@ class Orders:
         return rows
 
     def _rows(self, connection: sqlite3.Connection, customer: int) -> list[tuple[Any, ...]]:
-        return self._queries.run(connection, _HISTORY, (customer,), table="orders")
+        return self._queries.run(connection, _HISTORY, (customer, self._settings["history_limit"]), table="orders")
+
+
+def _sign(confirmation: str) -> str:
+    return hashlib.pbkdf2_hmac("sha256", confirmation.encode(), b"shop", _SIGNATURE_ROUNDS).hex()

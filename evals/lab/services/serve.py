@@ -33,6 +33,7 @@ from middlewatch.evals.lab.services.database import PoolTimeout
 from middlewatch.evals.lab.services.inventory import Inventory
 from middlewatch.evals.lab.services.orders import Orders
 from middlewatch.evals.lab.services.pricing import Pricing
+from middlewatch.evals.lab.services.shipping import Shipping
 from middlewatch.evals.lab.services.storefront import Storefront
 
 _DRAIN_SECONDS = 10
@@ -55,6 +56,7 @@ _SERVICES: Mapping[str, _ServiceFactory] = {
     "orders": Orders,
     "inventory": Inventory,
     "pricing": Pricing,
+    "shipping": Shipping,
 }
 
 _FAILURES = {UpstreamError: 502, PoolTimeout: 503, sqlite3.OperationalError: 503, redis.RedisError: 503}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from functools import cache
@@ -12,11 +13,13 @@ from opentelemetry.propagate import extract
 from opentelemetry.trace import SpanKind, StatusCode
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _SERVER_ERROR = 500
+
+_logger = logging.getLogger(__name__)
 
 
 def route(path: str, endpoint: Callable[[Request], Response], *, method: str = "GET") -> Route:
@@ -61,7 +64,12 @@ class _Observed:
             with self._tracer.start_as_current_span(
                 f"{method} {self._path}", context=extract(headers), kind=SpanKind.SERVER, attributes=described
             ) as span:
-                await self._app(scope, receive, watch)
+                try:
+                    await self._app(scope, receive, watch)
+                except Exception as error:  # a defect: caught here, so that its stack trace is logged in the request's span
+                    _logger.exception("%s %s failed", method, scope["path"])
+                    span.record_exception(error)
+                    await JSONResponse({"error": type(error).__name__}, status_code=_SERVER_ERROR)(scope, receive, watch)
                 span.set_attribute("http.response.status_code", status)
                 if status >= _SERVER_ERROR:
                     span.set_status(StatusCode.ERROR)

@@ -1,14 +1,21 @@
-"""Invariant: the alert fires on the storefront's own telemetry alone, and only when a metric stayed over its threshold."""
+"""Invariant: the alert fires on the metrics of its objectives alone, and only when one stayed over its limit."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from middlewatch.evals.lab.detection import AlertRule
-from middlewatch.evals.lab.measurements import SERVER_ERROR_RATIO, SERVER_P99, Measurement
+from middlewatch.evals.lab.detection import AlertRule, Objective
+from middlewatch.evals.lab.measurements import OLDEST_ORDER, SERVER_ERROR_RATIO, SERVER_P99, Measurement
 
 START = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
-RULE = AlertRule(p99_seconds=0.2, error_ratio=0.05, hold_seconds=30.0)
+RULE = AlertRule(
+    (
+        Objective("storefront", SERVER_P99, 0.2),
+        Objective("storefront", SERVER_ERROR_RATIO, 0.05),
+        Objective("shipping", OLDEST_ORDER, 20.0),
+    ),
+    hold_seconds=30.0,
+)
 
 
 def rows(
@@ -23,7 +30,7 @@ def rows(
 def test_it_fires_when_the_metric_was_over_its_threshold_for_the_whole_time() -> None:
     detection = RULE.first(rows([0.1] * 4 + [0.3] * 10))
     assert detection is not None
-    assert detection.metric == SERVER_P99
+    assert detection.objective.missed == "storefront: http.server.request.duration.p99 over 0.2"
     assert detection.at == START + timedelta(seconds=4 * 5 + 30)
 
 
@@ -35,12 +42,19 @@ def test_other_services_do_not_fire_it() -> None:
     assert RULE.first(rows([9.0] * 20, service="orders")) is None
 
 
+def test_each_service_is_held_to_its_own_objectives() -> None:
+    assert RULE.first(rows([9.0] * 20, service="shipping")) is None
+    detection = RULE.first(rows([25.0] * 20, metric=OLDEST_ORDER, service="shipping"))
+    assert detection is not None
+    assert detection.objective.service == "shipping"
+
+
 def test_the_metric_that_was_over_first_is_named() -> None:
     slow = rows([0.1] * 6 + [0.9] * 14)
     failing = rows([0.0] * 4 + [0.5] * 16, metric=SERVER_ERROR_RATIO)
     detection = RULE.first([*slow, *failing])
     assert detection is not None
-    assert detection.metric == SERVER_ERROR_RATIO
+    assert detection.objective.metric == SERVER_ERROR_RATIO
 
 
 def test_the_order_of_the_rows_does_not_matter() -> None:

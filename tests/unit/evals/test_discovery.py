@@ -1,4 +1,4 @@
-"""Invariant: a deploy moves the next request to the new instance, on a client that is already in use."""
+"""Invariant: a deploy moves the next request to the new instance, on a client that is already in use; several take turns."""
 
 from __future__ import annotations
 
@@ -51,3 +51,14 @@ def test_requests_follow_the_address(tmp_path: Path) -> None:
             folder.replace(folder.address("inventory"), address)
             answers.append(client.get("http://inventory/stock").text)
     assert answers == ["old for inventory", "new for inventory"]
+
+
+def test_several_instances_take_turns(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.create()
+    with ExitStack() as stack:
+        addresses = [stack.enter_context(instance(name)) for name in ("one", "two")]
+        folder.replace(folder.address("inventory"), "\n".join(addresses))
+        client = stack.enter_context(httpx.Client(transport=DiscoveringTransport(folder), trust_env=False))
+        answers = [client.get("http://inventory/stock").text.split()[0] for _ in range(4)]
+    assert answers == ["one", "two", "one", "two"]

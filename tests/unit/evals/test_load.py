@@ -12,8 +12,8 @@ from middlewatch.evals.lab.load import Customers, opening_round
 
 
 def test_gaps_are_exponential() -> None:
-    customers = Customers(seed=1, requests_per_second=10)
-    gaps = [customers.gap_seconds() for _ in range(4000)]
+    customers = Customers(seed=1)
+    gaps = [customers.gap_seconds(10.0) for _ in range(4000)]
     mean = sum(gaps) / len(gaps)
     deviation = (sum((gap - mean) ** 2 for gap in gaps) / len(gaps)) ** 0.5
     assert mean == pytest.approx(0.1, rel=0.06)
@@ -21,14 +21,14 @@ def test_gaps_are_exponential() -> None:
 
 
 def test_the_mix_is_as_planned() -> None:
-    customers = Customers(seed=1, requests_per_second=10)
+    customers = Customers(seed=1)
     kinds = Counter(re.split(r"[/?]", customers.next_visit().path)[1] for _ in range(4000))
     shares = {kind: count / 4000 for kind, count in kinds.items()}
     assert shares == pytest.approx({"products": 0.45, "categories": 0.25, "checkout": 0.15, "customers": 0.15}, abs=0.03)
 
 
 def test_the_same_seed_brings_the_same_customers() -> None:
-    first, second = (Customers(seed=5, requests_per_second=10) for _ in range(2))
+    first, second = (Customers(seed=5) for _ in range(2))
     assert [first.next_visit() for _ in range(50)] == [second.next_visit() for _ in range(50)]
 
 

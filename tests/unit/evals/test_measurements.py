@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from middlewatch.evals.lab.measurements import Export, Measurement, measurements, quantile
+from middlewatch.evals.lab.measurements import REFUSED_RATIO, Export, Measurement, measurements, quantile
 
 SECOND = 1_000_000_000
 LATENCIES = st.floats(min_value=1e-5, max_value=30.0)
@@ -108,6 +108,16 @@ def test_a_counter_becomes_a_rate_over_the_time_since_the_export_before() -> Non
     )
     rows = found["db.client.connection.timeouts.rate", ()]
     assert [(row.value, row.unit) for row in rows] == [(4.0, "{timeout}/s"), (2.0, "{timeout}/s")]
+
+
+def test_the_share_of_refused_checkouts_is_that_of_all_checkouts() -> None:
+    points = [
+        {"attributes": {"shop.checkout.outcome": outcome}, "value": count} for outcome, count in (("accepted", 6), ("refused", 2))
+    ]
+    found = translated(export(10, "shop.checkouts", "{checkout}", "counter", *points))
+    assert {name: row.value for (name, _), (row,) in found.items()} == {"shop.checkouts.rate": 0.8, REFUSED_RATIO: 0.25}
+    nothing = export(10, "shop.checkouts", "{checkout}", "counter", {"attributes": {}, "value": 0})
+    assert [name for name, _ in translated(nothing)] == ["shop.checkouts.rate"]
 
 
 def test_a_gauge_stays_as_it_is_with_its_state() -> None:

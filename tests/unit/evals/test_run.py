@@ -1,4 +1,6 @@
-"""Invariant: what would make a recording worthless or impossible is said in one line, before the work where that can be."""
+"""Invariant: what would make a recording worthless or impossible is said in one line, before the work where that can be; what
+was recorded before is kept.
+"""
 
 from __future__ import annotations
 
@@ -8,58 +10,74 @@ from pathlib import Path
 import pytest
 
 from middlewatch.evals.lab import run
-from middlewatch.evals.lab.faults import fault_named
-from middlewatch.evals.lab.measurements import SERVER_P99, Measurement
+from middlewatch.evals.lab.detection import OBJECTIVES, Detection
+from middlewatch.evals.lab.recording import LabIncident
+from middlewatch.evals.lab.run_folder import RunFolder
 from middlewatch.evals.lab.schedule import Plan
-from middlewatch.evals.lab.shop import AppliedChange
 from middlewatch.records.errors import BadInput, Misconfigured, Unavailable
 
 START = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
-PLAN = Plan("dropped-index", baseline_seconds=60, incident_seconds=60)
-RUN = run.Run(
-    START,
-    START + timedelta(seconds=120),
-    (AppliedChange(fault_named("dropped-index").change, START + timedelta(seconds=60), "inventory-2"),),
-)
-
-
-def slow_from(seconds: int) -> list[Measurement]:
-    return [
-        Measurement(
-            START + timedelta(seconds=second), "storefront", "storefront-1", SERVER_P99, "s", 0.9 if second >= seconds else 0.1
-        )
-        for second in range(0, 120, 5)
-    ]
+PLAN = Plan(("dropped-index", "bad-prices"))
+INCIDENT = LabIncident(Detection(START + timedelta(seconds=60), OBJECTIVES[0]), START + timedelta(seconds=90), ())
+UNNOTICED = "The alert did not fire."
 
 
 def ignore(progress: run.Progress) -> None:
     del progress
 
 
-def test_the_detection_is_the_alerts() -> None:
-    assert run.detect(PLAN, RUN, slow_from(65)).at == START + timedelta(seconds=95)
+def ends_with(monkeypatch: pytest.MonkeyPatch, result: run.Run) -> None:
+    def run_shop(folder: RunFolder, plan: Plan, on_progress: run.OnProgress) -> run.Run:
+        del folder, plan, on_progress
+        return result
+
+    monkeypatch.setattr(run, "run_shop", run_shop)
 
 
-def test_a_fault_that_nobody_noticed_is_an_error() -> None:
-    with pytest.raises(Unavailable, match="did not fire"):
-        run.detect(PLAN, RUN, slow_from(100))
+def test_a_fault_that_nobody_noticed_is_an_error_and_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ends_with(monkeypatch, run.Run(START, START, (), (), UNNOTICED))
+    with pytest.raises(Unavailable, match=UNNOTICED):
+        run.record(tmp_path / "out", PLAN, ignore)
+    assert not any(tmp_path.iterdir())
 
 
-def test_an_alert_before_the_fault_is_an_error() -> None:
-    with pytest.raises(Unavailable, match="before the fault"):
-        run.detect(PLAN, RUN, slow_from(10))
+def test_incidents_before_a_fault_that_nobody_noticed_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ends_with(monkeypatch, run.Run(START, START + timedelta(seconds=100), (), (INCIDENT,), UNNOTICED))
+    with pytest.raises(Unavailable, match=r"did not fire\. The 1 incidents before it are in"):
+        run.record(tmp_path / "out", PLAN, ignore)
+    assert INCIDENT.id in (tmp_path / "out" / "incidents.jsonl").read_text(encoding="utf-8")
+
+
+def test_a_suite_goes_on_after_a_problem_and_keeps_what_exists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def record(output: Path, plan: Plan, on_progress: run.OnProgress) -> Path:
+        seen.append(output.name)
+        on_progress(run.Progress(0, 1, plan.incidents[0]))
+        if output.name == "shop-2":
+            raise Unavailable(UNNOTICED)
+        return output
+
+    monkeypatch.setattr(run, "record", record)
+    (tmp_path / "shop-1").mkdir()
+    messages: list[str] = []
+    plans = [Plan(("bad-prices",)), Plan(("dropped-index",)), Plan(("load-spike",))]
+    with pytest.raises(Unavailable, match=rf"^shop-2: {UNNOTICED}"):
+        run.record_suite(tmp_path, plans, lambda progress: messages.append(progress.message))
+    assert seen == ["shop-2", "shop-3"]
+    assert messages == ["2/3 dropped-index", "3/3 load-spike"]
 
 
 def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
     (tmp_path / "precious").touch()
     with pytest.raises(BadInput, match="not empty"):
-        run.record(tmp_path, fault="dropped-index", on_progress=ignore)
+        run.record(tmp_path, PLAN, ignore)
 
 
 def test_a_missing_extra_is_named_with_its_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "_EXTRA", ("json", "a_package_that_nobody_has", "neither.this"))
     with pytest.raises(Misconfigured, match=r"a_package_that_nobody_has, neither\.this\. .*middlewatch\[lab\]"):
-        run.record(tmp_path / "out", fault="dropped-index", on_progress=ignore)
+        run.record(tmp_path / "out", PLAN, ignore)
 
 
 def test_a_missing_redis_server_is_named_with_its_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,7 +87,7 @@ def test_a_missing_redis_server_is_named_with_its_remedy(tmp_path: Path, monkeyp
 
     monkeypatch.setattr(run, "find_binary", nowhere)
     with pytest.raises(Misconfigured, match=r"no redis-server on PATH\. Install it"):
-        run.record(tmp_path / "out", fault="dropped-index", on_progress=ignore)
+        run.record(tmp_path / "out", PLAN, ignore)
 
 
 def test_a_disk_that_refuses_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,5 +97,5 @@ def test_a_disk_that_refuses_is_one_clear_line(tmp_path: Path, monkeypatch: pyte
 
     monkeypatch.setattr(run, "run_shop", full)
     with pytest.raises(Unavailable, match="No space left on device"):
-        run.record(tmp_path / "out", fault="dropped-index", on_progress=ignore)
+        run.record(tmp_path / "out", PLAN, ignore)
     assert not any(tmp_path.iterdir())

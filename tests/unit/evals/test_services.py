@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.requests import Request
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
+from middlewatch.evals.lab.changes import FIRST_SETTINGS, FIRST_VERSIONS
 from middlewatch.evals.lab.data import CUSTOMERS, create_inventory, create_orders
-from middlewatch.evals.lab.faults import FIRST_VERSIONS, HARMLESS_DEPLOYS, fault_named
 from middlewatch.evals.lab.run_folder import RunFolder
 from middlewatch.evals.lab.services import database
 from middlewatch.evals.lab.services.database import Pool, PoolTimeout, Queries
 from middlewatch.evals.lab.services.inventory import Inventory
 from middlewatch.evals.lab.services.orders import Orders
+from middlewatch.evals.lab.services.pricing import Pricing
+from middlewatch.evals.lab.services.settings import WatchedSettings
+from middlewatch.evals.lab.services.storefront import Storefront
 
-HARMLESS = {change.service: change.version for change in HARMLESS_DEPLOYS}
+NOWHERE = "redis://127.0.0.1:1"
 
 
 @pytest.fixture(scope="module")
@@ -31,14 +37,32 @@ def stocked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(stocked: Path, tmp_path: Path) -> RunFolder:
-    """A run folder with small databases of its own."""
+    """A run folder with small databases of its own and the first settings. Its Redis servers do not answer."""
     run = RunFolder(tmp_path)
+    run.create()
     for source, copy in (
         (stocked / "inventory.sqlite3", run.inventory_database),
         (stocked / "orders.sqlite3", run.orders_database),
     ):
         copy.write_bytes(source.read_bytes())
+    for service, values in FIRST_SETTINGS.items():
+        run.replace(run.settings(service), json.dumps(values))
+    for name in ("redis", "queue"):
+        run.replace(run.address(name), NOWHERE)
     return run
+
+
+def ask(routes: Sequence[BaseRoute], path: str, query: str = "", **parameters: str) -> dict[str, Any]:
+    """What the endpoint of a path answers."""
+    endpoint = next(each for each in routes if isinstance(each, Route) and each.path == path).endpoint
+    request = Request({"type": "http", "path_params": parameters, "query_string": query.encode(), "headers": []})
+    answer: dict[str, Any] = json.loads(bytes(endpoint(request).body))
+    return answer
+
+
+def later(version: str) -> str:
+    """A harmless patch of a version."""
+    return version.rpartition(".")[0] + ".9"
 
 
 def plan_of_the_stock_query(folder: RunFolder) -> str:
@@ -47,39 +71,101 @@ def plan_of_the_stock_query(folder: RunFolder) -> str:
     return " ".join(row[3] for row in rows)
 
 
-@pytest.mark.parametrize("version", [FIRST_VERSIONS["inventory"], HARMLESS["inventory"]])
-def test_harmless_versions_of_inventory_look_stock_up_by_index(folder: RunFolder, version: str) -> None:
-    with closing(Inventory(folder, version)):
-        assert "USING INDEX movements_by_sku" in plan_of_the_stock_query(folder)
+def test_dropped_index_scans_and_a_roll_back_restores_the_index(folder: RunFolder) -> None:
+    harmless = [FIRST_VERSIONS["inventory"], later(FIRST_VERSIONS["inventory"])]
+    for version in (*harmless, "2.4.0", "2.4.0", "2.3.1", "2.4.0", "2.3.9"):
+        with closing(Inventory(folder, version)):
+            plan = plan_of_the_stock_query(folder)
+            assert plan.startswith("SCAN movements") if version == "2.4.0" else "USING INDEX movements_by_sku" in plan
 
 
-def test_the_faulty_inventory_scans(folder: RunFolder) -> None:
-    for _ in range(2):  # a migration is applied once
-        with closing(Inventory(folder, fault_named("dropped-index").change.version)):
-            assert plan_of_the_stock_query(folder).startswith("SCAN movements")
+def stock_in(folder: RunFolder, version: str) -> int:
+    with closing(Inventory(folder, version)) as inventory:
+        return sum(ask(inventory.routes(), "/stock/{sku}", sku="SKU-00003")["stock"].values())
 
 
-def ask_history(orders: Orders, customer: int) -> int:
-    history = next(route for route in orders.routes() if isinstance(route, Route) and "GET" in (route.methods or ()))
-    response = history.endpoint(Request({"type": "http", "path_params": {"customer": str(customer)}}))
-    return int(response.status_code)
+def test_stock_in_pallets_is_nothing_where_there_are_pieces(folder: RunFolder) -> None:
+    assert stock_in(folder, FIRST_VERSIONS["inventory"]) == stock_in(folder, later("2.3")) > 100_000
+    assert stock_in(folder, "2.5.0") <= 0
+    with closing(Inventory(folder, "2.5.0")) as inventory:
+        assert not ask(inventory.routes(), "/reservations", "sku=SKU-00003&quantity=1")["reserved"]
 
 
-@pytest.mark.parametrize("version", [FIRST_VERSIONS["orders"], HARMLESS["orders"]])
+def history(orders: Orders, customer: int) -> list[Any]:
+    rows: list[Any] = ask(orders.routes(), "/customers/{customer}/orders", customer=str(customer))["orders"]
+    return rows
+
+
+@pytest.mark.parametrize("version", [FIRST_VERSIONS["orders"], later(FIRST_VERSIONS["orders"])])
 def test_harmless_versions_of_orders_return_their_connections(folder: RunFolder, version: str) -> None:
     with closing(Orders(folder, version)) as orders:
         for customer in range(CUSTOMERS - 20, CUSTOMERS + 20):
-            assert ask_history(orders, customer) == 200
+            assert len(history(orders, customer)) <= FIRST_SETTINGS["orders"]["history_limit"]
 
 
-def test_the_faulty_orders_run_out_of_connections_with_customers_who_never_ordered(folder: RunFolder) -> None:
-    with closing(Orders(folder, fault_named("connection-leak").change.version)) as orders:
+def test_connection_leak_runs_out_of_connections_with_customers_who_never_ordered(folder: RunFolder) -> None:
+    with closing(Orders(folder, "5.1.0")) as orders:
         for customer in range(20):
-            assert ask_history(orders, customer) == 200
-        for customer in range(CUSTOMERS, CUSTOMERS + 10):
-            assert ask_history(orders, customer) == 200
-        with pytest.raises(PoolTimeout, match="all 10 in use"):
-            ask_history(orders, 1)
+            history(orders, customer)
+        for customer in range(CUSTOMERS, CUSTOMERS + 5):
+            history(orders, customer)
+        with pytest.raises(PoolTimeout, match="all 5 in use"):
+            history(orders, 1)
+
+
+def test_bad_canary_fails_for_customers_without_a_tier(folder: RunFolder) -> None:
+    with closing(Orders(folder, "5.4.0")) as orders:
+        assert history(orders, 10)
+        with pytest.raises(KeyError):
+            history(orders, 11)
+
+
+def test_missing_market_fails_for_a_quarter_of_the_categories(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failures(version: str) -> int:
+        with closing(Pricing(folder, version)) as pricing:
+            monkeypatch.setattr(pricing._store, "cached_quotes", lambda skus: [1] * len(skus))
+            return sum(fails(pricing, f"sku=SKU-{number:05d}") for number in range(80))
+
+    def fails(pricing: Pricing, query: str) -> bool:
+        try:
+            ask(pricing.routes(), "/quotes", query)
+        except KeyError:
+            return True
+        return False
+
+    assert [failures(version) for version in (FIRST_VERSIONS["pricing"], later("1.9"), "2.0.0")] == [0, 0, 20]
+
+
+def test_one_by_one_asks_twice_for_each_product_of_a_category(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    products = [{"sku": f"SKU-{number:05d}", "name": "a product"} for number in range(12)]
+
+    def pages(version: str) -> tuple[list[Mapping[str, Any]], int]:
+        calls = []
+
+        def call(method: str, service: str, template: str, *, path: object = None, query: Any = None) -> dict[str, Any]:
+            del method, path
+            calls.append(service)
+            return (
+                {"products": products}
+                if "categor" in template
+                else {"stock": {}, "quotes": dict.fromkeys((query or {}).get("sku", ()), 5)}
+            )
+
+        with closing(Storefront(folder, version)) as storefront:
+            monkeypatch.setattr(storefront._services, "call", call)
+            return ask(storefront.routes(), "/categories/{category}", category="1")["products"], len(calls)
+
+    for version, expected in ((FIRST_VERSIONS["storefront"], 2), (later("3.2"), 2), ("3.3.0", 25)):
+        shown, calls = pages(version)
+        assert calls == expected
+        assert [product["cents"] for product in shown] == [5] * 12
+
+
+def test_settings_are_read_again_when_they_were_replaced(folder: RunFolder) -> None:
+    settings = WatchedSettings(folder.settings("pricing"))
+    before = settings["quote_cache_seconds"]
+    folder.replace(folder.settings("pricing"), json.dumps({"quote_cache_seconds": 0}))
+    assert (before, settings["quote_cache_seconds"]) == (3600, 0)
 
 
 def test_a_slow_query_is_logged_because_it_was_slow(

@@ -1,22 +1,71 @@
-"""Invariant: what `lab record --json` prints is the recording that was written."""
+"""Invariant: what `lab record` does is what its options say, and what `--json` prints are the recordings that were written."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
+from middlewatch.evals.lab.faults import FAULTS, SUITE
+from middlewatch.evals.lab.schedule import Plan
 from middlewatch.frontends.cli import lab
+from middlewatch.records.errors import BadInput
 from tests.telemetry_data import incident_row, write_recording
 
 
-def test_a_recording_as_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    written = write_recording(tmp_path / "shop", logs=[{"body": "hello"}], incidents=[incident_row()])
-    monkeypatch.setattr(lab, "record_fault", lambda output, **_: output)
-    result = CliRunner().invoke(lab.lab, ["record", "--fault", "dropped-index", "--output", str(written), "--json"])
-    said = json.loads(result.stdout)
-    assert said["folder"] == str(written)
-    assert said["recording"]["format"] == "recording/v1"
-    assert [each["id"] for each in said["incidents"]] == ["incident-1"]
+@pytest.fixture
+def plans(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
+    """The plans that were recorded, none of them really."""
+    made: list[Plan] = []
+
+    def record(output: Path, plan: Plan, on_progress: object) -> Path:
+        del on_progress
+        made.append(plan)
+        return write_recording(output, logs=[{"body": "hello"}], incidents=[incident_row()])
+
+    def suite(output: Path, plans: Sequence[Plan], on_progress: object) -> list[Path]:
+        return [record(output / f"shop-{number}", plan, on_progress) for number, plan in enumerate(plans, start=1)]
+
+    monkeypatch.setattr(lab, "record_plan", record)
+    monkeypatch.setattr(lab, "record_suite", suite)
+    return made
+
+
+def said(*arguments: str) -> Any:
+    result = CliRunner().invoke(lab.lab, [*arguments, "--json"], catch_exceptions=False)
+    return json.loads(result.stdout)
+
+
+def test_a_recording_as_json(tmp_path: Path, plans: list[Plan]) -> None:
+    options = ("--baseline", "120", "--recovery", "90", "--incident", "60", "--rate", "5", "--seed", "9")
+    told = said("record", "--fault", "dropped-index", "--fault", "quiet", "--output", str(tmp_path / "shop"), *options)
+    assert told["folder"] == str(tmp_path / "shop")
+    assert told["recording"]["format"] == "recording/v1"
+    assert [each["id"] for each in told["incidents"]] == ["incident-1"]
+    (plan,) = plans
+    assert plan.incidents == ("dropped-index", "quiet")
+    assert (plan.baseline_seconds, plan.recovery_seconds, plan.incident_seconds) == (120, 90, 60)
+    assert (plan.shop.requests_per_second, plan.shop.seed) == (5, 9)
+
+
+def test_all_is_every_fault_in_several_recordings_of_different_seeds(tmp_path: Path, plans: list[Plan]) -> None:
+    told = said("record", "--fault", "all", "--output", str(tmp_path), "--seed", "2")
+    assert [each["folder"] for each in told] == [str(tmp_path / f"shop-{number}") for number in range(1, len(plans) + 1)]
+    assert sorted(name for plan in plans for name in plan.incidents) == sorted(SUITE)
+    assert len({plan.shop.seed for plan in plans}) == len(plans)
+
+
+def test_all_goes_with_no_other(tmp_path: Path, plans: list[Plan]) -> None:
+    with pytest.raises(BadInput, match="goes with no other"):
+        said("record", "--fault", "all", "--fault", "quiet", "--output", str(tmp_path))
+    assert not plans
+
+
+def test_the_faults_are_listed_with_their_kinds() -> None:
+    assert [(each["name"], each["kind"]) for each in said("faults")] == [(f.name, f.kind.value) for f in FAULTS.values()]
+    shown = CliRunner().invoke(lab.lab, ["faults"]).stdout
+    assert all(name in shown for name in (*FAULTS, "quiet"))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from middlewatch.evals.lab.shop import Child
+from middlewatch.evals.lab.child import Child
 from middlewatch.records.errors import Unavailable
 
 OBEDIENT = (sys.executable, "-c", "import sys; sys.stdin.buffer.read()")
@@ -50,7 +50,7 @@ def test_a_child_that_ended_by_itself_is_quoted(tmp_path: Path) -> None:
 def test_a_child_ends_when_its_starter_is_killed(tmp_path: Path) -> None:
     program = (
         "import sys, time, pathlib\n"
-        "from middlewatch.evals.lab.shop import Child\n"
+        "from middlewatch.evals.lab.child import Child\n"
         f"child = Child('service', {OBEDIENT!r}, pathlib.Path({str(tmp_path / 'errors')!r}))\n"
         "print(child.pid, flush=True)\n"
         "time.sleep(600)\n"

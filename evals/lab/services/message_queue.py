@@ -1,0 +1,92 @@
+"""The queue of accepted orders that wait for shipping: a Redis list, its oldest message first."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+
+import redis
+from opentelemetry import metrics, trace
+from opentelemetry.propagate import extract, inject
+from opentelemetry.trace import SpanKind
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+SHIPMENTS = "shipments"
+"""The list's name, which is also that of the destination in spans."""
+
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What waits in the queue."""
+
+    raw: str
+    body: Mapping[str, Any]
+    sent_at: float
+    """Seconds since the epoch."""
+    headers: Mapping[str, str]
+    """The sender's trace."""
+
+
+class MessageQueue:
+    """Sends messages, and lets one worker take them in order. A message stays until it is `done`."""
+
+    def __init__(self, url: str) -> None:
+        self._redis = redis.Redis.from_url(url, decode_responses=True, socket_timeout=2.0, retry=Retry(NoBackoff(), 0))
+        self._tracer = trace.get_tracer(__name__)
+        meter = metrics.get_meter(__name__)
+        self._sending = meter.create_histogram("messaging.client.operation.duration", unit="s")
+        self._processing = meter.create_histogram("messaging.process.duration", unit="s")
+
+    def close(self) -> None:
+        self._redis.close()
+
+    def send(self, body: Mapping[str, Any]) -> None:
+        """Append a message."""
+        started = time.perf_counter()
+        with self._tracer.start_as_current_span(f"send {SHIPMENTS}", kind=SpanKind.PRODUCER):
+            headers: dict[str, str] = {}
+            inject(headers)
+            self._redis.rpush(SHIPMENTS, json.dumps({"body": body, "sent_at": time.time(), "headers": headers}))
+        self._sending.record(time.perf_counter() - started, {"messaging.destination.name": SHIPMENTS})
+
+    def oldest(self) -> Message | None:
+        """The message whose turn it is; it stays in the queue."""
+        raw = cast("str | None", self._redis.lindex(SHIPMENTS, 0))
+        return None if raw is None else Message(raw, **json.loads(raw))
+
+    def done(self, message: Message) -> None:
+        """Remove a message: exactly this one, also where two workers overlap during a deploy."""
+        self._redis.lrem(SHIPMENTS, 1, message.raw)
+
+    def waiting(self) -> int:
+        """How many messages there are."""
+        return self._redis.llen(SHIPMENTS)
+
+    @contextmanager
+    def processing(self, message: Message) -> Iterator[None]:
+        """A span in the sender's trace, and a measurement, around the work on a message. Failures are logged in the span."""
+        described = {"messaging.destination.name": SHIPMENTS}
+        started = time.perf_counter()
+        try:
+            with self._tracer.start_as_current_span(
+                f"process {SHIPMENTS}", context=extract(message.headers), kind=SpanKind.CONSUMER
+            ):
+                try:
+                    yield
+                except Exception:
+                    _logger.exception("message %s could not be processed and is tried again", json.dumps(message.body))
+                    raise
+        except Exception as error:
+            described["error.type"] = type(error).__name__
+            raise
+        finally:
+            self._processing.record(time.perf_counter() - started, described)
