@@ -26,7 +26,7 @@ from middlewatch.records import (
     KindChance,
     Mechanism,
 )
-from middlewatch.telemetry.conventions import resource_of
+from middlewatch.telemetry.conventions import mechanism_of, resource_of
 
 ALTERNATIVES = 3
 """Other kinds that are told,"""
@@ -37,8 +37,10 @@ CHANCE_NATS = 1.0
 RELIABILITY = 0.85
 """Facts alone make no kind surer than this: a little below the share of the kinds named on development recordings that were right
 (docs/measurements/causes.md)."""
-NEAR_LIMIT = 80.0
-"""Per cent of a resource from which on it may be what is short: queues grow steeply from there."""
+NEAR_LIMIT = 0.8
+"""Share of a resource from which on it may be what is short: queues grow steeply from there."""
+LIMITS = {"%": 100.0, "1": 1.0}
+"""All of a resource, in the units of utilization."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +162,7 @@ Signs = Mapping[Mechanism, tuple[tuple[float, Evidence], ...]]
 """Each sign with the strongest fact of every agent that shows it, and the nats that the fact stands for; most nats first."""
 
 
-def infer_cause(facts: Sequence[Evidence], surprise: Mapping[AgentName, float]) -> Cause:
+def infer_cause(service: str, facts: Sequence[Evidence], surprise: Mapping[AgentName, float]) -> Cause:
     """The likeliest kind of cause of one service.
 
     The facts of an agent share its surprise at the service in proportion to their strength; the strongest stands for all of it.
@@ -169,13 +171,14 @@ def infer_cause(facts: Sequence[Evidence], surprise: Mapping[AgentName, float]) 
     kinds are at most `RELIABILITY` together. A change that was the trigger with probability c takes that share of them.
 
     Args:
+        service: what is blamed.
         facts: about the service, of one round.
         surprise: of each agent at this service, in nats.
 
     Returns:
         A cause of kind `unknown` where no fact is a sign of anything.
     """
-    signs = read_signs(facts, surprise)
+    signs = read_signs(service, facts, surprise)
     chances = _chances(signs)
     change = max((f for f in facts if f.anomaly.kind is AnomalyKind.CHANGE), key=lambda f: f.anomaly.strength, default=None)
     if change is not None:
@@ -199,22 +202,30 @@ def infer_cause(facts: Sequence[Evidence], surprise: Mapping[AgentName, float]) 
     )
 
 
-def sign_of(anomaly: Anomaly) -> Mechanism | None:
-    """What one fact is a sign of; None where it is of nothing in particular."""
-    if anomaly.mechanism is not None or anomaly.kind is not AnomalyKind.METRIC or anomaly.family is not Family.SATURATION:
-        return anomaly.mechanism or PLAIN_SIGNS.get((anomaly.kind, anomaly.family))
-    observed, baseline = anomaly.observed or 0.0, anomaly.baseline or 0.0
-    return Mechanism.SATURATION if anomaly.unit == "%" and observed >= max(NEAR_LIMIT, baseline) else None
+def sign_of(anomaly: Anomaly, service: str) -> Mechanism | None:
+    """What one fact is a sign of where this service is the cause; None where it is of nothing in particular."""
+    if anomaly.mechanism is not None:
+        return anomaly.mechanism
+    rose = anomaly.observed is not None and anomaly.baseline is not None and anomaly.observed > anomaly.baseline
+    if rose and (named := mechanism_of(anomaly.subject)):
+        return named
+    if anomaly.family is Family.TRAFFIC:
+        comes_in = anomaly.kind is AnomalyKind.METRIC or anomaly.peer == service
+        return Mechanism.LOAD if rose and comes_in else None
+    if anomaly.kind is AnomalyKind.METRIC and anomaly.family is Family.SATURATION:
+        limit = LIMITS.get(anomaly.unit, math.inf) if resource_of(anomaly.subject) else math.inf
+        return Mechanism.SATURATION if rose and (anomaly.observed or 0.0) >= NEAR_LIMIT * limit else None
+    return PLAIN_SIGNS.get((anomaly.kind, anomaly.family))
 
 
-def read_signs(facts: Sequence[Evidence], surprise: Mapping[AgentName, float]) -> Signs:
+def read_signs(service: str, facts: Sequence[Evidence], surprise: Mapping[AgentName, float]) -> Signs:
     """The signs in the facts about one service; changes are none."""
     best: dict[Mechanism, dict[AgentName, tuple[float, Evidence]]] = defaultdict(dict)
     for agent, nats in surprise.items():
         own = [f for f in facts if f.agent is agent and f.anomaly.kind is not AnomalyKind.CHANGE and f.anomaly.strength > 0]
         top = max((f.anomaly.strength for f in own), default=1.0)
         for fact in sorted(own, key=lambda f: (f.anomaly.strength, f.id)):
-            sign = sign_of(fact.anomaly)
+            sign = sign_of(fact.anomaly, service)
             if sign is not None and nats > 0:
                 best[sign][agent] = (nats * fact.anomaly.strength / top, fact)
     return {sign: tuple(sorted(found.values(), key=lambda pair: (-pair[0], pair[1].id))) for sign, found in best.items()}
@@ -266,9 +277,9 @@ def _detail(chance: Chance, signs: Signs) -> str:
     """The rule's, or which resource ran short."""
     if chance.kind is not CauseKind.SATURATION or chance.rule is None:
         return chance.detail
-    for fact in reversed(_shown(chance, signs)):
-        sign = sign_of(fact.anomaly)
-        if named := resource_of(fact.anomaly.subject) or (_RESOURCES.get(sign, "") if sign is not None else ""):
+    own = [(nats, sign, fact) for sign in chance.rule.shown_by for nats, fact in signs.get(sign, ())]
+    for _, sign, fact in sorted(own, key=lambda shown: (-shown[0], shown[2].id)):
+        if named := resource_of(fact.anomaly.subject) or _RESOURCES.get(sign, ""):
             return named
     return ""
 

@@ -157,7 +157,7 @@ class Orchestrator:
             service=service,
             statement=f'"{service}" is where it started.',
             evidence=tuple(e.id for e in about[:EVIDENCE_CITED]),
-            cause=infer_cause(about, surprise),
+            cause=infer_cause(service, about, surprise),
         )
 
     def _votes_or_conclusion(self, state: Phase) -> list[Send] | str:

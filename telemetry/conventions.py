@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from middlewatch.records import Mechanism
+
 SERVICE_NAME: Final = "service.name"
 SERVICE_INSTANCE_ID: Final = "service.instance.id"
 K8S_POD_NAME: Final = "k8s.pod.name"
@@ -67,6 +69,15 @@ RESOURCES: Final = {
 """Words by which the conventions' metric names say what is used up (``system.cpu.utilization``, ``db.client.connection.count``,
 ``jvm.thread.count``, ``process.unix.file_descriptor.count``), and the resource that each means."""
 
+METRICS_THAT_SAY_WHY: Final = {
+    "db.client.connection.wait_time": Mechanism.POOL_WAIT,
+    "db.client.connection.pending_requests": Mechanism.POOL_WAIT,
+    "db.client.connection.timeouts": Mechanism.POOL_WAIT,
+    "jvm.gc.duration": Mechanism.GARBAGE_COLLECTION,
+    "k8s.container.restart.count": Mechanism.RESTART,
+}
+"""Metrics of the conventions that point to a mechanism when they rise."""
+
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 
 
@@ -77,3 +88,8 @@ def resource_of(metric: str) -> str:
     ('cpu', '')
     """
     return next((RESOURCES[word.lower()] for word in _WORD.findall(metric) if word.lower() in RESOURCES), "")
+
+
+def mechanism_of(metric: str) -> Mechanism | None:
+    """What a metric points to when it rises; None where its name does not say so. Statistics may follow the name (``.p99``)."""
+    return next((points_to for name, points_to in METRICS_THAT_SAY_WHY.items() if metric.startswith(name)), None)

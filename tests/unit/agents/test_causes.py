@@ -65,7 +65,7 @@ def changed(done: ChangeKind, odds: float = 9.0) -> Evidence:
     ],
 )
 def test_each_sign_alone_shows_its_kind(sign: Mechanism | None, kind: CauseKind, detail: str) -> None:
-    cause = infer_cause([fact(sign)], LOUD)
+    cause = infer_cause("cause", [fact(sign)], LOUD)
     assert (cause.kind, cause.detail) == (kind, detail)
 
 
@@ -83,30 +83,30 @@ def test_each_sign_alone_shows_its_kind(sign: Mechanism | None, kind: CauseKind,
     ],
 )
 def test_a_kind_that_explains_the_others_is_preferred(signs: Sequence[Mechanism], kind: CauseKind) -> None:
-    assert infer_cause([fact(sign) for sign in signs], LOUD).kind is kind
+    assert infer_cause("cause", [fact(sign) for sign in signs], LOUD).kind is kind
 
 
 def test_work_that_piles_up_while_it_fails_is_a_poison_message() -> None:
-    assert infer_cause([fact(M.QUEUE), fact(M.EXCEPTION)], LOUD).detail == "poison_message"
-    assert infer_cause([fact(M.QUEUE)], LOUD).detail == "lag"
+    assert infer_cause("cause", [fact(M.QUEUE), fact(M.EXCEPTION)], LOUD).detail == "poison_message"
+    assert infer_cause("cause", [fact(M.QUEUE)], LOUD).detail == "lag"
 
 
 def test_other_log_lines_follow_from_most_kinds() -> None:
     """Code logs what is slow, and what it does then."""
     logs = fact(M.OTHER_PATH, 9.0, agent=AgentName.LOGS)
     for sign in (M.OWN_CODE, M.NETWORK, M.SATURATION, M.EXCEPTION, M.LOAD, M.RESTART):
-        assert infer_cause([fact(sign), logs], LOUD).detail != "wrong_result"
+        assert infer_cause("cause", [fact(sign), logs], LOUD).detail != "wrong_result"
 
 
 def test_a_sign_that_may_be_chance_explains_nothing() -> None:
     """A resource that hardly deviates must not take the slow calls for itself."""
     facts = [fact(M.NETWORK, 5.0), fact(M.SATURATION, 0.1)]
-    assert infer_cause(facts, LOUD).kind is CauseKind.NETWORK
+    assert infer_cause("cause", facts, LOUD).kind is CauseKind.NETWORK
 
 
 def test_the_resource_is_named_by_the_metric() -> None:
     used_up = fact(M.SATURATION, kind=AnomalyKind.METRIC, subject="process.cpu.utilization", instance="cause-7f")
-    cause = infer_cause([used_up], LOUD)
+    cause = infer_cause("cause", [used_up], LOUD)
     assert (cause.detail, cause.shown_by, cause.subject, cause.instance) == ("cpu", "metric", "process.cpu.utilization", "cause-7f")
     assert cause.evidence == (used_up.id,)
     assert cause.why == 'A resource ran short: process.cpu.utilization of "cause" rose from 1 ms to 2 ms.'
@@ -115,7 +115,7 @@ def test_the_resource_is_named_by_the_metric() -> None:
 @pytest.mark.parametrize(("done", "kind"), CHANGES.items())
 def test_a_change_that_was_the_trigger_decides_the_kind(done: ChangeKind, kind: CauseKind) -> None:
     saturated = fact(M.SATURATION, agent=AgentName.METRICS)
-    cause = infer_cause([saturated, changed(done)], LOUD)
+    cause = infer_cause("cause", [saturated, changed(done)], LOUD)
     assert (cause.kind, cause.subject.split()[0]) == (kind, done)
     assert cause.probability == pytest.approx(0.9)
     assert cause.alternatives[0].kind is CauseKind.SATURATION
@@ -124,18 +124,18 @@ def test_a_change_that_was_the_trigger_decides_the_kind(done: ChangeKind, kind: 
 
 def test_after_a_deploy_the_facts_say_how_the_code_fails() -> None:
     exception = fact(M.EXCEPTION)
-    cause = infer_cause([exception, changed(ChangeKind.DEPLOY)], LOUD)
+    cause = infer_cause("cause", [exception, changed(ChangeKind.DEPLOY)], LOUD)
     assert (cause.kind, cause.detail, cause.shown_by) == (CauseKind.CODE, "exception", AnomalyKind.OPERATION)
     assert set(cause.evidence) == {exception.id, changed(ChangeKind.DEPLOY).id}
 
 
 def test_a_change_that_is_hardly_suspected_decides_nothing() -> None:
-    assert infer_cause([fact(M.SATURATION), changed(ChangeKind.DEPLOY, odds=0.2)], LOUD).kind is CauseKind.SATURATION
+    assert infer_cause("cause", [fact(M.SATURATION), changed(ChangeKind.DEPLOY, odds=0.2)], LOUD).kind is CauseKind.SATURATION
 
 
 def test_without_facts_nothing_is_known() -> None:
     for facts in ([], [fact(M.EXCEPTION, 0.0)]):
-        cause = infer_cause(facts, LOUD)
+        cause = infer_cause("cause", facts, LOUD)
         assert (cause.kind, cause.probability, cause.evidence, cause.shown_by) == (CauseKind.UNKNOWN, 1.0, (), None)
 
 
@@ -154,16 +154,47 @@ def test_without_facts_nothing_is_known() -> None:
 def test_a_fact_whose_analysis_does_not_say_is_read_by_what_deviated(
     kind: AnomalyKind, family: Family, sign: Mechanism | None
 ) -> None:
-    assert sign_of(fact(None, kind=kind, family=family).anomaly) is sign
+    assert sign_of(fact(None, kind=kind, family=family).anomaly, "cause") is sign
 
 
 @pytest.mark.parametrize(
     ("unit", "baseline", "observed", "saturated"),
-    [("%", 20.0, 97.0, True), ("%", 20.0, 60.0, False), ("%", 99.0, 90.0, False), ("By", 20.0, 97.0, False)],
+    [
+        ("%", 20.0, 97.0, True),
+        ("%", 20.0, 60.0, False),
+        ("%", 99.0, 90.0, False),
+        ("By", 20.0, 97.0, False),
+        ("1", 0.2, 0.97, True),
+        ("1", 0.2, 0.3, False),
+    ],
 )
 def test_a_resource_is_short_where_it_rises_near_its_limit(unit: str, baseline: float, observed: float, *, saturated: bool) -> None:
     seen = fact(None, kind=AnomalyKind.METRIC, family=Family.SATURATION, unit=unit, baseline=baseline, observed=observed)
-    assert (sign_of(seen.anomaly) is M.SATURATION) == saturated
+    assert sign_of(seen.anomaly, "cause") is None, "a share of anything is no resource"
+    seen = seen.model_copy(update={"anomaly": seen.anomaly.model_copy(update={"subject": "process.cpu.utilization"})})
+    assert (sign_of(seen.anomaly, "cause") is M.SATURATION) == saturated
+
+
+@pytest.mark.parametrize(
+    ("kind", "service", "peer", "observed", "load"),
+    [
+        (AnomalyKind.METRIC, "cause", "", 9.0, True),
+        (AnomalyKind.METRIC, "cause", "", 0.5, False),
+        (AnomalyKind.EDGE, "caller", "cause", 9.0, True),
+        (AnomalyKind.EDGE, "cause", "callee", 9.0, False),
+    ],
+    ids=["asked more", "asked less", "called more", "calls more"],
+)
+def test_load_is_what_comes_in(kind: AnomalyKind, service: str, peer: str, observed: float, *, load: bool) -> None:
+    """What a service asks of others is its own doing."""
+    seen = fact(None, kind=kind, family=Family.TRAFFIC, service=service, peer=peer, observed=observed)
+    assert (sign_of(seen.anomaly, "cause") is M.LOAD) == load
+
+
+def test_a_metric_of_the_conventions_says_why() -> None:
+    waits = fact(None, kind=AnomalyKind.METRIC, family=Family.LATENCY, subject="db.client.connection.wait_time.p99").anomaly
+    assert sign_of(waits, "cause") is M.POOL_WAIT
+    assert sign_of(waits.model_copy(update={"baseline": 9.0}), "cause") is None
 
 
 SOME_FACT = st.builds(
@@ -184,9 +215,9 @@ def test_probabilities_are_probabilities_and_the_order_of_facts_does_not_matter(
     facts: list[Evidence], surprise: dict[AgentName, float], order: random.Random
 ) -> None:
     facts = list({f.id: f for f in facts}.values())
-    cause = infer_cause(facts, surprise)
+    cause = infer_cause("cause", facts, surprise)
     shuffled = order.sample(facts, len(facts))
-    assert infer_cause(shuffled, surprise) == cause
+    assert infer_cause("cause", shuffled, surprise) == cause
     chances = [cause.probability, *(other.probability for other in cause.alternatives)]
     assert chances == sorted(chances, reverse=True)
     assert sum(chances) <= 1 + 1e-9
