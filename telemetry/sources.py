@@ -89,8 +89,8 @@ class LogSource(Protocol):
 class TraceSource(Protocol):
     """Spans, aggregated per operation and edge, or as they are.
 
-    Where there are more spans than a source may put together, it reads a sample of whole requests, scales the counts up, and says so
-    in `Answer.bound`.
+    Where there are more spans than a source may put together, it reads a sample of whole requests, scales the counts up, and says
+    so in `Answer.bound`.
     """
 
     def operations(self, window: Window, *, step_seconds: int, floor_ms: float = 1.0, services: Sequence[str] = ()) -> Answer:
