@@ -20,7 +20,7 @@ PROMPT_SECONDS = 120.0
 SLOW_SECONDS = 900.0
 """Mean time to the effect of one that breaks later: leaks, caches, slow roll-outs. A release is commonly watched for a quarter of
 an hour. That either kind is as common as the other is chosen, too."""
-LATE_SECONDS = 45.0
+LATE_SECONDS = 30.0
 LATE_SHARE = 0.25
 """So many changes are recorded so long after they took effect: when the roll-out is through, by another clock, in a batch."""
 MOST_DENSE = (1 / PROMPT_SECONDS + 1 / SLOW_SECONDS) / 2
