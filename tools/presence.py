@@ -44,22 +44,26 @@ class Presence:
 
     units: Floats
     present: Floats
+    effective: bool = False
+    """Whether the weighted units before an onset count for as many as would have the same standard error without weights
+    (effective sample size, Kish 1965), or for the sum of their weights."""
 
     @classmethod
-    def of(cls, units: Floats, present: Floats) -> Self:
+    def of(cls, units: Floats, present: Floats, *, effective: bool = False) -> Self:
         """From counts per bucket.
 
         Args:
             units: shape (keys, size).
             present: the same shape; more than the units counts as all of them.
+            effective: how many the weighted units before an onset count for.
         """
-        return cls(cumulative(units), cumulative(np.minimum(present, units)))
+        return cls(cumulative(units), cumulative(np.minimum(present, units)), effective)
 
-    def change(self, onset: int, end: int) -> Change:
-        """Compare the buckets ``onset <= i < end`` with those before."""
-        return self.against(self, onset, end)
+    def change(self, onset: int, end: int, *, first: int | None = None) -> Change:
+        """Compare the buckets ``onset <= i < end`` with those before; `first` as in `against`."""
+        return self.against(self, onset, end, first=first)
 
-    def against(self, usual: Self, onset: int, end: int) -> Change:
+    def against(self, usual: Self, onset: int, end: int, *, first: int | None = None) -> Change:
         """Compare the buckets ``onset <= i < end`` with what is `usual` before.
 
         The log odds ratio with half a count added everywhere (Haldane 1956, Anscombe 1956). Counts that vary more between
@@ -69,25 +73,35 @@ class Presence:
             usual: counts of the same keys, of all units or of some of them.
             onset: the first bucket after.
             end: the bucket after the last.
+            first: the earliest onset in question, where there are several: how much counts usually vary is seen before it.
         """
         k1, n1 = (x[:, end] - x[:, onset] for x in (self.present, self.units))
-        k0, n0 = (_recent(x, onset) for x in (usual.present, usual.units))
-        log_odds, bound = _log_odds(k0, n0, k1, n1)
+        k0, n0 = usual.before(slice(None), onset)
+        log_odds, bound = log_odds_ratio(k0, n0, k1, n1)
         likely = np.flatnonzero((bound > 0) & (n1 >= LEAST_UNITS) & (usual.units[:, onset] >= LEAST_UNITS))
         bound = np.zeros_like(bound)
-        log_odds[likely], bound[likely] = usual.compared(likely, onset, k1[likely], n1[likely])
+        log_odds[likely], bound[likely] = usual.compared(likely, onset, k1[likely], n1[likely], first=first)
         tiny = np.finfo(np.float64).tiny
         return Change(log_odds, np.maximum(bound, 0.0), k0 / np.maximum(n0, tiny), k1 / np.maximum(n1, tiny))
 
-    def compared(self, keys: NDArray[np.intp], onset: int, present: Floats, units: Floats) -> tuple[Floats, Floats]:
+    def compared(
+        self, keys: NDArray[np.intp], onset: int, present: Floats, units: Floats, *, first: int | None = None
+    ) -> tuple[Floats, Floats]:
         """What some keys would show if after the onset `present` of `units` had it; arrays of the shape of `keys`.
 
         Returns:
             The log odds ratio, and the lower bound of its absolute value; below 0 where there is none.
         """
-        share = 1 / self._dispersion(keys, onset)
-        before = (_recent(x[keys], onset) for x in (self.present, self.units))
-        return _log_odds(*(share * x for x in (*before, present, units)))
+        share = 1 / self._dispersion(keys, onset if first is None else first)
+        return log_odds_ratio(*(share * x for x in (*self.before(keys, onset), present, units)))
+
+    def before(self, keys: NDArray[np.intp] | slice, onset: int) -> tuple[Floats, Floats]:
+        """How many units before the onset have it, and how many there are, recent ones counting most; shape of `keys`."""
+        present, units = (_recent(x[keys], onset) for x in (self.present, self.units))
+        if not self.effective:
+            return present, units
+        scale = units / np.maximum(_recent(self.units[keys], onset, power=2), np.finfo(np.float64).tiny)
+        return scale * present, scale * units
 
     def _dispersion(self, keys: NDArray[np.intp], onset: int) -> Floats:
         """Variance of the counts between the last hour's buckets over the binomial one, at least 1; shape of `keys`."""
@@ -99,15 +113,16 @@ class Presence:
         return np.asarray(np.maximum(1.0, ratio.sum(axis=1) / np.maximum((units > 0).sum(axis=1), 1)), dtype=np.float64)
 
 
-def _recent(sums: Floats, onset: int) -> Floats:
-    """The weighted sum of all buckets before the onset, from cumulative ones."""
+def _recent(sums: Floats, onset: int, *, power: int = 1) -> Floats:
+    """The sum of all buckets before the onset, from cumulative ones, with their weights to a power."""
     first = max(0, onset - RECENT_BUCKETS)
     age = (onset - np.arange(first, onset) - 0.5) * STEP_SECONDS
-    weights = 0.5 ** (age / HALF_LIFE_SECONDS)
-    return np.asarray(OLD_WEIGHT * sums[:, onset] + np.diff(sums[:, first : onset + 1], axis=1) @ weights, dtype=np.float64)
+    weights = (OLD_WEIGHT + 0.5 ** (age / HALF_LIFE_SECONDS)) ** power
+    recent = np.diff(sums[:, first : onset + 1], axis=1) @ weights
+    return np.asarray(OLD_WEIGHT**power * sums[:, first] + recent, dtype=np.float64)
 
 
-def _log_odds(k0: Floats, n0: Floats, k1: Floats, n1: Floats) -> tuple[Floats, Floats]:
+def log_odds_ratio(k0: Floats, n0: Floats, k1: Floats, n1: Floats) -> tuple[Floats, Floats]:
     """The log odds ratio and the lower bound of its absolute value."""
     a0, b0, a1, b1 = k0 + 0.5, np.maximum(n0 - k0, 0.0) + 0.5, k1 + 0.5, np.maximum(n1 - k1, 0.0) + 0.5
     log_odds = np.log(a1 / b1) - np.log(a0 / b0)

@@ -95,3 +95,18 @@ def test_no_units_at_all_are_no_change_and_no_warning() -> None:
     empty = np.zeros((2, BUCKETS))
     assert change(empty, empty).bound.tolist() == [0.0, 0.0]
     assert change(np.zeros((0, BUCKETS)), np.zeros((0, BUCKETS))).bound.size == 0
+
+
+def test_old_units_alone_count_in_full_where_weights_are_to_be_worth_their_standard_error() -> None:
+    units, present = np.zeros((1, BUCKETS)), np.zeros((1, BUCKETS))
+    units[0, :40], units[0, ONSET:], present[0, ONSET:] = 10.0, 10.0, 1.0
+    weighted, effective = (Presence.of(units, present, effective=e).change(ONSET, BUCKETS).bound[0] for e in (False, True))
+    assert weighted == 0.0
+    assert effective > 0.5
+
+
+def test_the_spread_is_that_before_the_first_onset_in_question() -> None:
+    units, present = counts(1, 20.0, 0.05, 0.9)
+    late = ONSET + 4
+    alone, told = (Presence.of(units, present).change(late, BUCKETS, first=first).bound[0] for first in (None, ONSET))
+    assert told > alone
