@@ -34,7 +34,7 @@ LEAST_TOLD = 0.01
 """where they are as likely as this."""
 CHANCE_NATS = 1.0
 """What the unknown kind accounts for in every incident: the mean surprise where nothing is wrong."""
-RELIABILITY = 0.85
+RELIABILITY = 0.9
 """Facts alone make no kind surer than this: a little below the share of the kinds named on development recordings that were right
 (docs/measurements/causes.md)."""
 NEAR_LIMIT = 0.8
