@@ -118,8 +118,9 @@ def _recent(sums: Floats, onset: int, *, power: int = 1) -> Floats:
     first = max(0, onset - RECENT_BUCKETS)
     age = (onset - np.arange(first, onset) - 0.5) * STEP_SECONDS
     weights = (OLD_WEIGHT + 0.5 ** (age / HALF_LIFE_SECONDS)) ** power
-    recent = np.diff(sums[:, first : onset + 1], axis=1) @ weights
-    return np.asarray(OLD_WEIGHT**power * sums[:, first] + recent, dtype=np.float64)
+    # The sum of weighted differences, as a weighted sum: this is asked hundreds of times, and differences take ten times as long.
+    per_sum = -np.diff(weights, prepend=0.0, append=0.0)
+    return np.asarray(OLD_WEIGHT**power * sums[:, first] + sums[:, first : onset + 1] @ per_sum, dtype=np.float64)
 
 
 def log_odds_ratio(k0: Floats, n0: Floats, k1: Floats, n1: Floats) -> tuple[Floats, Floats]:

@@ -12,6 +12,6 @@ SELECT '{tenant}' AS Tenant, '' AS Recording, Timestamp, TraceId, SpanId, Severi
                 '[\\s=(:,\\[]\'[^\']*\'', ' <*>'),
                 '([A-Za-z_$\\])]#|\\.[A-Za-z]{1,4}:)(\\d{1,6})\\b', '\\1L\\2Q'),
                 '\\b(?:0[xX][0-9a-fA-F]+|[0-9a-fA-F]{8,}(?:-[0-9a-fA-F]{4,})*)\\b', '<*>'),
-                '\\b\\d+(?:[.,:/T+-]\\d+)*(?:Z|ns|us|ms|s|m|h|d|[kKMGT]?i?B)?\\b', '<*>')),
+                '\\b\\d+(?:[.,:/T+-]\\d+)*(?:Z|ns|us|ms|s|m|h|d|[kKMGT]?i?B|[kKMGT])?\\b', '<*>')),
         '(#|\\.[A-Za-z]{1,4}:)L(\\d{1,6})Q', '\\1\\2')) AS Pattern
 FROM `{collector}`.otel_logs
