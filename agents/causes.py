@@ -70,7 +70,7 @@ RULES = (
         "",
         "more work than usual came in",
         shown_by="load",
-        explains="saturation pool_wait queue garbage_collection own_code network unreachable exception other_path",
+        explains="saturation pool_wait queue garbage_collection own_code network unreachable other_path",
     ),
     _rule(
         CauseKind.INFRASTRUCTURE,
@@ -167,7 +167,8 @@ def infer_cause(service: str, facts: Sequence[Evidence], surprise: Mapping[Agent
 
     The facts of an agent share its surprise at the service in proportion to their strength; the strongest stands for all of it.
     With own and further nats of its signs, a rule accounts for ``(own + further) (1 - exp(-own))``: the more of what was seen, and
-    the surer that its own signs are no chance. Probabilities are proportional to the exponential of that, and those of all named
+    the surer that its own signs are no chance. Where more work came in than usual, load accounts for the extra share of it, and
+    the other kinds for the rest. Probabilities are proportional to the exponential of that, and those of all named
     kinds are at most `RELIABILITY` together. A change that was the trigger with probability c takes that share of them.
 
     Args:
@@ -235,9 +236,18 @@ def accounts_for(rule: Rule, signs: Signs) -> float:
     """How many nats of what was seen a kind accounts for; 0 where it is not possible."""
     if not all(sign in signs for sign in rule.together):
         return 0.0
-    own = sum(nats for sign in rule.shown_by for nats, _ in signs.get(sign, ()))
-    further = sum(nats for sign in rule.explains for nats, _ in signs.get(sign, ()))
-    return (own + further) * -math.expm1(-own)
+    own, further = (sum(nats for sign in of for nats, _ in signs.get(sign, ())) for of in (rule.shown_by, rule.explains))
+    extra = _extra_work(signs)
+    if rule.kind is CauseKind.LOAD:
+        return (own + further) * extra
+    rare = -math.expm1(-sum(nats for nats, _ in signs.get(Mechanism.LOAD, ())))
+    return (own + further) * -math.expm1(-own) * (1.0 - extra * rare)
+
+
+def _extra_work(signs: Signs) -> float:
+    """The share of the work that comes in and usually does not."""
+    factors = [fact.anomaly.factor or math.inf for _, fact in signs.get(Mechanism.LOAD, ())]
+    return max(0.0, 1.0 - 1.0 / max(factors)) if factors else 0.0
 
 
 def _chances(signs: Signs) -> list[Chance]:

@@ -20,8 +20,8 @@ from middlewatch.tools.wording import clock, listed, quantity, quoted
 
 SERVICES_SHOWN = 5
 """Leading services that get evidence; the vote puts little more than these to hypotheses."""
-FACTS_PER_SERVICE = 4
-"""Facts per leading service, strongest first."""
+FACTS_PER_SERVICE = 6
+"""Facts per leading service: as many as there are families."""
 SAMPLES_SHOWN = 8
 """Values around the onset in an anomaly's sample."""
 GAP_STEPS = 3
@@ -49,7 +49,8 @@ def anomalies(
     for service in leading:
         about = [i for i in strongest if service in (units[i].service, units[i].peer)]
         # The strongest of each family before the second of any: three quantiles of a latency say less than one and the processor.
-        foremost = {units[i].family: i for i in reversed(about)}.values()
+        # What a service does and what its calls do are told apart: being asked for more is not asking for more.
+        foremost = {(units[i].family, units[i].peer != ""): i for i in reversed(about)}.values()
         about.sort(key=lambda i: i not in foremost)
         chosen.update(dict.fromkeys(about[:FACTS_PER_SERVICE]))
     several = _services_with_instances(matrix.labels)

@@ -73,7 +73,6 @@ def test_each_sign_alone_shows_its_kind(sign: Mechanism | None, kind: CauseKind,
     ("signs", "kind"),
     [
         ((M.SATURATION, M.NETWORK, M.OWN_CODE), CauseKind.SATURATION),
-        ((M.LOAD, M.SATURATION, M.OWN_CODE), CauseKind.LOAD),
         ((M.RESTART, M.EXCEPTION), CauseKind.INFRASTRUCTURE),
         ((M.QUEUE, M.EXCEPTION), CauseKind.DATA),
         ((M.EXCEPTION, M.OTHER_PATH), CauseKind.CODE),
@@ -91,10 +90,27 @@ def test_work_that_piles_up_while_it_fails_is_a_poison_message() -> None:
     assert infer_cause("cause", [fact(M.QUEUE)], LOUD).detail == "lag"
 
 
+@pytest.mark.parametrize(
+    ("factor", "kind"), [(13.0, CauseKind.LOAD), (2.5, CauseKind.LOAD), (1.2, CauseKind.SATURATION), (0.9, CauseKind.SATURATION)]
+)
+def test_load_explains_as_much_as_work_is_extra(factor: float, kind: CauseKind) -> None:
+    asked = fact(M.LOAD, 1.0, agent=AgentName.METRICS, factor=factor)
+    others = [fact(M.SATURATION, 2.0, agent=AgentName.METRICS), fact(M.OWN_CODE), fact(M.NETWORK)]
+    assert infer_cause("cause", [asked, *others], LOUD).kind is kind
+
+
+def test_load_that_may_be_chance_takes_nothing_from_the_others() -> None:
+    asked = fact(M.LOAD, 0.01, agent=AgentName.METRICS, factor=3.0)
+    short = fact(M.SATURATION, agent=AgentName.METRICS)
+    cause = infer_cause("cause", [asked, short, fact(M.NETWORK)], LOUD)
+    assert cause.kind is CauseKind.SATURATION
+    assert cause.probability == pytest.approx(RELIABILITY, abs=0.05)
+
+
 def test_other_log_lines_follow_from_most_kinds() -> None:
     """Code logs what is slow, and what it does then."""
     logs = fact(M.OTHER_PATH, 9.0, agent=AgentName.LOGS)
-    for sign in (M.OWN_CODE, M.NETWORK, M.SATURATION, M.EXCEPTION, M.LOAD, M.RESTART):
+    for sign in (M.OWN_CODE, M.NETWORK, M.SATURATION, M.EXCEPTION):
         assert infer_cause("cause", [fact(sign), logs], LOUD).detail != "wrong_result"
 
 

@@ -150,7 +150,7 @@ def test_the_strongest_of_each_family_is_shown_before_the_second_of_any() -> Non
         held = raised(held, "pay", metric, 3.0 if metric == "cpu" else 9.0)
     facts = [fact for fact in assess(held).anomalies if fact.service == "pay"]
     assert {fact.family for fact in facts} == {Family.LATENCY, Family.SATURATION}
-    assert len(facts) == 4
+    assert len(facts) == 6
     assert facts[0].strength >= max(fact.strength for fact in facts if fact.family is Family.SATURATION)
 
 
