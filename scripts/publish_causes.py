@@ -8,8 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from middlewatch.evals.kinds import kinds_page
-from middlewatch.evals.labels import LABELS_FILE, Label, read_labels
+from middlewatch.evals.kinds import kinds_page, labels_below
 from middlewatch.records import Prediction
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "measurements" / "causes.md"
@@ -20,11 +19,8 @@ def main() -> None:
     """Read the predictions and the labels, replace the figures."""
     lines = Path(sys.argv[1]).read_text(encoding="utf-8").splitlines()
     predictions = [Prediction.model_validate_json(line) for line in lines if line.strip()]
-    labels: dict[str, Label] = {}
-    for file in sorted(Path(sys.argv[2]).rglob(LABELS_FILE)):
-        labels |= read_labels(file.parent)
     text, _, _ = PAGE.read_text(encoding="utf-8").partition(HEADING)
-    PAGE.write_text(f"{text}{HEADING}{kinds_page(predictions, labels)}", encoding="utf-8")
+    PAGE.write_text(f"{text}{HEADING}{kinds_page(predictions, labels_below(Path(sys.argv[2])))}", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from middlewatch.evals.kinds import ACCEPTED, fault_of, judged, kinds_page
+from middlewatch.evals.kinds import ACCEPTED, fault_of, judged, kinds_page, labels_below
 from middlewatch.evals.labels import Label
 from middlewatch.records import CauseKind, KindChance, Prediction
 
@@ -31,6 +33,7 @@ def label(kind: str, service: str | None = "cart") -> Label:
     [
         ("exception", "exception"),
         ("code_slow_path/one-by-one", "code_slow_path"),
+        ("resource_saturation/connection-leak", "connection-leak"),
         ("set --name '/searchdelay' --value '500'", "searchdelay"),
         ("locusts", None),
         ("none", None),
@@ -45,7 +48,7 @@ def test_a_quiet_moment_has_no_fault() -> None:
 
 
 def test_only_kinds_of_the_right_service_are_judged() -> None:
-    labels = {"i": label("exception")}
+    labels = {"i": [label("exception")]}
     assert judged([predicted("i", "orders")], labels) == []
     assert judged([predicted("i")], labels) == []
     assert judged([predicted("other", "cart")], labels) == []
@@ -65,12 +68,12 @@ def test_only_kinds_of_the_right_service_are_judged() -> None:
     ],
 )
 def test_the_kind_and_its_detail_count_apart(fault: str, kind: CauseKind, detail: str, *, right: bool, exact: bool) -> None:
-    (answer,) = judged([predicted("i", "cart", kind=kind, detail=detail)], {"i": label(fault)})
+    (answer,) = judged([predicted("i", "cart", kind=kind, detail=detail)], {"i": [label(fault)]})
     assert (answer.right, answer.exact) == (right, exact)
 
 
 def test_the_page_counts_what_was_named() -> None:
-    labels = {"i": label("exception"), "j": label("exception"), "k": label("return")}
+    labels = {"i": [label("exception")], "j": [label("exception")], "k": [label("return")]}
     text = kinds_page(
         [
             predicted("i", "cart"),
@@ -83,6 +86,16 @@ def test_the_page_counts_what_was_named() -> None:
     assert "| all | 3 | 2 | 1 | 1 |  |" in text
     assert "Of 2 kinds that were named, 1 are right" in text
     assert "A second cause was named in 1 of 3 findings" in text
+
+
+def test_two_faults_are_two_labels(tmp_path: Path) -> None:
+    faults = [label("code_exception/bad-canary", "cart"), label("code_slow_path/one-by-one", "orders")]
+    (tmp_path / "labels.jsonl").write_text("".join(fault.model_dump_json() + "\n" for fault in faults), encoding="utf-8")
+    labels = labels_below(tmp_path)
+    assert labels == {"i": faults}
+    assert "Of 1 incidents with two faults, both were named in 1." in kinds_page([predicted("i", "orders", "cart")], labels)
+    assert "both were named in 0." in kinds_page([predicted("i", "cart")], labels)
+    assert [answer.fault for answer in judged([predicted("i", "orders", "cart")], labels)] == ["code_slow_path"]
 
 
 def test_no_kind_is_accepted_that_means_nothing() -> None:
