@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import cast
+from typing import Self, cast
 
 import pyarrow as pa
 
@@ -42,30 +43,67 @@ def changes_of(table: pa.Table) -> tuple[Change, ...]:
     return tuple(Change(time, *(text or "" for text in row)) for time, *row in zip(times, *texts, strict=True))
 
 
-def undoes(change: Change, history: Sequence[Change]) -> Change | None:
-    """The change that this one took back, if it is a rollback.
+@dataclass(frozen=True, slots=True)
+class History:
+    """All known changes of all services, and which of them took another one back."""
 
-    A rollback brings a version that ran before the one that it replaces, and was not itself taken back, or a lower one: not every
-    history reaches back to the first time that a version was deployed.
+    changes: tuple[Change, ...]
+    """Oldest first."""
+    by_service: Mapping[str, tuple[Change, ...]]
+    """The same."""
+    taken_back: Mapping[Change, Change]
+    """What each rollback replaced."""
+    undone: Mapping[Change, Change]
+    """The rollback that ended each change."""
 
-    Args:
-        change: what may be a rollback.
-        history: all known changes, oldest first.
-    """
-    versions = [c for c in history if c.time < change.time and c.version and (c.service, c.kind) == (change.service, change.kind)]
-    if not versions or not change.version or versions[-1].version == change.version:
-        return None
-    replaced = versions[-1]
-    before = next((c for c in reversed(versions) if c.version == change.version), None)
-    if before is None:
-        return replaced if _lower(change.version, replaced.version) else None
-    return replaced if undone_by(before, versions, change.time) is None else None
+    @classmethod
+    def of(cls, changes: Iterable[Change]) -> Self:
+        """Follow the versions of every service.
+
+        A rollback brings a version that ran before the one that it replaces and was not itself taken back, or one that never ran
+        but is lower: not every history reaches back to the first time that a version was deployed.
+
+        Args:
+            changes: in any order.
+        """
+        ordered = tuple(sorted(changes, key=lambda change: change.time))
+        stacks: dict[tuple[str, str], list[Change]] = defaultdict(list)
+        seen: set[tuple[str, str, str]] = set()
+        taken_back: dict[Change, Change] = {}
+        undone: dict[Change, Change] = {}
+        for change in ordered:
+            if not change.version:
+                continue
+            stack, known = stacks[change.service, change.kind], (change.service, change.kind, change.version)
+            for ended in _ended(change, stack, seen_before=known in seen):
+                taken_back.setdefault(change, ended)
+                undone[ended] = change
+            seen.add(known)
+            if not stack or stack[-1].version != change.version:
+                stack.append(change)
+        by_service: dict[str, list[Change]] = defaultdict(list)
+        for change in ordered:
+            by_service[change.service].append(change)
+        return cls(ordered, {service: tuple(its) for service, its in by_service.items()}, taken_back, undone)
+
+    def undoes(self, change: Change) -> Change | None:
+        """The change that this one took back, if it is a rollback."""
+        return self.taken_back.get(change)
+
+    def undone_by(self, change: Change, until: datetime) -> Change | None:
+        """The rollback that took this change back before a moment, if there is one."""
+        rollback = self.undone.get(change)
+        return rollback if rollback is not None and rollback.time < until else None
 
 
-def undone_by(change: Change, history: Sequence[Change], until: datetime) -> Change | None:
-    """The rollback that took this change back before a moment, if there is one."""
-    later = (c for c in history if change.time < c.time < until and c.service == change.service)
-    return next((c for c in later if undoes(c, history) == change), None)
+def _ended(change: Change, stack: list[Change], *, seen_before: bool) -> list[Change]:
+    """Take the changes off the stack of what runs that a change takes back, the latest first; none where it goes on."""
+    depth = next((i for i in range(len(stack) - 1, -1, -1) if stack[i].version == change.version), None)
+    if depth is None:
+        depth = len(stack) - 2 if stack and not seen_before and _lower(change.version, stack[-1].version) else len(stack) - 1
+    ended = stack[depth + 1 :][::-1]
+    del stack[depth + 1 :]
+    return ended
 
 
 def _lower(one: str, other: str) -> bool:

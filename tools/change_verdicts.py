@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from middlewatch.records import Brief, ChangeKind, Onset, Window
 from middlewatch.tools.change_behaviour import Behaviour
-from middlewatch.tools.change_records import Change, undoes, undone_by
+from middlewatch.tools.change_records import Change, History
 from middlewatch.tools.change_timing import LATE_SECONDS, MOST_DENSE, SLOW_SECONDS, OnsetBelief
 from middlewatch.tools.wording import clock, duration, listed, quoted
 
@@ -62,8 +62,7 @@ class Scene:
     """What changes are held against."""
 
     brief: Brief
-    history: tuple[Change, ...]
-    """All known changes, oldest first."""
+    history: History
     behaviour: Behaviour
     symptom: Onset | None = None
     """When the symptom's metric changed its level; None where that is not known."""
@@ -103,7 +102,7 @@ class Scene:
 
     def rate(self, service: str) -> float:
         """Changes of a service per second, as far as the history goes."""
-        known = sum(1 for change in self.history if change.service == service)
+        known = len(self.history.by_service.get(service, ()))
         return known / (self.brief.incident.end - history_start(self.brief)).total_seconds()
 
     def to_explain(self, change: Change) -> tuple[str, ...]:
@@ -124,7 +123,7 @@ class Scene:
         return tuple(c for c in self._earlier(change) if not self._followed(c))
 
     def _innocence(self, change: Change, belief: OnsetBelief) -> str:
-        undone = undone_by(change, self.history, belief.middle)
+        undone = self.history.undone_by(change, belief.middle)
         if undone is not None:
             return f"it was undone at {clock(undone.time)}, before the trouble began"
         if self.symptom is not None and change.time - timedelta(seconds=LATE_SECONDS) >= self.symptom.latest:
@@ -134,7 +133,7 @@ class Scene:
             return f"its service behaves as before, by its {_and(usual)}"
         if belief.shown and belief.precedes(change.time) < 0.5:  # noqa: PLR2004  more likely than not
             return f"its service was in trouble before, since about {clock(belief.middle)}"
-        replaced = undoes(change, self.history)
+        replaced = self.history.undoes(change)
         if replaced is not None:
             return f"it took back {replaced.kind} {quoted(replaced.version)}"
         return ""
@@ -152,20 +151,20 @@ class Scene:
         """What is known of earlier changes of the same kind and service."""
         earlier = self._earlier(change)
         remarks = []
-        if change.version and any(c.version == change.version and undone_by(c, self.history, change.time) for c in earlier):
+        if change.version and any(c.version == change.version and self.history.undone_by(c, change.time) for c in earlier):
             remarks.append("the same version had been taken back before")
         followed = [c for c in earlier if self._followed(c)]
         if followed:
             remarks.append(f"the one at {clock(followed[-1].time)} was followed by an incident, too")
         if len(earlier) >= ROUTINE:
             remarks.append(f"a routine, {len(earlier)} of its kind went before it")
-        undone = undone_by(change, self.history, self.brief.incident.end)
+        undone = self.history.undone_by(change, self.brief.incident.end)
         if undone is not None:
             remarks.append(f"undone at {clock(undone.time)}")
         return remarks
 
     def _earlier(self, change: Change) -> list[Change]:
-        return [c for c in self.history if c.time < change.time and (c.service, c.kind) == (change.service, change.kind)]
+        return [c for c in self.history.by_service.get(change.service, ()) if c.time < change.time and c.kind == change.kind]
 
     def _followed(self, change: Change) -> bool:
         reach = timedelta(seconds=FOLLOWED_SECONDS)

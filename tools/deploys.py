@@ -19,7 +19,7 @@ from middlewatch.records.errors import MiddlewatchError
 from middlewatch.telemetry.sources import Answer, Sources
 from middlewatch.tools.change_behaviour import ANALYSES, Analyses, Behaviour
 from middlewatch.tools.change_comparison import ServiceMetrics
-from middlewatch.tools.change_records import Change, changes_of
+from middlewatch.tools.change_records import History, changes_of
 from middlewatch.tools.change_verdicts import CHANGE_ODDS, LOOKBACK_SECONDS, Scene, Verdict, history_start
 from middlewatch.tools.metric_symptom import symptom_onset
 from middlewatch.tools.service_map import reachable, recent_map
@@ -45,11 +45,11 @@ def assess_deploys(sources: Sources, brief: Brief, analyses: Analyses = ANALYSES
         Suspect changes are anomalies, with strengths above 0.
     """
     answer = sources.changes.changes(Window(start=history_start(brief), end=brief.incident.end))
-    history = changes_of(answer.table)
+    history = History.of(changes_of(answer.table))
     suspicious_from = brief.incident.start - timedelta(seconds=LOOKBACK_SECONDS)
-    recent = [change for change in history if change.time >= suspicious_from]
+    recent = [change for change in history.changes if change.time >= suspicious_from]
     notes = (answer.bound,) if answer.bound else ()
-    if not history and answer.freshness.watermark is None:
+    if not history.changes and answer.freshness.watermark is None:
         nothing = "no change events in this telemetry"
         return Assessment(agent=AgentName.DEPLOYS, scores={}, freshness=(answer.freshness,), notes=(nothing, *notes))
     if not recent:
@@ -72,7 +72,7 @@ def assess_deploys(sources: Sources, brief: Brief, analyses: Analyses = ANALYSES
     )
 
 
-def _scene(sources: Sources, brief: Brief, history: tuple[Change, ...], analyses: Analyses) -> tuple[Scene, tuple[str, ...]]:
+def _scene(sources: Sources, brief: Brief, history: History, analyses: Analyses) -> tuple[Scene, tuple[str, ...]]:
     """What the changes are held against, and what of it was missing."""
     behaviour = Behaviour.of(sources, brief, analyses)
     symptom, notes = brief.alert.symptom, list(behaviour.notes)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from middlewatch.records import Onset, Symptom, Window
 from middlewatch.tools.change_behaviour import Behaviour
-from middlewatch.tools.change_records import Change
+from middlewatch.tools.change_records import Change, History
 from middlewatch.tools.change_verdicts import CHANGE_ODDS, LOOKBACK_SECONDS, Scene, Verdict
 from tests.unit.tools.synthetic_changes import assessment, began, change
 from tests.unit.tools.synthetic_telemetry import DETECTED, brief
@@ -29,8 +29,7 @@ def scene(
     """The trouble of services by the minutes after the detection at which it began; by default of `pricing`, two before it."""
     seen = assessment({"pricing": -2.0} if trouble is None else trouble, calm, edges=edges)
     asked = brief(symptom=Symptom(service="web") if dependencies is not None else None, earlier=earlier)
-    history = tuple(sorted(changes, key=lambda c: c.time))
-    return Scene(asked, history, Behaviour({"spans": seen}), symptom, dependencies)
+    return Scene(asked, History.of(changes), Behaviour({"spans": seen}), symptom, dependencies)
 
 
 def judged(one: Change, *others: Change, **rest: object) -> Verdict:
