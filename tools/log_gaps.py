@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from middlewatch.records import Edge
 from middlewatch.tools.baseline import Floats
 from middlewatch.tools.latency import Latencies
-from middlewatch.tools.log_requests import Indices, Micros, Requests
+from middlewatch.tools.log_requests import Requests
+from middlewatch.tools.log_units import Indices, Micros
 from middlewatch.tools.slowness import Place, Slowness
 from middlewatch.tools.timeline import Timeline, cumulative
 

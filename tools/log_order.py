@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from middlewatch.tools.baseline import Floats
-from middlewatch.tools.log_requests import Indices, Micros, Requests
+from middlewatch.tools.log_requests import Requests
+from middlewatch.tools.log_units import Indices, Micros
 from middlewatch.tools.presence import LEAST_UNITS, Change
 
 MOST_DEVIATING = 200

@@ -8,30 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from middlewatch.tools.baseline import Floats
-from middlewatch.tools.presence import LEAST_UNITS, Change, Presence
-from middlewatch.tools.timeline import Timeline, microseconds
+from middlewatch.tools.log_units import Indices, Micros, Run, Units
+from middlewatch.tools.presence import HALF_LIFE_SECONDS, LEAST_UNITS, Change, Presence
+from middlewatch.tools.timeline import STEP_SECONDS, Timeline, microseconds
 
-Indices = NDArray[np.intp]
-Micros = NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """What spans have in common."""
-
-    service: str
-    operation: str
-    """'' for spans that no trace has. They are compared with all of their service, and"""
-    opening: bool = False
-    """with those that have the same first line, which says almost as much as an operation."""
+MANY_REQUESTS = 30
+"""From so many requests in the half-life of a presence on, the recent ones tell what is usual. Where there are fewer, as in a
+sample, all that is known counts for as much as it can (effective sample size)."""
+MOST_KEYS = 4000
+"""Keys that are compared; their rows of buckets are 48 kB."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,66 +70,56 @@ class Requests:
 
         Args:
             table: those rows.
-            patterns: the index of each service's pattern; others are left out.
+            patterns: the index of each service's pattern; lines of others are left out.
             severe: whether a pattern says that something failed, shape (patterns,).
             silent: buckets in which nobody writes anything, shape (size,). Spans in them do not count: that says something about
                 the logs, not about a service.
             timeline: the buckets.
         """
         bucket = timeline.bucket(microseconds(table.column("began").combine_chunks()))
-        table = table.filter(pa.array((bucket >= 0) & ~silent[np.maximum(bucket, 0)]))
-        services, service = _encoded(table.column("service").combine_chunks())
-        operations, operation = _encoded(table.column("operation").combine_chunks())
-        unit, pattern, at = _lines(table, services, service, patterns)
-        request = np.unique(table.column("trace").to_numpy(), return_inverse=True)[1]
-        failed = np.zeros(int(request.max(initial=-1)) + 1, dtype=bool)
-        failed[request[unit[severe[pattern]]]] = True
-
-        untraced = np.array([not name for name in operations], dtype=bool)
-        origin, opening, line = _with_openings(untraced[operation], unit, pattern, at)
-        unit, pattern, at = line.unit, line.pattern, line.at
-        kinds = np.stack([service[origin], operation[origin], opening])
-        found, run = np.unique(kinds, axis=1, return_inverse=True)
-        runs = tuple(Run(services[s], operations[o], by >= 0) for s, o, by in found.T.tolist())
-        request = request[origin]
-        began, ended = (microseconds(table.column(c).combine_chunks())[origin] for c in ("began", "ended"))
-        bucket = timeline.bucket(began)
-        _, same, times = np.unique(request * len(runs) + run, return_inverse=True, return_counts=True)
+        units = Units.of(table.filter(pa.array((bucket >= 0) & ~silent[np.maximum(bucket, 0)])), patterns)
+        bucket, width = timeline.bucket(units.began), max(1, severe.size)
+        _, same, times = np.unique(units.request * len(units.runs) + units.run, return_inverse=True, return_counts=True)
         weight = 1 / times[same]
+        failed = np.zeros(int(units.request.max(initial=-1)) + 1, dtype=bool)
+        failed[units.request[units.unit[severe[units.pattern]]]] = True
+        half_lives = np.count_nonzero(~silent) * STEP_SECONDS / HALF_LIFE_SECONDS
 
-        width = max(1, severe.size)
-        keys, key = np.unique(run[unit] * width + pattern, return_inverse=True)
-        order = np.lexsort((at, unit, key))
-        once = np.ones(order.size, dtype=bool)
-        once[1:] = (np.diff(key[order]) != 0) | (np.diff(unit[order]) != 0)
-        order = order[once]
-        order = order[np.lexsort((at[order], key[order]))]
-        unit, key, at = unit[order], key[order], at[order]
-        key_run = keys // width
+        keys, key = np.unique(units.run[units.unit] * width + units.pattern, return_inverse=True)
+        kept = _weightiest(key, bucket[units.unit] >= min(timeline.question.onsets), keys.size)
+        lines = np.flatnonzero(kept[key] >= 0)
+        key, keys = kept[key[lines]], keys[kept >= 0]
+        order = np.lexsort((units.at[lines], units.unit[lines], key))
+        again = (np.diff(key[order]) == 0) & (np.diff(units.unit[lines[order]]) == 0)
+        order = order[np.append(True, ~again)[: order.size]]
+        order = order[np.lexsort((units.at[lines[order]], key[order]))]
+        unit, at, key = units.unit[lines[order]], units.at[lines[order]], key[order]
+        shape = (len(units.runs), timeline.size)
         in_all, in_sound = (
             Presence.of(
-                _per_bucket(rows, run, bucket, (len(runs), timeline.size))[key_run],
-                _per_bucket(rows[unit], key, bucket[unit], (keys.size, timeline.size)),
+                _per_bucket(each, units.run, bucket, shape)[keys // width],
+                _per_bucket(each[unit], key, bucket[unit], (keys.size, timeline.size)),
+                effective=failed.size < MANY_REQUESTS * half_lives,
             )
-            for rows in (weight, weight * ~failed[request])
+            for each in (weight, weight * ~failed[units.request])
         )
         return cls(
-            runs=runs,
-            run=run,
-            request=request,
-            began=began,
-            ended=ended,
+            runs=units.runs,
+            run=units.run,
+            request=units.request,
+            began=units.began,
+            ended=units.ended,
             bucket=bucket,
             weight=weight,
-            key_run=key_run,
+            key_run=keys // width,
             key_pattern=keys % width,
-            delay=_medians(at - began[unit], key, keys.size),
+            delay=_medians(at - units.began[unit], key, keys.size),
             first_line=np.searchsorted(key, np.arange(keys.size + 1)),
             key=key,
             unit=unit,
             at=at,
             by_unit=np.argsort(unit, kind="stable"),
-            first_of_unit=np.searchsorted(np.sort(unit), np.arange(origin.size + 1)),
+            first_of_unit=np.searchsorted(np.sort(unit), np.arange(units.run.size + 1)),
             all=in_all,
             sound=in_sound,
         )
@@ -179,51 +160,13 @@ class Requests:
         return missed
 
 
-def _encoded(texts: pa.Array) -> tuple[list[str], Indices]:
-    """The different texts, and the index of each one's."""
-    encoded = texts.dictionary_encode()
-    return cast("list[str]", encoded.dictionary.to_pylist()), encoded.indices.to_numpy().astype(np.intp)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Lines:
-    unit: Indices
-    pattern: Indices
-    at: Micros
-
-
-def _with_openings(untraced: NDArray[np.bool_], unit: Indices, pattern: Indices, at: Micros) -> tuple[Indices, Indices, _Lines]:
-    """Units once more for their first line where they are untraced: the original of each, the pattern of that line or -1, lines."""
-    order = np.lexsort((pattern, at, unit))
-    first = np.full(untraced.size, -1, dtype=np.intp)
-    opened, where = np.unique(unit[order], return_index=True)
-    first[opened] = pattern[order][where]
-    again = np.flatnonzero(untraced & (first >= 0))
-    origin = np.concatenate([np.arange(untraced.size), again])
-    opening = np.concatenate([np.full(untraced.size, -1, dtype=np.intp), first[again]])
-    place = np.full(untraced.size, -1, dtype=np.intp)
-    place[again] = untraced.size + np.arange(again.size)
-    copied = np.flatnonzero(place[unit] >= 0)
-    unit, pattern, at = (np.concatenate([x, y[copied]]) for x, y in ((unit, place[unit]), (pattern, pattern), (at, at)))
-    sort = np.argsort(origin, kind="stable")  # units stay in the order of their beginning
-    place = np.empty(origin.size, dtype=np.intp)
-    place[sort] = np.arange(origin.size)
-    return origin[sort], opening[sort], _Lines(place[unit], pattern, at)
-
-
-def _lines(
-    table: pa.Table, services: list[str], service: Indices, patterns: Mapping[tuple[str, str], int]
-) -> tuple[Indices, Indices, Micros]:
-    """Unit, pattern and time of each line of a known pattern."""
-    lists, times = table.column("patterns").combine_chunks(), table.column("times").combine_chunks()
-    unit = np.asarray(pc.list_parent_indices(lists).to_numpy(), dtype=np.intp)
-    texts, text = _encoded(lists.flatten())
-    width = max(1, len(texts))
-    pairs, pair = np.unique(service[unit] * width + text, return_inverse=True)
-    found = np.array([patterns.get((services[at // width], texts[at % width]), -1) for at in pairs.tolist()], dtype=np.intp)
-    pattern = found[pair]
-    kept = pattern >= 0
-    return unit[kept], pattern[kept], microseconds(times.flatten())[kept]
+def _weightiest(key: Indices, after: NDArray[np.bool_], keys: int) -> Indices:
+    """The new place of each key, or -1: the `MOST_KEYS` with the largest shares of the lines before or after stay."""
+    share = sum(np.bincount(key[side], minlength=keys) / max(1, np.count_nonzero(side)) for side in (after, ~after))
+    kept = np.full(keys, -1, dtype=np.intp)
+    chosen = np.sort(np.argsort(-np.asarray(share), kind="stable")[:MOST_KEYS])
+    kept[chosen] = np.arange(chosen.size)
+    return kept
 
 
 def _medians(values: Micros, row: Indices, rows: int) -> Floats:

@@ -23,7 +23,8 @@ from middlewatch.tools.consequences import explain_away, explain_ties
 from middlewatch.tools.log_gaps import Steps
 from middlewatch.tools.log_order import unexplained
 from middlewatch.tools.log_patterns import merged
-from middlewatch.tools.log_requests import Indices, Requests
+from middlewatch.tools.log_requests import Requests
+from middlewatch.tools.log_units import Indices
 from middlewatch.tools.log_words import has_stack_trace, mechanism, named
 from middlewatch.tools.presence import Presence
 from middlewatch.tools.service_map import blame_ends, callees
@@ -153,7 +154,8 @@ class LogViews:
         rising, shown = np.zeros(count, dtype=bool), np.full(count, -1, dtype=np.intp)
         change = self.requests.change(onset, end)
         bound = unexplained(self.requests, change, onset, end)
-        for key in np.argsort(bound, kind="stable"):  # the strongest last, to stay
+        keys = np.flatnonzero(bound > 0)
+        for key in keys[np.argsort(bound[keys], kind="stable")]:  # the strongest last, to stay
             pattern = self.requests.key_pattern[key]
             nats[pattern], rising[pattern], shown[pattern] = bound[key], change.log_odds[key] > 0, key
             before[pattern], after[pattern] = change.before[key], change.after[key]

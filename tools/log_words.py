@@ -14,13 +14,14 @@ from middlewatch.records import Mechanism
 _STACK_TRACE = r"\n\s+at \S|\btraceback \(most recent call last\)|\ngoroutine \d|\n\s+file \"|\bcaused by: "
 _VOCABULARY = {
     Mechanism.SATURATION: (
-        r"out of ?memory|cannot allocate memory|no space left on device|disk (is )?full|too many open files",
+        r"out ?of ?memory|cannot allocate memory|no space left on device|disk (is )?full|too many open files",
         r"\bE(NOMEM|NOSPC|MFILE|NFILE)\b|resource ?exhausted|quota exceeded|too many requests|rate limit(ed| exceeded)",
     ),
     Mechanism.POOL_WAIT: (
         r"too many (connections|clients)|max(imum)? (number of )?connections",
-        r"\bpool\b.{0,40}\b(exhausted|full|timed? ?out|limit)|\b(exhausted|full|waiting for|acquiring)\b.{0,40}\bpool\b",
+        r"pool\b.{0,40}\b(exhausted|full|timed? ?out|limit)|\b(exhausted|full|waiting for|acquiring)\b.{0,40}pool\b",
         r"timed? ?out (waiting for|acquiring)\b.{0,40}\bconnection",
+        r"\bno (\w+ ){0,2}connections? (is |are |was |were |became )?(free|available|left)\b",
     ),
     Mechanism.GARBAGE_COLLECTION: (r"\bgc overhead\b|\bgc paused?\b|\bfull gc\b|stop-the-world",),
     Mechanism.UNREACHABLE: (

@@ -1,0 +1,114 @@
+"""The rows of `LogSource.requests` as arrays: the spans of requests, and the lines that they wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import cast
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from middlewatch.tools.timeline import microseconds
+
+Indices = NDArray[np.intp]
+Micros = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What spans have in common."""
+
+    service: str
+    operation: str
+    """'' for spans that no trace has. They are compared with all of their service, and"""
+    opening: bool = False
+    """with those that have the same first line, which says almost as much as an operation."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Units:
+    """Spans, in order of their beginning, and lines in no order.
+
+    Spans that no trace has are there twice, once for their service and once for their first line.
+    """
+
+    runs: tuple[Run, ...]
+    run: Indices
+    request: Indices
+    began: Micros
+    ended: Micros
+    unit: Indices
+    """The unit of each line,"""
+    pattern: Indices
+    """its pattern,"""
+    at: Micros
+    """and when it was first written."""
+
+    @classmethod
+    def of(cls, table: pa.Table, patterns: Mapping[tuple[str, str], int]) -> Units:
+        """From the rows of `LogSource.requests`.
+
+        Args:
+            table: those rows.
+            patterns: the index of each service's pattern; lines of others are left out.
+        """
+        services, service = _encoded(table.column("service").combine_chunks())
+        operations, operation = _encoded(table.column("operation").combine_chunks())
+        lists = table.column("patterns").combine_chunks()
+        unit = np.asarray(pc.list_parent_indices(lists).to_numpy(), dtype=np.intp)
+        texts, text = _encoded(lists.flatten())
+        width = max(1, len(texts))
+        pairs, pair = np.unique(service[unit] * width + text, return_inverse=True)
+        found = [patterns.get((services[at // width], texts[at % width]), -1) for at in pairs.tolist()]
+        pattern = np.array(found, dtype=np.intp)[pair]
+        known = pattern >= 0
+        width = max(1, len(operations))
+        kinds, kind = np.unique(service * width + operation, return_inverse=True)
+        units = cls(
+            runs=tuple(Run(services[at // width], operations[at % width]) for at in kinds.tolist()),
+            run=kind,
+            request=np.unique(table.column("trace").to_numpy(), return_inverse=True)[1],
+            began=microseconds(table.column("began").combine_chunks()),
+            ended=microseconds(table.column("ended").combine_chunks()),
+            unit=unit[known],
+            pattern=pattern[known],
+            at=microseconds(table.column("times").combine_chunks().flatten())[known],
+        )
+        return units._with_openings()
+
+    def _with_openings(self) -> Units:
+        """The same, and the spans that no trace has once more, by the pattern of their first line."""
+        order = np.lexsort((self.pattern, self.at, self.unit))
+        opened, where = np.unique(self.unit[order], return_index=True)
+        first = np.full(self.run.size, -1, dtype=np.intp)
+        first[opened] = self.pattern[order][where]
+        untraced = np.array([not run.operation for run in self.runs], dtype=bool)
+        again = np.flatnonzero(untraced[self.run] & (first >= 0))
+        patterns, opening = np.unique(first[again], return_inverse=True)
+        of_pattern = dict(zip(first[again].tolist(), self.run[again].tolist(), strict=True))  # a pattern is of one service
+        copied = np.flatnonzero(np.isin(self.unit, again))
+        place = np.zeros(self.run.size, dtype=np.intp)
+        place[again] = np.arange(again.size)
+        origin = np.concatenate([np.arange(self.run.size), again])
+        order = np.argsort(origin, kind="stable")
+        rank = np.empty(order.size, dtype=np.intp)
+        rank[order] = np.arange(order.size)
+        return Units(
+            runs=(*self.runs, *(replace(self.runs[of_pattern[at]], opening=True) for at in patterns.tolist())),
+            run=np.concatenate([self.run, len(self.runs) + opening])[order],
+            request=self.request[origin[order]],
+            began=self.began[origin[order]],
+            ended=self.ended[origin[order]],
+            unit=rank[np.concatenate([self.unit, self.run.size + place[self.unit[copied]]])],
+            pattern=np.concatenate([self.pattern, self.pattern[copied]]),
+            at=np.concatenate([self.at, self.at[copied]]),
+        )
+
+
+def _encoded(texts: pa.Array) -> tuple[list[str], Indices]:
+    """The different texts, and the index of each one's."""
+    encoded = texts.dictionary_encode()
+    return cast("list[str]", encoded.dictionary.to_pylist()), encoded.indices.to_numpy().astype(np.intp)
