@@ -151,10 +151,10 @@ def misses(ablation: Ablation) -> str:
 def by_degradation(ablations: Sequence[Ablation]) -> str:
     """What the vote reaches on degraded recordings: AC@1 by the ranking and after abstention, and false blame where measured."""
     systems = list(dict.fromkeys(group.system for each in ablations for group in _systems(each.vote) if group.system))
-    header = [
-        "recordings",
-        *(f"{_text(system)}: {what}" for system in systems for what in ("ranking", "after abstention", "quiet blamed")),
+    measured = [
+        what for what in ("ranking", "after abstention", "quiet blamed") if what != "quiet blamed" or ablations[0].vote.quiet
     ]
+    header = ["recordings", *(f"{_text(system)}: {what}" for system in systems for what in measured)]
     rows = []
     for ablation in ablations:
         groups = {group.system: group for group in _systems(ablation.vote)}
@@ -162,8 +162,8 @@ def by_degradation(ablations: Sequence[Ablation]) -> str:
         cells = [" + ".join(ablation.degraded) or "as they are"]
         for system in systems:
             group = groups.get(system)
-            cells += [shown_share(group.ranked.at_1), shown_share(group.answered.at_1)] if group else [NOTHING, NOTHING]
-            cells.append(blamed.get(system, NOTHING))
+            figures = [shown_share(group.ranked.at_1), shown_share(group.answered.at_1)] if group else [NOTHING, NOTHING]
+            cells += [*figures, blamed.get(system, NOTHING)][: len(measured)]
         rows.append(cells)
     return markdown_table(header, rows)
 
