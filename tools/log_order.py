@@ -17,6 +17,8 @@ from middlewatch.tools.presence import LEAST_UNITS, Change
 
 MOST_DEVIATING = 200
 """Keys whose order is looked at, the most conspicuous ones."""
+LEAST_LEFT = 1.0
+"""With fewer units after the onset that are still sound, nothing is left to compare."""
 SUREST = 1 - 1e-6
 """No deviation explains more than this of what follows it."""
 
@@ -47,7 +49,7 @@ def unexplained(requests: Requests, change: Change, onset: int, end: int) -> Flo
     soundness = _soundness(requests, change, keys, seen)
     weight = requests.weight[seen.unit] * soundness
     units, present = (np.bincount(seen.key, w, keys.size).astype(np.float64) for w in (weight, weight * seen.present))
-    found = np.maximum(change.bound[keys], 0.0)
+    found = np.where(units < LEAST_LEFT, 0.0, change.bound[keys])
     for usual in (requests.all, requests.sound):
         log_odds, lower = usual.compared(keys, onset, present, units)
         lower = np.where(np.sign(log_odds) == np.sign(change.log_odds[keys]), np.maximum(lower, 0.0), 0.0)
