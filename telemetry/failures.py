@@ -27,6 +27,8 @@ _DENIED = frozenset({164, 192, 193, 194, 497, 516})  # READONLY, UNKNOWN_USER, *
 _NOT_MIGRATED = frozenset({60, 81})  # UNKNOWN_TABLE, UNKNOWN_DATABASE
 _NO_SPACE = 243  # NOT_ENOUGH_SPACE
 _NO_SPACE_TEXT = ("No space left on device", f"errno: {errno.ENOSPC}")
+_CUT_SHORT = "Empty query (in file"
+"""What ClickHouse says of a table's definition that it could not write whole, and never of a query of ours."""
 _SECOND_DIRECTORY = "cannot connect with different path"
 _LOCKED_TEXT = ("Cannot lock file", "already running", "Another server instance")
 
@@ -56,7 +58,7 @@ def _of_clickhouse(error: ClickHouseError, what: str, where: str) -> Middlewatch
         return locked(where)
     if _SECOND_DIRECTORY in text:
         return Misconfigured(f"this process holds another data directory than {where}", remedy="Use one data directory a process.")
-    if code == _NO_SPACE or any(part in text for part in _NO_SPACE_TEXT):
+    if code == _NO_SPACE or any(part in text for part in (*_NO_SPACE_TEXT, _CUT_SHORT)):
         return _disk_full(where)
     if code is None:
         return _unreachable(where) if isinstance(error, DatabaseError) else SourceUnavailable(f"{where}: {_line(text)}")

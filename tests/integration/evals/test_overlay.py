@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from middlewatch.evals.overlay_cases import Role, Sort
-from middlewatch.evals.overlay_measuring import answers
+from middlewatch.evals.overlay_scores import Answered
 from middlewatch.records.errors import BadInput
-from middlewatch.settings import Settings
 from tests.acceptance.incident import ONSET, record_incident
 from tests.telemetry_data import moment
 
@@ -26,8 +25,15 @@ def recording(tmp_path: Path) -> Path:
     return folder
 
 
+def measured(recording: Path, folder: Path) -> list[Answered]:
+    """What is measured by a process of its own: one that already holds a telemetry store can open no other."""
+    result = run("measure", recording, "--cases", folder / "cases.jsonl", "--seeds", "1")
+    assert result.returncode == 0, result.stderr
+    return [Answered.model_validate_json(line) for line in (folder / "cases.jsonl").read_text().splitlines()]
+
+
 def test_only_the_true_deploy_is_blamed(recording: Path, tmp_path: Path) -> None:
-    cases = {case.sort: case for case in answers(recording, Settings(data_dir=tmp_path / "data"), seeds=1)}
+    cases = {case.sort: case for case in measured(recording, tmp_path)}
     assert set(cases) == {Sort.TRUE_DEPLOY, Sort.DECOYS, Sort.NONE}
     assert all(case.found for case in cases.values())
     assert [change.role for change in cases[Sort.TRUE_DEPLOY].blamed] == [Role.CAUSE]
@@ -52,7 +58,7 @@ def test_the_command_writes_a_recording_and_refuses_to_write_it_twice(recording:
 def test_changes_that_were_really_made_are_taken_as_they_are(recording: Path, tmp_path: Path) -> None:
     really = [{"time": ONSET - 3, "service": "cart", "version": "1.4.2"}, {"time": ONSET - 3, "service": "stock", "kind": "config"}]
     record_incident(recording, changes=really)
-    (case,) = answers(recording, Settings(data_dir=tmp_path / "data"), seeds=5)
+    (case,) = measured(recording, tmp_path)
     assert (case.sort, [change.role for change in case.changes]) == (Sort.REAL, [Role.CAUSE, Role.REAL])
     assert [change.role for change in case.blamed] == [Role.CAUSE]
 

@@ -59,6 +59,11 @@ def test_a_full_disk_under_temporary_files() -> None:
     assert "is full" in outcome(OSError(errno.ENOSPC, "No space left on device")).message
 
 
+def test_a_definition_that_a_full_disk_cut_short() -> None:
+    error = DatabaseError("DB::Exception: Empty query (in file store/f3b/otel_traces.sql). (SYNTAX_ERROR)", code=62)
+    assert "is full" in outcome(error).message
+
+
 def test_hostile_text_in_a_servers_message_stays_on_one_short_line() -> None:
     found = outcome(DatabaseError("bad\x1b[31m\nTraceback\u202e" + "x" * 5000, code=47))
     assert found.message.isprintable()
