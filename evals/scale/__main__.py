@@ -102,7 +102,8 @@ def _round_in_words(measured: Round) -> Iterator[str]:
     agents = ", ".join(f"{name} {seconds:.1f}" for name, seconds in measured.agents_seconds.items())
     verdict = f"right, {measured.blamed}" if measured.right else f"WRONG: {measured.outcome}, {measured.blamed or 'nobody'}"
     yield f"{size.spans:,} spans, {size.lines:,} lines, {size.series:,} series, {size.services} services: {verdict}"
-    yield f"  {measured.seconds:.1f} s ({measured.processor_seconds:.1f} s of processor time), {measured.ratio:.1f} probes"
+    yield f"  {measured.seconds:.1f} s, {measured.ratio:.1f} probes"
+    yield f"  {measured.processor_seconds:.1f} s of processor time, {measured.processor_ratio:.1f} times the probe's"
     yield f"  the probe: {sum(probe.values()):.2f} s ({parts}); load average {measured.load:.1f}"
     yield f"  peak memory {measured.peak_mib:,.0f} MiB, {measured.start_mib:,.0f} MiB before the first question"
     yield f"  agents: {agents}"

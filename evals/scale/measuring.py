@@ -19,7 +19,7 @@ from middlewatch.app import App, open_app
 from middlewatch.evals.scale.size import Size
 from middlewatch.evals.scale.store import statement
 from middlewatch.evals.scale.system import System
-from middlewatch.records import Alert, Outcome, Record, Report
+from middlewatch.records import DEFAULT_TENANT, Alert, Outcome, Record, Report
 from middlewatch.records.errors import MiddlewatchError
 from middlewatch.settings import Settings
 from middlewatch.telemetry.clickhouse import DATABASE
@@ -38,6 +38,7 @@ class Round(Record):
 
     size: Size
     probe_seconds: dict[str, float]
+    probe_processor_seconds: float
     seconds: float = Field(description="from the order to the report")
     processor_seconds: float = Field(description="of all threads of the process, which the load of the machine hardly changes")
     agents_seconds: dict[str, float]
@@ -54,6 +55,12 @@ class Round(Record):
     def ratio(self) -> float:
         """How many probes the investigation took."""
         return self.seconds / sum(self.probe_seconds.values())
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def processor_ratio(self) -> float:
+        """The same of processor time."""
+        return self.processor_seconds / self.probe_processor_seconds
 
 
 class Incidents(Record):
@@ -92,7 +99,8 @@ def measure(data_dir: Path, size: Size) -> Round:
     blamed = report.ranking[0].service if report.ranking else ""
     return Round(
         size=size,
-        probe_seconds=probe,
+        probe_seconds={name: wall for name, (wall, _) in probe.items()},
+        probe_processor_seconds=sum(processor for _, processor in probe.values()),
         seconds=seconds,
         processor_seconds=processor,
         agents_seconds={timing.name: timing.seconds for timing in report.timings},
@@ -156,13 +164,15 @@ def _settle(client: Client) -> None:
         time.sleep(0.5)
 
 
-def _median_seconds(client: Client, name: str) -> float:
-    seconds = []
+def _median_seconds(client: Client, name: str) -> tuple[float, float]:
+    """Seconds by the clock and of processor time."""
+    clock, processor = [], []
     for _ in range(PROBE_TIMES):
-        started = time.monotonic()
-        client.query_arrow(statement(f"probe_{name}"), parameters={"tenant": "default"})
-        seconds.append(time.monotonic() - started)
-    return statistics.median(seconds)
+        began, worked = time.monotonic(), time.process_time()
+        client.query_arrow(statement(f"probe_{name}"), parameters={"tenant": DEFAULT_TENANT})
+        clock.append(time.monotonic() - began)
+        processor.append(time.process_time() - worked)
+    return statistics.median(clock), statistics.median(processor)
 
 
 def _peak_mib() -> float:

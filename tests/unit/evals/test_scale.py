@@ -161,6 +161,7 @@ def test_the_command_fills_investigates_and_says_what_it_measured() -> None:
     (measured,) = result["rounds"]
     assert measured["right"] is True
     assert set(measured["probe_seconds"]) == {"spans", "lines", "points"}
+    assert measured["processor_ratio"] > 0
     assert 0 < measured["start_mib"] <= measured["peak_mib"]
     assert "investigation 1 of 1" in ended.stderr
 
