@@ -7,12 +7,12 @@ system. That makes the agents comparable without a chosen weight (docs/voting.md
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from middlewatch.records import AgentName, Assessment, Brief, Evidence, Hypothesis, Position, Signal, Vote
 from middlewatch.telemetry.sources import Sources
+from middlewatch.tools.surprise import surprise
 
 OPPOSITION_SHARE = 0.5
 """An agent starts to pull against a service that scores below this share of the agent's own top service.
@@ -20,12 +20,6 @@ OPPOSITION_SHARE = 0.5
 At half, a service that the agent saw and found wholly unremarkable is opposed with a quarter of the top score, and one at a
 sixth of it is where support ends. The share orders services the agent saw exactly as its scores do, so it can only matter
 between agents; without it dissent would be invisible."""
-
-HISTORY_WEIGHT = 20
-"""Pseudo-observations of an agent's `usual_top`, so that a short history does not decide alone."""
-
-HISTORY_TRIM = 0.67
-"""Share of the earlier tops that is used, lowest first: tolerates faults that nobody noticed in a third of the history."""
 
 NEGLIGIBLE_NATS = 0.01
 """Below this a vote is an abstention: it changes the odds by less than one per cent."""
@@ -44,17 +38,12 @@ class Agent:
     def surprise(self, assessment: Assessment, service: str) -> float:
         """-ln of the probability that this agent scores a service so high at a quiet moment, at least 0.
 
-        Quiet tops are taken as exponential with a scale that is itself uncertain, so the tail of a score s after n
-        (pseudo-)observations with mean m is -ln p = n ln(1 + s / (n m)). Changes have no quiet history: their score is
-        already the logarithm of odds.
+        Changes have no quiet history: their score is already the logarithm of odds.
         """
         score = max(assessment.scores[service], 0.0)
         if self.signal is Signal.CHANGES:
             return score
-        tops = sorted(assessment.usual_tops)[: math.ceil(HISTORY_TRIM * len(assessment.usual_tops))]
-        n = HISTORY_WEIGHT + len(tops)
-        mean = (HISTORY_WEIGHT * self.usual_top + sum(tops)) / n
-        return n * math.log1p(score / (n * mean))
+        return surprise(score, assessment.usual_tops, self.usual_top)
 
     def stance(self, assessment: Assessment, service: str) -> float:
         """Signed strength for one service, in nats: above 0 supports, below 0 opposes, 0 abstains.

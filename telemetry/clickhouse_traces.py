@@ -8,10 +8,12 @@ from dataclasses import replace
 from middlewatch.records import Freshness, Signal, Window
 from middlewatch.telemetry.clickhouse_reader import NANOSECONDS, Parameter, Reader, names, step_nanoseconds
 from middlewatch.telemetry.sources import Answer
-from middlewatch.telemetry.span_sample import SpanSample
+from middlewatch.telemetry.span_sample import SLOTS, SpanSample
 
 FAMILY_SECONDS = 300
 """How far outside the window a parent or child of one of its spans is looked for. A request that lasts longer is cut there."""
+MOST_SETS = 50
+"""Sets of children told apart per operation, most frequent first. An operation that calls many others in a loop has thousands."""
 
 
 class ClickHouseTraces:
@@ -27,14 +29,16 @@ class ClickHouseTraces:
         self._reader = reader
         self._most_spans = most_spans
 
-    def operations(self, window: Window, *, step_seconds: int, floor_ms: float = 1.0, services: Sequence[str] = ()) -> Answer:
-        return self._put_together("span_operations", window, step_seconds, floor_ms=floor_ms, services=names(services))
+    def behaviours(self, window: Window, *, step_seconds: int, floor_ms: float = 1.0, services: Sequence[str] = ()) -> Answer:
+        asked = names(services)
+        return self._put_together("span_behaviours", window, step_seconds, floor_ms=floor_ms, services=asked, sets=MOST_SETS)
 
     def edges(self, window: Window, *, step_seconds: int) -> Answer:
         return self._put_together("span_edges", window, step_seconds)
 
-    def structure(self, window: Window, *, step_seconds: int, services: Sequence[str] = ()) -> Answer:
-        return self._put_together("span_structure", window, step_seconds, services=names(services))
+    def requests(self, window: Window, *, share: float) -> Answer:
+        kept = max(1, min(SLOTS, round(share * SLOTS)))
+        return self._reader.answer(Signal.TRACES, "trace_requests", window, kept=kept)
 
     def _put_together(self, name: str, window: Window, step_seconds: int, **parameters: Parameter) -> Answer:
         step = step_nanoseconds(step_seconds)

@@ -93,3 +93,21 @@ def resource_of(metric: str) -> str:
 def mechanism_of(metric: str) -> Mechanism | None:
     """What a metric points to when it rises; None where its name does not say so. Statistics may follow the name (``.p99``)."""
     return next((points_to for name, points_to in METRICS_THAT_SAY_WHY.items() if metric.startswith(name)), None)
+
+
+DATABASE_VERBS: Final = frozenset({"select", "insert", "update", "delete", "upsert", "merge"})
+"""First words, in small letters, of the names of spans that call a database: ``{db.operation.name} {target}`` (database spans)."""
+
+POOL_SPANS: Final = ("HTTP wait_for_connection",)
+CONNECTION_SPANS: Final = ("HTTP connection_setup", "DNS lookup", "socket connect", "TLS client handshake", "TLS server handshake")
+"""How the names of spans begin that wait for a connection of a pool, and that set one up (network spans emitted by .NET)."""
+
+
+def calls_database(span_name: str) -> bool:
+    """Whether a span's name is that of a database client span.
+
+    >>> calls_database("UPDATE shop.orders"), calls_database("update basket"), calls_database("GET /orders")
+    (True, False, False)
+    """
+    verb = span_name.partition(" ")[0]
+    return verb.isupper() and verb.lower() in DATABASE_VERBS

@@ -93,10 +93,12 @@ class TraceSource(Protocol):
     so in `Answer.bound`.
     """
 
-    def operations(self, window: Window, *, step_seconds: int, floor_ms: float = 1.0, services: Sequence[str] = ()) -> Answer:
-        """One row per operation in its context: service, operation, parent_operation, callee ('' where the span calls no other
-        service), and the lists times, count, errors, mean_log_self and variance_log_self (of y = ln(self time in ms + floor_ms);
-        self time is a span's duration less its children's), mean_ms (duration).
+    def behaviours(self, window: Window, *, step_seconds: int, floor_ms: float = 1.0, services: Sequence[str] = ()) -> Answer:
+        """One row per operation in its context and set of kinds of children: service, operation, parent_operation, the parallel
+        lists child_services and child_operations (of an operation's rarest sets, which share a row, both hold one '' alone), and
+        the lists times, count, requests (traces with such a span; of those that were read, never scaled up), errors, log_self and
+        log_self_squared (sums of y = ln(self time in ms + floor_ms) and of its square; self time is a span's duration less its
+        children's), duration_ms (sum). A step may come more than once in a row; everything adds up.
         """
         ...
 
@@ -107,9 +109,10 @@ class TraceSource(Protocol):
         """
         ...
 
-    def structure(self, window: Window, *, step_seconds: int, services: Sequence[str] = ()) -> Answer:
-        """One row per operation and kind of child: service, operation, parent_operation, child_service, child_operation, and the
-        lists times, units (spans of that operation in the step), present (those of them that have such a child).
+    def requests(self, window: Window, *, share: float) -> Answer:
+        """The spans of this share of all requests, chosen by their trace id: id and parent (uint64; parent is 0 at the root),
+        trace_id (of roots, '' otherwise), service, instance, operation, start_ns (since 1970), duration_ns, failed. Of a request
+        that began before the window the first spans are missing.
         """
         ...
 

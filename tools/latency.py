@@ -27,6 +27,9 @@ POOLED_WEIGHT = 3
 """Spans that the variance of all sparse keys together counts for in that of each."""
 LEAST_BEFORE = 2
 LEAST_AFTER = 3
+LEAST_KEYS = 5
+"""Fewer keys do not show how much keys differ."""
+TINY_VARIANCE = 1e-4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,8 +46,10 @@ class Shift:
     """Variance between the baseline's minutes."""
     spans: Floats
     """Spans after the onset."""
+    requests: Floats
+    """Requests after the onset; spans of one request are no independent observations."""
     comparable: NDArray[np.bool_]
-    """Whether there were spans before and after."""
+    """Whether there were spans after the onset, and something to compare them with."""
 
     @property
     def effect(self) -> Floats:
@@ -59,32 +64,63 @@ class Latencies:
     count: Floats
     total: Floats
     square: Floats
+    requests: Floats
+    """In how many requests the spans are; the same as `count` where that is not known."""
+    alike: NDArray[np.bool_]
+    """Keys that measure the same kind of thing, so that one never seen before can be compared with the others; shape (keys,)."""
 
     @classmethod
-    def of(cls, operations: pa.Table, timeline: Timeline) -> Latencies:
-        """From the rows of `TraceSource.operations`; a row is a key."""
-        count, mean, variance = (timeline.spread(operations, c) for c in ("count", "mean_log_self", "variance_log_self"))
-        return cls(cumulative(count), cumulative(count * mean), cumulative(count * (variance + mean * mean)))
+    def of(cls, behaviours: pa.Table, timeline: Timeline, key: NDArray[np.intp], alike: NDArray[np.bool_]) -> Latencies:
+        """From the rows of `TraceSource.behaviours`, added up by key.
+
+        Args:
+            behaviours: the rows.
+            timeline: the buckets.
+            key: the key of each row.
+            alike: of each key.
+        """
+        columns = ("count", "log_self", "log_self_squared", "requests")
+        count, total, square, requests = (cumulative(timeline.spread(behaviours, column, key)) for column in columns)
+        return cls(count, total, square, requests, alike)
 
     def shift(self, onset: int, end: int) -> Shift:
         """Compare the buckets ``onset <= i < end`` with those before.
 
-        bound = effect - 2 sqrt((v1 + v0) / n1 + v0 / n0 + drift). The baseline of a busy key is the median of its minutes'
-        means, and the drift their squared MAD, so that a minority of bad minutes does not matter; a sparse key is pooled over
-        the baseline, with its variance drawn towards that of all sparse keys.
+        bound = effect - 2 sqrt((v1 + v0) / n1 + v0 / n0 + drift), n in requests. The baseline of a busy key is the median of its
+        minutes' means, and the drift their squared MAD, so that a minority of bad minutes does not matter; a sparse key is pooled
+        over the baseline, with its variance drawn towards that of all sparse keys.
         """
         before, drift, within, known = self._baseline(onset)
+        before, uncertain = self._drawn(before, within, known)
         spans, after, variance = _moments(*(x[:, end] - x[:, onset] for x in (self.count, self.total, self.square)))
+        requests = self.requests[:, end] - self.requests[:, onset]
         variance = (variance * np.maximum(spans - 1, 0) + 2 * within) / (spans + 1)
-        sampling = (variance + within) / np.maximum(spans, 1) + within / np.maximum(known, 1)
+        comparable = (spans > 0) & np.isfinite(uncertain)
+        sampling = np.where(comparable, (variance + within) / np.maximum(requests, 1) + uncertain, 0.0)
         drift = drift + DRIFT_VARIANCE
-        comparable = (spans > 0) & (known >= LEAST_BEFORE)
         lower = np.maximum(0.0, after - before - STANDARD_ERRORS * np.sqrt(sampling + drift))
-        bound = np.where(comparable & (spans >= LEAST_AFTER), lower, 0.0)
-        return Shift(before, after, bound, sampling, drift, spans, comparable)
+        bound = np.where(comparable & (requests >= LEAST_AFTER), lower, 0.0)
+        return Shift(before, after, bound, sampling, drift, spans, requests, comparable)
+
+    def _drawn(self, mean: Floats, within: Floats, known: Floats) -> tuple[Floats, Floats]:
+        """The level of each key and its variance, infinite where nothing is known of it.
+
+        Levels of keys that are alike are taken as normal, m ~ N(M, t^2), so that one seen in n requests with the variance v is
+        (m n / v + M / t^2) / (n / v + 1 / t^2), and M where it was never seen (empirical Bayes, Efron and Morris 1975).
+        """
+        seen = known >= LEAST_BEFORE
+        uncertain = np.where(seen, within / np.maximum(known, 1), np.inf)
+        alike = self.alike & seen
+        if alike.sum() < LEAST_KEYS:
+            return mean, uncertain
+        centre = float(mean[alike].mean())
+        between = max(float(mean[alike].var(ddof=1) - uncertain[alike].mean()), TINY_VARIANCE)
+        weight = known / np.maximum(within, TINY_VARIANCE)
+        drawn = (weight * mean + centre / between) / (weight + 1 / between)
+        return np.where(self.alike, drawn, mean), np.where(self.alike, 1 / (weight + 1 / between), uncertain)
 
     def _baseline(self, onset: int) -> tuple[Floats, Floats, Floats, Floats]:
-        """Centre, variance between minutes, variance within them, and spans."""
+        """Centre, variance between minutes, variance within them, and requests."""
         starts, ends = self._minutes(onset)
         n, mean, variance = _moments(*(x[:, ends] - x[:, starts] for x in (self.count, self.total, self.square)))
         enough = n >= 2  # noqa: PLR2004  a variance needs two
@@ -102,7 +138,7 @@ class Latencies:
             np.where(dense, centre, pooled_mean),
             np.where(dense, between, 0.0),
             np.where(dense, within, shrunk),
-            np.where(dense, np.where(enough, n, 0.0).sum(axis=1), spans),
+            self.requests[:, onset],
         )
 
     def _minutes(self, onset: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -109,7 +109,8 @@ class Steps:
         names = tuple(f"{texts[before][:LONGEST_TEXT]} -> {texts[after][:LONGEST_TEXT]}" for before, after, _, _ in ends)
         index = {place: i for i, place in enumerate(dict.fromkeys(keys))}
         place = np.array([index[key] for key in keys], dtype=np.intp)
-        return Slowness(Latencies(count, total, square), tuple(index), place, names, floor_ms)
+        latencies = Latencies(count, total, square, requests=count, alike=np.zeros(kept.size, dtype=np.bool_))
+        return Slowness(latencies, tuple(index), place, names, floor_ms)
 
     def edges(self, services: Sequence[str]) -> tuple[Edge, ...]:
         """Who calls whom.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from middlewatch.tools.baseline import Floats
 from middlewatch.tools.latency import LEAST_AFTER, STANDARD_ERRORS, Latencies, Shift
 from middlewatch.tools.service_map import blame_ends
+from middlewatch.tools.structure import numbered, span_keys
 from middlewatch.tools.timeline import Timeline
 
 WORST = 3
@@ -47,15 +47,21 @@ class Slowness:
     """The operation of each key."""
     floor_ms: float
     """What was added to times before their logarithm was taken."""
+    parents: tuple[str, ...] = ()
+    """The parent operation of each key, where it is known."""
 
     @classmethod
-    def of(cls, operations: pa.Table, timeline: Timeline, *, floor_ms: float) -> Slowness:
-        """From the rows of `TraceSource.operations`, asked with that floor."""
-        services, callees, names = (cast("list[str]", operations.column(c).to_pylist()) for c in ("service", "callee", "operation"))
-        keys = [Place(service, callee) for service, callee in zip(services, callees, strict=True)]
-        index = {place: i for i, place in enumerate(dict.fromkeys(keys))}
-        place = np.array([index[key] for key in keys], dtype=np.intp)
-        return cls(Latencies.of(operations, timeline), tuple(index), place, tuple(names), floor_ms)
+    def of(cls, behaviours: pa.Table, timeline: Timeline, *, floor_ms: float) -> Slowness:
+        """From the rows of `TraceSource.behaviours`, asked with that floor.
+
+        Time between services is of one kind, whatever is called; a service's own times are of as many kinds as it has operations.
+        """
+        rows = span_keys(behaviours)
+        keys = list(dict.fromkeys(rows))
+        latencies = Latencies.of(behaviours, timeline, numbered(rows), np.array([bool(callee) for *_, callee in keys], dtype=bool))
+        places = [Place(service, callee) for service, _, _, callee in keys]
+        operations, parents = (tuple(key[i] for key in keys) for i in (1, 2))
+        return cls(latencies, tuple(dict.fromkeys(places)), numbered(places), operations, floor_ms, parents)
 
     def scores(self, onset: int, end: int) -> dict[str, float]:
         """How much slower each service became, in nats.
@@ -77,7 +83,7 @@ class Slowness:
         the same thing, so their mean counts. In both the operations' pooled shift counts where it says more, since many sparse
         operations together can be certain where none is alone.
         """
-        seen = np.where(shift.comparable & (shift.spans >= LEAST_AFTER), shift.spans, 0.0)
+        seen = np.where(shift.comparable & (shift.requests >= LEAST_AFTER), shift.requests, 0.0)
         mean = self._sum(shift.bound * seen) / np.maximum(self._sum(seen), 1.0)
         pooled = self._pooled(shift)
         present = self._sum(shift.spans) > 0
@@ -96,8 +102,8 @@ class Slowness:
         return evidence
 
     def _pooled(self, shift: Shift) -> Floats:
-        """Lower bound of the mean shift over all keys of each place, weighted by spans; shape (places,)."""
-        n = np.where(shift.comparable, shift.spans, 0.0)
+        """Lower bound of the mean shift over all keys of each place, weighted by requests; shape (places,)."""
+        n = np.where(shift.comparable, shift.requests, 0.0)
         total = np.maximum(self._sum(n), 1.0)
         effect = self._sum(n * shift.effect) / total
         sampling = self._sum(n**2 * shift.sampling) / total**2

@@ -1,27 +1,39 @@
-"""The views that traces give of a system, put together into one score per service.
+"""The views that traces give of a system, each of them in nats of its own, and what they add up to.
 
-Constants without a source are chosen, not derived, and not measured one by one. Whole configurations were compared on development
-recordings, so what is reached there does not confirm them.
+The constants are chosen, not derived. Whole configurations were compared on development recordings, so what is reached there does
+not confirm them.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 import pyarrow as pa
 
+from middlewatch.tools.baseline import Floats
 from middlewatch.tools.consequences import explain_away
 from middlewatch.tools.slowness import Slowness
 from middlewatch.tools.structure import Structure
+from middlewatch.tools.surprise import surprise
 from middlewatch.tools.timeline import Question, Timeline
 
-LATENCY_WEIGHT = 2.0
-STRUCTURE_WEIGHT = 0.5
-"""A shift of latency is hard evidence; a fault changes which calls are made far beyond the service that has it. On recordings of
-two systems under injected faults every ratio from 8 : 1 to 1 : 1 ranked the same."""
+USUAL_TOP = 0.15
+"""Nats that either view gives the most conspicuous service of a quiet moment, before anything of the system is known."""
+
+Blame = Callable[[Floats, int], Mapping[str, float]]
+"""Turns evidence per behaviour, seen from an onset on, into nats per service."""
+
+
+class Scores(NamedTuple):
+    """What the views say of one service."""
+
+    slower: float
+    """Lower bound of how much slower it and its edges became, in nats."""
+    otherwise: float
+    """Lower bound of how much its behaviour changed, or how much more often it fails, in nats of log odds."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,43 +47,68 @@ class TraceViews:
     """Whom each service calls."""
 
     @classmethod
-    def of(
-        cls, operations: pa.Table, structure: pa.Table, callees: Mapping[str, Iterable[str]], timeline: Timeline, *, floor_ms: float
-    ) -> Self:
+    def of(cls, behaviours: pa.Table, callees: Mapping[str, Iterable[str]], timeline: Timeline, *, floor_ms: float) -> Self:
         """Put the source's answers together.
 
         Args:
-            operations: the rows of `TraceSource.operations`.
-            structure: the rows of `TraceSource.structure`.
+            behaviours: the rows of `TraceSource.behaviours`.
             callees: whom each service calls, as far as it is known otherwise.
             timeline: the buckets.
-            floor_ms: what the operations were asked with.
+            floor_ms: what the behaviours were asked with.
         """
-        children = Structure.of_children(structure, timeline)
+        children = Structure.of_children(behaviours, timeline)
         called: dict[str, set[str]] = defaultdict(set, {service: set(known) for service, known in callees.items()})
-        for call in children.calls:
-            called[call.service].add(call.child_service)
-        slowness = Slowness.of(operations, timeline, floor_ms=floor_ms)
-        return cls(slowness, children, Structure.of_failures(operations, timeline), called)
+        for behaviour in children.behaviours:
+            called[behaviour.service].update(service for service, _ in behaviour.children)
+        slowness = Slowness.of(behaviours, timeline, floor_ms=floor_ms)
+        return cls(slowness, children, Structure.of_failures(behaviours, timeline), called)
 
-    def scores(self, question: Question) -> dict[str, float]:
-        """Nats per service, averaged over the candidate onsets.
+    def scores(self, question: Question, blame: Blame | None = None) -> dict[str, Scores]:
+        """What the views say of every service, averaged over the candidate onsets.
 
-        2 T + .5 S: T from `Slowness`, S the worse of changed calls and failures, less what callees explain.
+        Args:
+            question: the onsets, and the end.
+            blame: whom to blame for a behaviour, where whole requests were looked at; the operation's service otherwise.
         """
-        total: dict[str, float] = defaultdict(float)
+        total: dict[str, list[Scores]] = defaultdict(list)
         for onset in question.onsets:
-            for service, score in self.scores_at(onset, question.end).items():
-                total[service] += score / len(question.onsets)
-        return dict(total)
-
-    def scores_at(self, onset: int, end: int) -> dict[str, float]:
-        """Nats per service for one onset."""
-        slower = self.slowness.scores(onset, end)
-        changed, failing = self.children.scores(onset, end), self.failures.scores(onset, end)
-        odd = {s: max(changed.get(s, 0.0), failing.get(s, 0.0)) for s in changed.keys() | failing.keys()}
-        odd = explain_away(odd, self.called)
+            for service, scores in self.scores_at(onset, question, blame).items():
+                total[service].append(scores)
+        count = len(question.onsets)
         return {
-            service: LATENCY_WEIGHT * slower.get(service, 0.0) + STRUCTURE_WEIGHT * odd.get(service, 0.0)
-            for service in sorted(slower.keys() | odd.keys())
+            s: Scores(sum(x.slower for x in found) / count, sum(x.otherwise for x in found) / count) for s, found in total.items()
         }
+
+    def scores_at(self, onset: int, question: Question, blame: Blame | None = None) -> dict[str, Scores]:
+        """The same for one onset of the question."""
+        first, end = min(question.onsets), question.end
+        slower = self.slowness.scores(onset, end)
+        evidence = self.children.evidence(self.children.change(onset, end, first))
+        changed = self.children.worst(evidence) if blame is None else blame(evidence, onset)
+        failing = self.failures.worst(self.failures.evidence(self.failures.change(onset, end, first)))
+        failing = explain_away(failing, self.called)
+        services = sorted(slower.keys() | changed.keys() | failing.keys())
+        return {s: Scores(slower.get(s, 0.0), max(changed.get(s, 0.0), failing.get(s, 0.0))) for s in services}
+
+
+@dataclass(frozen=True, slots=True)
+class Surprises:
+    """The one unit that the views have in common: how rarely quiet moments of the same system score so high."""
+
+    tops: tuple[Scores, ...]
+    """The top scores of each view at quiet moments."""
+
+    @classmethod
+    def of(cls, views: TraceViews, questions: Iterable[Question]) -> Self:
+        """Ask the same at quiet moments."""
+        quiet = (views.scores(question).values() for question in questions)
+        return cls(tuple(Scores(max(s.slower for s in scores), max(s.otherwise for s in scores)) for scores in quiet))
+
+    def nats(self, scores: Scores) -> Scores:
+        """The surprise at each view."""
+        slower, otherwise = ([top[view] for top in self.tops] for view in range(2))
+        return Scores(surprise(scores.slower, slower, USUAL_TOP), surprise(scores.otherwise, otherwise, USUAL_TOP))
+
+    def total(self, scores: Scores) -> float:
+        """The surprise at both together: as tails of chance they multiply."""
+        return sum(self.nats(scores))

@@ -19,10 +19,13 @@ import pyarrow.compute as pc
 from middlewatch.records import AgentName, Assessment, Brief
 from middlewatch.telemetry.sources import Answer, Sources
 from middlewatch.tools.baseline import Floats
+from middlewatch.tools.credit import Credit
 from middlewatch.tools.service_map import callees, edges_of
-from middlewatch.tools.timeline import STEP_SECONDS, Timeline, active_minutes, busiest, with_history
+from middlewatch.tools.timeline import BUCKETS_PER_MINUTE, STEP_SECONDS, Timeline, active_minutes, busiest, with_history
 from middlewatch.tools.trace_anomalies import Exhibits
-from middlewatch.tools.trace_views import TraceViews
+from middlewatch.tools.trace_ground import Ground
+from middlewatch.tools.trace_requests import Requests
+from middlewatch.tools.trace_views import Surprises, TraceViews
 from middlewatch.tools.wording import quantity, quoted
 
 FLOOR_SHARE = 0.02
@@ -31,16 +34,19 @@ DEFAULT_FLOOR_MS = 1.0
 FLOOR_BUCKETS = 900 // STEP_SECONDS
 """How much of the time before the end is looked at for a typical request."""
 MOST_KEYS = 3000
-"""Operations, and kinds of calls, that are compared; a row of buckets is 12 kB."""
+"""Behaviours of operations that are compared; a row of buckets is 12 kB."""
 SPARSE_SPANS = 4.0
 """Fewer spans a minute than this, of half of the operations, and rare faults cannot be seen."""
 SERVICES_CLEARED = 5
+SAMPLED_SPANS = 60_000
+"""Spans of whole requests that are looked at one by one: enough for hundreds of requests on either side of an onset."""
+SAMPLED_BUCKETS = 10 * BUCKETS_PER_MINUTE
+"""Requests from at least so long before the onset, and from as much traffic as there was after it."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    operations: Answer
-    structure: Answer | None
+    behaviours: Answer
     edges: Answer
     floor_ms: float
 
@@ -48,9 +54,10 @@ class _Read:
 def assess_traces(sources: Sources, brief: Brief) -> Assessment:
     """Score every service by how unusual its spans are in the incident.
 
-    The score is 2 T + .5 S. T is how much slower the service and its edges became (`slowness`), S the log odds of calls that
-    vanished, appeared or fail, less what the services it calls explain (`structure`). Both are lower bounds in nats, averaged
-    over the candidate onsets; `trace_views` says why they weigh what they do.
+    There are two views of each service: how much slower it and its edges became (`slowness`), and how much its behaviour changed or
+    its calls fail (`structure`), less what other services explain (`credit`). Both are lower bounds in nats, averaged over the
+    candidate onsets. What makes them comparable is how rarely quiet moments of the same system score so high: the score is the sum
+    of both surprises.
 
     Args:
         sources: what may be read; only traces are.
@@ -60,27 +67,30 @@ def assess_traces(sources: Sources, brief: Brief) -> Assessment:
         Scores in nats: 0 for a service whose spans are as usual; services without spans are absent.
     """
     read, timeline, notes = with_history(brief, lambda asked: _read(sources, brief, asked))
-    volume = timeline.spread(read.operations.table, "count").sum(axis=0)
+    volume = timeline.spread(read.behaviours.table, "count").sum(axis=0)
     timeline = timeline.unveiled(volume)
     edges = edges_of(read.edges)
     pairs = tuple((edge.caller, edge.callee) for edge in edges)
     notes = (*notes, *_gaps(read, volume, timeline))
-    if read.structure is None:
-        return Assessment(agent=AgentName.TRACES, scores={}, freshness=(read.operations.freshness,), edges=pairs, notes=notes)
-    operations = busiest(read.operations.table, "count", MOST_KEYS)
-    structure = busiest(read.structure.table, "units", MOST_KEYS)
-    if operations.num_rows < read.operations.table.num_rows or structure.num_rows < read.structure.table.num_rows:
-        notes = (*notes, f"only the {MOST_KEYS} busiest operations and kinds of calls were compared")
-    views = TraceViews.of(operations, structure, callees(edges), timeline, floor_ms=read.floor_ms)
-    scores = views.scores(timeline.question)
+    if not volume[min(timeline.question.onsets) :].any():
+        return Assessment(agent=AgentName.TRACES, scores={}, freshness=(read.behaviours.freshness,), edges=pairs, notes=notes)
+    behaviours = busiest(read.behaviours.table, "count", MOST_KEYS)
+    if behaviours.num_rows < read.behaviours.table.num_rows:
+        notes = (*notes, f"only the {MOST_KEYS} most frequent behaviours of operations were compared")
+    views = TraceViews.of(behaviours, callees(edges), timeline, floor_ms=read.floor_ms)
+    surprises = Surprises.of(views, timeline.earlier_questions(volume))
+    sampled = _sample(sources, timeline, volume)
+    credit = Credit.of(Requests.of(sampled.table), views.children.behaviours, timeline)
+    scores = {service: surprises.total(found) for service, found in views.scores(timeline.question, credit.blame).items()}
+    ground = Ground(views, surprises, credit, timeline, read.behaviours.query, sampled.query)
     return Assessment(
         agent=AgentName.TRACES,
         scores=scores,
-        anomalies=Exhibits(views, timeline, sources, read.operations.query, read.structure.query).anomalies(scores),
-        usual_tops=tuple(max(views.scores(question).values()) for question in timeline.earlier_questions(volume)),
-        freshness=(read.operations.freshness,),
+        anomalies=Exhibits(ground, sources).anomalies(scores),
+        usual_tops=tuple(surprises.total(top) for top in surprises.tops),
+        freshness=(read.behaviours.freshness,),
         edges=pairs,
-        notes=notes,
+        notes=(*notes, f"traces: {sampled.bound}") if sampled.bound else notes,
         cleared=_cleared(views, scores, timeline, brief),
     )
 
@@ -88,22 +98,38 @@ def assess_traces(sources: Sources, brief: Brief) -> Assessment:
 def _read(sources: Sources, brief: Brief, timeline: Timeline) -> _Read:
     traces, window, services = sources.traces, timeline.window, brief.services
     recent = timeline.span(max(0, timeline.size - FLOOR_BUCKETS), timeline.size)
-    floor_ms = _floor_ms(traces.operations(recent, step_seconds=STEP_SECONDS, services=services).table)
-    operations = traces.operations(window, step_seconds=STEP_SECONDS, floor_ms=floor_ms, services=services)
-    seen = timeline.spread(operations.table, "count")[:, min(timeline.question.onsets) :].any()
-    structure = traces.structure(window, step_seconds=STEP_SECONDS, services=services) if seen else None
+    floor_ms = _floor_ms(traces.behaviours(recent, step_seconds=STEP_SECONDS, services=services).table)
+    behaviours = traces.behaviours(window, step_seconds=STEP_SECONDS, floor_ms=floor_ms, services=services)
     edges = traces.edges(recent, step_seconds=STEP_SECONDS * FLOOR_BUCKETS)
-    return _Read(operations, structure, edges, floor_ms)
+    return _Read(behaviours, edges, floor_ms)
 
 
-def _floor_ms(operations: pa.Table) -> float:
+def _sample(sources: Sources, timeline: Timeline, volume: Floats) -> Answer:
+    """Whole requests of the incident, and of the time before it.
+
+    Args:
+        sources: asked for them.
+        timeline: the buckets.
+        volume: spans per bucket, shape (size,).
+    """
+    onset = min(timeline.question.onsets)
+    earlier = np.cumsum(volume[:onset][::-1])
+    back = max(SAMPLED_BUCKETS, 1 + int(np.searchsorted(earlier, volume[onset:].sum())))
+    first = max(0, onset - back)
+    share = min(1.0, SAMPLED_SPANS / max(1.0, volume[first:].sum()))
+    return sources.traces.requests(timeline.span(first, timeline.size), share=share)
+
+
+def _floor_ms(behaviours: pa.Table) -> float:
     """2 % of the median duration of requests, in two digits, so that the same system gets the same query."""
-    roots = operations.filter(pc.equal(operations.column("parent_operation"), ""))
+    roots = behaviours.filter(pc.equal(behaviours.column("parent_operation"), ""))
     if roots.num_rows == 0:
         return DEFAULT_FLOOR_MS
-    mean, count = (
-        roots.column(c).combine_chunks().flatten().cast(pa.float64()).to_numpy(zero_copy_only=False) for c in ("mean_ms", "count")
+    total, count = (
+        roots.column(c).combine_chunks().flatten().cast(pa.float64()).to_numpy(zero_copy_only=False)
+        for c in ("duration_ms", "count")
     )
+    mean = total / count
     order = np.argsort(mean)
     middle = np.searchsorted(np.cumsum(count[order]), count.sum() / 2)
     return float(f"{FLOOR_SHARE * mean[order][middle]:.1e}") or DEFAULT_FLOOR_MS
@@ -111,16 +137,16 @@ def _floor_ms(operations: pa.Table) -> float:
 
 def _gaps(read: _Read, volume: Floats, timeline: Timeline) -> tuple[str, ...]:
     """What was missing, in words; not that the signal ends early, which the report says of every signal."""
-    freshness = read.operations.freshness
-    if freshness.watermark is None or not read.operations.table.num_rows:
+    freshness = read.behaviours.freshness
+    if freshness.watermark is None or not read.behaviours.table.num_rows:
         return ("no traces",)
-    notes = [f"traces: {answer.bound}" for answer in (read.operations, read.structure, read.edges) if answer and answer.bound]
+    notes = [f"traces: {answer.bound}" for answer in (read.behaviours, read.edges) if answer.bound]
     first = min(timeline.question.onsets)
     if not volume[first:].any():
         notes.append("no spans in the window of the incident")
     if not volume[:first].any():
         notes.append("no spans before the incident to compare with")
-    counts = timeline.spread(read.operations.table, "count").sum(axis=1)
+    counts = timeline.spread(read.behaviours.table, "count").sum(axis=1)
     if (typical := float(np.median(counts)) / max(1.0, active_minutes(volume))) < SPARSE_SPANS:
         notes.append(
             f"half of the operations have fewer than {quantity(max(typical, 0.01))} spans a minute: rare faults stay unseen"

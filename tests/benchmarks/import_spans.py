@@ -110,9 +110,9 @@ def main(spans: int, batch: int) -> None:
             timed("freshness and slowest spans", lambda: traces.spans(window))
             trace_id = traces.spans(window, limit=1).table["trace_id"][0].as_py()
             timed("one trace by its id", lambda: traces.spans(window, trace_ids=[trace_id]))
-            timed("operations, 60 s steps", lambda: traces.operations(window, step_seconds=60))
+            timed("behaviours, 60 s steps", lambda: traces.behaviours(window, step_seconds=60))
             timed("edges, 60 s steps", lambda: traces.edges(window, step_seconds=60))
-            timed("structure, 60 s steps", lambda: traces.structure(window, step_seconds=60))
+            timed("one request in a hundred", lambda: traces.requests(window, share=0.01))
         click.echo(f"peak memory {peak_mib():.0f} MiB")
 
 

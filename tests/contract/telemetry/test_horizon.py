@@ -41,16 +41,16 @@ def test_a_span_that_ends_after_the_horizon_is_not_known_yet(recorded: Recording
         ]
     )
     assert sources.traces.spans(window()).table["service"].to_pylist() == ["shop"]
-    assert set(sources.traces.operations(window(), step_seconds=60).table["service"].to_pylist()) == {"shop"}
+    assert set(sources.traces.behaviours(window(), step_seconds=60).table["service"].to_pylist()) == {"shop"}
     assert sources.traces.freshness(window()).services == 1
 
 
 def test_children_are_looked_for_beyond_the_window_but_not_beyond_the_horizon(recorded: RecordingSources) -> None:
     child = {"parent_span_id": "0000000000000001", "span_id": "2", "service": "stock", "duration_ns": 3_000_000_000}
     rows = [{"start_time": 599, "duration_ns": 5_000_000_000}, {**child, "start_time": 600.5}]
-    operations = recorded(traces=rows).traces.operations(window(0, 600), step_seconds=60).table
-    assert operations["callee"].to_pylist() == ["stock"]
-    narrow = recorded(horizon=603, traces=rows).traces.operations(window(0, 600), step_seconds=60).table
+    found = recorded(traces=rows).traces.behaviours(window(0, 600), step_seconds=60).table
+    assert found["child_services"].to_pylist() == [["stock"]]
+    narrow = recorded(horizon=603, traces=rows).traces.behaviours(window(0, 600), step_seconds=60).table
     assert narrow.num_rows == 0  # the parent itself ends after 603
 
 

@@ -29,9 +29,9 @@ def every_answer(sources: Sources) -> dict[str, Answer]:
         "patterns": sources.logs.patterns(hour, step_seconds=60),
         "requests": sources.logs.requests(hour, share=1.0),
         "lines": sources.logs.lines(hour),
-        "operations": sources.traces.operations(hour, step_seconds=60),
+        "behaviours": sources.traces.behaviours(hour, step_seconds=60),
         "edges": sources.traces.edges(hour, step_seconds=60),
-        "structure": sources.traces.structure(hour, step_seconds=60),
+        "whole requests": sources.traces.requests(hour, share=1.0),
         "spans": sources.traces.spans(hour),
         "changes": sources.changes.changes(hour),
     }

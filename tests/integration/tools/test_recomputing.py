@@ -32,12 +32,14 @@ from middlewatch.telemetry.recordings import import_recording
 from middlewatch.telemetry.sources import Answer
 from middlewatch.telemetry.statements import statement
 from middlewatch.tools import metric_evidence, metric_series
+from middlewatch.tools.fan_out import fan_outs
 from middlewatch.tools.log_patterns import merged
 from middlewatch.tools.metric_deviations import measure
 from middlewatch.tools.metric_scores import units_of
 from middlewatch.tools.slowness import Slowness
 from middlewatch.tools.structure import Structure
 from middlewatch.tools.timeline import RECENT_BUCKETS, Question, Timeline, active_minutes
+from middlewatch.tools.trace_requests import Requests
 
 RECORDINGS = Path(__file__).parents[3] / "evals" / "recordings"
 SIGNALS = {
@@ -109,8 +111,18 @@ def timeline_of(fact: Anomaly) -> Timeline:
     return Timeline(window=window, size=size, hidden=np.zeros(size, dtype=np.bool_), question=Question((onset,), size))
 
 
+def loop_values(fact: Anomaly, answer: Answer) -> set[tuple[float, float]]:
+    """Calls per run before and after, of whatever became more."""
+    requests = Requests.of(answer.table)
+    now = requests.start_ns[requests.root] >= fact.window.start.timestamp() * NANOSECONDS
+    found = [f for service in range(len(requests.services)) for f in fan_outs(requests, service, ~now, now)]
+    return {(f.before, f.after) for f in found if f.operation == fact.subject}
+
+
 def trace_values(fact: Anomaly, answer: Answer, _case: Case) -> set[tuple[float, float]]:
-    """Before and after, of every operation or call that the fact may be about."""
+    """Before and after, of every operation or behaviour that the fact may be about."""
+    if fact.family is Family.TRAFFIC:
+        return loop_values(fact, answer)
     timeline = timeline_of(fact)
     onset, end = timeline.question.onsets[0], timeline.size
     if fact.family is Family.LATENCY:
@@ -124,11 +136,8 @@ def trace_values(fact: Anomaly, answer: Answer, _case: Case) -> set[tuple[float,
     build = Structure.of_failures if fact.family is Family.ERRORS else Structure.of_children
     structure = build(answer.table, timeline)
     change = structure.presence.change(onset, end)
-    subjects = [
-        call.operation if fact.family is Family.ERRORS else f"{call.operation} -> {call.child_operation}"
-        for call in structure.calls
-    ]
-    return {(float(change.before[k]), float(change.after[k])) for k, subject in enumerate(subjects) if subject == fact.subject}
+    shares = zip(structure.behaviours, change.before.tolist(), change.after.tolist(), strict=True)
+    return {(before, after) for behaviour, before, after in shares if behaviour.operation == fact.subject}
 
 
 def log_values(fact: Anomaly, answer: Answer, _case: Case) -> set[tuple[float, float]]:

@@ -116,11 +116,16 @@ def test_counters_never_fall_and_the_fault_shows(clickhouse: ClickHouse, filled:
     series = sources.metrics.series(window, step_seconds=60, metrics=["http.server.requests"]).table
     assert min(min(values) for values in series["minimum"].to_pylist()) >= 0
     before, after = (
-        sources.traces.operations(Window(start=begin, end=end), step_seconds=60, services=[faulty]).table.to_pylist()
+        sources.traces.behaviours(Window(start=begin, end=end), step_seconds=60, services=[faulty]).table.to_pylist()
         for begin, end in ((START, SMALL.fault), (SMALL.fault, SMALL.end))
     )
     own = [
-        max(max(row["mean_log_self"]) for row in table if row["operation"] == before[0]["operation"]) for table in (before, after)
+        max(
+            max(total / count for total, count in zip(row["log_self"], row["count"], strict=True))
+            for row in table
+            if row["operation"] == before[0]["operation"]
+        )
+        for table in (before, after)
     ]
     assert own[1] > own[0]
     changes = sources.changes.changes(window, services=[faulty]).table["time"].to_pylist()

@@ -37,7 +37,7 @@ def fact(service: str, onset: Onset | None, strength: float = 5.0, peer: str = "
         strength=strength,
         window=window,
         summary=f'own time of "work" in "{service}" rose from 2 ms to 40 ms.',
-        query=Query(source="synthetic", name="span_operations", window=window),
+        query=Query(source="synthetic", name="span_behaviours", window=window),
     )
 
 

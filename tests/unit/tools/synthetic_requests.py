@@ -6,6 +6,7 @@ span in the callee below it. A handler logs when it begins and when it ends.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -37,6 +38,7 @@ class Span:
     start: datetime
     duration_ms: float
     failed: bool = False
+    instance: str = "a"
 
 
 @dataclass(frozen=True)
@@ -184,46 +186,48 @@ class _Source:
         raise NotImplementedError
 
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TEXT, _TIMES, _COUNTS, _FLOATS = pa.string(), pa.list_(TIME), pa.list_(pa.uint64()), pa.list_(pa.float64())
 
 
 class Traces(_Source):
     """A `TraceSource` over spans."""
 
-    def operations(self, window: Window, *, step_seconds: int, floor_ms: float = 1.0, services: Sequence[str] = ()) -> Answer:
-        spans, by_id, children = self._inside(window), self._by_id, self._children
-        groups: dict[tuple[str, ...], dict[datetime, list[tuple[float, Span]]]] = defaultdict(lambda: defaultdict(list))
-        for span in spans:
+    def behaviours(self, window: Window, *, step_seconds: int, floor_ms: float = 1.0, services: Sequence[str] = ()) -> Answer:
+        groups: dict[tuple[Any, ...], dict[datetime, list[tuple[float, Span]]]] = defaultdict(lambda: defaultdict(list))
+        for span in self._inside(window):
             if services and span.service not in services:
                 continue
-            own = children.get((span.trace_id, span.span_id), [])
-            parent = by_id.get((span.trace_id, span.parent_span_id))
-            callee = min((child.service for child in own if child.service != span.service), default="")
+            own = self._children.get((span.trace_id, span.span_id), [])
+            parent = self._by_id.get((span.trace_id, span.parent_span_id))
+            kinds = tuple(sorted({(child.service, child.operation) for child in own}))
             y = float(np.log(max(0.0, span.duration_ms - sum(child.duration_ms for child in own)) + floor_ms))
-            key = (span.service, span.operation, parent.operation if parent else "", callee)
+            key = (span.service, span.operation, parent.operation if parent else "", kinds)
             groups[key][_step(span.start, window, step_seconds)].append((y, span))
         rows = []
-        for (service, operation, parent_operation, callee), steps in sorted(groups.items()):
+        for (service, operation, parent_operation, kinds), steps in sorted(groups.items()):
             lists = [steps[time] for time in sorted(steps)]
             rows.append(
                 {
                     "service": service,
                     "operation": operation,
                     "parent_operation": parent_operation,
-                    "callee": callee,
+                    "child_services": [service for service, _ in kinds],
+                    "child_operations": [operation for _, operation in kinds],
                     "times": sorted(steps),
                     "count": [len(values) for values in lists],
+                    "requests": [len({span.trace_id for _, span in values}) for values in lists],
                     "errors": [sum(span.failed for _, span in values) for values in lists],
-                    "mean_log_self": [float(np.mean([y for y, _ in values])) for values in lists],
-                    "variance_log_self": [float(np.var([y for y, _ in values])) for values in lists],
-                    "mean_ms": [float(np.mean([span.duration_ms for _, span in values])) for values in lists],
+                    "log_self": [sum(y for y, _ in values) for values in lists],
+                    "log_self_squared": [sum(y * y for y, _ in values) for values in lists],
+                    "duration_ms": [sum(span.duration_ms for _, span in values) for values in lists],
                 }
             )
-        types = dict.fromkeys(("service", "operation", "parent_operation", "callee"), _TEXT) | {"times": _TIMES}
-        types |= dict.fromkeys(("count", "errors"), _COUNTS) | dict.fromkeys(
-            ("mean_log_self", "variance_log_self", "mean_ms"), _FLOATS
-        )
-        answer = self._answer("span_operations", window, rows, types)
+        types = dict.fromkeys(("service", "operation", "parent_operation"), _TEXT) | {"times": _TIMES}
+        types |= dict.fromkeys(("child_services", "child_operations"), pa.list_(pa.string()))
+        types |= dict.fromkeys(("count", "requests", "errors"), _COUNTS)
+        types |= dict.fromkeys(("log_self", "log_self_squared", "duration_ms"), _FLOATS)
+        answer = self._answer("span_behaviours", window, rows, types)
         return replace(answer, query=answer.query.model_copy(update={"parameters": {"floor_ms": floor_ms}}))
 
     def edges(self, window: Window, *, step_seconds: int) -> Answer:
@@ -237,30 +241,27 @@ class Traces(_Source):
         rows = [{"caller": caller, "callee": callee, "calls": n} for (caller, callee), n in sorted(calls.items())]
         return self._answer("span_edges", window, rows, {"caller": _TEXT, "callee": _TEXT, "calls": pa.uint64()})
 
-    def structure(self, window: Window, *, step_seconds: int, services: Sequence[str] = ()) -> Answer:
-        spans, by_id, children = self._inside(window), self._by_id, self._children
-        units: dict[tuple[str, ...], dict[datetime, int]] = defaultdict(lambda: defaultdict(int))
-        present: dict[tuple[str, ...], dict[datetime, int]] = defaultdict(lambda: defaultdict(int))
-        for span in spans:
-            parent = by_id.get((span.trace_id, span.parent_span_id))
-            key = (span.service, span.operation, parent.operation if parent else "")
-            time = _step(span.start, window, step_seconds)
-            if not services or span.service in services:
-                units[key][time] += 1
-                for kind in {(child.service, child.operation) for child in children.get((span.trace_id, span.span_id), ())}:
-                    present[(*key, *kind)][time] += 1
-        names = ("service", "operation", "parent_operation", "child_service", "child_operation")
+    def requests(self, window: Window, *, share: float) -> Answer:
+        traces = sorted({span.trace_id for span in self.made.spans})
+        kept = set(traces[: max(1, round(share * len(traces)))]) if share < 1 else set(traces)
         rows = [
             {
-                **dict(zip(names, key, strict=True)),
-                "times": sorted(units[key[:3]]),
-                "units": [units[key[:3]][time] for time in sorted(units[key[:3]])],
-                "present": [present[key].get(time, 0) for time in sorted(units[key[:3]])],
+                "id": _number(span.trace_id, span.span_id),
+                "parent": _number(span.trace_id, span.parent_span_id) if span.parent_span_id else 0,
+                "trace_id": "" if span.parent_span_id else span.trace_id,
+                "service": span.service,
+                "instance": span.instance,
+                "operation": span.operation,
+                "start_ns": round((span.start - _EPOCH).total_seconds() * 1e6) * 1000,
+                "duration_ns": round(span.duration_ms * 1e6),
+                "failed": int(span.failed),
             }
-            for key in sorted(present)
+            for span in self._inside(window)
+            if span.trace_id in kept
         ]
-        types = dict.fromkeys(names, _TEXT) | {"times": _TIMES, "units": _COUNTS, "present": _COUNTS}
-        return self._answer("span_structure", window, rows, types)
+        types = dict.fromkeys(("trace_id", "service", "instance", "operation"), _TEXT) | {"failed": pa.uint8()}
+        types |= dict.fromkeys(("id", "parent"), pa.uint64()) | dict.fromkeys(("start_ns", "duration_ns"), pa.int64())
+        return self._answer("trace_requests", window, rows, types)
 
     def spans(self, window: Window, *, services: Sequence[str] = (), trace_ids: Sequence[str] = (), limit: int = 1000) -> Answer:
         wanted = [span for span in self._inside(window) if (not services or span.service in services)]
@@ -271,6 +272,7 @@ class Traces(_Source):
                 "span_id": span.span_id,
                 "parent_span_id": span.parent_span_id,
                 "service": span.service,
+                "instance": span.instance,
                 "operation": span.operation,
                 "start": span.start,
                 "duration_ns": round(span.duration_ms * 1e6),
@@ -278,7 +280,7 @@ class Traces(_Source):
             }
             for span in sorted(wanted, key=lambda span: -span.duration_ms)[:limit]
         ]
-        types = dict.fromkeys(("trace_id", "span_id", "parent_span_id", "service", "operation", "status"), _TEXT)
+        types = dict.fromkeys(("trace_id", "span_id", "parent_span_id", "service", "instance", "operation", "status"), _TEXT)
         return self._answer("spans", window, rows, types | {"start": TIME, "duration_ns": pa.int64()})
 
     def freshness(self, window: Window) -> Freshness:
@@ -429,3 +431,8 @@ def without_span_ids(made: Requests) -> Requests:
 def at(seconds: float) -> datetime:
     """So many seconds after the detection."""
     return (DETECTED + timedelta(seconds=seconds)).astimezone(UTC)
+
+
+def _number(trace_id: str, span_id: str) -> int:
+    """An id as a number other than 0."""
+    return int.from_bytes(hashlib.blake2b(f"{trace_id} {span_id}".encode(), digest_size=8).digest()) | 1

@@ -15,10 +15,19 @@ SEEDS = st.integers(0, 2**32 - 1)
 BUCKETS, ONSET = 160, 140
 
 
-def latencies(values: list[list[float]]) -> Latencies:
+def latencies(values: list[list[float]], *, spans_per_request: int = 1) -> Latencies:
     """One key; the values of y in each bucket."""
     count, total, square = ([f(bucket) for bucket in values] for f in (len, sum, lambda b: sum(y * y for y in b)))
-    return Latencies(*(cumulative(np.array([row], dtype=np.float64)) for row in (count, total, square)))
+    requests = [n / spans_per_request for n in count]
+    n, y, y_squared, seen_in = (cumulative(np.array([row], dtype=np.float64)) for row in (count, total, square, requests))
+    return Latencies(n, y, y_squared, seen_in, np.array([False]))
+
+
+def together(rows: list[Latencies], *, alike: bool = False) -> Latencies:
+    """Several keys."""
+    names = ("count", "total", "square", "requests")
+    count, total, square, requests = (np.concatenate([getattr(row, name) for row in rows]) for name in names)
+    return Latencies(count, total, square, requests, np.full(len(rows), alike))
 
 
 def noise(seed: int, per_bucket: float, *, shift: float = 0.0, drift: float = 0.0, sd: float = 0.3) -> list[list[float]]:
@@ -106,9 +115,27 @@ def test_sparse_keys_share_what_they_know_of_their_spread() -> None:
     for bucket in (142, 146, 150):
         keys[0][bucket] = [3.0]
     rows = [latencies(values) for values in keys]
-    together = Latencies(*(np.concatenate([getattr(row, name) for row in rows]) for name in ("count", "total", "square")))
     assert rows[0].shift(ONSET, BUCKETS).bound[0] > 0.7
-    assert together.shift(ONSET, BUCKETS).bound[0] < 0.2
+    assert together(rows).shift(ONSET, BUCKETS).bound[0] < 0.2
+
+
+def test_many_spans_of_few_requests_are_few_observations() -> None:
+    values: list[list[float]] = [[2.0 + 0.3 * (i % 3)] * 3 for i in range(ONSET)] + [[] for _ in range(BUCKETS - ONSET)]
+    values[ONSET] = [3.0] * 12
+    alone, of_two = (latencies(values, spans_per_request=n).shift(ONSET, BUCKETS).bound[0] for n in (1, 6))
+    assert alone > 0.2
+    assert of_two == 0.0
+
+
+@pytest.mark.parametrize(("alike", "level", "found"), [(True, 6.0, True), (True, 2.4, False), (False, 6.0, False)])
+def test_what_was_never_seen_before_is_compared_with_what_is_alike(alike: bool, level: float, found: bool) -> None:  # noqa: FBT001
+    rng = np.random.default_rng(2)
+    known = [latencies([[y + shift for y in bucket] for bucket in noise(i, 2.0)]) for i, shift in enumerate(rng.normal(0, 0.4, 12))]
+    new = latencies([[] for _ in range(ONSET)] + [[level] for _ in range(BUCKETS - ONSET)])
+    shift = together([*known, new], alike=alike).shift(ONSET, BUCKETS)
+    assert (shift.bound[-1] > 1.0) == found
+    assert shift.comparable[-1] == alike
+    assert shift.bound[:-1].max() < 0.2
 
 
 @given(st.lists(st.lists(st.floats(-5, 5), max_size=6), min_size=1, max_size=5))

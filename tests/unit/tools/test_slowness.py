@@ -16,15 +16,21 @@ ONSET = TIMELINE.size - 12
 def slowness(rows: dict[tuple[str, str, str], float], *, per_bucket: float = 4.0, seed: int = 1) -> Slowness:
     """Service, callee and operation, with the shift of y at the onset; noise of y has the deviation .3."""
     rng = np.random.default_rng(seed)
-    columns: dict[str, list[list[object]]] = {name: [] for name in ("times", "count", "mean_log_self", "variance_log_self")}
+    columns: dict[str, list[list[object]]] = {name: [] for name in ("times", "count", "requests", "log_self", "log_self_squared")}
     for shift in rows.values():
-        spans = [list(rng.normal(shift if i >= ONSET else 0.0, 0.3, rng.poisson(per_bucket))) for i in range(TIMELINE.size)]
-        seen = [i for i, values in enumerate(spans) if values]
+        spans = [rng.normal(shift if i >= ONSET else 0.0, 0.3, rng.poisson(per_bucket)) for i in range(TIMELINE.size)]
+        seen = [i for i, values in enumerate(spans) if values.size]
         columns["times"].append([TIMELINE.moment(i) for i in seen])
-        columns["count"].append([len(spans[i]) for i in seen])
-        columns["mean_log_self"].append([float(np.mean(spans[i])) for i in seen])
-        columns["variance_log_self"].append([float(np.var(spans[i])) for i in seen])
-    table = {name: pa.array([key[i] for key in rows], pa.string()) for i, name in enumerate(("service", "callee", "operation"))}
+        columns["count"].append([spans[i].size for i in seen])
+        columns["requests"].append([spans[i].size for i in seen])
+        columns["log_self"].append([float(spans[i].sum()) for i in seen])
+        columns["log_self_squared"].append([float((spans[i] ** 2).sum()) for i in seen])
+    table: dict[str, pa.Array] = {
+        name: pa.array([key[i] for key in rows], pa.string()) for i, name in ((0, "service"), (2, "operation"))
+    }
+    table["parent_operation"] = pa.array(["GET /"] * len(rows), pa.string())
+    table["child_services"] = pa.array([[callee] if callee else [] for _, callee, _ in rows], pa.list_(pa.string()))
+    table["child_operations"] = pa.array([["GET"] if callee else [] for _, callee, _ in rows], pa.list_(pa.string()))
     table |= {name: pa.array(values, pa.list_(TIME if name == "times" else pa.float64())) for name, values in columns.items()}
     return Slowness.of(pa.table(table), TIMELINE, floor_ms=1.0)
 
@@ -63,7 +69,8 @@ def test_own_time_and_edges_are_two_views_of_one_thing() -> None:
 def test_an_edge_that_is_no_longer_used_is_not_an_edge_that_became_healthy() -> None:
     made = slowness({("a", "b", "call"): 2.0})
     unused = slowness({("a", "b", "call"): 2.0, ("c", "b", "call"): 0.0})
-    for sums in (unused.latencies.count, unused.latencies.total, unused.latencies.square):
+    latencies = unused.latencies
+    for sums in (latencies.count, latencies.requests, latencies.total, latencies.square):
         sums[1, ONSET:] = sums[1, ONSET]
     found, alone = (s.scores(ONSET, TIMELINE.size) for s in (unused, made))
     assert abs(found["b"] - alone["b"]) < 0.3

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from middlewatch.records import AnomalyKind, Assessment, Family, Symptom, Window
+from middlewatch.records import AnomalyKind, Assessment, Family, Mechanism, Symptom, Window
 from middlewatch.tools.traces import assess_traces
 from tests.unit.tools.synthetic_requests import BEGAN, CALLS, Fault, Requests, Traces, at, request_sources, requests
 from tests.unit.tools.synthetic_telemetry import DETECTED, END, brief
@@ -93,25 +93,32 @@ def test_the_onset_is_found_and_the_numbers_are_those_of_the_fault() -> None:
     assert anomaly.unit == "ms"
     assert anomaly.onset is not None
     assert abs((anomaly.onset.at - BEGAN).total_seconds()) <= 30
-    assert anomaly.query.name == "span_operations"
+    assert anomaly.query.name == "span_behaviours"
+    assert anomaly.mechanism is Mechanism.OWN_CODE
     assert len(anomaly.samples) == 3
     assert all(
         "GET /cart" in sample.text and sample.trace_id and anomaly.window.contains(sample.time) for sample in anomaly.samples
     )
+    assert all('ms in "GET /cart" of "cart"' in sample.text for sample in anomaly.samples), "what the request waited for"
 
 
 def test_a_delayed_edge_is_shown_once_and_names_both_ends() -> None:
     edges = [a for a in assess(requests(Fault("cart", delay_ms=60.0))).anomalies if a.kind is AnomalyKind.EDGE]
     assert {(a.service, a.peer) for a in edges} == {("cart", "shop"), ("cart", "store")}
     assert all(a.observed == pytest.approx(61.0, rel=0.1) for a in edges)
+    assert {a.mechanism for a in edges} == {Mechanism.NETWORK}
 
 
 def test_vanished_calls_and_failures_are_shown_as_shares() -> None:
     vanished = assess(requests(Fault("shop", returns_early=True))).anomalies[0]
-    assert (vanished.kind, vanished.baseline, vanished.observed, vanished.unit) == (AnomalyKind.STRUCTURE, 1.0, 0.0, "1")
+    assert (vanished.kind, vanished.baseline, vanished.observed, vanished.unit) == (AnomalyKind.STRUCTURE, 0.0, 1.0, "1")
+    assert 'runs without "call cart", "call stock" in 100 % of its requests, 0 % before' in vanished.summary
+    assert vanished.mechanism is Mechanism.OTHER_PATH
+    assert len(vanished.samples) == 3
     failed = assess(requests(Fault("store", fails=True))).anomalies[0]
     assert (failed.family, failed.baseline, failed.observed) == (Family.ERRORS, 0.0, 1.0)
     assert failed.factor is None
+    assert failed.mechanism is Mechanism.EXCEPTION
     assert all("Error" in sample.text for sample in failed.samples)
 
 
@@ -169,3 +176,75 @@ def test_a_single_slow_request_is_no_evidence() -> None:
     i = next(i for i, span in enumerate(made.spans) if span.service == "cart" and span.start > BEGAN)
     made.spans[i] = replace(made.spans[i], duration_ms=60_000.0)
     assert set(assess(made).scores.values()) == {0.0}
+
+
+@settings(max_examples=5)
+@given(st.sampled_from(FAULTS), st.dictionaries(st.sampled_from(sorted(CALLS)), st.sampled_from([-2.0, 2.0]), min_size=1))
+def test_clocks_of_services_may_be_wrong_by_seconds(fault: Fault, skew: dict[str, float]) -> None:
+    made = requests(fault, minutes=15)
+    skewed = [replace(span, start=span.start + timedelta(seconds=skew.get(span.service, 0.0))) for span in made.spans]
+    found = assess(Requests(skewed))
+    assert max(found.scores, key=lambda s: found.scores[s]) == fault.service
+
+
+def on_two_instances(fault: Fault) -> Requests:
+    """Half of the requests meet the instance b of the faulty service, which alone has the fault."""
+    bad = requests(fault, seed=2, per_minute=8)
+    bad = Requests([replace(span, instance="b") if span.service == fault.service else span for span in bad.spans])
+    return bad + Requests(requests(seed=3, per_minute=8).spans)
+
+
+@pytest.mark.parametrize("fault", [SLOW, Fault("stock", fails=True), Fault("shop", returns_early=True)], ids=repr)
+def test_the_one_instance_that_is_to_blame_is_named(fault: Fault) -> None:
+    anomaly = assess(on_two_instances(fault)).anomalies[0]
+    assert (anomaly.service, anomaly.instance) == (fault.service, "b")
+    assert 'on the instance "b" alone' in anomaly.summary
+
+
+def test_calls_that_nobody_answers_are_unreachable() -> None:
+    """The spans of `stock` are missing, and the calls to it fail."""
+    made = requests(Fault("stock", fails=True))
+    spans = [span for span in made.spans if not (span.service == "stock" and span.failed)]
+    found = assess(Requests(spans))
+    assert max(found.scores, key=lambda s: found.scores[s]) == "stock"
+    assert found.anomalies[0].mechanism is Mechanism.UNREACHABLE
+
+
+def test_a_call_that_waits_for_no_answer_is_time_towards_the_callee() -> None:
+    """`shop` gives up after two seconds; no span of `stock` is there to say what it did."""
+    made = requests(minutes=20)
+    lost = {(s.trace_id, s.parent_span_id) for s in made.spans if s.service == "stock" and s.start >= BEGAN}
+    spans = [
+        replace(span, duration_ms=span.duration_ms + 2000.0) if (span.trace_id, span.span_id) in lost else span
+        for span in made.spans
+        if not (span.service == "stock" and span.start >= BEGAN)
+    ]
+    found = assess(Requests(spans))
+    assert max(found.scores, key=lambda s: found.scores[s]) == "stock"
+    assert not any(anomaly.kind is AnomalyKind.OPERATION and anomaly.service == "shop" for anomaly in found.anomalies)
+
+
+def test_repeated_calls_are_told() -> None:
+    made = requests(Fault("stock", fails=True))
+    again = [
+        replace(
+            span,
+            span_id=f"{span.span_id}{i}",
+            parent_span_id=span.parent_span_id + ("" if span.operation == "call stock" else str(i)),
+        )
+        for span in made.spans
+        if span.failed and (span.operation == "call stock" or span.service == "stock")
+        for i in (1, 2)
+    ]
+    found = assess(Requests(made.spans + again))
+    retries = [anomaly for anomaly in found.anomalies if anomaly.mechanism is Mechanism.RETRIES]
+    assert [(anomaly.service, anomaly.peer) for anomaly in retries] == [("stock", "shop")]
+    assert "makes 3 calls" in retries[0].summary
+
+
+def test_half_of_the_requests_are_enough_and_no_stranger_is_blamed() -> None:
+    for fault in FAULTS:
+        made = requests(fault)
+        kept = [span for span in made.spans if int(span.trace_id, 16) % 2]
+        found = assess(Requests(kept))
+        assert max(found.scores, key=lambda s: found.scores[s]) == fault.service
