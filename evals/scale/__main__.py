@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ import click
 from pydantic import ValidationError
 
 from middlewatch.evals.jobs import recordings_below
-from middlewatch.evals.scale.benchmark import Result, benchmark, place
+from middlewatch.evals.scale.benchmark import Recordings, Result, benchmark, place
 from middlewatch.evals.scale.measuring import Round
 from middlewatch.evals.scale.size import Size
 from middlewatch.records.errors import BadInput, MiddlewatchError
@@ -44,6 +45,9 @@ Examples:
 @click.option(
     "--recordings", type=click.Path(path_type=Path, file_okay=False, exists=True), help="Also investigate these, in each store."
 )
+@click.option(
+    "--peers", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="A Python with RCAEval: its times, too."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 def main(  # noqa: PLR0913, PLR0917  click passes options by name, one argument each
     spans: tuple[int, ...],
@@ -56,6 +60,7 @@ def main(  # noqa: PLR0913, PLR0917  click passes options by name, one argument 
     rounds: int,
     store: Path | None,
     recordings: Path | None,
+    peers: Path | None,
     as_json: bool,  # noqa: FBT001
 ) -> None:
     """Fill a store with a made-up system's telemetry, break a service in its last hour, and time an investigation.
@@ -64,16 +69,15 @@ def main(  # noqa: PLR0913, PLR0917  click passes options by name, one argument 
     spans; count per severity over all log lines; minimum, mean and maximum of every metric series; one after the other.
 
     Ends with 0 where the right service was found within 10 probes and 4 GiB, and with 3 where not. Progress goes to standard error.
-
     """
     try:
         sizes = [
             Size(services=services, series=series, spans=n, lines=lines or n, hours=hours, interval_seconds=interval, seed=seed)
             for n in spans
         ]
-        folders = recordings_below(recordings) if recordings else ()
+        beside = Recordings(folders=recordings_below(recordings) if recordings else (), peers_python=peers)
         with place(store) as folder:
-            results = [benchmark(folder, size, rounds, folders, _say) for size in sizes]
+            results = [benchmark(folder, size, rounds, beside, _say) for size in sizes]
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         _fail(BadInput(f"{first['loc'][0]}: {first['msg']}.", remedy="See --help."))
@@ -94,6 +98,8 @@ def _in_words(result: Result) -> Iterator[str]:
     if result.incidents is not None:
         small = result.incidents
         yield f"  {len(small.seconds)} recorded incidents in the same store: {small.median:.1f} s at the median"
+    for name, seconds in result.peers.items():
+        yield f"  {name}: {statistics.median(seconds):.1f} s at the median of the same incidents"
 
 
 def _round_in_words(measured: Round) -> Iterator[str]:

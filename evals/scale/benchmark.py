@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -10,10 +12,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from pydantic import Field
+
+from middlewatch.evals.scale import peers
 from middlewatch.evals.scale.measuring import Incidents, Round, measure, measure_incidents
 from middlewatch.evals.scale.size import Size
 from middlewatch.evals.scale.store import fill
 from middlewatch.records import Record
+from middlewatch.records.errors import BadInput
 
 Done = TypeVar("Done")
 
@@ -23,16 +29,27 @@ class Result(Record):
 
     rounds: tuple[Round, ...]
     incidents: Incidents | None = None
+    peers: dict[str, tuple[float, ...]] = Field(
+        default_factory=dict, description="seconds of other methods for the same incidents, by method; what they share is reading"
+    )
 
 
-def benchmark(folder: Path, size: Size, rounds: int, recordings: Sequence[Path], on_step: Callable[[str], None]) -> Result:
+class Recordings(Record):
+    """Recorded incidents that are investigated in the same store."""
+
+    folders: tuple[Path, ...] = ()
+    peers_python: Path | None = None
+    """The interpreter that has other methods, see `peers`."""
+
+
+def benchmark(folder: Path, size: Size, rounds: int, recordings: Recordings, on_step: Callable[[str], None]) -> Result:
     """Fill a store where it is not there yet, and investigate it.
 
     Args:
         folder: where stores are.
         size: of the store.
         rounds: how often to investigate.
-        recordings: whose incidents to investigate in the same store; none may be given.
+        recordings: whose incidents to investigate in the same store, and by which other methods.
         on_step: told what is done next.
 
     Raises:
@@ -48,10 +65,30 @@ def benchmark(folder: Path, size: Size, rounds: int, recordings: Sequence[Path],
     for number in range(rounds):
         on_step(f"investigation {number + 1} of {rounds} over {size.spans:,} spans")
         measured.append(_apart(measure, own, size))
-    if not recordings:
+    if not recordings.folders:
         return Result(rounds=tuple(measured))
-    on_step(f"incidents of {len(recordings)} recordings in the same store")
-    return Result(rounds=tuple(measured), incidents=_apart(measure_incidents, own, recordings))
+    on_step(f"incidents of {len(recordings.folders)} recordings in the same store")
+    incidents = _apart(measure_incidents, own, recordings.folders)
+    if recordings.peers_python is None:
+        return Result(rounds=tuple(measured), incidents=incidents)
+    on_step("the same incidents by other methods")
+    return Result(rounds=tuple(measured), incidents=incidents, peers=_peers(recordings.peers_python, recordings.folders))
+
+
+def _peers(python: Path, folders: Sequence[Path]) -> dict[str, tuple[float, ...]]:
+    """Run the other methods in their own environment.
+
+    Raises:
+        BadInput: that environment does not have them.
+    """
+    command = [str(python), "-W", "ignore", peers.__file__, *map(str, folders)]
+    try:
+        ended = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603  the user's own interpreter
+    except (OSError, subprocess.CalledProcessError) as error:
+        said = (getattr(error, "stderr", "") or str(error)).strip().splitlines()[-1]
+        raise BadInput(f"The other methods do not run with {python}: {said}.", remedy="See evals/scale/peers.py.") from error
+    found: dict[str, tuple[float, ...]] = {name: tuple(seconds) for name, seconds in json.loads(ended.stdout).items()}
+    return found
 
 
 @contextmanager

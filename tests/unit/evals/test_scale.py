@@ -8,16 +8,19 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from middlewatch.evals.scale.benchmark import _peers
 from middlewatch.evals.scale.size import START, Size
 from middlewatch.evals.scale.store import fill
 from middlewatch.evals.scale.system import LAYERS, SLOTS, Node, System
 from middlewatch.records import Scope, Window
+from middlewatch.records.errors import BadInput
 from middlewatch.telemetry.clickhouse import DATABASE, ClickHouse
 from middlewatch.telemetry.clients import Client, embedded
 
@@ -181,3 +184,8 @@ def test_a_size_that_makes_no_sense_is_refused_by_name() -> None:
     )
     assert ended.returncode == 65
     assert ended.stderr.startswith("hours: ")
+
+
+def test_other_methods_that_are_not_there_are_missed_by_name() -> None:
+    with pytest.raises(BadInput, match="RCAEval"):
+        _peers(Path(sys.executable), ())
