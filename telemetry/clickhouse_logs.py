@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from middlewatch.records import Freshness, Signal, Window
-from middlewatch.telemetry.clickhouse_reader import NANOSECONDS, Reader, names, step_nanoseconds
+from middlewatch.records import Freshness, Signal, UtcDatetime, Window
+from middlewatch.telemetry.clickhouse_reader import NANOSECONDS, Reader, names, nanoseconds, step_nanoseconds
 from middlewatch.telemetry.clickhouse_traces import FAMILY_SECONDS
 from middlewatch.telemetry.sources import Answer
 from middlewatch.telemetry.span_sample import SLOTS
@@ -35,6 +35,13 @@ class ClickHouseLogs:
             kept=max(1, min(SLOTS, round(share * SLOTS))),
             services=names(services),
             family=FAMILY_SECONDS * NANOSECONDS,
+        )
+
+    def examples(
+        self, window: Window, *, split: UtcDatetime, services: Sequence[str] = (), each: int = 200, limit: int = 20_000
+    ) -> Answer:
+        return self._reader.answer(
+            Signal.LOGS, "log_examples", window, limit=limit, split=nanoseconds(split), services=names(services), each=each
         )
 
     def lines(self, window: Window, *, services: Sequence[str] = (), contains: str = "", limit: int = 100) -> Answer:

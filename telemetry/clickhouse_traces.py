@@ -54,6 +54,9 @@ class ClickHouseTraces:
         counted = self._reader.rows("span_volume", window, recent=everything.recent)
         return everything.of(counted["older"][0].as_py(), counted["recent"][0].as_py(), self._most_spans)
 
+    def clocks(self, window: Window, *, share: float) -> Answer:
+        return self._reader.answer(Signal.TRACES, "span_clocks", window, kept=max(1, min(SLOTS, round(share * SLOTS))))
+
     def spans(self, window: Window, *, services: Sequence[str] = (), trace_ids: Sequence[str] = (), limit: int = 1000) -> Answer:
         return self._reader.answer(
             Signal.TRACES, "spans", window, limit=limit, services=names(services), trace_ids=names(trace_ids)

@@ -77,6 +77,14 @@ class LogSource(Protocol):
         """
         ...
 
+    def examples(
+        self, window: Window, *, split: UtcDatetime, services: Sequence[str] = (), each: int = 200, limit: int = 20_000
+    ) -> Answer:
+        """Lines of each pattern, at most `each` before and from `split` on, the nearest first: service, pattern (as in `patterns`),
+        after (bool), body (its first 1,000 characters, those that make the pattern).
+        """
+        ...
+
     def lines(self, window: Window, *, services: Sequence[str] = (), contains: str = "", limit: int = 100) -> Answer:
         """Raw lines, oldest first: time, service, instance, severity, body, trace_id, span_id, region, cluster."""
         ...
@@ -113,6 +121,13 @@ class TraceSource(Protocol):
         """The spans of this share of all requests, chosen by their trace id: id and parent (uint64; parent is 0 at the root),
         trace_id (of roots, '' otherwise), service, instance, operation, start_ns (since 1970), duration_ns, failed. Of a request
         that began before the window the first spans are missing.
+        """
+        ...
+
+    def clocks(self, window: Window, *, share: float) -> Answer:
+        """One row per caller and callee, of this share of all requests: caller, callee, calls, least, most (by how many
+        microseconds the callee's clock is ahead of the caller's, at least and at most, by the medians of calls that fit into the
+        spans that wait for them).
         """
         ...
 

@@ -9,15 +9,16 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
 from middlewatch.records import Anomaly, AnomalyKind, Family, Query, Sample
 from middlewatch.telemetry.sources import Sources
+from middlewatch.tools.log_parameters import changed_parameters
 from middlewatch.tools.log_patterns import WILD
 from middlewatch.tools.log_views import Evidence, LogViews, Pattern, is_severe
-from middlewatch.tools.log_words import mechanism
+from middlewatch.tools.log_words import mechanism, named
 from middlewatch.tools.onset import Split, find_split
 from middlewatch.tools.slowness import Slowness
 from middlewatch.tools.timeline import BUCKETS_PER_MINUTE, RECENT_BUCKETS, Timeline, active_minutes
@@ -29,6 +30,9 @@ FACTS_PER_SERVICE = 3
 SAMPLES_SHOWN = 3
 SHORTEST_FRAGMENT = 4
 """A shorter literal part of a pattern would find other patterns' lines too."""
+PARAMETERS_PER_SERVICE = 1
+PARAMETER_BUCKETS = 15 * BUCKETS_PER_MINUTE
+"""How far before an onset the values in a pattern's variable parts are looked at."""
 ONSET_BUCKETS = 20 * BUCKETS_PER_MINUTE
 """How far before the end of the window an onset is looked for."""
 
@@ -59,6 +63,8 @@ class LogExhibits:
             facts = [*self._lines(service, onset), *self._steps(service, onset)]
             for _, make in sorted(facts, key=lambda fact: -fact[0])[:FACTS_PER_SERVICE]:
                 anomaly = make()
+                found.setdefault((anomaly.service, anomaly.peer, anomaly.subject), anomaly)
+            for anomaly in self._parameters(service, onset):
                 found.setdefault((anomaly.service, anomaly.peer, anomaly.subject), anomaly)
         return tuple(found.values())
 
@@ -131,6 +137,34 @@ class LogExhibits:
             f"{quantity(before, 'ms')} to {quantity(after, 'ms')}: {quoted(name)}",
             query=self.requests,
         )
+
+    def _parameters(self, service: str, onset: int) -> Iterator[Anomaly]:
+        """Values in the variable parts of its patterns that are new, or more frequent than they were."""
+        timeline = self.timeline
+        window = timeline.span(max(0, onset - PARAMETER_BUCKETS), timeline.size)
+        answer = self.sources.logs.examples(window, split=timeline.moment(onset), services=[service])
+        columns = (cast("list[Any]", answer.table.column(name).to_pylist()) for name in ("service", "pattern", "after", "body"))
+        lines = ((speaker, pattern, bool(after), body) for speaker, pattern, after, body in zip(*columns, strict=True))
+        for parameter in changed_parameters(lines)[:PARAMETERS_PER_SERVICE]:
+            before, after = parameter.before, parameter.after
+            usual = f"{_percent(before)} before" if before > 0 else "never before"
+            yield Anomaly(
+                kind=AnomalyKind.LOG_PATTERN,
+                service=service,
+                peer=next((name for name in named(parameter.value, self.views.known) if name != service), ""),
+                subject=f"{parameter.value} in part {parameter.part + 1} of {parameter.pattern}"[:2000],
+                unit="1",
+                baseline=before,
+                observed=after,
+                factor=after / before if before > 0 else None,
+                onset=timeline.onset(None, onset),
+                strength=parameter.bound,
+                window=timeline.span(onset, timeline.size),
+                baseline_window=timeline.span(max(0, onset - PARAMETER_BUCKETS), onset),
+                summary=f"{quoted(service)} writes {quoted(parameter.value)} in {_percent(after)} of the lines "
+                f"{quoted(parameter.pattern)}, {usual}",
+                query=answer.query,
+            )
 
     def _rate(self, index: int, first: int, last: int) -> float:
         """Lines a minute, over the minutes in which anything was logged at all."""

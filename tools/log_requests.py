@@ -27,7 +27,7 @@ MOST_KEYS = 4000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Requests:
-    """Units, the spans of requests, in order of their beginning; and their lines, in order of their keys and times.
+    """Units, the spans of requests, in order of their buckets; and their lines, in order of their keys and times.
 
     A key is a pattern in a run. A unit has a key's line once, the first. Requests weigh the same however many spans of a run they
     have: spans of one request are no independent observations.
@@ -65,6 +65,7 @@ class Requests:
         severe: NDArray[np.bool_],
         silent: NDArray[np.bool_],
         timeline: Timeline,
+        clocks: Mapping[str, int] | None = None,
     ) -> Requests:
         """From the rows of `LogSource.requests`.
 
@@ -75,10 +76,12 @@ class Requests:
             silent: buckets in which nobody writes anything, shape (size,). Spans in them do not count: that says something about
                 the logs, not about a service.
             timeline: the buckets.
+            clocks: by how many microseconds a service's is ahead of the others'.
         """
         bucket = timeline.bucket(microseconds(table.column("began").combine_chunks()))
-        units = Units.of(table.filter(pa.array((bucket >= 0) & ~silent[np.maximum(bucket, 0)])), patterns)
-        bucket, width = timeline.bucket(units.began), max(1, severe.size)
+        counted = np.flatnonzero((bucket >= 0) & ~silent[np.maximum(bucket, 0)])
+        units = Units.of(table.take(pa.array(counted)), patterns, clocks or {})
+        bucket, width = bucket[counted][units.row], max(1, severe.size)
         _, same, times = np.unique(units.request * len(units.runs) + units.run, return_inverse=True, return_counts=True)
         weight = 1 / times[same]
         failed = np.zeros(int(units.request.max(initial=-1)) + 1, dtype=bool)
@@ -99,7 +102,7 @@ class Requests:
             Presence.of(
                 _per_bucket(each, units.run, bucket, shape)[keys // width],
                 _per_bucket(each[unit], key, bucket[unit], (keys.size, timeline.size)),
-                effective=failed.size < MANY_REQUESTS * half_lives,
+                effective=bool(failed.size < MANY_REQUESTS * half_lives),
             )
             for each in (weight, weight * ~failed[units.request])
         )
@@ -162,9 +165,9 @@ class Requests:
 
 def _weightiest(key: Indices, after: NDArray[np.bool_], keys: int) -> Indices:
     """The new place of each key, or -1: the `MOST_KEYS` with the largest shares of the lines before or after stay."""
-    share = sum(np.bincount(key[side], minlength=keys) / max(1, np.count_nonzero(side)) for side in (after, ~after))
+    late, early = (np.bincount(key[side], minlength=keys) / max(1, int(np.count_nonzero(side))) for side in (after, ~after))
     kept = np.full(keys, -1, dtype=np.intp)
-    chosen = np.sort(np.argsort(-np.asarray(share), kind="stable")[:MOST_KEYS])
+    chosen = np.sort(np.argsort(-(late + early), kind="stable")[:MOST_KEYS])
     kept[chosen] = np.arange(chosen.size)
     return kept
 

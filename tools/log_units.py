@@ -30,7 +30,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Units:
-    """Spans, in order of their beginning, and lines in no order.
+    """Spans, in the order of the table's rows, and lines in no order.
 
     Spans that no trace has are there twice, once for their service and once for their first line.
     """
@@ -40,6 +40,8 @@ class Units:
     request: Indices
     began: Micros
     ended: Micros
+    row: Indices
+    """The row of the table that each is from."""
     unit: Indices
     """The unit of each line,"""
     pattern: Indices
@@ -48,12 +50,13 @@ class Units:
     """and when it was first written."""
 
     @classmethod
-    def of(cls, table: pa.Table, patterns: Mapping[tuple[str, str], int]) -> Units:
-        """From the rows of `LogSource.requests`.
+    def of(cls, table: pa.Table, patterns: Mapping[tuple[str, str], int], clocks: Mapping[str, int]) -> Units:
+        """From the rows of `LogSource.requests`, on one clock.
 
         Args:
             table: those rows.
             patterns: the index of each service's pattern; lines of others are left out.
+            clocks: by how many microseconds a service's is ahead; others are right.
         """
         services, service = _encoded(table.column("service").combine_chunks())
         operations, operation = _encoded(table.column("operation").combine_chunks())
@@ -67,15 +70,17 @@ class Units:
         known = pattern >= 0
         width = max(1, len(operations))
         kinds, kind = np.unique(service * width + operation, return_inverse=True)
+        ahead = np.array([clocks.get(name, 0) for name in services], dtype=np.int64)[service]
         units = cls(
             runs=tuple(Run(services[at // width], operations[at % width]) for at in kinds.tolist()),
             run=kind,
             request=np.unique(table.column("trace").to_numpy(), return_inverse=True)[1],
-            began=microseconds(table.column("began").combine_chunks()),
-            ended=microseconds(table.column("ended").combine_chunks()),
+            began=microseconds(table.column("began").combine_chunks()) - ahead,
+            ended=microseconds(table.column("ended").combine_chunks()) - ahead,
+            row=np.arange(table.num_rows),
             unit=unit[known],
             pattern=pattern[known],
-            at=microseconds(table.column("times").combine_chunks().flatten())[known],
+            at=(microseconds(table.column("times").combine_chunks().flatten()) - ahead[unit])[known],
         )
         return units._with_openings()
 
@@ -102,6 +107,7 @@ class Units:
             request=self.request[origin[order]],
             began=self.began[origin[order]],
             ended=self.ended[origin[order]],
+            row=self.row[origin[order]],
             unit=rank[np.concatenate([self.unit, self.run.size + place[self.unit[copied]]])],
             pattern=np.concatenate([self.pattern, self.pattern[copied]]),
             at=np.concatenate([self.at, self.at[copied]]),

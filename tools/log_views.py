@@ -7,7 +7,7 @@ recordings, so what is reached there does not confirm them.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import cast
@@ -99,7 +99,16 @@ class LogViews:
     """Loose patterns among the lines of all services."""
 
     @classmethod
-    def of(cls, patterns: pa.Table, requests: pa.Table, edges: Sequence[Edge], timeline: Timeline, *, share: float) -> LogViews:
+    def of(
+        cls,
+        patterns: pa.Table,
+        requests: pa.Table,
+        edges: Sequence[Edge],
+        timeline: Timeline,
+        *,
+        share: float,
+        clocks: Mapping[str, int],
+    ) -> LogViews:
         """Put the sources' answers together.
 
         Args:
@@ -108,6 +117,7 @@ class LogViews:
             edges: who calls whom, as traces show it.
             timeline: the buckets.
             share: of all requests, those in `requests`.
+            clocks: by how many microseconds a service's is ahead of the others'.
         """
         keys = _texts(patterns, "service", "pattern")
         group = np.array(merged(keys), dtype=np.intp)
@@ -118,7 +128,7 @@ class LogViews:
         lines = lines[kept]
         described = _described(patterns, [of_key.get((key[0], key[1])) for key in keys])
         severe = np.array([is_severe(pattern.severity) for pattern in described], dtype=bool)
-        within = Requests.of(requests, of_key, severe, lines.sum(axis=0) == 0, timeline)
+        within = Requests.of(requests, of_key, severe, lines.sum(axis=0) == 0, timeline, clocks)
         names = [pattern.service for pattern in described]
         services = {service: i for i, service in enumerate(dict.fromkeys(names))}
         of_service = np.array([services[name] for name in names], dtype=np.intp)

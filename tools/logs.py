@@ -19,6 +19,7 @@ from middlewatch.records.errors import MiddlewatchError
 from middlewatch.telemetry.sources import Answer, Sources
 from middlewatch.tools.baseline import Floats
 from middlewatch.tools.log_anomalies import LogExhibits
+from middlewatch.tools.log_clocks import clock_offsets
 from middlewatch.tools.log_views import LogViews
 from middlewatch.tools.service_map import service_map
 from middlewatch.tools.timeline import STEP_SECONDS, Timeline, with_history
@@ -41,6 +42,8 @@ class _Read:
     share: float
     """Of all requests, those that were read."""
     edges: tuple[Edge, ...]
+    clocks: Mapping[str, int]
+    """By how many microseconds a service's is ahead."""
     notes: tuple[str, ...]
 
 
@@ -68,7 +71,7 @@ def assess_logs(sources: Sources, brief: Brief) -> Assessment:
     if read.requests is None:
         pairs = tuple((edge.caller, edge.callee) for edge in read.edges)
         return Assessment(agent=AgentName.LOGS, scores={}, freshness=(read.patterns.freshness,), edges=pairs, notes=gaps)
-    views = LogViews.of(read.patterns.table, read.requests.table, read.edges, timeline, share=read.share)
+    views = LogViews.of(read.patterns.table, read.requests.table, read.edges, timeline, share=read.share, clocks=read.clocks)
     scores = views.scores(timeline.question)
     return Assessment(
         agent=AgentName.LOGS,
@@ -92,9 +95,10 @@ def _read(sources: Sources, brief: Brief, timeline: Timeline) -> _Read:
         requests = sources.logs.requests(window, share=share, services=services)
     recent = timeline.span(max(0, timeline.size - MAP_BUCKETS), timeline.size)
     try:
-        return _Read(patterns, requests, share, service_map(sources, recent), ())
+        clocks = clock_offsets(sources.traces.clocks(recent, share=share).table) if requests is not None else {}
+        return _Read(patterns, requests, share, service_map(sources, recent), clocks, ())
     except MiddlewatchError as error:
-        return _Read(patterns, requests, share, (), (f"logs were compared without a service map: {error.message}",))
+        return _Read(patterns, requests, share, (), {}, (f"logs were compared without a service map: {error.message}",))
 
 
 def _gaps(read: _Read, volume: Floats, timeline: Timeline) -> tuple[str, ...]:

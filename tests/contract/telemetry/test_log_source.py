@@ -87,3 +87,18 @@ def test_lines_come_oldest_first_and_can_be_searched(recorded: RecordingSources)
     assert answer.table.to_pylist()[0]["instance"] == "i"
     assert answer.query.parameters["contains"] == "100%"
     assert "{contains:String}" in answer.query.text
+
+
+def test_examples_are_the_lines_of_each_pattern_nearest_to_a_moment(recorded: RecordingSources) -> None:
+    logs = [{"time": second, "body": f"took {second} ms"} for second in (10, 20, 30, 40, 50, 60)]
+    logs += [{"time": 25, "body": "once"}, {"time": 25, "body": "took 7 ms", "service": "other"}]
+    answer = recorded(logs=logs).logs.examples(window(), split=moment(35), services=["shop"], each=2)
+    rows = [(row["pattern"], bool(row["after"]), row["body"]) for row in answer.table.to_pylist()]
+    assert rows == [
+        ("once", False, "once"),
+        ("took <*> ms", False, "took 30 ms"),
+        ("took <*> ms", False, "took 20 ms"),
+        ("took <*> ms", True, "took 40 ms"),
+        ("took <*> ms", True, "took 50 ms"),
+    ]
+    assert recorded(logs=logs).logs.examples(window(), split=moment(35), limit=1).bound

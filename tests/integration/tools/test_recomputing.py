@@ -32,6 +32,7 @@ from middlewatch.telemetry.recordings import import_recording
 from middlewatch.telemetry.sources import Answer
 from middlewatch.telemetry.statements import statement
 from middlewatch.tools import metric_evidence, metric_series
+from middlewatch.tools.log_parameters import changed_parameters
 from middlewatch.tools.fan_out import fan_outs
 from middlewatch.tools.log_patterns import merged
 from middlewatch.tools.metric_deviations import measure
@@ -141,7 +142,10 @@ def trace_values(fact: Anomaly, answer: Answer, _case: Case) -> set[tuple[float,
 
 
 def log_values(fact: Anomaly, answer: Answer, _case: Case) -> set[tuple[float, float]]:
-    """Lines a minute before and after, of the pattern's service and of every pattern that was merged."""
+    """Lines a minute before and after, of the pattern's service and of every pattern that was merged; or shares of a value."""
+    if fact.query.name == "log_examples":
+        columns = (answer.table.column(name).to_pylist() for name in ("service", "pattern", "after", "body"))
+        return {(parameter.before, parameter.after) for parameter in changed_parameters(zip(*columns, strict=True))}
     timeline = timeline_of(fact)
     onset = timeline.question.onsets[0]
     services = answer.table.column("service").to_pylist()

@@ -241,6 +241,21 @@ class Traces(_Source):
         rows = [{"caller": caller, "callee": callee, "calls": n} for (caller, callee), n in sorted(calls.items())]
         return self._answer("span_edges", window, rows, {"caller": _TEXT, "callee": _TEXT, "calls": pa.uint64()})
 
+    def clocks(self, window: Window, *, share: float) -> Answer:
+        assert 0 < share <= 1
+        pairs: dict[tuple[str, str], list[tuple[float, float]]] = defaultdict(list)
+        for span in self._inside(window):
+            parent = self._by_id.get((span.trace_id, span.parent_span_id))
+            if parent and parent.service != span.service and parent.duration_ms >= span.duration_ms:
+                lead = (span.start - parent.start) / timedelta(microseconds=1)
+                pairs[parent.service, span.service].append((lead - 1000 * (parent.duration_ms - span.duration_ms), lead))
+        rows = []
+        for (caller, callee), found in sorted(pairs.items()):
+            least, most = np.median(found, axis=0).astype(int).tolist()
+            rows.append({"caller": caller, "callee": callee, "calls": len(found), "least": least, "most": most})
+        types = {"caller": _TEXT, "callee": _TEXT, "calls": pa.uint64(), "least": pa.int64(), "most": pa.int64()}
+        return self._answer("span_clocks", window, rows, types)
+
     def requests(self, window: Window, *, share: float) -> Answer:
         traces = sorted({span.trace_id for span in self.made.spans})
         kept = set(traces[: max(1, round(share * len(traces)))]) if share < 1 else set(traces)
@@ -379,6 +394,20 @@ class Logs(_Source):
     @staticmethod
     def _sampled(trace_id: str, share: float) -> bool:
         return int(trace_id, 16) % 1000 < 1000 * share
+
+    def examples(
+        self, window: Window, *, split: datetime, services: Sequence[str] = (), each: int = 200, limit: int = 20_000
+    ) -> Answer:
+        groups: dict[tuple[str, str, bool], list[Line]] = defaultdict(list)
+        for line in sorted(self._inside(window, services), key=lambda line: abs(line.time - split)):
+            groups[line.service, _masked(line.body), line.time >= split].append(line)
+        rows = [
+            {"service": service, "pattern": pattern, "after": after, "body": line.body}
+            for (service, pattern, after), lines in sorted(groups.items())
+            for line in lines[:each]
+        ]
+        types = {"service": _TEXT, "pattern": _TEXT, "after": pa.bool_(), "body": _TEXT}
+        return self._answer("log_examples", window, rows[:limit], types)
 
     def lines(self, window: Window, *, services: Sequence[str] = (), contains: str = "", limit: int = 100) -> Answer:
         found = sorted((line for line in self._inside(window, services) if contains in line.body), key=lambda line: line.time)

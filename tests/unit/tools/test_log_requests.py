@@ -75,7 +75,9 @@ def test_spans_that_no_trace_has_are_compared_with_those_that_open_alike_too() -
 
 
 def test_spans_stay_in_the_order_of_their_beginning() -> None:
-    units = Units.of(table((1, "shop", "", 1, {"a": 0}), (2, "cart", "GET", 2, {"a": 0}), (3, "shop", "", 3, {"b": 1})), PATTERNS)
+    units = Units.of(
+        table((1, "shop", "", 1, {"a": 0}), (2, "cart", "GET", 2, {"a": 0}), (3, "shop", "", 3, {"b": 1})), PATTERNS, {}
+    )
     assert (np.diff(units.began) >= 0).all()
     assert sorted({(run.service, run.operation) for run in units.runs}) == [("cart", "GET"), ("shop", "")]
     assert Run("shop", "", opening=True) in units.runs

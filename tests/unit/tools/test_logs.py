@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from middlewatch.records import AnomalyKind, Assessment, Brief, Family, Symptom, Window
+from middlewatch.records import AnomalyKind, Assessment, Brief, Family, Mechanism, Symptom, Window
 from middlewatch.records.errors import SourceUnavailable
 from middlewatch.telemetry.sources import Answer
 from middlewatch.tools.logs import assess_logs
@@ -204,3 +204,49 @@ def test_hostile_lines_stay_quotations() -> None:
     made.lines = [replace(line, body=line.body.replace("no such", "\x1b[2J'); DROP TABLE\n")) for line in made.lines]
     for anomaly in assess(made).anomalies:
         assert anomaly.summary.isprintable()
+
+
+def test_a_line_that_says_who_is_not_reached_blames_that_one() -> None:
+    made = requests()
+    for span in [
+        span for span in made.spans if span.start >= BEGAN and span.service == "shop" and span.operation.startswith("GET")
+    ]:
+        body = "GET http://stock:8080/ failed: connection refused"
+        made.lines.append(Line(span.start + timedelta(milliseconds=5), "shop", "ERROR", body, span.trace_id, span.span_id))
+    found = assess(made)
+    assert leader(found) == "stock"
+    fact = next(a for a in found.anomalies if "refused" in a.subject)
+    assert (fact.service, fact.peer, fact.mechanism) == ("shop", "stock", Mechanism.UNREACHABLE)
+    assert sum("refused" in a.subject for a in found.anomalies) == 1, "a fact about both ends is told once"
+
+
+def test_a_new_value_in_a_line_of_a_service_that_deviates_is_told() -> None:
+    made = requests(RETURNS)
+    for span in [span for span in made.spans if span.service == "cart" and span.operation.startswith("GET")]:
+        status = 503 if span.start >= BEGAN else 200
+        made.lines.append(Line(span.start, "cart", "INFO", f"status {status}", span.trace_id, span.span_id))
+    fact = next(a for a in assess(made).anomalies if a.query.name == "log_examples")
+    assert (fact.service, fact.baseline, fact.observed) == ("cart", 0.0, 1.0)
+    assert '"503" in 100 %' in fact.summary
+
+
+def test_without_traces_the_time_between_lines_finds_the_slow_connection() -> None:
+    made = requests(Fault("store", delay_ms=80.0))
+    found = assess(Requests([], made.lines))
+    assert leader(found) == "store"
+    assert ("front", "shop") in found.edges
+    slow = next(a for a in found.anomalies if a.family is Family.LATENCY)
+    assert slow.kind is AnomalyKind.EDGE
+    assert slow.unit == "ms"
+    assert (slow.observed or 0) > 2 * (slow.baseline or 0)
+    assert not any(a.family is Family.LATENCY for a in assess(made).anomalies), "traces tell it better"
+
+
+def test_clocks_that_disagree_do_not_move_the_blame() -> None:
+    made = requests(Fault("store", fails=True))
+    ahead = timedelta(seconds=2)
+    skewed = Requests(
+        [replace(span, start=span.start + ahead) if span.service in ("shop", "store") else span for span in made.spans],
+        [replace(line, time=line.time + ahead) if line.service in ("shop", "store") else line for line in made.lines],
+    )
+    assert leader(assess(skewed)) == "store"
