@@ -32,8 +32,8 @@ from middlewatch.telemetry.recordings import import_recording
 from middlewatch.telemetry.sources import Answer
 from middlewatch.telemetry.statements import statement
 from middlewatch.tools import metric_evidence, metric_series
-from middlewatch.tools.log_parameters import changed_parameters
 from middlewatch.tools.fan_out import fan_outs
+from middlewatch.tools.log_parameters import changed_parameters
 from middlewatch.tools.log_patterns import merged
 from middlewatch.tools.metric_deviations import measure
 from middlewatch.tools.metric_scores import units_of
