@@ -11,14 +11,14 @@ recordings, so what is reached there does not confirm them.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from middlewatch.records import Edge, Family
-from middlewatch.tools.baseline import Floats
+from middlewatch.tools.baseline import Floats, robust_baseline
 from middlewatch.tools.metric_deviations import Deviations
 from middlewatch.tools.metric_scores import Unit, Voice, voice_values
 from middlewatch.tools.metric_series import BYTE_UNITS, TIME_UNITS, Group, SeriesMatrix
@@ -28,6 +28,8 @@ MEASURED_UNITS = BYTE_UNITS | TIME_UNITS | {"%", "percent"}
 """Units of what is measured and not counted."""
 FEWEST_SAMPLES = 4
 """Samples that two courses need in common to be compared."""
+LONGEST_GAP = 2
+"""Missing samples in a row that are bridged."""
 SAME_SERVICES = 0.5
 """A quantity counts the requests of another one if at least this share of the services that have either have both."""
 
@@ -50,11 +52,11 @@ def excess(units: Sequence[Unit], matrix: SeriesMatrix, deviations: Deviations) 
         rows = list(unit.rows)
         beyond = (matrix.values[rows] - deviations.baseline.centre[rows, None]) * (-1 if unit.family is Family.SUCCESS else 1)
         if unit.family is Family.ERRORS and unit.group[1].endswith("/s"):
-            amounts[index] = np.nansum(beyond, axis=0)
+            amounts[index] = _sum(beyond)
             continue
         requests = _requests(unit, matrix, counting.get(unit.group, {}).get(unit.service, ()))
         if requests is not None:
-            amounts[index] = np.nansum(beyond * requests, axis=0)  # no requests, no excess
+            amounts[index] = _sum(np.where(requests == 0, 0.0, beyond * requests))  # no requests, no excess
     return amounts
 
 
@@ -93,7 +95,7 @@ def consequence_shares(
         windows = np.flatnonzero(nats[index] > 0)
         counterparts = [same[unit.group][s] for s in behind[unit.service] if s in same[unit.group]] if known[index] else []
         if counterparts and windows.size:
-            own = at_steps(amounts[index], recent[windows])
+            own = at_steps(amounts[[index]], recent[windows])
             by = at_steps(amounts[counterparts], recent[windows])
             shares[index, windows] = explained_share(own, by).max(axis=0)
         elif windows.size:
@@ -134,11 +136,30 @@ def counted(amounts: Floats) -> NDArray[np.bool_]:
 def at_steps(courses: Floats, steps: NDArray[np.int64]) -> Floats:
     """The values of each course at some steps; NaN where a step is below 0.
 
+    Short gaps are bridged by straight lines: where some samples of either course are lost, what both have left would be too little.
+
     Args:
-        courses: shape (..., steps).
-        steps: any shape; the result has the shape (..., *steps.shape).
+        courses: shape (courses, steps).
+        steps: shape (..., samples), in order.
+
+    Returns:
+        Shape (courses, *steps.shape).
     """
-    return np.where(steps >= 0, courses[..., np.maximum(steps, 0)], np.nan)
+    return _bridged(np.where(steps >= 0, courses[..., np.maximum(steps, 0)], np.nan))
+
+
+def _bridged(courses: Floats) -> Floats:
+    """Fill gaps of up to `LONGEST_GAP` samples by straight lines."""
+    size = courses.shape[-1]
+    here = np.arange(size)
+    known = ~np.isnan(courses)
+    before = np.maximum.accumulate(np.where(known, here, -1), axis=-1)
+    after = np.minimum.accumulate(np.where(known, here, size)[..., ::-1], axis=-1)[..., ::-1]
+    left = np.take_along_axis(courses, np.maximum(before, 0), axis=-1)
+    right = np.take_along_axis(courses, np.minimum(after, size - 1), axis=-1)
+    line = left + (right - left) * (here - before) / np.maximum(after - before, 1)
+    inside = (before >= 0) & (after < size)
+    return np.where(~known & inside & (after - before - 1 <= LONGEST_GAP), line, courses)
 
 
 def _centred(values: Floats, both: NDArray[np.bool_], count: NDArray[np.int64]) -> Floats:
@@ -180,20 +201,26 @@ def _counts(matrix: SeriesMatrix, rows: Sequence[int]) -> bool:
 
 
 def _requests(unit: Unit, matrix: SeriesMatrix, counting: Sequence[int]) -> Floats | None:
-    """Requests per step of each of the unit's series, shape (series, steps); None where nobody counts them."""
+    """Requests per step of each of the unit's series, shape (series, steps); None where nobody counts them.
+
+    Where a count is missing, it is taken to be the usual one.
+    """
     rows = list(unit.rows)
     if not np.isnan(matrix.counts[rows]).all():
         return np.nan_to_num(matrix.counts[rows])
     if not counting:
         return None
+    known = matrix.values[list(counting)]
+    counts = np.where(np.isnan(known), robust_baseline(known).centre[:, None], known)
     if len(rows) == 1 == len(counting):
-        return np.nan_to_num(matrix.values[list(counting)])
-    by_instance: dict[str, Floats] = {}
-    for row in counting:
-        instance = matrix.labels[row].instance
-        by_instance[instance] = by_instance.get(instance, 0.0) + np.nan_to_num(matrix.values[row])
-    share: dict[str, int] = defaultdict(int)
-    for row in rows:
-        share[matrix.labels[row].instance] += 1
-    nothing = np.zeros(matrix.axis.steps)
-    return np.array([by_instance.get(matrix.labels[r].instance, nothing) / share[matrix.labels[r].instance] for r in rows])
+        return counts
+    by_instance: dict[str, Floats] = defaultdict(lambda: np.zeros(matrix.axis.steps))
+    for row, count in zip(counting, counts, strict=True):
+        by_instance[matrix.labels[row].instance] = by_instance[matrix.labels[row].instance] + count
+    share = Counter(matrix.labels[row].instance for row in rows)
+    return np.array([by_instance[matrix.labels[r].instance] / share[matrix.labels[r].instance] for r in rows])
+
+
+def _sum(values: Floats) -> Floats:
+    """The sum of the series at each step; NaN where none has a sample."""
+    return np.where(np.isnan(values).all(axis=0), np.nan, np.nansum(values, axis=0))

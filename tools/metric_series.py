@@ -222,8 +222,11 @@ def family_of(unit: str, baseline: Floats) -> Family:
 
 
 def _usual_step(interval_seconds: float) -> int:
-    """The usual interval that is nearest: samplers are a little late (61 s is 60 s), and gaps make them seem slower (80 s, too)."""
-    return min(STEPS_SECONDS, key=lambda step: abs(math.log(step / max(interval_seconds, STEPS_SECONDS[0]))))
+    """The longest usual step that is no longer than the interval, which gaps make seem longer (80 s is 60 s with gaps).
+
+    A little longer is all right: no clock is exact (14.9 s is 15 s).
+    """
+    return max((step for step in STEPS_SECONDS if step <= 1.05 * interval_seconds), default=STEPS_SECONDS[0])
 
 
 def _incident_steps(brief: Brief, step: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -58,6 +59,7 @@ def benchmark(folder: Path, size: Size, rounds: int, recordings: Recordings, on_
     own = folder / f"{size.spans}-{size.lines}-{size.series}-{size.services}-{size.hours:g}-{size.interval_seconds}-{size.seed}"
     filled = own / "filled"
     if not filled.exists():
+        shutil.rmtree(own, ignore_errors=True)  # of a run that was stopped
         own.mkdir(parents=True)
         _apart(fill, own / "clickhouse", size)
         filled.touch()

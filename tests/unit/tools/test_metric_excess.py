@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -131,5 +132,19 @@ def test_too_few_common_samples_explain_nothing() -> None:
     assert float(explained_share(WAVE, half)) == float(explained_share(WAVE, np.ones(6))) == 0.0
 
 
-def test_steps_before_the_first_are_missing() -> None:
-    assert at_steps(WAVE, np.array([[-1, 0], [4, 5]])).tolist() == [[pytest.approx(np.nan, nan_ok=True), 0.0], [6.0, 3.0]]
+def test_steps_before_the_first_are_missing_and_short_gaps_are_bridged() -> None:
+    found = at_steps(WAVE[None, :], np.array([[-1, 0], [4, 5]]))
+    assert found.tolist() == [[[pytest.approx(np.nan, nan_ok=True), 0.0], [6.0, 3.0]]]
+    gappy = np.array([[np.nan, 1.0, np.nan, 3.0, np.nan, np.nan, np.nan, 7.0, np.nan]])
+    nothing = pytest.approx(np.nan, nan_ok=True)
+    assert at_steps(gappy, np.arange(9)).tolist() == [[nothing, 1.0, 2.0, 3.0, nothing, nothing, nothing, 7.0, nothing]]
+
+
+def test_a_lost_count_is_the_usual_one_and_no_requests_are_no_excess() -> None:
+    counts = np.full(STEPS, 20.0)
+    counts[-3], counts[-4], counts[-5] = np.nan, 0.0, 40.0
+    held = [waiting("cart"), Series("cart", "requests", counts, "1/s")]
+    assert amounts(*held)["cart", "wait"] == pytest.approx([0.0, 40.0, 0.0, 40.0, 120.0, 60.0])
+    silent = replace(held[0], values=np.where(np.arange(STEPS) >= STEPS - 4, np.nan, held[0].values))
+    assert amounts(silent, held[1])["cart", "wait"][:3] == pytest.approx([0.0, 40.0, 0.0])
+    assert np.isnan(amounts(silent, held[1])["cart", "wait"][3:]).all()

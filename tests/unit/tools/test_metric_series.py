@@ -52,6 +52,8 @@ def test_any_amount_of_series_fits_and_the_incident_is_whole(count: int, interva
 
 def test_the_step_is_the_series_own_interval_and_slow_series_get_two_steps_before_the_detection() -> None:
     assert choose_axis(brief(), catalogue(10, 61, 3)).step_seconds == 60
+    assert choose_axis(brief(), catalogue(10, 59, 3)).step_seconds == 60
+    assert choose_axis(brief(), catalogue(10, 60 / 0.6, 3)).step_seconds == 60  # gaps
     slow = choose_axis(brief(), catalogue(10, 300, 20))
     assert slow.step_seconds == 300
     assert slow.incident_steps == 2  # 660 s

@@ -108,9 +108,9 @@ def test_an_unknown_alarming_metric_is_no_help() -> None:
 
 def test_fewer_than_four_common_samples_show_no_correlation() -> None:
     held = series("web", WAVE)
-    gappy = replace(held, values=np.where(np.arange(STEPS) % 2 == 0, held.values, np.nan))
+    gappy = replace(held, values=np.where(np.arange(STEPS) % 5 == 0, held.values, np.nan))
     other = series("auth", WAVE)
-    sparse = replace(other, values=np.where(np.arange(STEPS) % 2 == 1, other.values, np.nan))
+    sparse = replace(other, values=np.where(np.arange(STEPS) % 5 == 2, other.values, np.nan))
     found = weighed(sparse, gappy, *(series(f"s{i}", WAVE) for i in range(3)))
     assert found is not None
     assert found[0]["web", "latency"] == 0.0
