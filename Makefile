@@ -4,7 +4,7 @@
 # make chaos    kill workers and Redis by the hundred while they work (about 2 minutes)
 # make measure-ranking    score every set of agents on RECORDINGS, rewrite docs/measurements/ranking.md (minutes)
 # make measure-degraded   the same on degraded copies of DEGRADED; goes on where it was stopped (an hour)
-# make bench-scale        time an investigation of 1 M and of 10 M spans and log lines, and 6,000 series (3 minutes, 3 GB of disk)
+# make bench-scale        time an investigation of 1 M and of 10 M spans and log lines, and 6,000 series (minutes, 3 GB of disk)
 # make clean    remove everything that the other targets made
 
 # Compiled modules are kept: the tests start the command more than a hundred times.

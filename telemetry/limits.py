@@ -27,7 +27,7 @@ class Limits(Record):
         default=3_000_000,
         ge=1000,
         description="spans that one question puts together, each with its parent and children; of more, a sample of requests is "
-        "read. Chosen: about 3 s on two free cores, and 1 GiB",
+        "read. Chosen: about 8 s of processor time, and 1.3 GiB",
     )
     concurrency: int = Field(
         default=4, ge=1, description="queries at once from this process: one per kind of agent, so none waits for another kind"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,21 +23,6 @@ from middlewatch.tools.trace_requests import Ints, Mask, Requests, scattered
 
 LEAST_BEFORE = 2
 """Spans before the onset that a past needs to say what usually follows it."""
-USUAL_SHARE = 0.5
-"""A service that an operation calls in more of its spans than this is one that it usually calls."""
-NEIGHBOURS_SHARE = 0.5
-"""Where a service breaks off before a call that it usually makes, so much of the evidence speaks against the one that it would have
-called: it may not have been there."""
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A behaviour speaks against a service."""
-
-    behaviour: int
-    """Its index."""
-    blamed: str
-    nats: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,38 +51,29 @@ class Credit:
         return cls(requests, tuple(behaviours), behaviour, bucket, numbered([b.key for b in behaviours]))
 
     def blame(self, evidence: Floats, onset: int) -> dict[str, float]:
-        """What is left of the evidence against each service, in nats; arguments as in `claims`."""
+        """The strongest of what is left against each service, in nats; arguments as in `left`."""
         found: dict[str, float] = defaultdict(float)
-        for claim in self.claims(evidence, onset):
-            found[claim.blamed] = max(found[claim.blamed], claim.nats)
+        for i, nats in self.left(evidence, onset).items():
+            found[self.behaviours[i].blamed] = max(found[self.behaviours[i].blamed], nats)
         return dict(found)
 
-    def claims(self, evidence: Floats, onset: int) -> list[Claim]:
-        """Whom the behaviours speak against.
+    def left(self, evidence: Floats, onset: int) -> dict[int, float]:
+        """What is left of the evidence of each behaviour, in nats, where anything is.
 
-        From the evidence of a behaviour is taken what the pasts of its spans explain, and half of what deviating services below
-        them explain.
+        Taken away is what the pasts of its spans explain, and half of what deviating services below them explain.
 
         Args:
             evidence: nats per behaviour, shape (behaviours,).
             onset: the first bucket after.
         """
         before = self.bucket < onset
-        left = {i: max(0.0, nats - self.expected(i, before)) for i, nats in enumerate(evidence.tolist()) if nats > 0}
+        own = {i: nats - self.expected(i, before) for i, nats in enumerate(evidence.tolist()) if nats > 0}
+        own = {i: nats for i, nats in own.items() if nats > 0}
         worst: dict[str, float] = defaultdict(float)
-        for i, nats in left.items():
+        for i, nats in own.items():
             worst[self.behaviours[i].blamed] = max(worst[self.behaviours[i].blamed], nats)
-        above = {
-            service: self.requests.above(self._deviating(service, left) & ~before) for service, nats in worst.items() if nats > 0
-        }
-        claims = []
-        for i, nats in left.items():
-            own = nats - EXPLAINED * min(nats, self._below(i, before, worst, above))
-            if own > 0:
-                claims.append(Claim(i, self.behaviours[i].blamed, own))
-                if neighbour := self.broken_off_before(i, before):
-                    claims.append(Claim(i, neighbour, NEIGHBOURS_SHARE * own))
-        return claims
+        above = {service: self.requests.above(self._deviating(service, own) & ~before) for service in worst}
+        return {i: nats - EXPLAINED * min(nats, self._below(i, before, worst, above)) for i, nats in own.items()}
 
     def expected(self, behaviour: int, before: Mask) -> float:
         """By how many nats the odds of a behaviour rise because its operation is reached with other pasts; at least 0.
@@ -121,19 +97,6 @@ class Credit:
         odds = [(count + 0.5) / (total - count + 0.5) for count in (float((n1 * follows).sum()), total * float(usual))]
         return max(0.0, math.log(odds[0] / odds[1]))
 
-    def broken_off_before(self, behaviour: int, before: Mask) -> str:
-        """The first service that the operation usually calls and that spans of this behaviour do not; '' where there is none."""
-        if self.behaviours[behaviour].blamed != self.behaviours[behaviour].service:
-            return ""
-        usual = before & self._of_operation(behaviour)
-        odd = ~before & (self.behaviour == behaviour)
-        caller, callee, wait = self.requests.calls
-        size = len(self.requests.services)
-        shares = [np.bincount(callee[of[caller]], minlength=size) / max(1, int(of.sum())) for of in (usual, odd)]
-        missing = np.flatnonzero((shares[0] > USUAL_SHARE) & (shares[1] <= USUAL_SHARE))
-        first = min(missing.tolist(), key=lambda s: float(np.median(wait[usual[caller] & (callee == s)])), default=None)
-        return "" if first is None else self.requests.services[first]
-
     def _below(self, behaviour: int, before: Mask, worst: Mapping[str, float], above: Mapping[str, Mask]) -> float:
         """The nats of the most conspicuous other service below the spans of a behaviour, times the share of them it is below."""
         units = ~before & (self.behaviour == behaviour)
@@ -141,8 +104,8 @@ class Credit:
         others = [s for s in above if s != self.behaviours[behaviour].blamed]
         return max((worst[s] * int((units & above[s]).sum()) / seen for s in others), default=0.0)
 
-    def _deviating(self, service: str, left: Mapping[int, float]) -> Mask:
-        return np.isin(self.behaviour, [i for i, nats in left.items() if nats > 0 and self.behaviours[i].blamed == service])
+    def _deviating(self, service: str, deviating: Iterable[int]) -> Mask:
+        return np.isin(self.behaviour, [i for i in deviating if self.behaviours[i].blamed == service])
 
     def _of_operation(self, behaviour: int) -> Mask:
         """The spans of the same operation in the same context."""

@@ -12,7 +12,6 @@ import numpy as np
 
 from middlewatch.records import AnomalyKind, Family, Mechanism
 from middlewatch.tools.baseline import Floats
-from middlewatch.tools.credit import Claim
 from middlewatch.tools.fan_out import fan_outs
 from middlewatch.tools.structure import Kind, Structure
 from middlewatch.tools.trace_ground import Fact, Ground, on_instance, percent
@@ -27,13 +26,13 @@ def other_behaviour(ground: Ground, service: str, onset: int) -> Iterator[Fact]:
     """The behaviours that speak against a service."""
     structure, question = ground.views.children, ground.timeline.question
     change = structure.change(onset, question.end, min(question.onsets))
-    for claim in ground.credit.claims(structure.evidence(change), onset):
-        if claim.blamed != service:
+    for i, nats in ground.credit.left(structure.evidence(change), onset).items():
+        behaviour = structure.behaviours[i]
+        if behaviour.blamed != service:
             continue
-        behaviour = structure.behaviours[claim.behaviour]
-        before, after = (float(share[claim.behaviour]) for share in (change.before, change.after))
-        what, mechanism = _told(structure, claim, onset)
-        own = ground.credit.behaviour == claim.behaviour
+        before, after = (float(share[i]) for share in (change.before, change.after))
+        what, mechanism = _told(structure, i, onset)
+        own = ground.credit.behaviour == i
         decides = behaviour.service == service
         instance = ground.instance(own.astype(np.float64), *ground.spans(behaviour.key, onset)) if decides else ""
         yield Fact(
@@ -45,8 +44,8 @@ def other_behaviour(ground: Ground, service: str, onset: int) -> Iterator[Fact]:
             unit="1",
             baseline=before,
             observed=after,
-            strength=ground.surprises.nats(Scores(0.0, claim.nats)).otherwise,
-            course=_course(structure, claim.behaviour),
+            strength=ground.surprises.nats(Scores(0.0, nats)).otherwise,
+            course=_course(structure, i),
             summary=f"{what} in {percent(after)} of its requests, {percent(before)} before{on_instance(instance)}",
             query=ground.behaviours,
             mechanism=mechanism,
@@ -117,15 +116,13 @@ def loops(ground: Ground, service: str, onset: int, most: float) -> Iterator[Fac
             )
 
 
-def _told(structure: Structure, claim: Claim, onset: int) -> tuple[str, Mechanism]:
+def _told(structure: Structure, index: int, onset: int) -> tuple[str, Mechanism]:
     """What a behaviour is, and what it points to."""
-    behaviour = structure.behaviours[claim.behaviour]
+    behaviour = structure.behaviours[index]
     name = f"{quoted(behaviour.operation)} of {quoted(behaviour.service)}"
-    if behaviour.blamed == behaviour.service != claim.blamed:
-        return f"{name} ends before it would call {quoted(claim.blamed)}", Mechanism.UNREACHABLE
     if behaviour.blamed != behaviour.service:
         return f"{name} gets no span of {quoted(behaviour.blamed)}", Mechanism.UNREACHABLE
-    missing, more = _difference(structure, claim.behaviour, onset)
+    missing, more = _difference(structure, index, onset)
     parts = [f"without {_kinds(missing, behaviour.service)}"] if missing else []
     parts += [f"with {_kinds(more, behaviour.service)}"] if more else []
     return f"{name} runs {' and '.join(parts) or 'as it seldom did'}", Mechanism.OTHER_PATH

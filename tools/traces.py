@@ -21,6 +21,7 @@ from middlewatch.telemetry.sources import Answer, Sources
 from middlewatch.tools.baseline import Floats
 from middlewatch.tools.credit import Credit
 from middlewatch.tools.service_map import callees, edges_of
+from middlewatch.tools.structure import numbered, rows_of
 from middlewatch.tools.timeline import BUCKETS_PER_MINUTE, STEP_SECONDS, Timeline, active_minutes, busiest, with_history
 from middlewatch.tools.trace_anomalies import Exhibits
 from middlewatch.tools.trace_ground import Ground
@@ -146,11 +147,12 @@ def _gaps(read: _Read, volume: Floats, timeline: Timeline) -> tuple[str, ...]:
         notes.append("no spans in the window of the incident")
     if not volume[:first].any():
         notes.append("no spans before the incident to compare with")
-    counts = timeline.spread(read.behaviours.table, "count").sum(axis=1)
+    operation = numbered([key for key, _ in rows_of(read.behaviours.table)])
+    counts = timeline.spread(read.behaviours.table, "count", operation).sum(axis=1)
     if (typical := float(np.median(counts)) / max(1.0, active_minutes(volume))) < SPARSE_SPANS:
-        notes.append(
-            f"half of the operations have fewer than {quantity(max(typical, 0.01))} spans a minute: rare faults stay unseen"
-        )
+        few = quantity(max(typical, 0.01))
+        notes.append(f"half of the operations have fewer than {few} spans a minute: rare faults stay unseen")
+        notes.append("if slow or failed requests are more likely to be traced, times and failures are those of what was traced")
     return tuple(notes)
 
 

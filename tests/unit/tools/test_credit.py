@@ -1,4 +1,4 @@
-"""Invariants: what a caller or a callee explains is nobody else's fault, and a call that broke off may be of either end."""
+"""Invariants: what a caller or a callee explains is nobody else's fault, and no wrong clock makes it so."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_a_service_that_is_only_called_in_other_situations_is_innocent(skew_ms: 
     made = credit([HOME] * 10 + [PRODUCT] * 10, [HOME] * 10 + [broken] * 10, skew_ms=skew_ms)
     found = made.blame(evidence(made, random_ads, early), ONSET)
     assert found["front"] == pytest.approx(3.0)
-    assert found["ads"] == pytest.approx(1.5), "it is the service that product pages no longer come to call"
+    assert found["ads"] < 0.25 * found["front"]
 
 
 def test_one_that_does_another_thing_in_the_same_situation_is_not() -> None:
@@ -111,12 +111,6 @@ def test_a_deviation_below_explains_half_of_one_above() -> None:
     assert made.blame(evidence(made, broken, page), ONSET) == pytest.approx({"ads": 3.0, "front": 1.5})
     elsewhere = credit([whole] * 10, [PRODUCT] * 9 + [failing])
     assert elsewhere.blame(evidence(elsewhere, broken, page), ONSET)["front"] > 2.5, "hardly any of them has it below"
-
-
-def test_the_first_service_that_is_no_longer_called_may_not_have_been_there() -> None:
-    broken = [PRODUCT[0]]
-    made = credit([PRODUCT] * 10, [broken] * 10)
-    assert made.blame(evidence(made, early), ONSET) == pytest.approx({"front": 3.0, "stock": 1.5})
 
 
 def test_hidden_requests_and_unknown_behaviours_are_left_out() -> None:
