@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 
 import pytest
 from redis import Redis
@@ -76,7 +78,8 @@ def test_it_does_not_wait_for_what_stays(
     def sleep(_: float) -> None:
         raise AssertionError("it waited")
 
-    monkeypatch.setattr("time.sleep", sleep)
+    # Not time.sleep itself: threads of this process that watch over servers sleep as well.
+    monkeypatch.setattr("middlewatch.context_store.connection.time", SimpleNamespace(monotonic=time.monotonic, sleep=sleep))
     with pytest.raises(expected, match=words):
         patiently(redis, failing(error))
 
