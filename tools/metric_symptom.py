@@ -7,11 +7,11 @@ recordings, so what is reached there does not confirm them.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from middlewatch.records import Brief, Family, Onset, Symptom
+from middlewatch.records import Brief, Edge, Family, Onset, Symptom
 from middlewatch.telemetry.sources import Sources
 from middlewatch.tools.baseline import Floats, burst, tail_rank
 from middlewatch.tools.metric_deviations import Deviations, for_the_worse, measure, onset_split
@@ -35,8 +35,22 @@ CLEAR_DEVIATION = 4.0
 OTHER_VOICE = 0.3
 """What metrics of another voice than the symptom's still count."""
 UNRELATED_SHARE = 0.3
-"""Share of its score that a service keeps that the symptom's does not depend on, as far as the service map knows. Chosen, not
-measured; `deploys` has a weight of its own for changes."""
+"""What is kept of a service's score that the symptom's does not depend on, as far as the service map knows, and of the latency and
+failures of one that no request passes through. Chosen, not measured; `deploys` has a weight of its own for changes."""
+
+
+def felt_shares(units: Sequence[Unit], edges: Iterable[Edge]) -> Floats:
+    """What is kept of each unit's evidence: who is slow or fails where no request passes is felt by nobody.
+
+    Latency and failures of a service that the service map does not know keep `UNRELATED_SHARE`. Everything else, and everything
+    where there is no map, is kept whole: a host or a database that no span names can still be what runs out.
+
+    Returns:
+        Shape (units, 1).
+    """
+    known = {end for edge in edges for end in (edge.caller, edge.callee)}
+    unfelt = [bool(known) and not u.peer and Voice.of(u.family).spreads and u.service not in known for u in units]
+    return np.where(unfelt, UNRELATED_SHARE, 1.0)[:, None]
 
 
 def look(axis: Axis) -> int:

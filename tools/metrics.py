@@ -16,7 +16,7 @@ from middlewatch.tools.metric_deviations import Deviations, measure
 from middlewatch.tools.metric_excess import consequence_shares, excess
 from middlewatch.tools.metric_scores import evidence, own_part, rarities, service_scores, units_of
 from middlewatch.tools.metric_series import SeriesMatrix, load_series
-from middlewatch.tools.metric_symptom import UNRELATED_SHARE, co_moving, look, symptom_rarity
+from middlewatch.tools.metric_symptom import UNRELATED_SHARE, co_moving, felt_shares, look, symptom_rarity
 from middlewatch.tools.service_map import reachable, recent_map
 
 
@@ -37,7 +37,7 @@ def assess_metrics(sources: Sources, brief: Brief) -> Assessment:
         return _nothing(loaded.freshness, edges, notes)
     deviations = measure(loaded, brief)
     units = units_of(loaded.labels, deviations.families)
-    nats = evidence(units, deviations)
+    nats = evidence(units, deviations) * felt_shares(units, edges)
     amounts = excess(units, loaded, deviations)
     shares = consequence_shares(units, nats, amounts, deviations.recent(loaded.axis, look(loaded.axis)), edges)
     history = service_scores(units, own_part(nats, shares))

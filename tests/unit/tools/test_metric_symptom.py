@@ -9,12 +9,12 @@ from types import MappingProxyType
 import numpy as np
 import pytest
 
-from middlewatch.records import Symptom
+from middlewatch.records import Edge, Symptom
 from middlewatch.tools.baseline import Floats
 from middlewatch.tools.metric_deviations import measure
 from middlewatch.tools.metric_scores import Unit, Voice, units_of
 from middlewatch.tools.metric_series import SeriesMatrix, load_series
-from middlewatch.tools.metric_symptom import FULL_NATS, co_moving, symptom_rarity
+from middlewatch.tools.metric_symptom import FULL_NATS, UNRELATED_SHARE, co_moving, felt_shares, symptom_rarity
 from tests.unit.tools.synthetic_telemetry import Metrics, Series, brief, sources
 
 STEPS = 100
@@ -123,3 +123,13 @@ def test_a_symptom_without_enough_history_has_no_rarity() -> None:
     for candidate, known in ((held, True), (young, False)):
         units, matrix = _units(candidate, *older)
         assert (symptom_rarity(units, matrix, measure(matrix, brief()), SYMPTOM) is not None) == known
+
+
+def test_slowness_where_no_request_passes_is_felt_by_nobody_but_saturation_may_be() -> None:
+    units, _ = _units(series("web", WAVE), series("idle", WAVE), series("idle", WAVE, metric="disk", unit="By"))
+    kept = {
+        (u.service, u.group[0]): float(s)
+        for u, s in zip(units, felt_shares(units, [Edge(caller="web", callee="db")])[:, 0], strict=True)
+    }
+    assert kept == {("web", "latency"): 1.0, ("idle", "latency"): UNRELATED_SHARE, ("idle", "disk"): 1.0}
+    assert (felt_shares(units, []) == 1.0).all(), "without a map nobody is known to be idle"
