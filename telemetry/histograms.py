@@ -106,4 +106,5 @@ def _at(values: npt.NDArray[np.float64], cumulated: npt.NDArray[np.float64], ran
     low, high = cumulated[index - 1], cumulated[index]
     if high <= low:
         return float(values[index])
-    return float(values[index - 1] + (values[index] - values[index - 1]) * (rank - low) / (high - low))
+    between = values[index - 1] + (values[index] - values[index - 1]) * (rank - low) / (high - low)
+    return float(min(between, values[index]))  # rounding may lead past the edge

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from middlewatch.telemetry.histograms import Bucket, explicit_buckets, exponential_buckets, quantiles
@@ -41,6 +41,8 @@ def test_merging_histograms_is_the_histogram_of_everything(bounds: list[float], 
     assert quantiles(apart, _PROBABILITIES) == pytest.approx(quantiles(together, _PROBABILITIES))
 
 
+@example([514.6500839435636], [1.6905948407074334, 514.6500839435636], [515.0], [2.0])
+@example([1.6905948407074334], [514.6500839435636], [1.0], [1.0])
 @given(_BOUNDS, _BOUNDS, _OBSERVATIONS, _OBSERVATIONS)
 def test_quantiles_rise_with_the_probability_also_over_different_bounds(
     first: list[float], second: list[float], some: list[float], others: list[float]
