@@ -11,7 +11,8 @@ from functools import lru_cache
 
 from middlewatch.records import Mechanism
 
-_STACK_TRACE = r"\n\s+at \S|\btraceback \(most recent call last\)|\ngoroutine \d|\n\s+file \"|\bcaused by: "
+# Blanks, not \s: a body of line breaks alone would be gone through once for each of them.
+_STACK_TRACE = r"\n[ \t]+at \S|\btraceback \(most recent call last\)|\ngoroutine \d|\n[ \t]+file \"|\bcaused by: "
 _VOCABULARY = {
     Mechanism.SATURATION: (
         r"out ?of ?memory|cannot allocate memory|no space left on device|disk (is )?full|too many open files",
@@ -59,6 +60,8 @@ _VOCABULARY = {
 """Regular expressions, whatever the case. Of several mechanisms the first counts: an exhausted pool is reported as an exception,
 too, and a refused connection is tried again."""
 
+MOST_CHARACTERS = 20_000
+"""How much of a body is looked at. Chosen: a long stack trace has 10,000, and a hostile body could have millions."""
 _COMPILED = {mechanism: re.compile(f"(?i:{'|'.join(words)})") for mechanism, words in _VOCABULARY.items()}
 _STACK = re.compile(f"(?i:{_STACK_TRACE})")
 _NAMES = re.compile(r"[\w.-]+")
@@ -72,12 +75,12 @@ def mechanism(text: str) -> Mechanism | None:
     Args:
         text: a pattern or a body.
     """
-    return next((found for found, words in _COMPILED.items() if words.search(text)), None)
+    return next((found for found, words in _COMPILED.items() if words.search(text, 0, MOST_CHARACTERS)), None)
 
 
 def has_stack_trace(text: str) -> bool:
     """Whether a body goes on with a stack trace."""
-    return _STACK.search(text) is not None
+    return _STACK.search(text, 0, MOST_CHARACTERS) is not None
 
 
 def named(text: str, services: Collection[str]) -> tuple[str, ...]:

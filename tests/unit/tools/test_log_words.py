@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from middlewatch.records import Mechanism
-from middlewatch.tools.log_words import has_stack_trace, mechanism, named
+from middlewatch.tools import log_words
+from middlewatch.tools.log_words import MOST_CHARACTERS, has_stack_trace, mechanism, named
 
 SAYINGS = {
     Mechanism.SATURATION: (
@@ -95,3 +96,15 @@ def test_names_are_words_or_parts_of_a_host_name() -> None:
 def test_any_text_can_be_read(text: str, services: set[str]) -> None:
     mechanism(text)
     assert set(named(text, services)) <= services
+
+
+@pytest.mark.parametrize("piece", ["\n", "\n ", "\n\t", "at "])
+def test_the_search_for_a_stack_trace_costs_no_more_than_the_length(piece: str) -> None:
+    """With work that grows as the square of it, this would not end within the time limit of a test."""
+    assert not log_words._STACK.search(piece * 300_000)
+
+
+def test_of_a_body_without_end_the_beginning_is_looked_at() -> None:
+    assert has_stack_trace("x" * (MOST_CHARACTERS - 100) + "\n  at line 1")
+    assert not has_stack_trace("x" * MOST_CHARACTERS + "\n  at line 1")
+    assert mechanism("x " * MOST_CHARACTERS + "connection refused") is None
