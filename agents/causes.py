@@ -270,11 +270,8 @@ def _after(change: Evidence, chances: Sequence[Chance]) -> list[Chance]:
 
 
 def _kind_of(change: Anomaly) -> CauseKind:
-    """The kind that a change stands for; its subject begins with what was done."""
-    if change.mechanism is Mechanism.CONFIGURATION:
-        return CauseKind.CONFIGURATION
-    done = change.subject.partition(" ")[0]
-    return next((kind for known, kind in CHANGES.items() if known.value == done), CauseKind.CONFIGURATION)
+    """The kind that a change stands for. One of a kind that nobody knows counts as configuration, which most such changes are."""
+    return CauseKind.CONFIGURATION if change.change is None else CHANGES[change.change]
 
 
 def _shown(chance: Chance, signs: Signs) -> list[Evidence]:
@@ -302,7 +299,7 @@ def _why(chance: Chance, shown: Sequence[Evidence]) -> str:
     if not shown:
         return "It stands out, and nothing that was seen says why."
     changed = [fact for fact in shown if fact.anomaly.kind is AnomalyKind.CHANGE]
-    because = [f"it was changed just before: {changed[0].anomaly.summary.partition(', ')[0]}"] if changed else []
+    because = [f"it was changed just before: {changed[0].anomaly.in_short}"] if changed else []
     if chance.rule is not None:
         because.append(f"{chance.rule.because}: {shown[-1].anomaly.summary.rstrip('.')}")
     text = "; ".join(because)

@@ -48,7 +48,7 @@ def answer(verdict: Verdict, found: Assessments, causes: Sequence[FoundCause], e
         if proof := _proof(leading, evidence):
             text += f": {proof}"
         if change is not None:
-            text += f"; just before: {change.anomaly.summary.partition(', ')[0]}"
+            text += f"; just before: {change.anomaly.in_short}"
         for other in causes[1:]:
             row = next(row for row in verdict.ranked if row.hypothesis.service == other.service)
             proof = _proof(row, evidence)
@@ -90,7 +90,7 @@ def _cleared_by_the_finding(causes: Sequence[FoundCause], evidence: Sequence[Evi
     others = [e for e in evidence if e.anomaly.kind is AnomalyKind.CHANGE and e.id not in blamed]
     where = listed([cause.service for cause in causes])
     return [
-        f"{e.anomaly.summary.partition(', ')[0]} came in time, "
+        f"{e.anomaly.in_short} came in time, "
         + ("but another change explains more" if e.anomaly.service in services else f"but the trouble began in {where}")
         for e in others
     ]
@@ -99,7 +99,7 @@ def _cleared_by_the_finding(causes: Sequence[FoundCause], evidence: Sequence[Evi
 def missing(snapshot: Snapshot, number: int, found: Assessments) -> tuple[str, ...]:
     """What could not be seen: agents that gave up or were not asked, what they say themselves, and signals that end early."""
     lines = [
-        f"{status.task.arguments.get('agent', status.task.kind)}: gave up after {status.attempts} attempts ({status.error})"
+        f"{status.task.arguments.get('agent', status.task.kind)}: gave up after {status.attempts} attempts ({quoted(status.error)})"
         for status in _dead(snapshot, number)
     ]
     for assessment in found.values():

@@ -8,7 +8,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from middlewatch.records.base import Identifier, Record, Tenant, UtcDatetime, Window, digest_of
-from middlewatch.records.telemetry import Freshness, Query
+from middlewatch.records.telemetry import ChangeKind, Freshness, Query
 
 
 class AgentName(StrEnum):
@@ -109,8 +109,15 @@ class Anomaly(Record):
     window: Window = Field(description="where it was observed")
     baseline_window: Window | None = Field(default=None, description="where the baseline was taken")
     summary: str = Field(description="one sentence by middlewatch, numbers with units; telemetry text only as a quotation")
+    clause: str = Field(default="", description="`summary` in a few words, as they stand inside another sentence; changes have one")
+    change: ChangeKind | None = Field(default=None, description="what was done, for a change of a kind that is known")
     query: Query
     samples: tuple[Sample, ...] = ()
+
+    @property
+    def in_short(self) -> str:
+        """The clause; of facts that have none, the whole summary."""
+        return self.clause or self.summary
 
 
 class Assessment(Record):

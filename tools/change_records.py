@@ -11,6 +11,7 @@ from typing import Self, cast
 
 import pyarrow as pa
 
+from middlewatch.records import ChangeKind
 from middlewatch.tools.wording import clock, quoted
 
 _NUMBER = re.compile(r"\d+")
@@ -28,10 +29,20 @@ class Change:
     description: str
 
     @property
+    def known(self) -> ChangeKind | None:
+        """Its kind, where that is one of those that we know: a source may call it anything."""
+        return next((kind for kind in ChangeKind if kind.value == self.kind), None)
+
+    @property
+    def done(self) -> str:
+        """Its kind, as it stands in sentences."""
+        return self.known.value if self.known else quoted(self.kind) if self.kind else "change"
+
+    @property
     def name(self) -> str:
         """What was changed and when, as it stands in sentences."""
         version = f" {quoted(self.version)}" if self.version else ""
-        return f"{self.kind}{version} of {quoted(self.service)} at {clock(self.time)}"
+        return f"{self.done}{version} of {quoted(self.service)} at {clock(self.time)}"
 
 
 def changes_of(table: pa.Table) -> tuple[Change, ...]:

@@ -136,6 +136,8 @@ def _anomaly(verdict: Verdict, strength: float, scene: Scene, answer: Answer) ->
         strength=strength,
         window=Window(start=incident.start - timedelta(seconds=LOOKBACK_SECONDS), end=incident.end),
         summary=f"{change.name}, {'; '.join((*verdict.remarks, *scene.to_explain(change)))}",
+        clause=change.name,
+        change=change.known,
         query=answer.query,
         samples=(Sample(time=change.time, text=described[:2000]),),
     )

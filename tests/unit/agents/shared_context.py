@@ -81,8 +81,9 @@ Finding = Callable[[AgentName, int], Assessment | None]
 class SharedContext:
     """Runs every task of an investigation in the order in which a store would hand them out."""
 
-    def __init__(self, findings: Finding, asked: tuple[AgentName, ...] = tuple(AgentName)) -> None:
+    def __init__(self, findings: Finding, asked: tuple[AgentName, ...] = tuple(AgentName), *, error: str = "boom") -> None:
         self.findings = findings
+        self.error = error
         self.snapshot = Snapshot(investigation=investigation(asked))
         self.orchestrator = Orchestrator(AGENTS, clock=lambda: NOW)
 
@@ -94,7 +95,11 @@ class SharedContext:
         completion = self._do(task)
         state = TaskState.DEAD if completion is None else TaskState.DONE
         status = TaskStatus(
-            task=task, state=state, attempts=1, error="" if completion else "boom", result=completion.result if completion else None
+            task=task,
+            state=state,
+            attempts=1,
+            error="" if completion else self.error,
+            result=completion.result if completion else None,
         )
         done = completion or Completion()
         self.snapshot = self.snapshot.model_copy(

@@ -38,8 +38,8 @@ def fact(
 
 
 def changed(done: ChangeKind, odds: float = 9.0) -> Evidence:
-    subject = f"{done} 2.4.0 at 2026-11-21T01:45:00"
-    return fact(None, math.log1p(odds), agent=AgentName.DEPLOYS, kind=AnomalyKind.CHANGE, subject=subject)
+    seen = anomaly("cause", math.log1p(odds), AnomalyKind.CHANGE, f"{done} 2.4.0 at 2026-11-21T01:45:00")
+    return fact(None, seen.strength, agent=AgentName.DEPLOYS, kind=seen.kind, subject=seen.subject, change=done)
 
 
 @pytest.mark.parametrize(

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import assume, given
+
 from middlewatch.records import (
     AgentName,
     AnomalyKind,
     Assessment,
     CauseKind,
+    ChangeKind,
     Freshness,
     Mechanism,
     Outcome,
     Report,
     Signal,
 )
+from middlewatch.tools.wording import quoted
+from tests.hostile import HOSTILE
 from tests.unit.agents.shared_context import NOW, Finding, SharedContext, anomaly, assessment
 
 SIGNALS = {
@@ -113,9 +121,10 @@ def changed(*changes: tuple[str, float, str]) -> Finding:
             return loud(agent, number)
         facts = tuple(
             anomaly(service, strength, AnomalyKind.CHANGE, f"deploy {version}").model_copy(
-                update={"summary": f'deploy "{version}" of "{service}" at 01:57:00 UTC, 2 min before the detection; a remark'}
+                update={"summary": f"{clause}, 2 min before the detection; a remark", "clause": clause, "change": ChangeKind.DEPLOY}
             )
             for service, strength, version in changes
+            for clause in [f"deploy {quoted(version)} of {quoted(service)} at 01:57:00 UTC"]
         )
         scores = {service: strength for service, strength, _ in changes}
         return assessment(agent, scores, freshness=fresh(agent), anomalies=facts, cleared=('deploy "7" of "calm" was late',))
@@ -134,6 +143,52 @@ def test_the_most_suspect_change_of_the_cause_is_blamed_and_every_other_change_c
         'deploy "1" of "cause" at 01:57:00 UTC came in time, but another change explains more',
         'deploy "3" of "calm" at 01:57:00 UTC came in time, but the trouble began in "cause"',
     }
+
+
+@pytest.mark.parametrize("version", ["ratio=0.5, timeout=2", 'say "hi", then', "a, b, c"])
+def test_a_change_is_named_in_full_whatever_its_version_holds(version: str) -> None:
+    report = report_of(changed(("cause", 0.9, version), ("calm", 0.8, version)))
+    name = f'deploy {quoted(version)} of "cause" at 01:57:00 UTC'
+    cause = report.hypotheses[0].hypothesis.cause
+    assert cause is not None
+    assert report.answer.endswith(f"; just before: {name}.")
+    assert f"it was changed just before: {name}" in f"{cause.why[0].lower()}{cause.why[1:]}"
+    assert f'{name.replace("cause", "calm")} came in time, but the trouble began in "cause"' in report.ruled_out
+
+
+@given(HOSTILE, HOSTILE, HOSTILE)
+def test_no_sentence_of_a_report_holds_a_control_character(cause: str, other: str, error: str) -> None:
+    """Agents quote what they tell; the names that conclusions add are quoted, too."""
+    assume(cause != other)
+
+    def found(agent: AgentName, number: int) -> Assessment | None:
+        if agent is AgentName.LOGS:
+            return None
+        assessed = changed(("cause", 0.9, error), ("calm", 0.8, error))(agent, number)
+        assert assessed is not None
+        names = {"cause": cause, "calm": other}
+        facts = tuple(a.model_copy(update={"service": names[a.service], "summary": quoted(a.summary)}) for a in assessed.anomalies)
+        return assessed.model_copy(
+            update={
+                "scores": {names[s]: score for s, score in assessed.scores.items()},
+                "anomalies": facts,
+                "edges": ((other, cause),),
+            }
+        )
+
+    report = SharedContext(found, error=error).run().report
+    assert report is not None
+    assert [text for text in sentences_of(report) if not text.isprintable()] == []
+
+
+def sentences_of(report: Report) -> Iterator[str]:
+    """Everything in a report that is told in middlewatch's own words."""
+    yield from (report.answer, *report.ruled_out, *report.missing, *report.would_decide, *report.next_steps)
+    for row in report.hypotheses:
+        yield row.hypothesis.statement
+        yield from (vote.reason for vote in row.votes)
+        yield from (row.hypothesis.cause.why,) if row.hypothesis.cause else ()
+        yield from row.explanation.remarks if row.explanation else ()
 
 
 def test_a_change_of_another_service_is_not_blamed() -> None:

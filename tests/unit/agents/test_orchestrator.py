@@ -92,7 +92,7 @@ def test_an_agent_that_died_is_named_and_the_rest_still_answers() -> None:
     snapshot = SharedContext(lambda agent, number: None if agent is AgentName.LOGS else loud(agent, number)).run()
     assert snapshot.report is not None
     assert snapshot.report.outcome is Outcome.FINDING
-    assert any(line.startswith("logs: gave up after 1 attempts (boom)") for line in snapshot.report.missing)
+    assert any(line.startswith('logs: gave up after 1 attempts ("boom")') for line in snapshot.report.missing)
 
 
 def test_only_the_agents_that_were_asked_take_part() -> None:
