@@ -33,6 +33,7 @@ from middlewatch.records import (
     UtcDatetime,
     digest_of,
 )
+from middlewatch.tools.wording import quoted
 
 EVIDENCE_CITED = 8
 """Facts that a hypothesis cites at most, strongest first; the rest stays in the shared context."""
@@ -155,7 +156,7 @@ class Orchestrator:
             id="hy-" + digest_of(investigation.id, number, service)[:16],
             round=number,
             service=service,
-            statement=f'"{service}" is where it started.',
+            statement=f"{quoted(service)} is where it started.",
             evidence=tuple(e.id for e in about[:EVIDENCE_CITED]),
             cause=infer_cause(service, about, surprise),
         )

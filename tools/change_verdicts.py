@@ -85,7 +85,7 @@ class Scene:
         belief = self.belief(change.service)
         if reason := self._innocence(change, belief):
             return verdict.cleared(reason)
-        kind = KIND_WEIGHTS.get(_kind(change.kind), KIND_WEIGHTS[ChangeKind.CONFIG])
+        kind = KIND_WEIGHTS[change.known or ChangeKind.CONFIG]
         share, remark = self._dependence(change.service)
         weight = share * kind * belief.density(change.time) / MOST_DENSE
         remarks = [*verdict.remarks, *([remark] if remark else []), *self._history_of(change)]
@@ -135,7 +135,7 @@ class Scene:
             return f"its service was in trouble before, since about {clock(belief.middle)}"
         replaced = self.history.undoes(change)
         if replaced is not None:
-            return f"it took back {replaced.kind} {quoted(replaced.version)}"
+            return f"it took back {replaced.done} {quoted(replaced.version)}"
         return ""
 
     def _dependence(self, service: str) -> tuple[float, str]:
@@ -174,10 +174,6 @@ class Scene:
 def history_start(brief: Brief) -> datetime:
     """From when on changes are read."""
     return min(brief.baseline.start, brief.incident.start - timedelta(seconds=LOOKBACK_SECONDS))
-
-
-def _kind(kind: str) -> ChangeKind:
-    return next((known for known in ChangeKind if known.value == kind), ChangeKind.CONFIG)
 
 
 def _and(words: Sequence[str]) -> str:

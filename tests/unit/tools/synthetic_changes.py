@@ -9,6 +9,7 @@ from middlewatch.records import AgentName, Anomaly, AnomalyKind, Assessment, Bri
 from middlewatch.telemetry.sources import Sources
 from middlewatch.tools.change_behaviour import Analyses
 from middlewatch.tools.change_records import Change
+from middlewatch.tools.wording import quoted
 from tests.unit.tools.synthetic_telemetry import DETECTED, END
 
 SPAN = timedelta(seconds=7)
@@ -36,7 +37,7 @@ def fact(service: str, onset: Onset | None, strength: float = 5.0, peer: str = "
         onset=onset,
         strength=strength,
         window=window,
-        summary=f'own time of "work" in "{service}" rose from 2 ms to 40 ms.',
+        summary=f'own time of "work" in {quoted(service)} rose from 2 ms to 40 ms.',
         query=Query(source="synthetic", name="span_behaviours", window=window),
     )
 
