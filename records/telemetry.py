@@ -34,7 +34,7 @@ class Freshness(Record):
     signal: Signal
     watermark: UtcDatetime | None = Field(description="time of the newest item before the horizon; None where there is none")
     horizon: UtcDatetime = Field(description="the latest time that could have been read")
-    services: int = Field(default=0, description="how many services reported in the window that was asked for")
+    services: int = Field(default=0, description="how many services the answer is about")
 
     @property
     def lag_seconds(self) -> float | None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from middlewatch.records import Freshness, Query, Scope, Signal, UtcDatetime, Window
 from middlewatch.records.errors import WindowError
@@ -23,6 +24,9 @@ from middlewatch.telemetry.statements import statement
 SOURCE = "clickhouse"
 NANOSECONDS = 1_000_000_000
 
+WATERMARK_WITHIN = timedelta(days=7)
+"""How far before the horizon the newest item is looked for; the statements say the same."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _VOCABULARY: Mapping[str, object] = {
     "instance_keys": list(INSTANCE_ATTRIBUTES),
@@ -33,6 +37,9 @@ _VOCABULARY: Mapping[str, object] = {
     "severity_names": list(SEVERITY_NAMES),
 }
 """The conventions' names, which statements take as parameters like everything else."""
+
+_SERVICES = ("service", "caller", "callee")
+"""Columns that name services."""
 
 RunQuery = Callable[[str, Mapping[str, object]], tuple[pa.Table, str]]
 """Runs a named statement with parameters; the rows, and the bound that cut them short."""
@@ -47,7 +54,7 @@ class Reader:
         self._query = query
         self._scope = scope
         self._horizon = horizon
-        self._reach: dict[tuple[Signal, Window], tuple[Freshness, int]] = {}
+        self._reach: dict[Signal, tuple[Freshness, int]] = {}
         self._lock = threading.Lock()
 
     def answer(self, signal: Signal, name: str, window: Window, *, limit: int | None = None, **parameters: Parameter) -> Answer:
@@ -70,7 +77,8 @@ class Reader:
             table, bound = table.slice(0, limit), f"only the first {limit} rows were read; there are more"
         shown = parameters if limit is None else {**parameters, "limit": limit}
         query = Query(source=SOURCE, name=name, window=window, parameters=shown, text=statement(name))
-        return Answer(table=table, query=query, freshness=self.freshness(signal, window), bound=bound)
+        freshness = self._reaching(signal)[0].model_copy(update={"services": _services(table)})
+        return Answer(table=table, query=query, freshness=freshness, bound=bound)
 
     def rows(self, name: str, window: Window, **parameters: Parameter) -> pa.Table:
         """The rows of the statement `name` over `window`, where they are needed to ask the actual question.
@@ -82,28 +90,30 @@ class Reader:
         return self._query(name, {**self._base(window), **_VOCABULARY, **parameters})[0]
 
     def freshness(self, signal: Signal, window: Window) -> Freshness:
-        """How far the signal reaches before the horizon, asked once for each window.
+        """How far the signal reaches before the horizon, and how many services reported in the window.
 
         The watermark is looked for in the 7 days before the horizon: older data is not news of an incident.
         """
-        return self._reaching(signal, window)[0]
+        return self._ask_reach(signal, window)[0]
 
-    def items(self, signal: Signal, window: Window) -> int:
-        """How many spans, lines or points there are before the horizon, in the same 7 days: at least as many as in the window."""
-        return self._reaching(signal, window)[1]
+    def items(self, signal: Signal) -> int:
+        """How many spans, lines or points there are before the horizon, in the same 7 days: at least as many as in a window."""
+        return self._reaching(signal)[1]
 
-    def _reaching(self, signal: Signal, window: Window) -> tuple[Freshness, int]:
-        key = (signal, window)
+    def _reaching(self, signal: Signal) -> tuple[Freshness, int]:
+        """How far the signal reaches, and the number of items; asked once, since it reads every item."""
         with self._lock:
-            known = self._reach.get(key)
-        if known is not None:
-            return known
+            known = self._reach.get(signal)
+        if known is None:
+            known = self._ask_reach(signal, Window(start=self._horizon - WATERMARK_WITHIN, end=self._horizon))
+            with self._lock:
+                self._reach[signal] = known
+        return known
+
+    def _ask_reach(self, signal: Signal, window: Window) -> tuple[Freshness, int]:
         row = self.rows(f"{signal}_freshness", window).to_pylist()[0]
         watermark = row["watermark"] if row["items"] else None
-        found = Freshness(signal=signal, watermark=watermark, horizon=self._horizon, services=row["services"]), int(row["items"])
-        with self._lock:
-            self._reach[key] = found
-        return found
+        return Freshness(signal=signal, watermark=watermark, horizon=self._horizon, services=row["services"]), int(row["items"])
 
     def _base(self, window: Window) -> dict[str, object]:
         return {
@@ -120,6 +130,11 @@ class Reader:
                 f"the window ends at {window.end.isoformat()}, after {self._horizon.isoformat()}, beyond which nothing is read",
                 remedy="End the window at the alert's window_end or before.",
             )
+
+
+def _services(table: pa.Table) -> int:
+    """How many services the rows are of."""
+    return len(set().union(*(pc.unique(table.column(name)).to_pylist() for name in _SERVICES if name in table.column_names)))
 
 
 def nanoseconds(moment: datetime) -> int:

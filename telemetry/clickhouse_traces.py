@@ -49,7 +49,7 @@ class ClickHouseTraces:
 
     def _sample(self, window: Window, step: int) -> SpanSample:
         everything = SpanSample.everything(window, step)
-        if self._reader.items(Signal.TRACES, window) <= self._most_spans:
+        if self._reader.items(Signal.TRACES) <= self._most_spans:
             return everything
         counted = self._reader.rows("span_volume", window, recent=everything.recent)
         return everything.of(counted["older"][0].as_py(), counted["recent"][0].as_py(), self._most_spans)
