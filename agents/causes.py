@@ -70,7 +70,7 @@ RULES = (
         "",
         "more work than usual came in",
         shown_by="load",
-        explains="saturation pool_wait queue garbage_collection own_code network unreachable other_path",
+        explains="saturation pool_wait queue garbage_collection own_code network connection_setup unreachable other_path",
     ),
     _rule(
         CauseKind.INFRASTRUCTURE,
@@ -183,7 +183,7 @@ def infer_cause(service: str, facts: Sequence[Evidence], surprise: Mapping[Agent
     chances = _chances(signs)
     change = max((f for f in facts if f.anomaly.kind is AnomalyKind.CHANGE), key=lambda f: f.anomaly.strength, default=None)
     if change is not None:
-        chances = _after(change, chances)
+        chances = _after(change, chances, signs)
     chances = sorted(chances, key=lambda chance: -chance.probability)
     first = chances[0]
     others = [KindChance(kind=c.kind, detail=_detail(c, signs), probability=c.probability) for c in chances[1:]]
@@ -259,12 +259,19 @@ def _chances(signs: Signs) -> list[Chance]:
     return [*named, Chance(CauseKind.UNKNOWN, "", 1.0 - sum(chance.probability for chance in named))]
 
 
-def _after(change: Evidence, chances: Sequence[Chance]) -> list[Chance]:
-    """What the facts say, and the change. Its strength is ln(1 + odds of being the trigger), so the probability is 1 - exp(-s)."""
+def _after(change: Evidence, chances: Sequence[Chance], signs: Signs) -> list[Chance]:
+    """What the facts say, and the change. Its strength is ln(1 + odds of being the trigger), so the probability is 1 - exp(-s).
+
+    How a change shows is told by the rule of its kind that accounts for most, where what the service loses in things that nobody
+    measures is its own doing: a deploy that drops an index makes the database slow.
+    """
     share = -math.expm1(-change.anomaly.strength)
     kind = _kind_of(change.anomaly)
-    same = [chance for chance in chances if chance.kind is kind]
-    how = max(same, key=lambda chance: chance.probability, default=Chance(kind, "", 0.0))
+    own = {**signs, Mechanism.OWN_CODE: signs.get(Mechanism.OWN_CODE, ()) + signs.get(Mechanism.UNINSTRUMENTED, ())}
+    rule = max((rule for rule in RULES if rule.kind is kind), key=lambda rule: accounts_for(rule, own))
+    shows = accounts_for(rule, own) > 0
+    known = next((chance for chance in chances if chance.rule is rule), Chance(kind, rule.detail, 0.0, rule))
+    how = known if shows else Chance(kind, "", 0.0)
     others = [replace(chance, probability=(1.0 - share) * chance.probability) for chance in chances if chance is not how]
     return [replace(how, probability=share + (1.0 - share) * how.probability), *others]
 

@@ -32,7 +32,8 @@ def found_causes(
 ) -> tuple[FoundCause, ...]:
     """What a finding names, the leading hypothesis first.
 
-    The second cause is the next hypothesis that does not depend on the first. Of what the agents say only that counts for which
+    The second cause is the next hypothesis that does not depend on the first, or does other things than it did in requests that
+    never got to the first. Of what the agents say only that counts for which
     they have a fact that the first does not explain, the symptom's own rarity does not count again, and together they must be
     `LEAST_PROBABILITY` sure. It must have begun before the detection. Where the first depends on the second, the first has to pass
     the same test: otherwise it may be no more than a consequence. Load explains whatever is called.
@@ -55,7 +56,11 @@ def found_causes(
     dependent = scene.dependent_on(leading.service)
     if leading.cause is not None and leading.cause.kind is CauseKind.LOAD:
         dependent |= reachable(edges, leading.service).keys()
-    rest = [row for row in verdict.ranked[1:] if row.hypothesis.service not in dependent]
+    rest = [
+        row
+        for row in verdict.ranked[1:]
+        if row.hypothesis.service not in dependent or scene.stands_apart(row.hypothesis.service, leading.service)
+    ]
     second = rest[0].hypothesis if rest else None
     if second is None or not scene.began_by(second.service, detected) or not scene.independent(leading.service, second.service):
         return (FoundCause(service=leading.service, hypothesis=leading.id, confidence=verdict.confidence),)
@@ -93,15 +98,25 @@ class _Scene:
             return False
         return second not in reachable(self.edges, first) or self.probability(first, second) >= LEAST_PROBABILITY
 
-    def probability(self, service: str, other: str) -> float:
+    def stands_apart(self, service: str, other: str) -> bool:
+        """Whether a service that depends on the other one is in trouble of its own, too: it does other things than it did, in
+        requests that never got to the other one. The other one is then held against it in turn.
+        """
+        apart = self.probability(service, other, apart=True)
+        return min(apart, self.probability(other, service)) >= LEAST_PROBABILITY
+
+    def probability(self, service: str, other: str, *, apart: bool = False) -> float:
         """That something changed in a service, by the agents that have a fact about it which the other one does not explain.
 
-        Of such an agent no more counts than its strongest such fact.
+        Of such an agent no more counts than its strongest such fact. With ``apart``, only what requests show counts that ran
+        through the service and not through the other one.
         """
         voices = {}
         explained = self.dependent_on(other) - {service}
         for name, assessment in self.found.items():
-            facts = [e.anomaly for e in about(service, self.evidence) if e.agent is name]
+            facts = [
+                e.anomaly for e in about(service, self.evidence) if e.agent is name and (_apart(e.anomaly, other) or not apart)
+            ]
             own = [a.strength for a in facts if _speaks(a) and not self._explains(other, explained, service, a)]
             if own and service in assessment.scores:
                 score = min(assessment.scores[service], max(own))
@@ -118,6 +133,13 @@ class _Scene:
             return fact.kind is AnomalyKind.METRIC and fact.family in HANDED_ON
         fell = fact.baseline is not None and fact.observed is not None and fact.observed < fact.baseline
         return fell and fact.family in NOT_ASKED and any(e.caller in explained and e.callee == service for e in self.edges)
+
+
+def _apart(fact: Anomaly, other: str) -> bool:
+    """Whether trouble in the other service cannot have changed these requests. Those that wait for it may make everybody wait,
+    so what is merely slow or fails proves nothing.
+    """
+    return fact.kind is AnomalyKind.STRUCTURE and bool(fact.passed) and other not in fact.passed
 
 
 def _speaks(fact: Anomaly) -> bool:

@@ -113,6 +113,10 @@ class Anomaly(Record):
     change: ChangeKind | None = Field(default=None, description="what was done, for a change of a kind that is known")
     query: Query
     samples: tuple[Sample, ...] = ()
+    passed: tuple[str, ...] = Field(
+        default=(),
+        description="every service that requests of the operation ran through, before it deviated too; empty where not known",
+    )
 
     @property
     def in_short(self) -> str:

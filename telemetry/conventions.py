@@ -97,6 +97,8 @@ def mechanism_of(metric: str) -> Mechanism | None:
 
 DATABASE_VERBS: Final = frozenset({"select", "insert", "update", "delete", "upsert", "merge"})
 """First words, in small letters, of the names of spans that call a database: ``{db.operation.name} {target}`` (database spans)."""
+HTTP_METHODS: Final = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE", "HTTP"})
+"""Names of HTTP spans whose route is not known: ``{http.request.method}``, or HTTP for an unknown method (HTTP spans)."""
 
 POOL_SPANS: Final = ("HTTP wait_for_connection",)
 CONNECTION_SPANS: Final = ("HTTP connection_setup", "DNS lookup", "socket connect", "TLS client handshake", "TLS server handshake")
@@ -104,10 +106,16 @@ CONNECTION_SPANS: Final = ("HTTP connection_setup", "DNS lookup", "socket connec
 
 
 def calls_database(span_name: str) -> bool:
-    """Whether a span's name is that of a database client span.
+    """Whether a span's name is that of a database client span: an operation and its target, or the operation alone.
+
+    One word in capitals is the name that both database and HTTP spans have where their target is not known.
 
     >>> calls_database("UPDATE shop.orders"), calls_database("update basket"), calls_database("GET /orders")
     (True, False, False)
+    >>> calls_database("HMSET"), calls_database("GET")
+    (True, False)
     """
-    verb = span_name.partition(" ")[0]
+    verb, _, target = span_name.partition(" ")
+    if not target:
+        return verb.isalpha() and verb.isupper() and verb not in HTTP_METHODS
     return verb.isupper() and verb.lower() in DATABASE_VERBS

@@ -80,9 +80,19 @@ def _waits_for(requests: Requests, kind: int) -> MissingTime:
     where = f"nearly all of it before {quoted(child)}"
     if calls_database(child) or child.startswith(POOL_SPANS):
         return MissingTime(Mechanism.POOL_WAIT, f"{where}: it waits for a connection")
-    calls_another = bool(np.isin(requests.calls[0], np.flatnonzero(requests.kind == kind)).any())
-    connects = calls_another or child.startswith(CONNECTION_SPANS)
+    connects = _waits_for_answers(requests, kind) or child.startswith(CONNECTION_SPANS)
     return MissingTime(Mechanism.CONNECTION_SETUP if connects else Mechanism.OWN_CODE, where)
+
+
+def _waits_for_answers(requests: Requests, kind: int) -> bool:
+    """Whether spans of this kind call another service and wait for it. What only hands a message over is mostly over before the
+    message is dealt with, whatever the clocks of the two say.
+    """
+    below = requests.children
+    caller = requests.parent[below]
+    calls = (requests.kind[caller] == kind) & (requests.service[below] != requests.service[caller])
+    waits = requests.duration_ns[below[calls]] <= requests.duration_ns[caller[calls]]
+    return bool(calls.any() and waits.mean() > 1 / 2)
 
 
 def _gaps(requests: Requests, units: Ints) -> dict[int, float]:

@@ -17,7 +17,7 @@ from middlewatch.tools.critical_path import PathSpan, Stretch, critical_path
 from middlewatch.tools.onset import find_split
 from middlewatch.tools.timeline import BUCKETS_PER_MINUTE
 from middlewatch.tools.trace_ground import Fact, Ground
-from middlewatch.tools.trace_other_facts import failures, loops, other_behaviour
+from middlewatch.tools.trace_other_facts import busier, failures, loops, other_behaviour
 from middlewatch.tools.trace_slow_facts import slow
 from middlewatch.tools.wording import quantity, quoted
 
@@ -67,11 +67,15 @@ class Exhibits:
         return tuple(found.values())
 
     def _facts(self, service: str, onset: int) -> list[Fact]:
-        """Everything that speaks against a service, strongest first."""
+        """Everything that speaks against a service, the strongest of each sort first."""
         facts = [find for found in (slow, other_behaviour, failures) for find in found(self.ground, service, onset)]
         most = max((fact.strength for fact in facts), default=0.0)
-        facts += loops(self.ground, service, onset, most) if most > 0 else ()
-        return sorted(facts, key=lambda fact: (-fact.strength, fact.summary))
+        if most > 0:
+            facts += [find for found in (loops, busier) for find in found(self.ground, service, onset, most)]
+        facts.sort(key=lambda fact: (-fact.strength, fact.summary))
+        # The strongest of each sort before the second of any: four slow operations say less than one and where requests fail.
+        foremost = {(fact.family, fact.mechanism): fact for fact in reversed(facts)}.values()
+        return [*reversed(foremost), *(fact for fact in facts if not any(fact is each for each in foremost))]
 
     def _anomaly(self, service: str, onset: int, fact: Fact, samples: tuple[Sample, ...]) -> Anomaly:
         timeline = self.ground.timeline
@@ -96,6 +100,7 @@ class Exhibits:
             summary=fact.summary,
             query=fact.query,
             samples=samples,
+            passed=fact.passed,
         )
 
     def _samples(self, onset: int, facts: Sequence[Fact]) -> list[tuple[Sample, ...]]:

@@ -42,6 +42,8 @@ class Fact:
     instance: str = ""
     examples: tuple[str, ...] = ()
     """Trace ids of requests that show it; where there are none, the slowest or failed ones do."""
+    passed: tuple[str, ...] = ()
+    """Every service that requests of the operation ran through, where that is known."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,6 +85,12 @@ class Ground:
         latest = sorted(np.flatnonzero(spans).tolist(), key=lambda span: int(requests.start_ns[span]), reverse=True)
         traces = dict.fromkeys(requests.trace_id(span) for span in latest[:EXAMPLES])
         return tuple(trace for trace in traces if trace)
+
+    def passed(self, spans: Mask) -> tuple[str, ...]:
+        """Every service that the requests of these spans ran through."""
+        requests = self.credit.requests
+        theirs = np.isin(requests.root, np.unique(requests.root[spans]))
+        return tuple(sorted(requests.services[i] for i in np.unique(requests.service[theirs]).tolist()))
 
 
 def on_instance(instance: str) -> str:

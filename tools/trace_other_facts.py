@@ -1,6 +1,6 @@
 """What operations do otherwise than they did, in numbers and in a sentence: other calls, failures, calls in a loop.
 
-The constant is chosen: it bounds what is shown.
+The constants are chosen: they bound what is shown.
 """
 
 from __future__ import annotations
@@ -14,12 +14,17 @@ from middlewatch.records import AnomalyKind, Family, Mechanism
 from middlewatch.tools.baseline import Floats
 from middlewatch.tools.fan_out import fan_outs
 from middlewatch.tools.structure import Kind, Structure
+from middlewatch.tools.timeline import BUCKETS_PER_MINUTE, RECENT_BUCKETS
 from middlewatch.tools.trace_ground import Fact, Ground, on_instance, percent
 from middlewatch.tools.trace_requests import Mask
 from middlewatch.tools.trace_views import Scores
 from middlewatch.tools.wording import listed, quantity, quoted
 
 NAMES_SHOWN = 3
+LEAST_BUCKETS = 3
+"""On either side of an onset, to say whether more requests begin."""
+LEAST_TIMES = 1.5
+"""A smaller rise of the number of requests is not worth telling."""
 
 
 def other_behaviour(ground: Ground, service: str, onset: int) -> Iterator[Fact]:
@@ -51,6 +56,7 @@ def other_behaviour(ground: Ground, service: str, onset: int) -> Iterator[Fact]:
             mechanism=mechanism,
             instance=instance,
             examples=ground.examples(own & (ground.credit.bucket >= onset)),
+            passed=ground.passed(np.logical_or(*ground.spans(behaviour.key, onset))) if decides else (),
         )
 
 
@@ -114,6 +120,38 @@ def loops(ground: Ground, service: str, onset: int, most: float) -> Iterator[Fac
                 query=ground.requests,
                 mechanism=Mechanism.RETRIES if found.repeats else Mechanism.OTHER_PATH,
             )
+
+
+def busier(ground: Ground, service: str, onset: int, most: float) -> Iterator[Fact]:
+    """Requests that begin in a service more often than in the hour before, against how much their number wanders from bucket to
+    bucket. They are no part of a score, so they are at most as strong as what is, and no more than by the share that is extra.
+    """
+    slowness = ground.views.slowness
+    begins = [
+        not parent and slowness.places[i].service == service for i, parent in zip(slowness.place, slowness.parents, strict=True)
+    ]
+    counts = np.diff(slowness.latencies.count[begins].sum(axis=0))
+    usual, now = (part[part > 0] for part in (counts[max(0, onset - RECENT_BUCKETS) : onset], counts[onset:]))
+    if min(len(usual), len(now)) < LEAST_BUCKETS or now.mean() < LEAST_TIMES * usual.mean():
+        return
+    before, after = float(usual.mean()), float(now.mean())
+    deviation = (after - before) / max(float(usual.std()), before**0.5)
+    yield Fact(
+        kind=AnomalyKind.OPERATION,
+        family=Family.TRAFFIC,
+        peer="",
+        spoken_by=service,
+        operation="requests",
+        unit="/min",
+        baseline=before * BUCKETS_PER_MINUTE,
+        observed=after * BUCKETS_PER_MINUTE,
+        strength=min(most, deviation**2 / 2) * (1 - before / after),
+        course=np.where(counts > 0, (counts - before) / max(float(usual.std()), before**0.5), np.nan),
+        summary=f"{quantity(after * BUCKETS_PER_MINUTE)} requests a minute begin in {quoted(service)}, "
+        f"{quantity(before * BUCKETS_PER_MINUTE)} before ({quantity(after / before)}x)",
+        query=ground.behaviours,
+        mechanism=Mechanism.LOAD,
+    )
 
 
 def _told(structure: Structure, index: int, onset: int) -> tuple[str, Mechanism]:

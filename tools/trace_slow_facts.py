@@ -7,12 +7,17 @@ from collections.abc import Iterator
 import numpy as np
 
 from middlewatch.records import AnomalyKind, Family, Mechanism
+from middlewatch.tools.baseline import Floats
 from middlewatch.tools.instances import stood_still
 from middlewatch.tools.missing_time import MissingTime, missing_time
 from middlewatch.tools.structure import Key
 from middlewatch.tools.trace_ground import Fact, Ground, on_instance
+from middlewatch.tools.trace_requests import Mask
 from middlewatch.tools.trace_views import Scores
 from middlewatch.tools.wording import quantity, quoted
+
+ANSWERED_SHARE = 0.5
+"""Where calls that were answered became slower by less than this share of what all did, time is lost in waiting in vain. Chosen."""
 
 
 def slow(ground: Ground, service: str, onset: int) -> Iterator[Fact]:
@@ -48,7 +53,14 @@ def _slow_edge(ground: Ground, index: int, onset: int, service: str) -> Fact:
     lost = np.log(requests.self_ns / 1e6 + slowness.floor_ms)
     instance = ground.instance(lost, before, after, None if service == place.service else called)
     peer = place.callee if service == place.service else place.service
-    return _fact(ground, index, onset, peer, MissingTime(Mechanism.NETWORK), instance)
+    only_unanswered = _rise(lost, before, after & (called >= 0)) < ANSWERED_SHARE * _rise(lost, before, after)
+    mechanism = Mechanism.UNREACHABLE if only_unanswered else Mechanism.NETWORK
+    return _fact(ground, index, onset, peer, MissingTime(mechanism), instance)
+
+
+def _rise(value: Floats, before: Mask, after: Mask) -> float:
+    """By how much a mean rose; 0 where there is nothing to compare."""
+    return float(value[after].mean() - value[before].mean()) if before.any() and after.any() else 0.0
 
 
 def _fact(ground: Ground, index: int, onset: int, peer: str, lost: MissingTime, instance: str) -> Fact:

@@ -107,6 +107,11 @@ def test_load_that_may_be_chance_takes_nothing_from_the_others() -> None:
     assert cause.probability == pytest.approx(RELIABILITY, abs=0.05)
 
 
+def test_waiting_before_calls_follows_from_load() -> None:
+    asked = fact(M.LOAD, agent=AgentName.TRACES, factor=10.0)
+    assert infer_cause("cause", [asked, fact(M.CONNECTION_SETUP), fact(M.NETWORK)], LOUD).kind is CauseKind.LOAD
+
+
 def test_other_log_lines_follow_from_most_kinds() -> None:
     """Code logs what is slow, and what it does then."""
     logs = fact(M.OTHER_PATH, 9.0, agent=AgentName.LOGS)
@@ -143,6 +148,14 @@ def test_after_a_deploy_the_facts_say_how_the_code_fails() -> None:
     cause = infer_cause("cause", [exception, changed(ChangeKind.DEPLOY)], LOUD)
     assert (cause.kind, cause.detail, cause.shown_by) == (CauseKind.CODE, "exception", AnomalyKind.OPERATION)
     assert set(cause.evidence) == {exception.id, changed(ChangeKind.DEPLOY).id}
+
+
+def test_after_a_deploy_a_slow_database_is_a_slow_path_of_the_code() -> None:
+    seen = [fact(M.UNINSTRUMENTED), fact(M.OTHER_PATH, agent=AgentName.LOGS)]
+    assert infer_cause("cause", seen, LOUD).kind is CauseKind.DEPENDENCY
+    cause = infer_cause("cause", [*seen, changed(ChangeKind.DEPLOY)], LOUD)
+    assert (cause.kind, cause.detail) == (CauseKind.CODE, "slow_path")
+    assert cause.probability + sum(other.probability for other in cause.alternatives) == pytest.approx(1.0, abs=0.02)
 
 
 def test_a_change_that_is_hardly_suspected_decides_nothing() -> None:

@@ -95,6 +95,32 @@ def test_a_service_that_depends_on_the_first_is_its_consequence() -> None:
     assert services(found({"stock": 30.0, "orders": 29.0}, fact("stock"), fact("orders"))) == ["stock"]
 
 
+OTHER_CALLS = {"kind": AnomalyKind.STRUCTURE, "family": Family.OTHER}
+
+
+@pytest.mark.parametrize(
+    ("about_the_second", "named"),
+    [
+        ({**OTHER_CALLS, "passed": ("prices", "web")}, True),
+        ({**OTHER_CALLS, "passed": ("prices", "stock", "web")}, False),
+        (OTHER_CALLS, False),
+        ({"family": Family.LATENCY, "passed": ("prices", "web")}, False),
+        ({**OTHER_CALLS, "passed": ("prices", "web"), "strength": 0.1}, False),
+    ],
+    ids=["other calls elsewhere", "other calls after the first", "nobody knows where", "slow elsewhere", "weak"],
+)
+def test_a_service_that_depends_on_the_first_may_be_in_trouble_of_its_own(
+    about_the_second: dict[str, object], *, named: bool
+) -> None:
+    both = found({"stock": 30.0, "web": 29.0}, fact("stock", family=Family.ERRORS), fact("web", **about_the_second))
+    assert services(both) == ["stock"] + ["web"] * named
+
+
+def test_where_the_first_is_only_asked_for_more_by_the_second_it_is_no_second_cause() -> None:
+    elsewhere = fact("web", **OTHER_CALLS, passed=("prices", "web"))
+    assert services(found({"stock": 30.0, "web": 29.0}, fact("stock", family=Family.LATENCY), elsewhere)) == ["stock"]
+
+
 def test_a_service_that_the_map_does_not_know_may_be_a_consequence() -> None:
     assert services(found({"stock": 30.0, "mail": 29.0}, fact("stock"), fact("mail"))) == ["stock"]
 

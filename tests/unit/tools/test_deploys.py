@@ -71,7 +71,7 @@ def test_a_deploy_just_before_the_trouble_of_its_service_multiplies_the_odds_by_
     assert fact.kind is AnomalyKind.CHANGE
     assert fact.onset is not None
     assert fact.onset.at == DETECTED - timedelta(minutes=2.2)
-    assert fact.strength == found.scores["pricing"]
+    assert 0.8 < -math.expm1(-fact.strength) < 0.99, "where its service is the cause, hardly by chance"
     assert fact.summary == (
         'deploy "1.4.2" of "pricing" at 01:57:48 UTC, 2 min before the detection; "web" depends on it; '
         'it would explain that own time of "work" in "pricing" rose from 2 ms to 40 ms'
@@ -102,9 +102,18 @@ def test_a_change_after_the_detection_is_cleared() -> None:
 
 def test_suspects_share_the_odds() -> None:
     trouble = behaving({"pricing": -2.0, "db": -2.0, "web": -2.0})
-    alone = assess([(-2.5, "pricing", "deploy", "1")], analyses=trouble).scores["pricing"]
-    together = assess([(-2.5, service, "deploy", "1") for service in ("pricing", "db", "web")], analyses=trouble).scores
-    assert max(together.values()) < 0.7 * alone
+    alone = assess([(-2.5, "pricing", "deploy", "1")], analyses=trouble)
+    together = assess([(-2.5, service, "deploy", "1") for service in ("pricing", "db", "web")], analyses=trouble)
+    assert max(together.scores.values()) < 0.7 * alone.scores["pricing"]
+    assert {fact.strength for fact in together.anomalies} == {alone.anomalies[0].strength}, "given the service, others do not count"
+
+
+def test_suspects_of_one_service_share_its_odds() -> None:
+    found = assess([(-2.5, "pricing", "deploy", "1"), (-2.4, "pricing", "config", "2")], analyses=behaving({"pricing": -2.0}))
+    chances = [-math.expm1(-fact.strength) for fact in found.anomalies]
+    assert len(chances) == 2
+    assert 0.8 < sum(chances) < 1.0
+    assert min(chances) > 0.3
 
 
 def test_no_change_events_and_no_recent_change_are_told_apart() -> None:

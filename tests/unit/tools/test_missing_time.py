@@ -49,6 +49,17 @@ def test_time_before_a_call_is_the_setting_up_of_a_connection() -> None:
     assert '"call stock"' in found.where
 
 
+def test_time_before_a_message_is_its_own() -> None:
+    """A message is handed over in a moment, and dealt with at leisure."""
+    message = [Row(-1, "orders", "GET /orders", 0, 10.0), Row(0, "orders", "send", 2.0, 1.0), Row(1, "stock", "process", 3.0, 20.0)]
+    late = [
+        Row(-1, "orders", "GET /orders", 0, 310.0),
+        Row(0, "orders", "send", 302.0, 1.0),
+        Row(1, "stock", "process", 303.0, 20.0),
+    ]
+    assert named(message, late, skew_ms=-400.0).mechanism is Mechanism.OWN_CODE
+
+
 def test_time_after_everything_is_its_own() -> None:
     assert named(handler(), handler(own=300.0)) == MissingTime(Mechanism.OWN_CODE)
 

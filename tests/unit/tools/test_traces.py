@@ -4,6 +4,7 @@ window, what was known before, and mere noise say nothing.
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -222,6 +223,35 @@ def test_a_call_that_waits_for_no_answer_is_time_towards_the_callee() -> None:
     found = assess(Requests(spans))
     assert max(found.scores, key=lambda s: found.scores[s]) == "stock"
     assert not any(anomaly.kind is AnomalyKind.OPERATION and anomaly.service == "shop" for anomaly in found.anomalies)
+
+
+def test_time_that_only_unanswered_calls_take_is_no_slow_network() -> None:
+    made, rng = requests(), random.Random(5)
+    lost = {span.span_id for span in made.spans if span.operation == "call cart" and span.start >= BEGAN and rng.random() < 0.4}
+    below = {span.span_id for span in made.spans if span.parent_span_id in lost}
+    while more := {span.span_id for span in made.spans if span.parent_span_id in below} - below:
+        below |= more
+    spans = [span for span in made.spans if span.span_id not in below]
+    made.spans = [replace(s, duration_ms=3000.0, failed=True) if s.span_id in lost else s for s in spans]
+    found = assess(made)
+    slow = [fact for fact in found.anomalies if fact.kind is AnomalyKind.EDGE and fact.family is Family.LATENCY]
+    assert {fact.mechanism for fact in slow if {fact.service, fact.peer} == {"shop", "cart"}} == {Mechanism.UNREACHABLE}
+
+
+def test_more_requests_are_told_where_they_begin() -> None:
+    crowd = requests(Fault("front", slower=3.0), per_minute=120, seed=2, minutes=(END - BEGAN).total_seconds() / 60)
+    found = assess(requests(Fault("front", slower=3.0)) + crowd)
+    (fact,) = (fact for fact in found.anomalies if fact.family is Family.TRAFFIC)
+    assert (fact.service, fact.kind, fact.mechanism) == ("front", AnomalyKind.OPERATION, Mechanism.LOAD)
+    assert fact.factor is not None
+    assert 8 < fact.factor < 12
+    assert not any(f.family is Family.TRAFFIC for f in assess(requests(Fault("front", slower=3.0))).anomalies)
+
+
+def test_other_calls_name_every_service_that_their_operations_requests_pass() -> None:
+    found = assess(requests(Fault("cart", returns_early=True)))
+    (fact,) = (fact for fact in found.anomalies if fact.kind is AnomalyKind.STRUCTURE and fact.service == "cart")
+    assert fact.passed == tuple(sorted(CALLS))
 
 
 def test_repeated_calls_are_told() -> None:
