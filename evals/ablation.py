@@ -164,15 +164,15 @@ def score(agents: AgentSet, incidents: Sequence[Assessed], answers: Sequence[Pre
 
 
 def is_right(incident: Assessed, answer: Prediction) -> bool:
-    """Whether the truth was named, or nobody where nothing was wrong."""
+    """Whether the truth was named first, any of several causes, or nobody where nothing was wrong."""
     if incident.label.root_cause_service is None:
         return answer.inconclusive
     return not answer.inconclusive and _rank(incident, answer) == 1
 
 
 def _rank(incident: Assessed, answer: Prediction) -> int | None:
-    truth = incident.label.root_cause_service
-    return None if truth is None else strict_rank(answer.ranking, truth)
+    ranks = (strict_rank(answer.ranking, truth) for truth in incident.label.services)
+    return min((rank for rank in ranks if rank is not None), default=None)
 
 
 _Pairs = Sequence[tuple[Assessed, Prediction]]
@@ -237,7 +237,7 @@ def _misses(incidents: Sequence[Assessed], answers: Mapping[AgentSet, Sequence[P
                 system=incident.system,
                 incident=incident.incident,
                 kind=incident.label.root_cause_kind,
-                truth=incident.label.root_cause_service,
+                truth=" and ".join(incident.label.services) or None,
                 answer=None if answer.inconclusive else top,
                 top=top,
                 confidence=answer.confidence,

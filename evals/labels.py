@@ -15,7 +15,7 @@ NOTHING = "none"
 
 
 class Label(Record):
-    """One line of `labels.jsonl`."""
+    """One line of `labels.jsonl`, or what all lines about one incident say."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -23,10 +23,27 @@ class Label(Record):
     root_cause_service: str | None = Field(description="None for a quiet moment: nothing was wrong")
     root_cause_kind: str = NOTHING
     started_at: UtcDatetime | None = None
+    further_services: tuple[str, ...] = Field(default=(), description="of further causes at the same time, by further lines")
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """Every service that was at fault; none in a quiet moment."""
+        return () if self.root_cause_service is None else (self.root_cause_service, *self.further_services)
+
+    def joined(self, other: Label) -> Label:
+        """Both causes of an incident in one label, since the first of them began."""
+        began = [label.started_at for label in (self, other) if label.started_at is not None]
+        return self.model_copy(
+            update={
+                "root_cause_kind": f"{self.root_cause_kind} + {other.root_cause_kind}",
+                "started_at": min(began, default=None),
+                "further_services": (*self.further_services, *other.services),
+            }
+        )
 
 
 def read_labels(recording: Path) -> dict[str, Label]:
-    """The labels of a recording by incident; none where it has no `labels.jsonl`.
+    """The labels of a recording by incident, one for all causes of it; none where it has no `labels.jsonl`.
 
     Raises:
         RecordingError: a line is wrong; the message names it.
@@ -46,5 +63,6 @@ def read_labels(recording: Path) -> dict[str, Label]:
                 f"{file}, line {number}: {'.'.join(map(str, detail['loc']))}: {detail['msg']}",
                 remedy="docs/recordings.md describes the labels.",
             ) from None
-        labels[label.incident] = label
+        known = labels.get(label.incident)
+        labels[label.incident] = label if known is None else known.joined(label)
     return labels

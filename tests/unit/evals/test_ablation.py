@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from middlewatch.evals.ablation import Ablation, ablate, agent_sets
 from middlewatch.evals.assessing import Asked
 from middlewatch.evals.assessments import predicted
+from middlewatch.evals.labels import Label
 from middlewatch.records import AgentName, Outcome
 from tests.unit.agents.shared_context import SharedContext
 from tests.unit.evals.incidents import DEPLOYS, LOGS, METRICS, NOTHING, PLAIN, TRACES, incident
@@ -86,6 +87,15 @@ def test_a_blamed_quiet_moment_is_a_false_answer() -> None:
     assert result.vote.confidence_of_all is not None
     assert result.vote.confidence_of_all.answers == 3
     assert [(miss.incident, miss.answer) for miss in result.misses] == [("quiet-1", "cart")]
+
+
+def test_of_two_causes_either_may_be_named_first() -> None:
+    known = incident(PLAIN, truth="stock")
+    both = known.model_copy(update={"label": known.label.joined(Label(incident="incident-1", root_cause_service="cart"))})
+    missed, found = (ablate([each], Asked(every_set=False)) for each in (known, both))
+    assert (missed.vote.groups[0].ranked.at_1, found.vote.groups[0].ranked.at_1) == (0.0, 1.0)
+    assert missed.misses[0].truth == "stock"
+    assert not found.misses
 
 
 def test_the_mean_weighs_systems_alike() -> None:
