@@ -126,7 +126,13 @@ def test_an_instance_that_has_only_just_started_has_measured_nothing(folder: Run
 
 def test_a_trace_is_kept_whole_or_not_at_all(recording: Path) -> None:
     rows = pq.read_table(recording / "traces.parquet").to_pylist()
-    assert [(row["trace_id"], row["span_id"], row["parent_span_id"]) for row in rows] == [("aa", "01", ""), ("aa", "02", "01")]
+    trace, first, second = f"{1:032x}", f"{1:016x}", f"{2:016x}"
+    assert [(row["trace_id"], row["span_id"], row["parent_span_id"]) for row in rows] == [
+        (trace, first, ""),
+        (trace, second, first),
+    ]
+    logs = pq.read_table(recording / "logs.parquet").to_pylist()
+    assert {(row["trace_id"], row["span_id"]) for row in logs} == {(trace, first)}
     assert {row["duration_ns"] for row in rows} == {500_000_000}
 
 
