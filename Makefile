@@ -3,6 +3,7 @@
 # make check    lint, types, import rules, package contents
 # make chaos    kill workers and Redis by the hundred while they work (about 2 minutes)
 # make measure-ranking    score every set of agents on RECORDINGS, rewrite docs/measurements/ranking.md (minutes)
+# make measure-lab        the same on the lab's suite alone, with kinds of causes and onsets, into docs/measurements/lab.md
 # make measure-degraded   the same on degraded copies of DEGRADED; goes on where it was stopped (an hour)
 # make bench-scale        time an investigation of 1 M and of 10 M spans and log lines, and 6,000 series (minutes, 3 GB of disk)
 # make clean    remove everything that the other targets made
@@ -14,10 +15,11 @@ DEMO := evals/recordings/shop-slow-pages
 
 RECORDINGS := evals/recordings $(wildcard ../shared/datasets/dev)
 DEGRADED := $(wildcard ../shared/datasets/dev/nezha_ob ../shared/datasets/dev/nezha_tt)
+LAB_SUITE := evals/recordings/lab-suite
 MEASURED := .middlewatch/measured
 JOBS := 2
 
-.PHONY: demo test check chaos clean measure-ranking measure-degraded bench-scale
+.PHONY: demo test check chaos clean measure-ranking measure-lab measure-degraded bench-scale
 
 demo:
 	@./scripts/setup.sh --no-dev
@@ -25,7 +27,7 @@ demo:
 	@echo
 	@echo "Its data is in .middlewatch/demo. Try next, with .venv/bin/middlewatch:"
 	@echo "  investigate --recording $(DEMO) --details"
-	@echo "  evaluate evals/recordings      every incident here, with a summary"
+	@echo "  evaluate evals/recordings      every incident here, with a summary (minutes)"
 	@echo "  doctor                         how to connect your own telemetry"
 
 test:
@@ -53,6 +55,13 @@ measure-ranking:
 	.venv/bin/middlewatch evaluate $(RECORDINGS) --ablate --json --jobs $(JOBS) > $(MEASURED)/new.json
 	mv $(MEASURED)/new.json $(MEASURED)/ranking.json
 	.venv/bin/python scripts/publish_ranking.py $(MEASURED)
+
+measure-lab:
+	@./scripts/setup.sh
+	@mkdir -p $(MEASURED)
+	.venv/bin/middlewatch evaluate $(LAB_SUITE) --ablate --json --jobs $(JOBS) > $(MEASURED)/lab.json
+	.venv/bin/middlewatch evaluate $(LAB_SUITE) --output $(MEASURED)/lab.jsonl --jobs $(JOBS)
+	.venv/bin/python scripts/publish_lab.py $(MEASURED)/lab.json $(MEASURED)/lab.jsonl $(LAB_SUITE)
 
 measure-degraded:
 	@./scripts/setup.sh

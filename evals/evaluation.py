@@ -61,4 +61,5 @@ def prediction_of(incident: str, report: Report, seconds: float) -> Prediction:
         seconds=round(seconds, 3),
         causes=tuple(cause.service for cause in report.causes),
         kind=KindChance(kind=cause.kind, detail=cause.detail, probability=cause.probability) if cause else None,
+        onset=report.onset,
     )

@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field
 from middlewatch.records.alert import Symptom
 from middlewatch.records.base import Record, UtcDatetime
 from middlewatch.records.cause import KindChance
+from middlewatch.records.evidence import Onset
 
 
 class RecordingInfo(Record):
@@ -57,3 +58,4 @@ class Prediction(Record):
     seconds: float
     causes: tuple[str, ...] = Field(default=(), description="the services that the finding names")
     kind: KindChance | None = Field(default=None, description="of the first cause, or of the best guess")
+    onset: Onset | None = Field(default=None, description="when the trouble of the first cause began")
