@@ -61,19 +61,35 @@ def about(service: str, evidence: Sequence[Evidence]) -> list[Evidence]:
 
 
 def fact_of_onset(facts: Sequence[Evidence], detected: UtcDatetime | None = None) -> Evidence | None:
-    """The fact with the median onset of the strongest ones: one early or late outlier does not move it. Changes do not count.
+    """The fact whose onset `middle_onset` takes. Changes do not count.
 
     Args:
         facts: about one service.
-        detected: where given, what began later is left out: it is a consequence of what was detected.
+        detected: as in `middle_onset`.
     """
     timed = [
-        (fact, fact.anomaly.onset.at)
-        for fact in sorted(facts, key=lambda fact: (-fact.anomaly.strength, fact.id))
+        (fact, fact.anomaly.onset)
+        for fact in sorted(facts, key=lambda fact: fact.id)
         if fact.anomaly.onset is not None and fact.anomaly.kind is not AnomalyKind.CHANGE
     ]
-    timed = [(fact, at) for fact, at in timed if detected is None or at <= detected][:FACTS_OF_ONSET]
-    return sorted(timed, key=lambda pair: pair[1])[(len(timed) - 1) // 2][0] if timed else None
+    found = middle_onset([(fact.anomaly.strength, onset) for fact, onset in timed], detected)
+    return None if found is None else next(fact for fact, onset in timed if onset == found)
+
+
+def middle_onset(timed: Sequence[tuple[float, Onset]], detected: UtcDatetime | None = None) -> Onset | None:
+    """The median onset of the strongest facts: one early or late outlier does not move it.
+
+    Args:
+        timed: strength and onset of each fact, in any order.
+        detected: where given, what began later is left out, unless all did: it is a consequence of what was detected.
+    """
+    early = [fact for fact in timed if detected is None or fact[1].at <= detected] or timed
+    strongest = sorted(early, key=lambda fact: (-fact[0], *_moments(fact[1])))[:FACTS_OF_ONSET]
+    return sorted((onset for _, onset in strongest), key=_moments)[(len(strongest) - 1) // 2] if strongest else None
+
+
+def _moments(onset: Onset) -> tuple[UtcDatetime, UtcDatetime, UtcDatetime]:
+    return onset.at, onset.earliest, onset.latest
 
 
 def correlations(facts: Sequence[Evidence]) -> tuple[Correlation, ...]:
@@ -150,7 +166,7 @@ def _step(names: Sequence[str], place: int, shown: Mapping[frozenset[str], list[
     service = names[place]
     if place == 0:
         facts = [fact for ends, found in shown.items() if service in ends for fact in found]
-        fact = fact_of_onset(facts, detected) or fact_of_onset(facts)
+        fact = fact_of_onset(facts, detected)
     else:
         facts = [*shown.get(frozenset({service}), ()), *shown.get(frozenset({names[place - 1], service}), ())]
         fact = fact_of_onset(facts)

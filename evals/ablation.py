@@ -11,6 +11,7 @@ from pydantic import Field
 
 from middlewatch.evals.assessing import Asked
 from middlewatch.evals.assessments import AgentSet, Assessed, predicted
+from middlewatch.evals.reasons import why_missed
 from middlewatch.evals.scoring import (
     Bin,
     Interval,
@@ -61,6 +62,17 @@ class Quiet(Record):
     interval: Interval = Field(description="Wilson interval of the share that was blamed")
 
 
+class Onsets(Record):
+    """How well the onset of an answer agrees with the labelled beginning of the fault."""
+
+    system: str = Field(description="'' for all")
+    labelled: int = Field(description="incidents whose beginning is known and about which there was an answer")
+    told: int = Field(description="of them, those whose answer has an onset")
+    inside: int = Field(description="of them, those whose interval holds the beginning")
+    interval: Interval = Field(description="Wilson interval of that share")
+    seconds: float | None = Field(description="median distance of the best estimate from the beginning")
+
+
 class Confidence(Record):
     """What a stated confidence is worth, quiet moments included."""
 
@@ -79,6 +91,7 @@ class Score(Record):
     groups: tuple[Group, ...] = Field(description="all incidents, each system, each kind in it")
     macro: Macro | None = Field(description="mean over the systems of the rates after abstention; None without incidents")
     quiet: tuple[Quiet, ...]
+    onsets: tuple[Onsets, ...] = Field(default=(), description="all incidents, and each system")
     confidence: Confidence | None = Field(description="over answers; None where there are none")
     confidence_of_all: Confidence | None = Field(description="over everything, inconclusive answers included")
     seconds_median: float = Field(description="of the agents' work, one after the other")
@@ -96,6 +109,7 @@ class Miss(Record):
     top: str | None = Field(description="first in the ranking")
     confidence: float
     rank: int | None = Field(description="where the truth stood; None where it was not listed")
+    reason: str = Field(default="", description="why, as far as the agents' scores tell")
     rank_by_agent: Mapping[AgentName, int | None] = Field(description="where it stood for each agent alone, as far as it was asked")
 
 
@@ -156,6 +170,7 @@ def score(agents: AgentSet, incidents: Sequence[Assessed], answers: Sequence[Pre
         groups=tuple(groups),
         macro=_mean([g.answered for g in groups if g.system and not g.kind]),
         quiet=tuple(_quiet([(i, a) for i, a in pairs if i.label.root_cause_service is None])),
+        onsets=tuple(_onsets([(i, a) for i, a in faults if not a.inconclusive and i.label.started_at is not None])),
         confidence=_confidence(certain),
         confidence_of_all=_confidence([(a.confidence, _rank(i, a) == 1) for i, a in pairs]),
         seconds_median=round(statistics.median(seconds), 3),
@@ -213,6 +228,27 @@ def _quiet(pairs: _Pairs) -> list[Quiet]:
     return found
 
 
+def _onsets(pairs: _Pairs) -> list[Onsets]:
+    found = []
+    systems = tuple(dict.fromkeys(i.system for i, _ in pairs))
+    for system in ("", *systems) if pairs else ():
+        here = [(i.label.started_at, a.onset) for i, a in pairs if system in ("", i.system)]
+        told = [(onset, began) for began, onset in here if onset is not None and began is not None]
+        inside = sum(onset.earliest <= began <= onset.latest for onset, began in told)
+        distances = [abs((onset.at - began).total_seconds()) for onset, began in told]
+        found.append(
+            Onsets(
+                system=system,
+                labelled=len(here),
+                told=len(told),
+                inside=inside,
+                interval=wilson(inside, len(told)),
+                seconds=statistics.median(distances) if distances else None,
+            )
+        )
+    return found
+
+
 def _confidence(answers: Sequence[Sure]) -> Confidence | None:
     if not answers:
         return None
@@ -242,6 +278,7 @@ def _misses(incidents: Sequence[Assessed], answers: Mapping[AgentSet, Sequence[P
                 top=top,
                 confidence=answer.confidence,
                 rank=_rank(incident, answer),
+                reason=why_missed(incident, agents),
                 rank_by_agent={name: _rank(incident, answers[name,][number]) for name in agents},
             )
         )

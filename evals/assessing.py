@@ -16,7 +16,7 @@ from pathlib import Path
 from middlewatch.agents.briefing import ROUNDS
 from middlewatch.alerts import incident_alert
 from middlewatch.app import App, open_app
-from middlewatch.evals.assessments import AgentSet, Assessed, Found, predicted
+from middlewatch.evals.assessments import AgentSet, Assessed, Found, began, predicted
 from middlewatch.evals.degradations import named
 from middlewatch.evals.degrade import degraded
 from middlewatch.evals.jobs import Failure, answer_all
@@ -105,7 +105,12 @@ def _assessed(app: App, imported: ImportedRecording, incident: Incident, label: 
     for number in range(1, ROUNDS + 1):
         rounds.append({name: _found(app, investigation, name, number) for name in asked.agents})
         known = Assessed(
-            recording=imported.name, system=imported.info.system, incident=incident.id, label=label, rounds=tuple(rounds)
+            recording=imported.name,
+            system=imported.info.system,
+            incident=incident.id,
+            detected_at=incident.detected_at,
+            label=label,
+            rounds=tuple(rounds),
         )
         if not asked.every_set and not predicted(known, asked.agents).inconclusive:
             break
@@ -115,7 +120,8 @@ def _assessed(app: App, imported: ImportedRecording, incident: Incident, label: 
 def _found(app: App, investigation: Investigation, name: AgentName, number: int) -> Found:
     started = time.monotonic()
     assessment = app.specialists.assess(app.specialists.agents[name], investigation, number)
-    return Found(assessment=assessment.model_copy(update={"anomalies": ()}), seconds=round(time.monotonic() - started, 3))
+    seconds = round(time.monotonic() - started, 3)
+    return Found(assessment=assessment.model_copy(update={"anomalies": ()}), began=began(assessment.anomalies), seconds=seconds)
 
 
 def assess_all(

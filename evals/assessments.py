@@ -5,24 +5,46 @@ The votes are counted by the orchestrator's own functions: no subset of the agen
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import Field, ValidationError
 
+from middlewatch.agents.explanation import middle_onset
 from middlewatch.agents.voting import Assessments, Verdict, candidates, tally
 from middlewatch.app import AGENTS
 from middlewatch.evals.labels import Label
-from middlewatch.records import AgentName, Assessment, Hypothesis, Prediction, Record
+from middlewatch.records import (
+    AgentName,
+    Anomaly,
+    AnomalyKind,
+    Assessment,
+    Hypothesis,
+    Onset,
+    Prediction,
+    Record,
+    UtcDatetime,
+    evidence_id,
+)
 from middlewatch.records.errors import BadInput
 
 AgentSet = tuple[AgentName, ...]
+
+
+class Began(Record):
+    """When a fact about these services began."""
+
+    services: tuple[str, ...] = Field(description="which it is about; both ends of a call")
+    strength: float
+    onset: Onset
 
 
 class Found(Record):
     """What one agent found in one round."""
 
     assessment: Assessment = Field(description="without its anomalies: votes do not depend on them")
+    began: tuple[Began, ...] = Field(default=(), description="what is kept of them")
     seconds: float
 
 
@@ -32,6 +54,7 @@ class Assessed(Record):
     recording: str = Field(description="its `identity`")
     system: str
     incident: str
+    detected_at: UtcDatetime
     label: Label = Field(description="joined afterwards; no agent was given it")
     rounds: tuple[Mapping[AgentName, Found], ...] = Field(min_length=1, description="the second may be absent")
 
@@ -52,6 +75,44 @@ def kept_in(file: Path) -> tuple[Assessed, ...]:
         ) from None
 
 
+def began(anomalies: Iterable[Anomaly]) -> tuple[Began, ...]:
+    """What is kept of facts: those that say when something began, each once, as in the shared context."""
+    facts = {evidence_id("", a): a for a in anomalies if a.kind is not AnomalyKind.CHANGE and a.strength > 0}
+    return tuple(
+        Began(services=tuple(s for s in (a.service, a.peer) if s), strength=a.strength, onset=a.onset)
+        for a in facts.values()
+        if a.onset is not None
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the votes of some agents add up to."""
+
+    found: Mapping[AgentName, Found]
+    """In the round that decides."""
+    verdict: Verdict
+    seconds: float
+    """Of the agents' work in all rounds that were needed, one after the other."""
+
+
+def decided(incident: Assessed, agents: AgentSet) -> Decision:
+    """The surest round; there is a second one where the first is inconclusive.
+
+    Args:
+        incident: what every agent found.
+        agents: who takes part.
+    """
+    seconds, decisions = 0.0, []
+    for number, of_round in enumerate(incident.rounds, start=1):
+        found = {name: of_round[name] for name in agents}
+        seconds += sum(each.seconds for each in found.values())
+        decisions.append((found, _verdict({name: each.assessment for name, each in found.items()}, number)))
+        if not decisions[-1][1].inconclusive:
+            break
+    return Decision(*max(decisions, key=lambda each: each[1].confidence), seconds=seconds)
+
+
 def predicted(incident: Assessed, agents: AgentSet) -> Prediction:
     """What an investigation of this incident by these agents answers.
 
@@ -60,23 +121,24 @@ def predicted(incident: Assessed, agents: AgentSet) -> Prediction:
         agents: who takes part.
 
     Returns:
-        The answer of the surest round; there is a second one where the first is inconclusive. The seconds are those of the
-        agents' work in the rounds that were needed, one after the other.
+        The answer of `decided`, with the onset that a report would give.
     """
-    seconds, verdicts = 0.0, []
-    for number, found in enumerate(incident.rounds, start=1):
-        seconds += sum(found[name].seconds for name in agents)
-        verdicts.append(_verdict({name: found[name].assessment for name in agents}, number))
-        if not verdicts[-1].inconclusive:
-            break
-    verdict = max(verdicts, key=lambda each: each.confidence)
+    decision = decided(incident, agents)
+    verdict = decision.verdict
     return Prediction(
         incident=incident.incident,
         ranking=tuple((row.service, row.score) for row in verdict.ranking),
         confidence=verdict.confidence,
         inconclusive=verdict.inconclusive,
-        seconds=round(seconds, 3),
+        seconds=round(decision.seconds, 3),
+        onset=None if verdict.inconclusive else _onset(decision, incident.detected_at),
     )
+
+
+def _onset(decision: Decision, detected: UtcDatetime) -> Onset | None:
+    blamed = decision.verdict.ranked[0].hypothesis.service
+    facts = [(b.strength, b.onset) for found in decision.found.values() for b in found.began if blamed in b.services]
+    return middle_onset(facts, detected)
 
 
 def _verdict(found: Assessments, number: int) -> Verdict:

@@ -10,6 +10,7 @@ from middlewatch.evals.scoring import Interval
 
 NOTHING = "-"
 WIDEST_CELL = 60
+WIDEST_REASON = 200
 BAR = 20
 """Characters of a whole bar."""
 
@@ -128,7 +129,7 @@ def reliability(ablation: Ablation) -> str:
 
 
 def misses(ablation: Ablation) -> str:
-    """Every miss and every false blame of the vote, one by one."""
+    """Every miss and every false blame of the vote, one by one, with the reason."""
     asked = ablation.vote.agents
     rows = [
         [
@@ -139,12 +140,30 @@ def misses(ablation: Ablation) -> str:
             f"{_text(miss.answer)} ({miss.confidence:.0%})"
             if miss.answer
             else f"inconclusive; first: {_text(miss.top or NOTHING)}",
+            _text(miss.reason, WIDEST_REASON),
             _rank(miss.rank),
             *(_rank(miss.rank_by_agent[name]) for name in asked),
         ]
         for miss in ablation.misses
     ]
-    header = ["", "incident", "fault", "truth", "answer", "truth stood", *(f"{name.value}" for name in asked)]
+    header = ["", "incident", "fault", "truth", "answer", "why", "truth stood", *(f"{name.value}" for name in asked)]
+    return markdown_table(header, rows)
+
+
+def onsets(ablation: Ablation) -> str:
+    """How well the onsets of the vote's answers agree with the labels."""
+    rows = [
+        [
+            _text(row.system or "all"),
+            str(row.labelled),
+            str(row.told),
+            shown_share(row.inside / row.told if row.told else None),
+            shown_interval(row.interval),
+            NOTHING if row.seconds is None else f"{row.seconds:.0f}",
+        ]
+        for row in ablation.vote.onsets
+    ]
+    header = ["", "answers", "with an onset", "label inside its interval", "95 %", "median distance, s"]
     return markdown_table(header, rows)
 
 
@@ -200,9 +219,9 @@ def shown_interval(interval: Interval) -> str:
     return f"{shown_share(interval.low)} to {shown_share(interval.high)}"
 
 
-def _text(text: str) -> str:
+def _text(text: str, widest: int = WIDEST_CELL) -> str:
     """Foreign text in a cell: nothing in it is Markdown, and it does not end the cell."""
-    short = text if len(text) <= WIDEST_CELL else f"{text[: WIDEST_CELL // 2 - 2]}...{text[1 - WIDEST_CELL // 2 :]}"
+    short = text if len(text) <= widest else f"{text[: widest // 2 - 2]}...{text[1 - widest // 2 :]}"
     return "".join("\\" + c if c in "\\`*[]<>|" else c if c.isprintable() else " " for c in short)
 
 
@@ -224,6 +243,7 @@ def everything(ablation: Ablation) -> str:
         "Quiet moments": quiet(ablation),
         "Confidence": confidence(ablation),
         "Reliability of the answers": reliability(ablation),
+        "Onset of the answers against the labelled beginning": onsets(ablation),
         "Sets of agents: AC@1 after abstention (by the ranking alone)": by_agents(ablation),
         "Kinds of fault: AC@1 by the ranking of each agent, and of the vote": by_kind(ablation),
         "Misses and false blames of the vote, and where the truth stood for each agent": misses(ablation),

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from middlewatch.evals.assessments import Assessed, Found
+from middlewatch.evals.assessments import Assessed, Found, began
 from middlewatch.evals.labels import Label
-from middlewatch.records import AgentName, Assessment
+from middlewatch.records import AgentName, Anomaly, Assessment
+from tests.unit.agents import shared_context
+from tests.unit.agents.shared_context import alert, anomaly
 
 METRICS, LOGS, TRACES, DEPLOYS = AgentName
 
 Scores = Mapping[AgentName, Mapping[str, float]]
+
+
+def facts(scores: Mapping[str, float]) -> tuple[Anomaly, ...]:
+    """One fact for every score, from half a minute before the end of the window to four minutes earlier."""
+    return tuple(
+        anomaly(service, score).model_copy(update={"onset": shared_context.began(minutes_ago=0.5 + score % 4)})
+        for service, score in scores.items()
+        if score > 0
+    )
 
 
 def incident(
@@ -22,11 +33,14 @@ def incident(
         recording="recording-1",
         system=system,
         incident=identifier,
+        detected_at=alert().detected_at,
         label=Label(incident=identifier, root_cause_service=truth, root_cause_kind=kind if truth else "none"),
         rounds=tuple(
             {
                 name: Found(
-                    assessment=Assessment(agent=name, scores=dict(scores.get(name, {})), usual_tops=(0.1,) * 20), seconds=1.0
+                    assessment=Assessment(agent=name, scores=dict(scores.get(name, {})), usual_tops=(0.1,) * 20),
+                    began=began(facts(scores.get(name, {}))),
+                    seconds=1.0,
                 )
                 for name in AgentName
             }

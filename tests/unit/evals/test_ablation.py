@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,9 +17,7 @@ from middlewatch.evals.ablation import Ablation, ablate, agent_sets
 from middlewatch.evals.assessing import Asked
 from middlewatch.evals.assessments import predicted
 from middlewatch.evals.labels import Label
-from middlewatch.records import AgentName, Outcome
-from tests.unit.agents.shared_context import SharedContext
-from tests.unit.evals.incidents import DEPLOYS, LOGS, METRICS, NOTHING, PLAIN, TRACES, incident
+from middlewatch.records import AgentName, Assessment, Outcome
 
 EVERYBODY = tuple(AgentName)
 SCORER = Path(__file__).resolve().parents[4] / "shared" / "bench" / "score.py"
@@ -41,7 +40,12 @@ def test_every_set_answers_as_the_orchestrator_does(
     first: dict[AgentName, dict[str, float]], second: dict[AgentName, dict[str, float]], asked: tuple[AgentName, ...]
 ) -> None:
     known = incident(first, second)
-    context = SharedContext(lambda name, number: known.rounds[number - 1][name].assessment, asked)
+
+    def findings(name: AgentName, number: int) -> Assessment:
+        found = known.rounds[number - 1][name].assessment
+        return found.model_copy(update={"anomalies": facts(found.scores)})
+
+    context = SharedContext(findings, asked)
     report = context.run().report
     assert report is not None
     answer = predicted(known, asked)
@@ -50,6 +54,7 @@ def test_every_set_answers_as_the_orchestrator_does(
     assert [score for _, score in answer.ranking] == pytest.approx([row.score for row in report.ranking])
     assert answer.confidence == pytest.approx(report.confidence)
     assert answer.inconclusive is (report.outcome is Outcome.INCONCLUSIVE)
+    assert answer.onset == report.onset
     assert answer.seconds / len(asked) in (1, 2)
 
 
@@ -166,3 +171,19 @@ def test_the_figures_are_those_of_the_reference_scorer(
     if vote.confidence is not None:
         assert vote.confidence.brier == pytest.approx(sum((c - h) ** 2 for c, h in sure) / len(sure))
         assert vote.confidence.calibration_error == pytest.approx(reference.calibration_error(sure))
+
+
+def test_onsets_are_held_against_the_labelled_beginning() -> None:
+    """A fact of 8 nats begins half a minute before the end of the window, one of 6 two and a half minutes before it."""
+    known = incident(PLAIN)
+    exact = known.model_copy(
+        update={"label": known.label.model_copy(update={"started_at": NOW - timedelta(minutes=2, seconds=30)})}
+    )
+    early = known.model_copy(
+        update={"system": "other", "label": known.label.model_copy(update={"started_at": NOW - timedelta(minutes=9, seconds=30)})}
+    )
+    everything, shop, other = ablate([exact, early, known, incident(NOTHING)], Asked()).vote.onsets
+    assert (everything.labelled, everything.told, everything.inside, everything.seconds) == (2, 2, 1, 210.0)
+    assert (shop.system, shop.inside, shop.seconds) == ("shop", 1, 0.0)
+    assert (other.system, other.inside, other.seconds) == ("other", 0, 420.0)
+    assert ablate([known], Asked()).vote.onsets == ()
