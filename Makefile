@@ -52,8 +52,10 @@ chaos:
 measure-ranking:
 	@./scripts/setup.sh
 	@mkdir -p $(MEASURED)
-	.venv/bin/middlewatch evaluate $(RECORDINGS) --ablate --json --jobs $(JOBS) > $(MEASURED)/new.json
+	rm -f $(MEASURED)/new.jsonl
+	.venv/bin/middlewatch evaluate $(RECORDINGS) --ablate --assessments $(MEASURED)/new.jsonl --json --jobs $(JOBS) > $(MEASURED)/new.json
 	mv $(MEASURED)/new.json $(MEASURED)/ranking.json
+	mv $(MEASURED)/new.jsonl $(MEASURED)/assessments.jsonl
 	.venv/bin/python scripts/publish_ranking.py $(MEASURED)
 
 measure-lab:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from middlewatch.evals import tables
 from middlewatch.evals.ablation import Ablation
+from middlewatch.evals.assessments import Assessed
 from middlewatch.evals.charts import accuracy_by_agents, reliability_diagram
 from middlewatch.evals.degradations import DEGRADATIONS
 from middlewatch.records.errors import BadInput
@@ -19,13 +20,14 @@ RELIABILITY_PICTURE = "ranking-reliability.svg"
 AGENTS_PICTURE = "ranking-agents.svg"
 
 
-def publish(page: Path, measured: Ablation | None, degraded: Sequence[Ablation]) -> None:
+def publish(page: Path, measured: Ablation | None, degraded: Sequence[Ablation], incidents: Sequence[Assessed] = ()) -> None:
     """Rewrite the blocks of the page for which there are figures, and the pictures beside it.
 
     Args:
         page: a Markdown file with blocks.
         measured: on recordings as they are; None where they were not measured anew.
         degraded: the same on degraded recordings, and on the same ones as they are; nothing where they were not measured anew.
+        incidents: what the agents found in what was measured; nothing where constants are not to be judged anew.
     """
     blocks = {}
     if measured is not None:
@@ -34,12 +36,15 @@ def publish(page: Path, measured: Ablation | None, degraded: Sequence[Ablation])
             "quiet moments": tables.quiet(measured),
             "confidence": tables.confidence(measured),
             "reliability": tables.reliability(measured),
+            "onsets": tables.onsets(measured),
             "sets of agents": tables.by_agents(measured),
             "kinds of fault": tables.by_kind(measured),
             "misses": tables.misses(measured),
         }
     if degraded:
         blocks["degraded input"] = tables.by_degradation(in_order(degraded))
+    if incidents:
+        blocks["constants"] = tables.left_out(incidents)
     page.write_text(with_blocks(page.read_text(encoding="utf-8"), blocks), encoding="utf-8")
     if measured is not None:
         (page.parent / AGENTS_PICTURE).write_text(accuracy_by_agents(measured), encoding="utf-8")

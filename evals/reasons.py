@@ -8,7 +8,6 @@ from middlewatch.agents.agent import NEGLIGIBLE_NATS
 from middlewatch.agents.voting import LEAST_CONFIDENCE
 from middlewatch.app import AGENTS
 from middlewatch.evals.assessments import AgentSet, Assessed, Decision, decided
-from middlewatch.evals.labels import Label
 from middlewatch.records import AgentName, Edge, Signal
 from middlewatch.tools.service_map import reachable
 
@@ -21,8 +20,8 @@ def why_missed(incident: Assessed, agents: AgentSet) -> str:
     """
     decision = decided(incident, agents)
     first = decision.verdict.ranking[0].service if decision.verdict.ranking else ""
-    truths = [row.service for row in decision.verdict.ranking if row.service in _truths(incident.label)]
-    if not _truths(incident.label):
+    truths = [row.service for row in decision.verdict.ranking if row.service in incident.label.services]
+    if not incident.label.services:
         return f"{_names(_seeing(decision, first))} saw a deviation where nothing was wrong"
     if not truths:
         return "no agent saw the service"
@@ -34,10 +33,6 @@ def why_missed(incident: Assessed, agents: AgentSet) -> str:
         return unsure or "ties with another service"
     reasons = [_outvoted(decision, truth, first), _connection(decision, truth, first), unsure]
     return "; ".join(reason for reason in reasons if reason)
-
-
-def _truths(label: Label) -> tuple[str, ...]:
-    return () if label.root_cause_service is None else (label.root_cause_service,)
 
 
 def _seeing(decision: Decision, service: str) -> list[AgentName]:

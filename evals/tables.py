@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from middlewatch.evals.ablation import Ablation, Confidence, Group, Rates, Score
-from middlewatch.evals.assessments import AgentSet
+from middlewatch.evals.assessments import AgentSet, Assessed
+from middlewatch.evals.leave_one_out import JUDGED, judge, leave_one_out, present
 from middlewatch.evals.scoring import Interval
 
 NOTHING = "-"
@@ -164,6 +165,25 @@ def onsets(ablation: Ablation) -> str:
         for row in ablation.vote.onsets
     ]
     header = ["", "answers", "with an onset", "label inside its interval", "95 %", "median distance, s"]
+    return markdown_table(header, rows)
+
+
+def left_out(incidents: Sequence[Assessed]) -> str:
+    """Every constant of the vote, judged on each system with the value that the others would choose; nothing for one system."""
+    if len({incident.system for incident in incidents}) == 1:
+        return markdown_table([], [])
+    rows = [
+        [
+            f"`{judged.name.rpartition('.')[2]}` = {present(judged.name):g}",
+            judged.in_words,
+            _text(left.system),
+            f"{left.chosen:g}",
+            *(f"{figure:.4f}" for figure in (left.reached, left.present, left.best)),
+        ]
+        for judged in JUDGED
+        for left in leave_one_out(judge(judged, incidents))
+    ]
+    header = ["constant", "judged by", "left out", "the others choose", "reached with it", "with the present value", "best"]
     return markdown_table(header, rows)
 
 

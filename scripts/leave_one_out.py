@@ -1,4 +1,4 @@
-"""Judge values of a global constant of the vote by leaving one system out at a time.
+"""Judge values of any global constant by leaving one system out at a time; `make measure-ranking` does so for those of the vote.
 
 usage: scripts/leave_one_out.py ASSESSMENTS CONSTANT VALUE VALUE ... [--error]
 such as scripts/leave_one_out.py kept.jsonl agents.voting.SHARE_TEMPERATURE 0.1 0.05 0.2, with the present value first, after

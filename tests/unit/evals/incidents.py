@@ -49,5 +49,15 @@ def incident(
     )
 
 
+def findings(known: Assessed) -> shared_context.Finding:
+    """The same for agents that investigate, facts included."""
+
+    def found(name: AgentName, number: int) -> Assessment:
+        assessment = known.rounds[number - 1][name].assessment
+        return assessment.model_copy(update={"anomalies": facts(assessment.scores)})
+
+    return found
+
+
 PLAIN = {TRACES: {"cart": 8.0, "shop": 0.5}, LOGS: {"cart": 6.0, "shop": 0.0}, METRICS: {"cart": 1.0, "shop": 4.0}}
 NOTHING: Scores = {TRACES: {"cart": 0.0, "shop": 0.0}}

@@ -17,7 +17,9 @@ from middlewatch.evals.ablation import Ablation, ablate, agent_sets
 from middlewatch.evals.assessing import Asked
 from middlewatch.evals.assessments import predicted
 from middlewatch.evals.labels import Label
-from middlewatch.records import AgentName, Assessment, Outcome
+from middlewatch.records import AgentName, Outcome
+from tests.unit.agents.shared_context import NOW, SharedContext
+from tests.unit.evals.incidents import DEPLOYS, LOGS, METRICS, NOTHING, PLAIN, TRACES, findings, incident
 
 EVERYBODY = tuple(AgentName)
 SCORER = Path(__file__).resolve().parents[4] / "shared" / "bench" / "score.py"
@@ -40,12 +42,7 @@ def test_every_set_answers_as_the_orchestrator_does(
     first: dict[AgentName, dict[str, float]], second: dict[AgentName, dict[str, float]], asked: tuple[AgentName, ...]
 ) -> None:
     known = incident(first, second)
-
-    def findings(name: AgentName, number: int) -> Assessment:
-        found = known.rounds[number - 1][name].assessment
-        return found.model_copy(update={"anomalies": facts(found.scores)})
-
-    context = SharedContext(findings, asked)
+    context = SharedContext(findings(known), asked)
     report = context.run().report
     assert report is not None
     answer = predicted(known, asked)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from middlewatch.agents import voting
-from middlewatch.evals.leave_one_out import constant, leave_one_out, share_right, squared_error
+from middlewatch.evals.leave_one_out import JUDGED, constant, judge, leave_one_out, present, share_right, squared_error
 from middlewatch.records.errors import BadInput
 from tests.unit.evals.incidents import NOTHING, PLAIN, incident
 
@@ -16,6 +16,16 @@ def test_every_system_is_judged_with_what_the_others_choose() -> None:
     assert (found["a"].chosen, found["a"].reached, found["a"].best) == (2.0, 0.1, 0.9)
     assert (found["b"].chosen, found["b"].reached, found["b"].best) == (1.0, 0.5, 0.7)
     assert (found["c"].chosen, found["c"].reached, found["c"].best) == (1.0, 0.5, 0.6)
+
+
+def test_the_constants_of_the_vote_are_judged_by_their_present_values_too() -> None:
+    incidents = [incident(PLAIN), incident(PLAIN, truth=None, identifier="blamed", system="other")]
+    for judged in JUDGED:
+        figures = judge(judged, incidents)
+        assert next(iter(figures)) == present(judged.name)
+        assert set(figures) == {present(judged.name), *judged.values}
+        assert {each.present for each in leave_one_out(figures)} == set(figures[present(judged.name)].values())
+    assert {judged.name.rpartition(".")[2] for judged in JUDGED} == {"SHARE_TEMPERATURE", "LEAST_CONFIDENCE"}
 
 
 def test_the_present_value_stays_among_equals() -> None:

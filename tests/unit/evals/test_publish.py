@@ -31,6 +31,9 @@ def measured(asked: Asked = Asked()) -> Ablation:  # noqa: B008  frozen
     )
 
 
+OTHER = incident(NOTHING, identifier="other", system=HOSTILE)
+
+
 def test_only_what_stands_between_the_marks_is_rewritten() -> None:
     page = (
         "prose\n<!-- measured: vote -->\nold\n<!-- end of vote -->\nmore\n<!-- measured: misses -->\nkept\n<!-- end of misses -->\n"
@@ -43,11 +46,12 @@ def test_only_what_stands_between_the_marks_is_rewritten() -> None:
 def test_the_page_has_a_block_for_every_figure(tmp_path: Path) -> None:
     page = tmp_path / "ranking.md"
     page.write_text(PAGE.read_text(encoding="utf-8"), encoding="utf-8")
-    publish(page, measured(), [measured(Asked(degradations=("no-logs",))), measured()])
+    publish(page, measured(), [measured(Asked(degradations=("no-logs",))), measured()], [incident(PLAIN), OTHER])
     first = page.read_text(encoding="utf-8")
     publish(page, measured(), [measured(), measured(Asked(degradations=("no-logs",)))])
     assert page.read_text(encoding="utf-8") == first
     assert {file.name for file in tmp_path.iterdir()} == {page.name, AGENTS_PICTURE, RELIABILITY_PICTURE}
+    assert "| `SHARE_TEMPERATURE` = " in first
     publish(page, None, [])
     assert page.read_text(encoding="utf-8") == first
 
@@ -79,6 +83,8 @@ def test_tables_have_the_same_cells_in_every_row() -> None:
 
 
 def test_where_there_is_nothing_to_say() -> None:
+    assert tables.left_out([incident(PLAIN)]) == "None."
+    assert tables.onsets(measured()) == "None.", "without a labelled beginning"
     nothing_missed = ablate([incident(PLAIN)], Asked())
     assert tables.misses(nothing_missed) == "None."
     assert tables.quiet(nothing_missed) == "None."
