@@ -11,6 +11,7 @@ from pydantic import Field
 
 from middlewatch.evals.assessing import Asked
 from middlewatch.evals.assessments import AgentSet, Assessed, predicted
+from middlewatch.evals.onsets import Onsets, score_onsets
 from middlewatch.evals.reasons import why_missed
 from middlewatch.evals.scoring import (
     Bin,
@@ -60,17 +61,6 @@ class Quiet(Record):
     moments: int
     blamed: int
     interval: Interval = Field(description="Wilson interval of the share that was blamed")
-
-
-class Onsets(Record):
-    """How well the onset of an answer agrees with the labelled beginning of the fault."""
-
-    system: str = Field(description="'' for all")
-    labelled: int = Field(description="incidents whose beginning is known and about which there was an answer")
-    told: int = Field(description="of them, those whose answer has an onset")
-    inside: int = Field(description="of them, those whose interval holds the beginning")
-    interval: Interval = Field(description="Wilson interval of that share")
-    seconds: float | None = Field(description="median distance of the best estimate from the beginning")
 
 
 class Confidence(Record):
@@ -170,7 +160,7 @@ def score(agents: AgentSet, incidents: Sequence[Assessed], answers: Sequence[Pre
         groups=tuple(groups),
         macro=_mean([g.answered for g in groups if g.system and not g.kind]),
         quiet=tuple(_quiet([(i, a) for i, a in pairs if i.label.root_cause_service is None])),
-        onsets=tuple(_onsets([(i, a) for i, a in faults if not a.inconclusive and i.label.started_at is not None])),
+        onsets=tuple(_onsets(faults)),
         confidence=_confidence(certain),
         confidence_of_all=_confidence([(a.confidence, _rank(i, a) == 1) for i, a in pairs]),
         seconds_median=round(statistics.median(seconds), 3),
@@ -229,24 +219,15 @@ def _quiet(pairs: _Pairs) -> list[Quiet]:
 
 
 def _onsets(pairs: _Pairs) -> list[Onsets]:
-    found = []
-    systems = tuple(dict.fromkeys(i.system for i, _ in pairs))
-    for system in ("", *systems) if pairs else ():
-        here = [(i.label.started_at, a.onset) for i, a in pairs if system in ("", i.system)]
-        told = [(onset, began) for began, onset in here if onset is not None and began is not None]
-        inside = sum(onset.earliest <= began <= onset.latest for onset, began in told)
-        distances = [abs((onset.at - began).total_seconds()) for onset, began in told]
-        found.append(
-            Onsets(
-                system=system,
-                labelled=len(here),
-                told=len(told),
-                inside=inside,
-                interval=wilson(inside, len(told)),
-                seconds=statistics.median(distances) if distances else None,
-            )
-        )
-    return found
+    """Of right answers; of two faults at once nobody knows which onset the answer means."""
+    known = [
+        (incident.system, answer.onset, incident.label.started_at)
+        for incident, answer in pairs
+        if is_right(incident, answer) and incident.label.started_at is not None and not incident.label.further_services
+    ]
+    systems = ("", *dict.fromkeys(system for system, _, _ in known))
+    scored = (score_onsets(system, [(at, began) for of, at, began in known if system in ("", of)]) for system in systems)
+    return [each for each in scored if each is not None]
 
 
 def _confidence(answers: Sequence[Sure]) -> Confidence | None:

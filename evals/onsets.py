@@ -5,38 +5,49 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
-from middlewatch.evals.kinds import Labels
-from middlewatch.evals.scoring import wilson
-from middlewatch.records import Onset, Prediction, UtcDatetime
+from pydantic import Field
+
+from middlewatch.evals.scoring import Interval, wilson
+from middlewatch.records import Onset, Record, UtcDatetime
 
 ROUNDING_SECONDS = 1.0
 """Labels tell whole seconds."""
 
 
-def onsets_page(predictions: Sequence[Prediction], labels: Labels) -> str:
-    """The figures as Markdown, of the findings that name a right service first."""
-    known = _known(predictions, labels)
-    if not known:
-        return "No finding with a right service states an onset, or no label says when the fault began.\n"
-    inside = sum(_misses_by(onset, began) == 0 for onset, began in known)
-    interval = wilson(inside, len(known))
-    width = statistics.median((onset.latest - onset.earliest).total_seconds() for onset, _ in known)
-    away = statistics.median(abs((onset.at - began).total_seconds()) for onset, began in known)
-    worst = max(_misses_by(onset, began) for onset, began in known)
-    return (
-        f"Of {len(known)} findings with a right service and an onset, {inside} have the moment of the fault inside its interval "
-        f"({interval.low:.2f} to {interval.high:.2f}, Wilson 95 %). At the median the interval is {width:.0f} s wide and the best "
-        f"estimate {away:.0f} s off; the worst interval misses by {worst:.0f} s.\n"
+class Onsets(Record):
+    """How well the onsets of right answers agree with the labelled beginnings of the faults."""
+
+    system: str = Field(description="'' for all")
+    answers: int = Field(description="right ones about faults whose beginning is known")
+    told: int = Field(description="of them, those that state an onset")
+    inside: int = Field(description="of them, those whose interval holds the beginning")
+    interval: Interval = Field(description="Wilson interval of that share")
+    width: float = Field(description="median width of the intervals, in seconds")
+    away: float = Field(description="median distance of the best estimate from the beginning, in seconds")
+    worst: float = Field(description="how many seconds the worst interval misses by")
+
+
+def score_onsets(system: str, answers: Sequence[tuple[Onset | None, UtcDatetime]]) -> Onsets | None:
+    """Hold onsets against the moments when the faults were really done; None where no answer states one.
+
+    Args:
+        system: whose answers they are.
+        answers: the stated onset of each, and the labelled beginning.
+    """
+    told = [(onset, began) for onset, began in answers if onset is not None]
+    if not told:
+        return None
+    inside = sum(_misses_by(onset, began) == 0 for onset, began in told)
+    return Onsets(
+        system=system,
+        answers=len(answers),
+        told=len(told),
+        inside=inside,
+        interval=wilson(inside, len(told)),
+        width=statistics.median((onset.latest - onset.earliest).total_seconds() for onset, _ in told),
+        away=statistics.median(abs((onset.at - began).total_seconds()) for onset, began in told),
+        worst=max(_misses_by(onset, began) for onset, began in told),
     )
-
-
-def _known(predictions: Sequence[Prediction], labels: Labels) -> list[tuple[Onset, UtcDatetime]]:
-    return [
-        (prediction.onset, label.started_at)
-        for prediction in predictions
-        for label in labels.get(prediction.incident, ())
-        if prediction.onset is not None and label.started_at is not None and prediction.causes[:1] == (label.root_cause_service,)
-    ]
 
 
 def _misses_by(onset: Onset, began: UtcDatetime) -> float:

@@ -152,19 +152,28 @@ def misses(ablation: Ablation) -> str:
 
 
 def onsets(ablation: Ablation) -> str:
-    """How well the onsets of the vote's answers agree with the labels."""
+    """How well the onsets of the vote's right answers agree with the labels."""
     rows = [
         [
             _text(row.system or "all"),
-            str(row.labelled),
+            str(row.answers),
             str(row.told),
-            shown_share(row.inside / row.told if row.told else None),
+            shown_share(row.inside / row.told),
             shown_interval(row.interval),
-            NOTHING if row.seconds is None else f"{row.seconds:.0f}",
+            *(f"{seconds:.0f} s" for seconds in (row.width, row.away, row.worst)),
         ]
         for row in ablation.vote.onsets
     ]
-    header = ["", "answers", "with an onset", "label inside its interval", "95 %", "median distance, s"]
+    header = [
+        "",
+        "right answers",
+        "with an onset",
+        "interval holds the beginning",
+        "95 %",
+        "median width",
+        "estimate off by",
+        "worst miss",
+    ]
     return markdown_table(header, rows)
 
 
@@ -263,7 +272,7 @@ def everything(ablation: Ablation) -> str:
         "Quiet moments": quiet(ablation),
         "Confidence": confidence(ablation),
         "Reliability of the answers": reliability(ablation),
-        "Onset of the answers against the labelled beginning": onsets(ablation),
+        "Onset of the right answers against the labelled beginning": onsets(ablation),
         "Sets of agents: AC@1 after abstention (by the ranking alone)": by_agents(ablation),
         "Kinds of fault: AC@1 by the ranking of each agent, and of the vote": by_kind(ablation),
         "Misses and false blames of the vote, and where the truth stood for each agent": misses(ablation),

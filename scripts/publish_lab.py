@@ -11,7 +11,6 @@ from pathlib import Path
 from middlewatch.evals import tables
 from middlewatch.evals.ablation import Ablation
 from middlewatch.evals.kinds import kinds_page, labels_below
-from middlewatch.evals.onsets import onsets_page
 from middlewatch.evals.publish import with_blocks
 from middlewatch.records import Prediction
 
@@ -33,7 +32,7 @@ def main() -> None:
         "kinds of fault": tables.by_kind(measured),
         "misses": tables.misses(measured),
         "kinds and second causes": kinds_page(predictions, labels).rstrip("\n"),
-        "onsets": onsets_page(predictions, labels).rstrip("\n"),
+        "onsets": tables.onsets(measured),
     }
     PAGE.write_text(with_blocks(PAGE.read_text(encoding="utf-8"), blocks), encoding="utf-8")
 

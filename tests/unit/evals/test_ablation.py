@@ -179,8 +179,11 @@ def test_onsets_are_held_against_the_labelled_beginning() -> None:
     early = known.model_copy(
         update={"system": "other", "label": known.label.model_copy(update={"started_at": NOW - timedelta(minutes=9, seconds=30)})}
     )
-    everything, shop, other = ablate([exact, early, known, incident(NOTHING)], Asked()).vote.onsets
-    assert (everything.labelled, everything.told, everything.inside, everything.seconds) == (2, 2, 1, 210.0)
-    assert (shop.system, shop.inside, shop.seconds) == ("shop", 1, 0.0)
-    assert (other.system, other.inside, other.seconds) == ("other", 0, 420.0)
+    wrong = incident(PLAIN, truth="shop").model_copy(
+        update={"label": exact.label.model_copy(update={"root_cause_service": "shop"})}
+    )
+    everything, shop, other = ablate([exact, early, known, wrong, incident(NOTHING)], Asked()).vote.onsets
+    assert (everything.answers, everything.told, everything.inside, everything.away) == (2, 2, 1, 210.0)
+    assert (shop.system, shop.inside, shop.away) == ("shop", 1, 0.0)
+    assert (other.system, other.inside, other.away) == ("other", 0, 420.0)
     assert ablate([known], Asked()).vote.onsets == ()

@@ -1,37 +1,37 @@
-"""Invariant: an onset counts as right where the fault was done inside its interval, and only of a service that was found."""
+"""Invariant: an onset is right where its interval holds the labelled moment, rounded as labels are."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
-from middlewatch.evals.labels import Label
-from middlewatch.evals.onsets import onsets_page
-from middlewatch.records import Onset, Prediction
-
-BEGAN = datetime(2026, 11, 21, 1, 0, tzinfo=UTC)
-LABELS = {"i": (Label(incident="i", root_cause_service="cart", started_at=BEGAN),)}
+from middlewatch.evals.onsets import Onsets, score_onsets
+from middlewatch.records import Onset
+from tests.unit.agents.shared_context import NOW, began
 
 
-def predicted(late: float, *, service: str = "cart", wide: float = 20.0) -> Prediction:
-    at = BEGAN + timedelta(seconds=late)
-    around = timedelta(seconds=wide / 2)
-    onset = Onset(at=at, earliest=at - around, latest=at + around)
-    return Prediction(incident="i", ranking=(), confidence=0.9, inconclusive=False, seconds=1.0, causes=(service,), onset=onset)
+def scored(*seconds_after: float) -> Onsets:
+    """Onsets so many seconds after the fault, each known to 15 s."""
+    found = score_onsets("shop", [(began(minutes_ago=-seconds / 60), NOW) for seconds in seconds_after])
+    assert found is not None
+    return found
 
 
-@pytest.mark.parametrize(("late", "inside"), [(0, 1), (-10, 1), (10.9, 1), (-12, 0), (40, 0)])
-def test_the_moment_lies_inside_or_not(late: float, inside: int) -> None:
-    page = onsets_page([predicted(late)], LABELS)
-    assert page.startswith(f"Of 1 findings with a right service and an onset, {inside} have")
-    assert f"20 s wide and the best estimate {abs(late):.0f} s off" in page
+@pytest.mark.parametrize(("late", "inside"), [(0, 1), (15, 1), (16, 1), (17, 0), (-16, 1), (-17, 0)])
+def test_the_interval_holds_the_moment_to_a_second(late: float, inside: int) -> None:
+    assert scored(late).inside == inside
 
 
-def test_the_worst_miss_is_told() -> None:
-    assert "misses by 29 s" in onsets_page([predicted(0), predicted(40)], LABELS)
+def test_medians_and_the_worst_are_told() -> None:
+    found = scored(0, 10, 45)
+    assert (found.answers, found.told, found.inside) == (3, 3, 2)
+    assert (found.width, found.away, found.worst) == (30.0, 10.0, 29.0)
 
 
-def test_other_services_and_missing_moments_do_not_count() -> None:
-    assert onsets_page([predicted(0, service="shop")], LABELS).startswith("No finding")
-    assert onsets_page([predicted(0)], {"i": (Label(incident="i", root_cause_service="cart"),)}).startswith("No finding")
+def test_answers_without_an_onset_are_counted_and_not_judged() -> None:
+    exact = Onset(at=NOW, earliest=NOW - timedelta(seconds=1), latest=NOW)
+    found = score_onsets("", [(None, NOW), (exact, NOW)])
+    assert found is not None
+    assert (found.answers, found.told, found.inside) == (2, 1, 1)
+    assert score_onsets("", [(None, NOW)]) is None
