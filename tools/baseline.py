@@ -58,7 +58,7 @@ def robust_baseline(values: Floats) -> Baseline:
     return Baseline(centre=centre, scale=spread.max(axis=0), count=count)
 
 
-def burst(deviations: Floats) -> Floats:
+def burst(deviations: Floats, window: int | None = None) -> Floats:
     """How high each window is for a third of its samples in a row: the highest mean of ln(1 + deviation) over such a run, undone.
 
     A fault lasts, though it may cover only a part of the window; noise comes and goes. The logarithm keeps one wild sample from
@@ -66,11 +66,12 @@ def burst(deviations: Floats) -> Floats:
 
     Args:
         deviations: shape (..., steps), signed so that larger is worse.
+        window: samples of a window, where there are more of them: the highest of all windows inside counts.
 
     Returns:
         Shape (...); at least 0, and 0 for a window without samples.
     """
-    means, _ = _runs(deviations)
+    means, _ = _runs(deviations, window)
     return np.asarray(np.expm1(means.max(axis=-1, initial=0.0)), dtype=np.float64)
 
 
@@ -87,13 +88,14 @@ def burst_steps(deviations: Floats) -> NDArray[np.int64]:
     return np.flatnonzero(~np.isnan(deviations))[first : first + int(length)]
 
 
-def _runs(deviations: Floats) -> tuple[Floats, NDArray[np.int64]]:
+def _runs(deviations: Floats, window: int | None = None) -> tuple[Floats, NDArray[np.int64]]:
     """The mean of ln(1 + deviation) over every run, by its first sample, -inf where none begins; and how long runs are."""
     steps = deviations.shape[-1]
     missing = np.isnan(deviations)
     packed = np.take_along_axis(deviations, np.argsort(missing, axis=-1, kind="stable"), axis=-1)  # the samples first, in order
     count = steps - np.count_nonzero(missing, axis=-1)
-    length = np.where(count < 3, 1, np.maximum(2, count // 3))  # noqa: PLR2004  a third of fewer than three samples is none
+    size = count if window is None else np.minimum(count, window)
+    length = np.where(size < 3, 1, np.maximum(2, size // 3))  # noqa: PLR2004  a third of fewer than three samples is none
     sums = np.zeros((*deviations.shape[:-1], steps + 1))
     np.cumsum(np.log1p(np.maximum(np.nan_to_num(packed), 0.0)), axis=-1, out=sums[..., 1:])
     ends = np.arange(steps) + length[..., None]

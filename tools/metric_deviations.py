@@ -19,7 +19,7 @@ from middlewatch.tools.baseline import Baseline, Floats, burst, robust_baseline
 from middlewatch.tools.metric_series import EARLIER_WINDOWS, Axis, Group, Labels, SeriesMatrix, family_of
 from middlewatch.tools.onset import Split, find_split
 
-FEWEST_SAMPLES = 4
+FEWEST_PAST_SAMPLES = 4
 """A series with fewer samples in its baseline has no spread worth the name; it borrows its siblings' baseline or is left out."""
 LEAST_RELATIVE_SCALE = 0.05
 """The scale is at least 5 % of the series' own level and of what is typical for the metric: a change by a few per cent of the
@@ -28,6 +28,8 @@ LEAST_SUCCESS_SCALE = 0.002
 """The same for success rates, as a share of their ceiling: 99.9 % and 99.5 % are worlds apart."""
 DROP_WEIGHT = 0.5
 """A drop of traffic or saturation counts half of a rise: it is more often the consequence of trouble elsewhere."""
+CLEAR_DEVIATION = 4.0
+"""Scales: twice what quiet windows commonly reach; a deviation below it may be chance, and when it began is a guess."""
 LARGEST_DEVIATION = 1000.0
 """Beyond this many scales, more says nothing more."""
 
@@ -132,7 +134,7 @@ def onset_split(row: int, axis: Axis, deviations: Deviations) -> Split:
 def _clean_steps(axis: Axis, brief: Brief) -> tuple[NDArray[np.int64], bool]:
     before = np.arange(axis.steps - axis.incident_steps)
     clean = before[~axis.covered(brief.alert.earlier_incidents)[before]]
-    if clean.size < max(FEWEST_SAMPLES, axis.incident_steps):
+    if clean.size < max(FEWEST_PAST_SAMPLES, axis.incident_steps):
         return before, clean.size < before.size
     return clean, False
 
@@ -161,7 +163,7 @@ def _least_scale(family: Family, values: Floats, past: Floats, centres: Floats) 
 
 def _borrow(baseline: Baseline, labels: tuple[Labels, ...]) -> tuple[NDArray[np.bool_], Baseline]:
     """Give a series without a past, such as that of a new instance, the typical baseline of its service's other instances."""
-    usable = baseline.count >= FEWEST_SAMPLES
+    usable = baseline.count >= FEWEST_PAST_SAMPLES
     siblings: dict[tuple[str, str, Group], list[int]] = defaultdict(list)
     for row in (int(r) for r in np.flatnonzero(usable)):
         siblings[labels[row].service, labels[row].peer, labels[row].group].append(row)

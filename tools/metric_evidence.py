@@ -11,11 +11,12 @@ from datetime import timedelta
 
 import numpy as np
 
-from middlewatch.records import Anomaly, AnomalyKind, Brief, Sample, Window
+from middlewatch.records import Anomaly, AnomalyKind, Sample, Window
 from middlewatch.tools.baseline import Floats, burst_steps
-from middlewatch.tools.metric_deviations import Deviations, for_the_worse, incident_steps, onset_split
+from middlewatch.tools.metric_deviations import CLEAR_DEVIATION, Deviations, for_the_worse, incident_steps, onset_split
+from middlewatch.tools.metric_phases import Habits
 from middlewatch.tools.metric_scores import Unit
-from middlewatch.tools.metric_series import Labels, SeriesMatrix
+from middlewatch.tools.metric_series import SeriesMatrix
 from middlewatch.tools.wording import clock, listed, quantity, quoted
 
 SERVICES_SHOWN = 5
@@ -26,12 +27,19 @@ SAMPLES_SHOWN = 8
 """Values around the onset in an anomaly's sample."""
 GAP_STEPS = 3
 """A series has stopped when this many of its usual intervals before the end of the window are missing; fewer are ordinary delay."""
+CLEARED_SHOWN = 5
+"""Deviations told of that are usual at this time: those that would have been the strongest."""
 LEAST_HISTORY = 4
 """Samples without which nobody can say what a series' usual interval is."""
 
 
 def anomalies(
-    units: Sequence[Unit], nats: Floats, scores: Mapping[str, float], matrix: SeriesMatrix, deviations: Deviations, brief: Brief
+    units: Sequence[Unit],
+    nats: Floats,
+    scores: Mapping[str, float],
+    matrix: SeriesMatrix,
+    deviations: Deviations,
+    usual: Habits,
 ) -> tuple[Anomaly, ...]:
     """The strongest facts about the leading services.
 
@@ -40,8 +48,8 @@ def anomalies(
         nats: their evidence in the incident, shape (units,).
         scores: per service; only those above 0 lead.
         matrix: the series.
-        deviations: their deviations.
-        brief: for the windows.
+        deviations: their deviations, less what is usual at this time.
+        usual: what is.
     """
     leading = sorted((s for s in scores if scores[s] > 0), key=lambda s: (-scores[s], s))[:SERVICES_SHOWN]
     strongest = [int(i) for i in np.argsort(-nats, kind="stable") if nats[i] > 0]
@@ -53,8 +61,30 @@ def anomalies(
         foremost = {(units[i].family, units[i].peer != ""): i for i in reversed(about)}.values()
         about.sort(key=lambda i: i not in foremost)
         chosen.update(dict.fromkeys(about[:FACTS_PER_SERVICE]))
-    several = _services_with_instances(matrix.labels)
-    return tuple(_anomaly(units[i], float(nats[i]), matrix, deviations, brief, several) for i in chosen)
+    return tuple(_anomaly(units[i], float(nats[i]), matrix, deviations, usual) for i in chosen)
+
+
+def cleared(units: Sequence[Unit], nats: Floats, matrix: SeriesMatrix, deviations: Deviations, usual: Habits) -> tuple[str, ...]:
+    """In words, what deviates clearly, but no more than it usually does at this time.
+
+    Args:
+        units: what was ranked.
+        nats: their evidence in the incident, shape (units,); what is left of a deviation is none.
+        matrix: the series.
+        deviations: their deviations, as compared with the hours before alone.
+        usual: what is usual at this time.
+    """
+    now = deviations.tops[:, 0]
+    worst = [max(unit.rows, key=lambda r: float(now[r])) for unit in units]
+    innocent = [i for i, row in enumerate(worst) if usual.known[row] and now[row] >= CLEAR_DEVIATION and nats[i] == 0]
+    found = sorted(innocent, key=lambda i: -now[worst[i]])
+    shown = [
+        f"{_summary(worst[i], units[i], matrix, deviations)}, as it usually does {usual.when(worst[i])}"
+        for i in found[:CLEARED_SHOWN]
+    ]
+    if len(found) > len(shown):
+        shown.append(f"{len(found) - len(shown)} more deviations of metrics are usual at this time")
+    return tuple(shown)
 
 
 def stopped(matrix: SeriesMatrix) -> tuple[str, ...]:
@@ -87,9 +117,7 @@ def stopped(matrix: SeriesMatrix) -> tuple[str, ...]:
     return tuple(shown)
 
 
-def _anomaly(
-    unit: Unit, strength: float, matrix: SeriesMatrix, deviations: Deviations, brief: Brief, several: frozenset[str]
-) -> Anomaly:
+def _anomaly(unit: Unit, strength: float, matrix: SeriesMatrix, deviations: Deviations, usual: Habits) -> Anomaly:
     axis = matrix.axis
     row = max(unit.rows, key=lambda r: float(deviations.tops[r, 0]))
     label = matrix.labels[row]
@@ -97,6 +125,7 @@ def _anomaly(
     observed = _observed(row, unit, matrix, deviations)
     first = axis.steps - axis.incident_steps
     split = onset_split(row, axis, deviations)
+    too = f"; it usually deviates {usual.when(row)}, too" if usual.known[row] else ""
     return Anomaly(
         kind=AnomalyKind.EDGE if unit.peer else AnomalyKind.METRIC,
         service=unit.service,
@@ -110,21 +139,24 @@ def _anomaly(
         factor=observed / baseline if baseline else None,
         onset=split.onset(axis.start, axis.step_seconds),
         strength=strength,
-        window=Window(start=axis.time(first), end=brief.incident.end),
+        window=Window(start=axis.time(first), end=axis.time(axis.steps)),
         baseline_window=Window(start=axis.start, end=axis.time(first)) if first else None,
-        summary=_summary(label, baseline, observed, clock(axis.time(split.step)), several),
+        summary=_summary(row, unit, matrix, deviations) + too,
         query=matrix.answer.query,
         samples=_samples(row, split.step, matrix),
     )
 
 
-def _summary(label: Labels, baseline: float, observed: float, when: str, several: frozenset[str]) -> str:
+def _summary(row: int, unit: Unit, matrix: SeriesMatrix, deviations: Deviations) -> str:
+    label = matrix.labels[row]
     of = f"{quoted(label.service)} towards {quoted(label.peer)}" if label.peer else quoted(label.service)
-    if label.service in several and label.instance:
+    if label.instance and any(other.service == label.service and other.instance != label.instance for other in matrix.labels):
         of += f" (instance {quoted(label.instance)})"
+    baseline, observed = float(deviations.baseline.centre[row]), _observed(row, unit, matrix, deviations)
     verb = "rose" if observed > baseline else "fell"
     times = f" ({quantity(observed / baseline)}x)" if baseline else ""
     values = f"from {quantity(baseline, label.unit)} to {quantity(observed, label.unit)}"
+    when = clock(matrix.axis.time(onset_split(row, matrix.axis, deviations).step))
     return f"{quoted(label.metric)} of {of} {verb} {values}{times} at {when}"
 
 
@@ -146,10 +178,3 @@ def _samples(row: int, step: int, matrix: SeriesMatrix) -> tuple[Sample, ...]:
     numbers = ", ".join(quantity(float(v)) for v in matrix.values[row, shown])
     every = timedelta(seconds=axis.step_seconds)
     return (Sample(time=axis.time(int(shown[0])), text=f"{numbers} (from {clock(axis.time(int(shown[0])))}, every {every})"),)
-
-
-def _services_with_instances(labels: Sequence[Labels]) -> frozenset[str]:
-    instances: dict[str, set[str]] = defaultdict(set)
-    for label in labels:
-        instances[label.service].add(label.instance)
-    return frozenset(service for service, names in instances.items() if len(names) > 1)

@@ -26,7 +26,7 @@ from middlewatch.tools.service_map import callees, reachable
 
 MEASURED_UNITS = BYTE_UNITS | TIME_UNITS | {"%", "percent"}
 """Units of what is measured and not counted."""
-FEWEST_SAMPLES = 4
+FEWEST_COMMON_SAMPLES = 4
 """Samples that two courses need in common to be compared."""
 LONGEST_GAP = 2
 """Missing samples in a row that are bridged."""
@@ -125,7 +125,7 @@ def explained_share(target: Floats, by: Floats, *, at_most_once: bool = True) ->
     tiny = np.finfo(np.float64).tiny
     slope = np.clip(xy / np.maximum(yy, tiny), 0.0, 1.0 if at_most_once else np.inf)
     share = slope * (2 * xy - slope * yy) / np.maximum(xx, tiny)
-    return np.where((count >= FEWEST_SAMPLES) & (xx > tiny) & (yy > tiny), np.clip(share, 0.0, 1.0), 0.0)
+    return np.where((count >= FEWEST_COMMON_SAMPLES) & (xx > tiny) & (yy > tiny), np.clip(share, 0.0, 1.0), 0.0)
 
 
 def counted(amounts: Floats) -> NDArray[np.bool_]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import cast
 
 import numpy as np
@@ -24,7 +24,8 @@ from middlewatch.tools.baseline import Floats
 STEPS_SECONDS = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600)
 """Steps that are asked for: the usual scrape and aggregation intervals."""
 FINEST_SHARE = 20
-"""The incident is cut into at most this many steps: more only cost, since a window's score is the mean of its top third."""
+"""The incident is cut into at most this many steps: more only cost, since a third of a window's samples in a row make its deviation
+(`baseline.burst`)."""
 FEWEST_STEPS = 4
 """The incident is cut into at least this many steps where the series are dense enough."""
 MOST_CELLS = 3_000_000
@@ -60,9 +61,15 @@ class Axis:
     incident_steps: int
     shortened: str = ""
     """Empty, or in words why the baseline is shorter than was asked for."""
+    oldest: datetime | None = None
+    """The oldest sample in the time that was asked about, also where the axis begins later; None where nobody looked."""
 
     def time(self, step: int) -> UtcDatetime:
         return self.start + timedelta(seconds=step * self.step_seconds)
+
+    def earlier(self, days: int) -> Axis:
+        """The same so many days before."""
+        return replace(self, start=self.start - timedelta(days=days))
 
     def covered(self, windows: tuple[Window, ...]) -> NDArray[np.bool_]:
         """Which steps overlap any of the windows, shape (steps,)."""
@@ -177,7 +184,7 @@ def choose_axis(brief: Brief, catalogue: pa.Table) -> Axis:
     incident = min(_incident_steps(brief, step), available)
     steps = max(incident, min(available, affordable))
     start = end - timedelta(seconds=steps * step)
-    axis = Axis(start=start, step_seconds=step, steps=steps, incident_steps=incident)
+    axis = Axis(start=start, step_seconds=step, steps=steps, incident_steps=incident, oldest=datetime.fromtimestamp(earliest, UTC))
     return axis if steps == available else replace(axis, shortened=f"{_compared(axis)}, to stay within {MOST_CELLS:,} samples")
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from middlewatch.records import Brief, Edge, Family, Onset, Symptom
 from middlewatch.telemetry.sources import Sources
 from middlewatch.tools.baseline import Floats, burst, tail_rank
-from middlewatch.tools.metric_deviations import Deviations, for_the_worse, measure, onset_split
+from middlewatch.tools.metric_deviations import CLEAR_DEVIATION, Deviations, for_the_worse, measure, onset_split
 from middlewatch.tools.metric_excess import at_steps, counted, explained_share
 from middlewatch.tools.metric_scores import Unit, Voice, units_of
 from middlewatch.tools.metric_series import Axis, SeriesMatrix, load_series
@@ -26,12 +26,10 @@ FULL_CORRELATION = 0.995
 """Counted as exact: a dozen samples cannot tell more (the Fisher transform, atanh, diverges at 1)."""
 OWN_SHARE = 0.25
 """What the symptom's own service keeps of its evidence: that it is ill is known, and no reason to take it for the cause."""
-FEWEST_SAMPLES = 6
+FEWEST_SAMPLES_LOOKED_AT = 6
 """Samples that the correlation is taken over, at least."""
 LOOK_WINDOWS = 2
 """The correlation is taken over this many windows: the incident's, and one before it that shows the change."""
-CLEAR_DEVIATION = 4.0
-"""Scales: twice what quiet windows commonly reach; below it the time of a change is a guess."""
 OTHER_VOICE = 0.3
 """What metrics of another voice than the symptom's still count."""
 UNRELATED_SHARE = 0.3
@@ -55,7 +53,7 @@ def felt_shares(units: Sequence[Unit], edges: Iterable[Edge]) -> Floats:
 
 def look(axis: Axis) -> int:
     """Samples that courses are compared over."""
-    return max(FEWEST_SAMPLES, LOOK_WINDOWS * axis.incident_steps)
+    return max(FEWEST_SAMPLES_LOOKED_AT, LOOK_WINDOWS * axis.incident_steps)
 
 
 def co_moving(
@@ -123,7 +121,7 @@ def symptom_rarity(units: Sequence[Unit], matrix: SeriesMatrix, deviations: Devi
     now, past = worse[-length:], worse[deviations.clean]
     if np.isnan(now).all() or np.count_nonzero(~np.isnan(past)) < 4 * np.count_nonzero(~np.isnan(now)):
         return None
-    observed = burst(now)
+    observed = deviations.tops[_worst(alarming, deviations), 0]  # less what is usual at this time
     earlier = burst(np.lib.stride_tricks.sliding_window_view(past, length))
     return float(tail_rank(observed, np.append(earlier, observed)))
 

@@ -14,6 +14,7 @@ from middlewatch.telemetry.sources import Sources
 from middlewatch.tools import metric_evidence
 from middlewatch.tools.metric_deviations import Deviations, measure
 from middlewatch.tools.metric_excess import consequence_shares, excess
+from middlewatch.tools.metric_phases import Habits, habits
 from middlewatch.tools.metric_scores import evidence, own_part, rarities, service_scores, units_of
 from middlewatch.tools.metric_series import SeriesMatrix, load_series
 from middlewatch.tools.metric_symptom import UNRELATED_SHARE, co_moving, felt_shares, look, symptom_rarity
@@ -35,7 +36,9 @@ def assess_metrics(sources: Sources, brief: Brief) -> Assessment:
     loaded = load_series(sources, brief, frozenset(name for edge in edges for name in (edge.caller, edge.callee)))
     if not isinstance(loaded, SeriesMatrix):
         return _nothing(loaded.freshness, edges, notes)
-    deviations = measure(loaded, brief)
+    measured = measure(loaded, brief)
+    usual = habits(sources, brief, loaded, measured)
+    deviations = usual.applied(measured)
     units = units_of(loaded.labels, deviations.families)
     nats = evidence(units, deviations) * felt_shares(units, edges)
     amounts = excess(units, loaded, deviations)
@@ -58,12 +61,13 @@ def assess_metrics(sources: Sources, brief: Brief) -> Assessment:
     return Assessment(
         agent=AgentName.METRICS,
         scores=scores,
-        anomalies=metric_evidence.anomalies(units, now, scores, loaded, deviations, brief),
+        anomalies=metric_evidence.anomalies(units, now, scores, loaded, deviations, usual),
         usual_tops=tuple(float(r) for r in rarities(tops, tops)),
         symptom_rarity=symptom_rarity(units, loaded, deviations, symptom),
         freshness=(loaded.answer.freshness,),
         edges=tuple((edge.caller, edge.callee) for edge in edges),
-        notes=(*notes, *_limits(loaded, deviations)),
+        notes=(*notes, *_limits(loaded, deviations, usual)),
+        cleared=metric_evidence.cleared(units, nats[:, 0], loaded, measured, usual),
     )
 
 
@@ -81,9 +85,9 @@ def _nothing(freshness: Freshness, edges: tuple[Edge, ...], notes: tuple[str, ..
     return Assessment(agent=AgentName.METRICS, scores={}, freshness=(freshness,), edges=pairs, notes=(nothing, *notes))
 
 
-def _limits(matrix: SeriesMatrix, deviations: Deviations) -> tuple[str, ...]:
+def _limits(matrix: SeriesMatrix, deviations: Deviations, usual: Habits) -> tuple[str, ...]:
     """What the reader has to know about how much could be compared."""
-    notes = [matrix.answer.bound, matrix.axis.shortened, *metric_evidence.stopped(matrix)]
+    notes = [matrix.answer.bound, matrix.axis.shortened, usual.note, *metric_evidence.stopped(matrix)]
     if deviations.unusable:
         notes.append(f"{deviations.unusable} of {len(matrix.labels)} metric series have too little history to compare with")
     if deviations.contaminated:

@@ -42,8 +42,8 @@ def shop() -> list[Series]:
     return series
 
 
-def rows(series: Sequence[Series]) -> list[Row]:
-    last = END + timedelta(minutes=AFTER - 1)
+def rows(series: Sequence[Series], after: int = AFTER) -> list[Row]:
+    last = END + timedelta(minutes=after - 1)
     return [
         {
             "time": last - timedelta(minutes=s.values.size - 1 - i),
@@ -111,3 +111,26 @@ def test_changes_are_assessed_alike(stored: Sources, in_memory: Sources) -> None
 
 def test_the_declared_map_is_read(stored: Sources) -> None:
     assert tuple((e.caller, e.callee) for e in service_map(stored, brief().incident)) == CALLS
+
+
+def test_what_happens_every_night_is_usual_in_the_store_too(clickhouse: ClickHouse, tenant: str, tmp_path: Path) -> None:
+    """`db` has a job every night, and `pay` shows the same tonight only."""
+    night, nights = 24 * 60, 4
+    rng = np.random.default_rng(0)
+    held = [Series(s, "cpu", 20 * (1 + 0.05 * rng.standard_normal(nights * night)), "%") for s in SERVICES]
+    for back in range(nights):
+        end = nights * night - back * night
+        for series in held:
+            series.values[max(0, end - 5) : end] *= 4.0 if series.service == "db" or (series.service == "pay" and not back) else 1.0
+    folder = write_recording(
+        tmp_path / "nights",
+        metrics=rows(held, after=0),
+        incidents=[{"detected_at": DETECTED, "window_end": END}],
+        info={"start": END - timedelta(days=nights), "end": END},
+    )
+    stored = clickhouse.sources(Scope(tenant=tenant, recording=import_recording(clickhouse, tenant, folder).name), END)
+    found = assess_metrics(stored, brief(hours=24))
+    assert found.scores == {s: pytest.approx(v) for s, v in assess_metrics(sources(Metrics(held)), brief(hours=24)).scores.items()}
+    assert found.scores["db"] < 0.2 * found.scores["pay"]
+    (said,) = found.cleared
+    assert said.endswith("as it usually does at this time of the day (on 3 of 3 days before)")

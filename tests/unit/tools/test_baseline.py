@@ -70,6 +70,12 @@ def test_of_a_window_of_one_or_two_samples_the_highest_counts() -> None:
     assert burst(np.zeros((3, 0))).tolist() == [0.0, 0.0, 0.0]
 
 
+@given(st.lists(st.floats(-50, 50), min_size=6, max_size=40), st.integers(1, 6))
+def test_of_more_samples_than_a_window_has_the_highest_window_counts(longer: list[float], window: int) -> None:
+    windows = np.lib.stride_tricks.sliding_window_view(np.array(longer), window)
+    assert float(burst(np.array(longer), window)) == pytest.approx(float(burst(windows).max()))
+
+
 @given(st.lists(st.floats(0, 100), min_size=1, max_size=50))
 def test_ranks_are_never_zero_and_only_the_order_counts(values: list[float]) -> None:
     pool = np.array(values)
