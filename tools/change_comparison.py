@@ -18,13 +18,11 @@ from middlewatch.telemetry.sources import Sources
 from middlewatch.tools.baseline import Floats, burst
 from middlewatch.tools.change_records import Change
 from middlewatch.tools.change_timing import LATE_SECONDS
-from middlewatch.tools.metric_deviations import for_the_worse, measure
+from middlewatch.tools.metric_deviations import CLEAR_DEVIATION, for_the_worse, measure
 from middlewatch.tools.metric_scores import Unit, units_of
 from middlewatch.tools.metric_series import Axis, Labels, SeriesMatrix, load_series
 from middlewatch.tools.wording import listed, quoted
 
-CLEAR_DEVIATION = 4.0
-"""Scales: twice what quiet windows commonly reach. What deviates less shows nothing, neither guilt nor innocence."""
 AS_MUCH = 0.5
 """Share of a deviation from which another one counts as the same."""
 FEWEST_EARLIER = 2

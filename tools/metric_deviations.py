@@ -29,7 +29,8 @@ LEAST_SUCCESS_SCALE = 0.002
 DROP_WEIGHT = 0.5
 """A drop of traffic or saturation counts half of a rise: it is more often the consequence of trouble elsewhere."""
 CLEAR_DEVIATION = 4.0
-"""Scales: twice what quiet windows commonly reach; a deviation below it may be chance, and when it began is a guess."""
+"""Scales: twice what quiet windows commonly reach. What deviates less may be chance: it shows neither guilt nor innocence, and when
+it began is a guess."""
 LARGEST_DEVIATION = 1000.0
 """Beyond this many scales, more says nothing more."""
 

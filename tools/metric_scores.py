@@ -26,7 +26,7 @@ from middlewatch.tools.service_map import blame_ends
 EXPECTED_NATS = 1.0
 """The mean of -ln p where nothing is wrong (p is uniform, so -ln p is a unit exponential); only what exceeds it is evidence."""
 USUAL_DEVIATION = 2.0
-"""Scales: the mean of the top third of a quiet window is often this high, so the effect is counted from here."""
+"""Scales: a quiet window is often this high (`baseline.burst`), so the effect is counted from here."""
 EFFECT_SHARE = 0.15
 """What the size of the effect adds to the rank, per nat: it orders deviations that are all without precedent."""
 FEWEST_WINDOWS = 4
@@ -92,9 +92,10 @@ def evidence(units: Sequence[Unit], deviations: Deviations) -> Floats:
 
         surprise = max(0, -ln p - 1)
         effect   = ln(1 + max(0, r - 2))
-        nats     = (min(surprise, effect) + 0.15 effect) * min(1, -ln own / ln(windows / 2))    where surprise > 0
+        nats     = (min(surprise, effect) + 0.15 effect) * min(1, -ln own / ln((windows + 1) / 2))    where surprise > 0
 
-    The last factor takes back what is rare among the services but a habit of this one.
+    where `windows` counts the earlier ones, at least 4. The last factor takes back what is rare among the services but a habit of
+    this one; it is full where at most one earlier window was as high.
 
     Returns:
         Shape (units, 1 + windows).

@@ -64,8 +64,9 @@ def co_moving(
     With r the square root of the share that a unit explains of the symptom's course (`explained_share`), units of the symptom's
     voice get nats = 4 min(1, nats) atanh(r) / atanh(0.995). Where the alarming metric is counted at a service, what explains is its
     excess there, which can arrive at the symptom once at most; else it is the unit's course in scales, and r the correlation. Units
-    of other voices keep nats r, with r the correlation (either way, for what does not spread); those of the symptom's own service
-    keep a quarter of theirs.
+    of other voices keep nats r, with r the correlation (either way, for what does not spread); where the symptom's voice does not
+    spread, such as that of a queue that grows, they keep all, since trouble elsewhere need not have its course. Units of the
+    symptom's own service keep a quarter of theirs, and those about calls that speak with the symptom's voice all.
 
     Args:
         units: what was ranked.
@@ -76,7 +77,8 @@ def co_moving(
         symptom: the alarming service and metric.
 
     Returns:
-        The weighed evidence, and the weights of the voices; None where the alarming metric is not known here.
+        The weighed evidence, and the weights of the other voices, none where the symptom's does not spread; None where the alarming
+        metric is not known here.
     """
     alarming = _alarming(units, symptom)
     if alarming is None:

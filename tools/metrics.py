@@ -30,7 +30,8 @@ def assess_metrics(sources: Sources, brief: Brief) -> Assessment:
 
     Returns:
         Scores in nats: 0 for a service whose metrics are as usual; services without metrics are absent. `usual_tops` are the top
-        scores of the earlier windows, before the discount for false alarms and without the symptom's help.
+        scores of the earlier windows on the same scale, of how rare they are among one another (`metric_scores.rarities`), and
+        without the symptom's help.
     """
     edges, notes = _map(sources, brief)
     loaded = load_series(sources, brief, frozenset(name for edge in edges for name in (edge.caller, edge.callee)))
