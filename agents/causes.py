@@ -99,9 +99,9 @@ RULES = (
         "work piles up while what is taken from it fails",
         shown_by="queue",
         together="exception",
-        explains="exception other_path retries",
+        explains="unreachable exception other_path retries",
     ),
-    _rule(CauseKind.DATA, "lag", "work piles up before it", shown_by="queue", explains="retries"),
+    _rule(CauseKind.DATA, "lag", "work piles up before it", shown_by="queue", explains="unreachable retries"),
     _rule(CauseKind.CODE, "exception", "it fails by itself", shown_by="exception", explains="unreachable other_path retries"),
     _rule(CauseKind.CODE, "wrong_result", "it takes another path without failing", shown_by="other_path", explains=""),
     _rule(

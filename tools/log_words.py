@@ -27,7 +27,9 @@ _VOCABULARY = {
     Mechanism.GARBAGE_COLLECTION: (r"\bgc overhead\b|\bgc paused?\b|\bfull gc\b|stop-the-world",),
     Mechanism.UNREACHABLE: (
         r"\bE(CONNREFUSED|CONNRESET|CONNABORTED|HOSTUNREACH|NETUNREACH|TIMEDOUT|PIPE|AI_AGAIN)\b|\bENOTFOUND\b|broken pipe",
-        r"connection (was |has been |is )?(refused|reset|closed|aborted|lost)|all connection attempts failed|server disconnected",
+        r"connection (was |has been |is )?(refused|reset|closed|aborted|lost)|all connection attempts failed|server ?disconnected",
+        r"socket hang up|unexpected eof|premature (close|end)|remote end closed|\b(incomplete ?read|no ?http ?response)",
+        r"\b(connect|read|write|remoteprotocol|clientconnector)error\b",
         r"\b(connect(ion)?|read|request|gateway|socket) ?timed? ?-?out|deadline[_ ]exceeded",
         r"no route to host|host (is )?(down|unreachable)|network (is )?unreachable|unknown ?host|no such host",
         r"name or service not known|name resolution|getaddrinfo|bad gateway|service (is )?(temporarily )?unavailable",
@@ -38,6 +40,7 @@ _VOCABULARY = {
         r"\b(consumer|replication|processing) lag\b|lag(s|ging)? behind|dead[- ]letter|poison (message|pill)|backlog|redeliver",
         r"queue (is |was )?(full|overflow)|rejected ?execution|rebalanc(ed|ing)",
         r"(could not|cannot|failed to) (consume|process|deserialize|decode) (the )?(message|event|record)",
+        r"\b(message|event|record)\b.{0,200}\b(could not|cannot) be (consumed|processed|deserialized|decoded)\b",
     ),
     Mechanism.CONFIGURATION: (
         r"\b(missing|invalid|unknown|bad|wrong|no such|unset) (config(uration)?|setting|property|environment variable|option)\b",

@@ -32,11 +32,16 @@ SAYINGS = {
         "No instances available for cart",
         "rpc error: code = DeadlineExceeded desc = context deadline exceeded",
         "getaddrinfo ENOTFOUND stock",
+        "GET /items failed: httpx.ReadError",
+        "aiohttp ServerDisconnectedError",
+        "Error: socket hang up",
+        "http.client.IncompleteRead(0 bytes read)",
     ),
     Mechanism.QUEUE: (
         "consumer lag of orders is <*>",
         "moved message to the dead letter queue",
         "failed to decode message at offset <*>",
+        "message {<*>: <*>} could not be processed\nTraceback (most recent call last):",
     ),
     Mechanism.CONFIGURATION: (
         "missing environment variable DATABASE_URL",
@@ -57,6 +62,7 @@ ORDINARY = (
     "connection to the warehouse took <*> ms",
     "user logged in",
     "no error",
+    "read error on disk <*>",
     "loaded the pool of workers",
     "getOrderById success",
 )
