@@ -24,10 +24,10 @@ class Limits(Record):
         default=4 * _GIB, ge=64 * 1024**2, description="memory of one query; putting 10 M spans together takes about 3 GiB"
     )
     spans: int = Field(
-        default=3_000_000,
+        default=2_000_000,
         ge=1000,
         description="spans that one question puts together, each with its parent and children; of more, a sample of requests is "
-        "read. Chosen: about 8 s of processor time, and 1.3 GiB",
+        "read. Chosen: about 5 s of processor time, and 0.9 GiB",
     )
     concurrency: int = Field(
         default=4, ge=1, description="queries at once from this process: one per kind of agent, so none waits for another kind"

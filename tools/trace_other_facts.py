@@ -16,7 +16,7 @@ from middlewatch.tools.fan_out import fan_outs
 from middlewatch.tools.structure import Kind, Structure
 from middlewatch.tools.timeline import BUCKETS_PER_MINUTE, RECENT_BUCKETS
 from middlewatch.tools.trace_ground import Fact, Ground, on_instance, percent
-from middlewatch.tools.trace_requests import Mask
+from middlewatch.tools.trace_requests import Mask, Requests
 from middlewatch.tools.trace_views import Scores
 from middlewatch.tools.wording import listed, quantity, quoted
 
@@ -98,7 +98,8 @@ def loops(ground: Ground, service: str, onset: int, most: float) -> Iterator[Fac
     """Calls that are made more often per run. They are no part of a score, so they are at most as strong as what is."""
     requests, seen = ground.credit.requests, ground.credit.bucket >= 0
     now = ground.credit.bucket >= onset
-    for number, caller in enumerate(requests.services):
+    for number in _callers(requests, service):
+        caller = requests.services[number]
         for found in fan_outs(requests, number, seen & ~now, now):
             about = found.callee if found.repeats else caller
             if about != service:
@@ -152,6 +153,18 @@ def busier(ground: Ground, service: str, onset: int, most: float) -> Iterator[Fa
         query=ground.behaviours,
         mechanism=Mechanism.LOAD,
     )
+
+
+def _callers(requests: Requests, service: str) -> list[int]:
+    """The service and those that call it, as numbers: no other's calls can be about it."""
+    if service not in requests.services:
+        return []
+    number = requests.services.index(service)
+    caller, callee, _ = requests.calls
+    reaches = requests.service == number
+    reaches[caller[callee == number]] = True
+    parents = requests.parent[requests.children[reaches[requests.children]]]
+    return sorted({number, *requests.service[parents].tolist()})
 
 
 def _told(structure: Structure, index: int, onset: int) -> tuple[str, Mechanism]:

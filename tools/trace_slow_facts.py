@@ -24,11 +24,14 @@ def slow(ground: Ground, service: str, onset: int) -> Iterator[Fact]:
     """The operations of a service whose own time grew, and its edges on which time is lost."""
     slowness = ground.views.slowness
     shift = slowness.latencies.shift(onset, ground.timeline.question.end)
+    number = {place: i for i, place in enumerate(slowness.places)}
     for place, evidence in slowness.evidence(shift).items():
-        own = np.flatnonzero(slowness.place == slowness.places.index(place))
-        if not place.callee and place.service == service:
+        if service not in (place.service, place.callee):
+            continue
+        own = np.flatnonzero(slowness.place == number[place])
+        if not place.callee:
             yield from (_slow_operation(ground, index, onset) for index in own[shift.bound[own] > 0].tolist())
-        elif place.callee and service in (place.service, place.callee) and evidence > 0:
+        elif evidence > 0:
             yield _slow_edge(ground, int(own[np.argmax(shift.bound[own])]), onset, service)
 
 

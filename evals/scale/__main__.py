@@ -95,9 +95,10 @@ def main(  # noqa: PLR0913, PLR0917  click passes options by name, one argument 
 def _in_words(result: Result) -> Iterator[str]:
     for measured in result.rounds:
         yield from _round_in_words(measured)
-    if result.incidents is not None:
-        small = result.incidents
-        yield f"  {len(small.seconds)} recorded incidents in the same store: {small.median:.1f} s at the median"
+    for small, where in ((result.incidents, "the same store"), (result.incidents_alone, "a store of their own")):
+        if small is not None:
+            yield f"  {len(small.seconds)} recorded incidents in {where}: {small.median:.1f} s at the median"
+            yield f"    {small.processor_median:.1f} s of processor time; load average {small.load:.1f}"
     for name, seconds in result.peers.items():
         yield f"  {name}: {statistics.median(seconds):.1f} s at the median of the same incidents"
 

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from pydantic import Field
 
-from middlewatch.evals.scale import peers
+from middlewatch.evals.scale import peers as other_methods
 from middlewatch.evals.scale.measuring import Incidents, Round, measure, measure_incidents
 from middlewatch.evals.scale.size import Size
 from middlewatch.evals.scale.store import fill
@@ -30,6 +30,7 @@ class Result(Record):
 
     rounds: tuple[Round, ...]
     incidents: Incidents | None = None
+    incidents_alone: Incidents | None = Field(default=None, description="the same in a store that holds nothing else")
     peers: dict[str, tuple[float, ...]] = Field(
         default_factory=dict, description="seconds of other methods for the same incidents, by method; what they share is reading"
     )
@@ -71,10 +72,14 @@ def benchmark(folder: Path, size: Size, rounds: int, recordings: Recordings, on_
         return Result(rounds=tuple(measured))
     on_step(f"incidents of {len(recordings.folders)} recordings in the same store")
     incidents = _apart(measure_incidents, own, recordings.folders)
+    on_step("the same incidents in a store of their own")
+    with tempfile.TemporaryDirectory(prefix="middlewatch-scale-", ignore_cleanup_errors=True) as empty:
+        alone = _apart(measure_incidents, Path(empty), recordings.folders)
     if recordings.peers_python is None:
-        return Result(rounds=tuple(measured), incidents=incidents)
+        return Result(rounds=tuple(measured), incidents=incidents, incidents_alone=alone)
     on_step("the same incidents by other methods")
-    return Result(rounds=tuple(measured), incidents=incidents, peers=_peers(recordings.peers_python, recordings.folders))
+    peers = _peers(recordings.peers_python, recordings.folders)
+    return Result(rounds=tuple(measured), incidents=incidents, incidents_alone=alone, peers=peers)
 
 
 def _peers(python: Path, folders: Sequence[Path]) -> dict[str, tuple[float, ...]]:
@@ -83,7 +88,7 @@ def _peers(python: Path, folders: Sequence[Path]) -> dict[str, tuple[float, ...]
     Raises:
         BadInput: that environment does not have them.
     """
-    command = [str(python), "-W", "ignore", peers.__file__, *map(str, folders)]
+    command = [str(python), "-W", "ignore", other_methods.__file__, *map(str, folders)]
     try:
         ended = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603  the user's own interpreter
     except (OSError, subprocess.CalledProcessError) as error:
