@@ -13,7 +13,8 @@ from middlewatch.telemetry.sources import Sources
 from middlewatch.tools.logs import assess_logs
 from middlewatch.tools.traces import assess_traces
 from tests.telemetry_data import write_recording
-from tests.unit.tools.synthetic_requests import Fault, Requests, request_sources, requests
+from tests.unit.tools.synthetic_request_sources import request_sources
+from tests.unit.tools.synthetic_requests import Fault, Requests, requests
 from tests.unit.tools.synthetic_telemetry import DETECTED, END, brief
 
 

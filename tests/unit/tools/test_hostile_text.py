@@ -15,7 +15,8 @@ from middlewatch.tools.metrics import assess_metrics
 from middlewatch.tools.traces import assess_traces
 from tests.hostile import HOSTILE
 from tests.unit.tools.synthetic_changes import behaving
-from tests.unit.tools.synthetic_requests import CALLS, Fault, Requests, request_sources, requests
+from tests.unit.tools.synthetic_request_sources import request_sources
+from tests.unit.tools.synthetic_requests import CALLS, Fault, Requests, requests
 from tests.unit.tools.synthetic_telemetry import Calls, Changes, Metrics, brief, sources
 from tests.unit.tools.test_metrics import SERVICES, raised, shop
 

@@ -17,19 +17,8 @@ from middlewatch.records import AnomalyKind, Assessment, Brief, Family, Mechanis
 from middlewatch.records.errors import SourceUnavailable
 from middlewatch.telemetry.sources import Answer
 from middlewatch.tools.logs import assess_logs
-from tests.unit.tools.synthetic_requests import (
-    BEGAN,
-    CALLS,
-    Fault,
-    Line,
-    Logs,
-    Requests,
-    Traces,
-    at,
-    request_sources,
-    requests,
-    without_span_ids,
-)
+from tests.unit.tools.synthetic_request_sources import Logs, Traces, request_sources
+from tests.unit.tools.synthetic_requests import BEGAN, CALLS, Fault, Line, Requests, at, requests, without_span_ids
 from tests.unit.tools.synthetic_telemetry import DETECTED, END, brief
 
 RETURNS = Fault("cart", returns_early=True)

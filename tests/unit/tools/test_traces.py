@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from middlewatch.records import AnomalyKind, Assessment, Family, Mechanism, Symptom, Window
 from middlewatch.tools.traces import assess_traces
-from tests.unit.tools.synthetic_requests import BEGAN, CALLS, Fault, Requests, Traces, at, request_sources, requests
+from tests.unit.tools.synthetic_request_sources import Traces, request_sources
+from tests.unit.tools.synthetic_requests import BEGAN, CALLS, Fault, Requests, at, requests
 from tests.unit.tools.synthetic_telemetry import DETECTED, END, brief
 
 SLOW = Fault("cart", slower=4.0)
