@@ -19,9 +19,10 @@ import pyarrow as pa
 Rows = tuple[pa.Table, str]
 """The rows of an answer, and in words the bound that cut them short."""
 
-KEPT_SECONDS: Final = 60.0
-"""How long an answer is given again. Agents of one round ask within seconds of each other; whoever investigates again a minute
-later wants to see what has arrived since. Chosen, not derived."""
+KEPT_SECONDS: Final = 180.0
+"""How long an answer is given again. Agents of one round ask within seconds of each other, or within minutes where the store is
+large and the machine busy, and then it costs most to ask twice; whoever investigates again later wants to see what has arrived
+since. Chosen, not derived."""
 KEPT_BYTES: Final = 256 * 1024**2
 """All answers together; the least recently used goes first. The largest answers on 10 M spans take about 100 MB."""
 
