@@ -122,10 +122,19 @@ def tables(measured: Measured) -> str:
         (
             SEMI_SYNTHETIC,
             markdown_table(header, rows),
-            markdown_table(["innocent changes blamed", "share"], [["all", measured.decoys.text], *roles]),
+            markdown_table(["innocent changes blamed", "share"], [["of all innocent changes", measured.decoys.text], *roles]),
+            markdown_table(["cases in which an innocent change is blamed", "share"], _by_cases(measured)),
             markdown_table(["system", "incident", "fault", "sort", "seed", "finding", "blamed"], wrong),
         )
     )
+
+
+def _by_cases(measured: Measured) -> list[list[str]]:
+    """The same errors by cases, each of which has several innocent changes."""
+    sorts = [(row.name, row.innocent_blamed) for row in measured.sorts if row.innocent_blamed.of]
+    hits, of = sum(share.hits for _, share in sorts), sum(share.of for _, share in sorts)
+    every = Share(hits=hits, of=of, interval=wilson(hits, of))
+    return [["of all that have one", every.text], *([f"of those of sort: {name}", share.text] for name, share in sorts)]
 
 
 def _row(name: str, cases: Sequence[Answered]) -> Row:

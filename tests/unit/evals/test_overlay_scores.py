@@ -75,6 +75,7 @@ def test_the_tables_say_that_it_is_semi_synthetic() -> None:
     assert measured.note == SEMI_SYNTHETIC
     assert "real changes |" not in text
     assert "neighbour, same moment" in text
+    assert "of all that have one" in text
     assert ".500 (.095 to .905), 1 of 2" in text
     assert tables(measure([])).startswith(SEMI_SYNTHETIC)
 
