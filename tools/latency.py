@@ -26,7 +26,8 @@ DENSE_SPANS = 4
 POOLED_WEIGHT = 3
 """Spans that the variance of all sparse keys together counts for in that of each."""
 LEAST_BEFORE = 2
-LEAST_AFTER = 3
+LEAST_AFTER = 2
+"""Requests after the onset: one that is slow comes and goes, a second one is no chance."""
 LEAST_KEYS = 5
 """Fewer keys do not show how much keys differ."""
 TINY_VARIANCE = 1e-4

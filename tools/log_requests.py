@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from middlewatch.tools.baseline import Floats
 from middlewatch.tools.log_units import Indices, Micros, Run, Units
-from middlewatch.tools.presence import HALF_LIFE_SECONDS, LEAST_UNITS, Change, Presence
+from middlewatch.tools.presence import HALF_LIFE_SECONDS, INDIFFERENT, LEAST_UNITS, Change, Presence
 from middlewatch.tools.timeline import STEP_SECONDS, Timeline, microseconds
 
 MANY_REQUESTS = 30
 """From so many requests in the half-life of a presence on, the recent ones tell what is usual. Where there are fewer, as in a
-sample, all that is known counts for as much as it can (effective sample size)."""
+sample, all that is known counts, and what else is known of lines."""
 MOST_KEYS = 4000
 """Keys that are compared; their rows of buckets are 48 kB."""
 
@@ -98,14 +98,17 @@ class Requests:
         order = order[np.lexsort((units.at[lines[order]], key[order]))]
         unit, at, key = units.unit[lines[order]], units.at[lines[order]], key[order]
         shape = (len(units.runs), timeline.size)
-        in_all, in_sound = (
-            Presence.of(
+        counts = [
+            (
                 _per_bucket(each, units.run, bucket, shape)[keys // width],
                 _per_bucket(each[unit], key, bucket[unit], (keys.size, timeline.size)),
-                effective=bool(failed.size < MANY_REQUESTS * half_lives),
             )
             for each in (weight, weight * ~failed[units.request])
-        )
+        ]
+        few, before = failed.size < MANY_REQUESTS * half_lives, slice(min(timeline.question.onsets))
+        all_units, present = (count[:, before].sum(axis=1) for count in counts[0])
+        alike = _alike(all_units, present, severe[keys % width]) if few else None
+        in_all, in_sound = (Presence.of(*each, alike=alike) for each in counts)
         return cls(
             runs=units.runs,
             run=units.run,
@@ -170,6 +173,14 @@ def _weightiest(key: Indices, after: NDArray[np.bool_], keys: int) -> Indices:
     chosen = np.sort(np.argsort(-(late + early), kind="stable")[:MOST_KEYS])
     kept[chosen] = np.arange(chosen.size)
     return kept
+
+
+def _alike(units: Floats, present: Floats, severe: NDArray[np.bool_]) -> Floats:
+    """In which share of the units lines of the same kind, severe or not, usually are; between 0 and 1, shape (keys,)."""
+    alike = np.zeros(severe.size)
+    for kind in (severe, ~severe):
+        alike[kind] = (present[kind].sum() + INDIFFERENT) / (units[kind].sum() + 2 * INDIFFERENT)
+    return alike
 
 
 def _medians(values: Micros, row: Indices, rows: int) -> Floats:

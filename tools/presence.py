@@ -6,6 +6,7 @@ recordings, so what is reached there does not confirm them.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
@@ -24,6 +25,11 @@ HALF_LIFE_SECONDS = 120.0
 OLD_WEIGHT = 0.15
 """The last minutes say most about what is usual now. What is older counts less, and yet it knows the rare things."""
 LEAST_UNITS = 2
+INDIFFERENT = 0.5
+"""Of either outcome, what is counted beforehand where nothing is known of a share (Jeffreys 1946)."""
+BOUND_PER_FACTOR = 0.15
+"""Nats of a lower bound that a nat of a Bayes factor counts for: the largest of a quiet moment is about a nat, since many are
+compared, and the largest bound about .15 nats (`usual_top` of the log agent). So both are as surprising."""
 _BLOCK = RECENT_BUCKETS
 """Buckets whose fading sums are made at once: scales between them stay below 2^60, which floats take without loss."""
 
@@ -50,17 +56,21 @@ class Presence:
     effective: bool = False
     """Whether the weighted units before an onset count for as many as would have the same standard error without weights
     (effective sample size, Kish 1965), or for the sum of their weights."""
+    alike: Floats | None = None
+    """Of few units: in which share of theirs things like each key's are, shape (keys,). Then chance is larger than any drift, so
+    all units before an onset count, and counts are compared by `few_compared`."""
 
     @classmethod
-    def of(cls, units: Floats, present: Floats, *, effective: bool = False) -> Self:
+    def of(cls, units: Floats, present: Floats, *, effective: bool = False, alike: Floats | None = None) -> Self:
         """From counts per bucket.
 
         Args:
             units: shape (keys, size).
             present: the same shape; more than the units counts as all of them.
             effective: how many the weighted units before an onset count for.
+            alike: of few units, in which share of theirs things like each key's are.
         """
-        return cls(cumulative(units), cumulative(np.minimum(present, units)), effective)
+        return cls(cumulative(units), cumulative(np.minimum(present, units)), effective, alike)
 
     def change(self, onset: int, end: int, *, first: int | None = None) -> Change:
         """Compare the buckets ``onset <= i < end`` with those before; `first` as in `against`."""
@@ -81,7 +91,10 @@ class Presence:
         k1, n1 = (x[:, end] - x[:, onset] for x in (self.present, self.units))
         k0, n0 = usual.before(slice(None), onset)
         log_odds, bound = log_odds_ratio(k0, n0, k1, n1)
-        likely = np.flatnonzero((bound > 0) & (n1 >= LEAST_UNITS) & (usual.units[:, onset] >= LEAST_UNITS))
+        if usual.alike is None:
+            likely = np.flatnonzero((bound > 0) & (n1 >= LEAST_UNITS) & (usual.units[:, onset] >= LEAST_UNITS))
+        else:
+            likely = np.flatnonzero(n1 > 0)
         bound = np.zeros_like(bound)
         log_odds[likely], bound[likely] = usual.compared(likely, onset, k1[likely], n1[likely], first=first)
         tiny = np.finfo(np.float64).tiny
@@ -96,10 +109,13 @@ class Presence:
             The log odds ratio, and the lower bound of its absolute value; below 0 where there is none.
         """
         share = 1 / self._dispersion(keys, onset if first is None else first)
-        return log_odds_ratio(*(share * x for x in (*self.before(keys, onset), present, units)))
+        k0, n0, k1, n1 = (share * x for x in (*self.before(keys, onset), present, units))
+        return log_odds_ratio(k0, n0, k1, n1) if self.alike is None else few_compared(k0, n0, k1, n1, self.alike[keys])
 
     def before(self, keys: NDArray[np.intp] | slice, onset: int) -> tuple[Floats, Floats]:
-        """How many units before the onset have it, and how many there are, recent ones counting most; shape of `keys`."""
+        """How many units before the onset have it, and how many there are; shape of `keys`. Recent ones count most, but of few."""
+        if self.alike is not None:
+            return self.present[keys, onset], self.units[keys, onset]
         present, units = (
             OLD_WEIGHT * sums[keys, onset] + faded[keys, onset]
             for sums, faded in ((self.present, self._faded_present), (self.units, self._faded_units))
@@ -165,3 +181,49 @@ def log_odds_ratio(k0: Floats, n0: Floats, k1: Floats, n1: Floats) -> tuple[Floa
     a0, b0, a1, b1 = k0 + 0.5, np.maximum(n0 - k0, 0.0) + 0.5, k1 + 0.5, np.maximum(n1 - k1, 0.0) + 0.5
     log_odds = np.log(a1 / b1) - np.log(a0 / b0)
     return log_odds, np.abs(log_odds) - STANDARD_ERRORS * np.sqrt(1 / a0 + 1 / b0 + 1 / a1 + 1 / b1 + DRIFT_VARIANCE)
+
+
+def few_compared(k0: Floats, n0: Floats, k1: Floats, n1: Floats, alike: Floats) -> tuple[Floats, Floats]:
+    """The log odds ratio of few units, and what it is worth in nats of a lower bound; below 0 where nothing speaks for a change.
+
+    Normal approximations know nothing of one or two units, a Bayes factor does. Drift explains as much as it does of many units.
+
+    Args:
+        k0: units before that have it.
+        n0: all units before; all arrays are of one shape.
+        k1: units after that have it.
+        n1: all units after.
+        alike: share of units that things like it are present in, between 0 and 1.
+    """
+    b0, b1 = np.maximum(n0 - k0, 0.0), np.maximum(n1 - k1, 0.0)
+    log_odds = np.log((k1 + alike) / (b1 + 1 - alike)) - np.log((k0 + alike) / (b0 + 1 - alike))
+    worth = BOUND_PER_FACTOR * bayes_factor(k0, b0, k1, b1, alike)
+    return log_odds, np.minimum(worth, np.abs(log_odds) - STANDARD_ERRORS * math.sqrt(DRIFT_VARIANCE))
+
+
+def bayes_factor(k0: Floats, b0: Floats, k1: Floats, b1: Floats, alike: Floats) -> Floats:
+    """How much likelier the units after are if their share is a new one, of which nothing is known, than if it is the usual one.
+
+    Of the usual one is known what the units before show, and as much as one more unit would say: how often things like it are
+    present (unit information, Kass and Wasserman 1995). Both are beta-binomial, so the factor is exact for any number of units.
+
+    Args:
+        k0: units before that have it.
+        b0: units before that do not have it; all arrays are of one shape.
+        k1: units after that have it.
+        b1: units after that do not have it.
+        alike: share of units that things like it are present in, between 0 and 1.
+
+    Returns:
+        Its logarithm, in nats.
+    """
+    indifferent = np.full_like(alike, INDIFFERENT)
+    new = _log_beta(k1 + indifferent, b1 + indifferent) - _log_beta(indifferent, indifferent)
+    usual = _log_beta(k0 + k1 + alike, b0 + b1 + 1 - alike) - _log_beta(k0 + alike, b0 + 1 - alike)
+    return new - usual
+
+
+def _log_beta(a: Floats, b: Floats) -> Floats:
+    """The logarithm of the beta function."""
+    pairs = zip(a.tolist(), b.tolist(), strict=True)
+    return np.array([math.lgamma(x) + math.lgamma(y) - math.lgamma(x + y) for x, y in pairs], dtype=np.float64)

@@ -121,5 +121,19 @@ def test_the_keys_with_most_lines_before_or_after_stay(monkeypatch: pytest.Monke
     assert sorted(found.key_pattern.tolist()) == [0, 2]
 
 
+def test_of_few_requests_severe_lines_are_expected_as_often_as_severe_lines_usually_are() -> None:
+    spans = [(i, "shop", "buy", float(i), {"a": 0.0} | ({"b": 1.0} if i < 2 else {})) for i in range(10)]
+    spans.append((10, "cart", "add", 15.0 * (SIZE - 1), {"a": 0.0}))
+    found = requests(table(*spans), severe=(False, True, True))
+    assert found.all.alike is not None
+    assert found.all.alike == pytest.approx([10.5 / 11, 2.5 / 11, 2.5 / 11])
+    assert found.change(SIZE - 1, SIZE).bound[2] > 0.0
+
+
+def test_many_requests_say_themselves_what_is_usual(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_requests, "MANY_REQUESTS", 2)
+    assert requests(table(*((i, "shop", "buy", float(i), {"a": 0.0}) for i in range(10)))).all.alike is None
+
+
 def test_no_rows_are_no_keys() -> None:
     assert shares(requests(table())) == []

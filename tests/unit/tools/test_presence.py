@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from middlewatch.tools.baseline import Floats
-from middlewatch.tools.presence import Change, Presence
+from middlewatch.tools.presence import Change, Presence, bayes_factor, few_compared
 
 SEEDS = st.integers(0, 2**32 - 1)
 BUCKETS, ONSET = 200, 188
@@ -110,3 +110,54 @@ def test_the_spread_is_that_before_the_first_onset_in_question() -> None:
     late = ONSET + 4
     alone, told = (Presence.of(units, present).change(late, BUCKETS, first=first).bound[0] for first in (None, ONSET))
     assert told > alone
+
+
+def few(k0: float, n0: float, k1: float, n1: float, alike: float = 0.1) -> tuple[float, float]:
+    log_odds, bound = few_compared(*(np.array([x]) for x in (k0, n0, k1, n1, alike)))
+    return float(log_odds[0]), float(bound[0])
+
+
+COUNTS = st.integers(0, 12).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
+SHARES = st.floats(0.01, 0.99)
+
+
+@given(COUNTS, st.integers(0, 12), SHARES)
+def test_a_bayes_factor_is_a_ratio_of_probabilities(before: tuple[int, int], n1: int, alike: float) -> None:
+    """If nothing changed, its mean over all that may happen is 1; how likely each is, follows one unit at a time (Polya's urn)."""
+    likely = np.ones(1)
+    k0, n0 = before
+    for n in range(n1):
+        share = (k0 + alike + np.arange(n + 1)) / (n0 + 1 + n)
+        likely = np.append(likely * (1 - share), 0.0) + np.append(0.0, likely * share)
+    after = np.arange(n1 + 1.0)
+    k0s, b0s, alikes = (np.full(n1 + 1, x) for x in (float(k0), float(n0 - k0), alike))
+    assert likely @ np.exp(bayes_factor(k0s, b0s, after, n1 - after, alikes)) == pytest.approx(1.0)
+
+
+@given(COUNTS, COUNTS, SHARES)
+def test_of_few_units_too_there_and_not_there_are_two_names_for_one_thing(
+    before: tuple[int, int], after: tuple[int, int], alike: float
+) -> None:
+    (k0, n0), (k1, n1) = before, after
+    one, other = few(k0, n0, k1, n1, alike), few(n0 - k0, n0, n1 - k1, n1, 1 - alike)
+    assert one == pytest.approx((-other[0], other[1]), abs=1e-9)
+
+
+def test_what_one_unit_says_depends_on_how_many_were_without_it_and_how_often_such_things_are_there() -> None:
+    said = [few(0, n0, 1, 1)[1] for n0 in (0, 1, 5, 50)]
+    assert said == sorted(said)
+    assert said[0] > 0.0
+    assert few(0, 1, 1, 1, alike=0.5)[1] < 0.5 * said[1]
+    assert few(5, 5, 1, 1)[1] < 0.0
+
+
+def test_a_drift_is_no_more_evidence_than_of_many_units_however_many_of_the_few_there_are() -> None:
+    assert few(500, 1000, 290, 500)[1] <= 0.0
+    assert few(500, 1000, 490, 500)[1] > 1.0
+
+
+def test_of_few_units_old_ones_count_as_much_as_recent_ones_and_one_after_is_compared() -> None:
+    units, present = np.zeros((1, BUCKETS)), np.zeros((1, BUCKETS))
+    units[0, :10], units[0, ONSET], present[0, ONSET] = 1.0, 1.0, 1.0
+    found = Presence.of(units, present, alike=np.array([0.1])).change(ONSET, BUCKETS)
+    assert (found.log_odds[0], found.bound[0]) == pytest.approx(few(0, 10, 1, 1))

@@ -56,7 +56,7 @@ def test_the_end_that_slow_edges_have_in_common_is_blamed() -> None:
 def test_rare_operations_that_all_became_slower_say_more_together_than_apart() -> None:
     made = slowness({("a", "", f"rare {i}"): 0.7 for i in range(60)}, per_bucket=0.06, seed=5)
     shift = made.latencies.shift(ONSET, TIMELINE.size)
-    assert shift.bound.max() < 0.2
+    assert shift.bound.max() < 0.25
     assert made.evidence(shift)[Place("a", "")] > 0.35
 
 
