@@ -6,6 +6,7 @@ Source: OpenTelemetry semantic conventions, https://opentelemetry.io/docs/specs/
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
 from middlewatch.records import Mechanism
@@ -78,6 +79,31 @@ METRICS_THAT_SAY_WHY: Final = {
 }
 """Metrics of the conventions that point to a mechanism when they rise."""
 
+OWN_CPU: Final = frozenset(
+    {
+        "process.cpu.time",
+        "process.cpu.utilization",
+        "jvm.cpu.time",
+        "jvm.cpu.recent_utilization",
+    }
+)
+"""How much of the processors a process itself uses (process and JVM metrics),"""
+AROUND_CPU: Final = frozenset(
+    {
+        "container.cpu.time",
+        "container.cpu.usage",
+        "k8s.container.cpu.time",
+        "k8s.container.cpu.usage",
+        "k8s.pod.cpu.time",
+        "k8s.pod.cpu.usage",
+    }
+)
+"""and everything in the container or pod that it is in, itself included (container and Kubernetes metrics)."""
+HOST_CPU: Final = frozenset({"system.cpu.time", "system.cpu.utilization", "cpu.time", "cpu.utilization"})
+CPU_MODES: Final = ("cpu.mode", "system.cpu.state", "state")
+"""Attributes that say what a host's processors spent time on; the last two are older names."""
+STEAL: Final = "steal"
+
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 
 
@@ -93,6 +119,15 @@ def resource_of(metric: str) -> str:
 def mechanism_of(metric: str) -> Mechanism | None:
     """What a metric points to when it rises; None where its name does not say so. Statistics may follow the name (``.p99``)."""
     return next((points_to for name, points_to in METRICS_THAT_SAY_WHY.items() if metric.startswith(name)), None)
+
+
+def is_steal(metric: str, attributes: Iterable[tuple[str, str]]) -> bool:
+    """Whether a metric tells how much of a machine's processors its host gave to others.
+
+    >>> is_steal("system.cpu.utilization", [("cpu.mode", "steal")]), is_steal("system.cpu.utilization", [("cpu.mode", "user")])
+    (True, False)
+    """
+    return metric in HOST_CPU and any(key in CPU_MODES and value == STEAL for key, value in attributes)
 
 
 DATABASE_VERBS: Final = frozenset({"select", "insert", "update", "delete", "upsert", "merge"})

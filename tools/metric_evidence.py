@@ -11,9 +11,10 @@ from datetime import timedelta
 
 import numpy as np
 
-from middlewatch.records import Anomaly, AnomalyKind, Sample, Window
+from middlewatch.records import Anomaly, AnomalyKind, Mechanism, Sample, Window
 from middlewatch.tools.baseline import Floats, burst_steps
 from middlewatch.tools.metric_deviations import CLEAR_DEVIATION, Deviations, for_the_worse, incident_steps, onset_split
+from middlewatch.tools.metric_neighbours import neighbours
 from middlewatch.tools.metric_phases import Habits
 from middlewatch.tools.metric_scores import Unit
 from middlewatch.tools.metric_series import SeriesMatrix
@@ -61,7 +62,8 @@ def anomalies(
         foremost = {(units[i].family, units[i].peer != ""): i for i in reversed(about)}.values()
         about.sort(key=lambda i: i not in foremost)
         chosen.update(dict.fromkeys(about[:FACTS_PER_SERVICE]))
-    return tuple(_anomaly(units[i], float(nats[i]), matrix, deviations, usual) for i in chosen)
+    others = neighbours(matrix, deviations)
+    return tuple(_anomaly(units[i], float(nats[i]), matrix, deviations, usual, others) for i in chosen)
 
 
 def cleared(units: Sequence[Unit], nats: Floats, matrix: SeriesMatrix, deviations: Deviations, usual: Habits) -> tuple[str, ...]:
@@ -117,7 +119,9 @@ def stopped(matrix: SeriesMatrix) -> tuple[str, ...]:
     return tuple(shown)
 
 
-def _anomaly(unit: Unit, strength: float, matrix: SeriesMatrix, deviations: Deviations, usual: Habits) -> Anomaly:
+def _anomaly(
+    unit: Unit, strength: float, matrix: SeriesMatrix, deviations: Deviations, usual: Habits, others: frozenset[int]
+) -> Anomaly:
     axis = matrix.axis
     row = max(unit.rows, key=lambda r: float(deviations.tops[r, 0]))
     label = matrix.labels[row]
@@ -141,7 +145,8 @@ def _anomaly(unit: Unit, strength: float, matrix: SeriesMatrix, deviations: Devi
         strength=strength,
         window=Window(start=axis.time(first), end=axis.time(axis.steps)),
         baseline_window=Window(start=axis.start, end=axis.time(first)) if first else None,
-        summary=_summary(row, unit, matrix, deviations) + too,
+        mechanism=Mechanism.NEIGHBOUR if row in others else None,
+        summary=_summary(row, unit, matrix, deviations) + too + ("; it is others that use its processors" if row in others else ""),
         query=matrix.answer.query,
         samples=_samples(row, split.step, matrix),
     )
