@@ -55,8 +55,8 @@ class Settings(BaseSettings):
     query_memory_mib: int = Field(default=4096, ge=64, description="memory that one telemetry query may take at the source")
     query_concurrency: int = Field(default=4, ge=1, description="telemetry queries under way at once from this process")
 
-    baseline_hours: float = Field(default=24.0, gt=0, description="history that the first round compares with")
-    wider_baseline_hours: float = Field(default=72.0, gt=0, description="history that a second round compares with")
+    baseline_hours: float = Field(default=24.0, gt=0, description="history of metrics and changes in the first round")
+    wider_baseline_hours: float = Field(default=72.0, gt=0, description="history of metrics and changes in a second round")
 
     @field_validator("data_dir", "epoch_file")
     @classmethod
