@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from middlewatch.tools.baseline import Floats
-from middlewatch.tools.presence import Change, Presence, bayes_factor, few_compared
+from middlewatch.tools.presence import HALF_LIFE_SECONDS, OLD_WEIGHT, Change, Presence, bayes_factor, few_compared
+from middlewatch.tools.timeline import STEP_SECONDS
 
 SEEDS = st.integers(0, 2**32 - 1)
 BUCKETS, ONSET = 200, 188
@@ -161,3 +162,16 @@ def test_of_few_units_old_ones_count_as_much_as_recent_ones_and_one_after_is_com
     units[0, :10], units[0, ONSET], present[0, ONSET] = 1.0, 1.0, 1.0
     found = Presence.of(units, present, alike=np.array([0.1])).change(ONSET, BUCKETS)
     assert (found.log_odds[0], found.bound[0]) == pytest.approx(few(0, 10, 1, 1))
+
+
+@given(SEEDS, st.integers(1, 3 * BUCKETS - 1))
+def test_sums_that_fade_are_those_of_every_bucket_with_its_weight(seed: int, onset: int) -> None:
+    units, present = (np.tile(count, 3) for count in counts(seed, 2.0, 0.2, 0.8))
+    age = (onset - np.arange(onset) - 0.5) * STEP_SECONDS
+    weights = OLD_WEIGHT + 0.5 ** (age / HALF_LIFE_SECONDS)
+    n, k = (float(count[0, :onset] @ weights) for count in (units, present))
+    found = Presence.of(units, present).before(slice(None), onset)
+    assert [float(x[0]) for x in found] == pytest.approx([k, n], rel=1e-9, abs=1e-9)
+    scale = n / max(float(units[0, :onset] @ weights**2), 1e-300)
+    found = Presence.of(units, present, effective=True).before(slice(None), onset)
+    assert [float(x[0]) for x in found] == pytest.approx([scale * k, scale * n], rel=1e-6, abs=1e-6)
