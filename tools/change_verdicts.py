@@ -105,14 +105,6 @@ class Scene:
         known = len(self.history.by_service.get(service, ()))
         return known / (self.brief.incident.end - history_start(self.brief)).total_seconds()
 
-    def odds(self, verdict: Verdict) -> float:
-        """That a change is the trigger rather than a chance companion, where its service is the cause; as in `judge`, but against
-        how often the service was changed lately, for nobody knows how far back changes are recorded.
-        """
-        start, end = self.brief.incident.start - timedelta(seconds=LOOKBACK_SECONDS), self.brief.incident.end
-        lately = sum(start <= change.time < end for change in self.history.by_service.get(verdict.change.service, ()))
-        return CHANGE_ODDS * verdict.weight * MOST_DENSE * (end - start).total_seconds() / max(1, lately)
-
     def to_explain(self, change: Change) -> tuple[str, ...]:
         """What a change would have to explain, in words, and what it does not explain.
 

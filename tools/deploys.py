@@ -66,7 +66,9 @@ def assess_deploys(sources: Sources, brief: Brief, analyses: Analyses = ANALYSES
     return Assessment(
         agent=AgentName.DEPLOYS,
         scores={service: _nats(weight / total) for service, weight in sorted(weights.items())},
-        anomalies=tuple(_anomaly(each, _strength(each, suspects, scene), scene, answer) for each in suspects[:FACTS]),
+        anomalies=tuple(
+            _anomaly(each, _nats(each.weight / max(1.0, weights[each.change.service])), scene, answer) for each in suspects[:FACTS]
+        ),
         freshness=(answer.freshness,),
         notes=(*notes, *gaps, *more),
         cleared=tuple(_cleared(verdict) for verdict in verdicts if verdict.weight == 0),
@@ -118,13 +120,6 @@ def _closer(verdict: Verdict, scene: Scene, metrics: ServiceMetrics | None) -> V
 
 def _nats(share: float) -> float:
     return math.log1p(CHANGE_ODDS * share)
-
-
-def _strength(suspect: Verdict, suspects: Sequence[Verdict], scene: Scene) -> float:
-    """ln(1 + odds) that a change is the trigger, rather than another one of its service or none, where the service is the cause."""
-    odds = scene.odds(suspect)
-    others = sum(scene.odds(v) for v in suspects if v is not suspect and v.change.service == suspect.change.service)
-    return math.log1p(odds / (1.0 + others))
 
 
 def _cleared(verdict: Verdict) -> str:
