@@ -77,7 +77,7 @@ def fact_of_onset(facts: Sequence[Evidence], detected: UtcDatetime | None = None
 
 
 def middle_onset(timed: Sequence[tuple[float, Onset]], detected: UtcDatetime | None = None) -> Onset | None:
-    """The median onset of the strongest facts: one early or late outlier does not move it.
+    """The median onset of the strongest facts, weighted by their strengths: no outlier moves it, and no number of faint facts.
 
     Args:
         timed: strength and onset of each fact, in any order.
@@ -85,7 +85,12 @@ def middle_onset(timed: Sequence[tuple[float, Onset]], detected: UtcDatetime | N
     """
     early = [fact for fact in timed if detected is None or fact[1].at <= detected] or timed
     strongest = sorted(early, key=lambda fact: (-fact[0], *_moments(fact[1])))[:FACTS_OF_ONSET]
-    return sorted((onset for _, onset in strongest), key=_moments)[(len(strongest) - 1) // 2] if strongest else None
+    half, reached = sum(strength for strength, _ in strongest) / 2, 0.0
+    for strength, onset in sorted(strongest, key=lambda fact: _moments(fact[1])):
+        reached += strength
+        if reached >= half:
+            return onset
+    return None
 
 
 def _moments(onset: Onset) -> tuple[UtcDatetime, UtcDatetime, UtcDatetime]:

@@ -91,6 +91,11 @@ def test_the_onset_is_the_median_of_the_strongest_facts_and_never_a_change() -> 
     assert chosen.anomaly.onset == began(minutes_ago=10)
 
 
+def test_faint_facts_do_not_outvote_a_strong_one_about_the_onset() -> None:
+    strong, *faint = (fact("cause", ago, nats) for ago, nats in ((10, 9.0), (30, 1.0), (31, 1.0), (32, 1.0)))
+    assert fact_of_onset([strong, *faint], NOW) == strong
+
+
 def test_what_began_after_the_detection_is_no_onset_of_the_cause() -> None:
     early, late = fact("cause", 5, 1.0), fact("cause", 1, 2.0)
     assert fact_of_onset([early, late], NOW - timedelta(minutes=3)) == early
