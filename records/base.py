@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, StringConstraints, model_validator
@@ -46,12 +46,6 @@ class Window(Record):
 
     def contains(self, moment: datetime) -> bool:
         return self.start <= moment < self.end
-
-    def overlaps(self, other: Window) -> bool:
-        return self.start < other.end and other.start < self.end
-
-    def widened(self, *, before_seconds: float = 0.0, after_seconds: float = 0.0) -> Window:
-        return Window(start=self.start - timedelta(seconds=before_seconds), end=self.end + timedelta(seconds=after_seconds))
 
 
 class Scope(Record):

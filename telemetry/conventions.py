@@ -11,7 +11,6 @@ from typing import Final
 
 from middlewatch.records import Mechanism
 
-SERVICE_NAME: Final = "service.name"
 SERVICE_INSTANCE_ID: Final = "service.instance.id"
 K8S_POD_NAME: Final = "k8s.pod.name"
 HOST_NAME: Final = "host.name"

@@ -19,6 +19,8 @@ MAD_TO_SD = 1.4826
 """1 / the 0.75 quantile of the normal distribution: makes the median absolute deviation comparable with a standard deviation."""
 DECILES_TO_SD = 2.563
 """Distance between the 10 % and 90 % quantiles of the normal distribution, in standard deviations."""
+STANDARD_ERRORS = 2.0
+"""Between an estimate and its lower bound, where evidence is what is left of an effect."""
 SPIKE_SHARE = 0.3
 """Share of the plain standard deviation that always counts: a series that is flat but spikes now and then has no MAD and no
 distance between its deciles, and yet a spike is nothing new to it."""

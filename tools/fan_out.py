@@ -10,10 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from middlewatch.tools.baseline import Floats
+from middlewatch.tools.baseline import STANDARD_ERRORS, Floats
 from middlewatch.tools.trace_requests import Ints, Mask, Requests
 
-STANDARD_ERRORS = 2.0
 DRIFT_VARIANCE = 0.04
 """How often something is called in a run wanders by a fifth on a healthy system."""
 LEAST_SPANS = 3

@@ -9,10 +9,9 @@ import math
 
 import numpy as np
 
-from middlewatch.tools.baseline import Floats
+from middlewatch.tools.baseline import STANDARD_ERRORS, Floats
 from middlewatch.tools.trace_requests import Ints, Mask, Requests
 
-STANDARD_ERRORS = 2.0
 LEAST_SPANS = 3
 """Per instance, after the onset."""
 OTHERS_SHARE = 0.5

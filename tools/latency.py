@@ -14,11 +14,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from middlewatch.tools.baseline import MAD_TO_SD, Floats
+from middlewatch.tools.baseline import MAD_TO_SD, STANDARD_ERRORS, Floats
 from middlewatch.tools.timeline import BUCKETS_PER_MINUTE, RECENT_BUCKETS, Timeline, cumulative
 
-STANDARD_ERRORS = 2.0
-"""Between an estimate and its lower bound."""
 DRIFT_VARIANCE = 0.01
 """Shifts by a tenth come and go on a healthy system."""
 DENSE_SPANS = 4

@@ -21,7 +21,7 @@ from middlewatch.tools.log_views import Evidence, LogViews, Pattern, is_severe
 from middlewatch.tools.log_words import mechanism, named
 from middlewatch.tools.onset import Split, find_split
 from middlewatch.tools.slowness import Slowness
-from middlewatch.tools.timeline import BUCKETS_PER_MINUTE, RECENT_BUCKETS, Timeline, active_minutes
+from middlewatch.tools.timeline import BUCKETS_PER_MINUTE, ONSET_BUCKETS, RECENT_BUCKETS, Timeline, active_minutes
 from middlewatch.tools.wording import quantity, quoted
 
 SERVICES_SHOWN = 5
@@ -33,8 +33,6 @@ SHORTEST_FRAGMENT = 4
 PARAMETERS_PER_SERVICE = 1
 PARAMETER_BUCKETS = 15 * BUCKETS_PER_MINUTE
 """How far before an onset the values in a pattern's variable parts are looked at."""
-ONSET_BUCKETS = 20 * BUCKETS_PER_MINUTE
-"""How far before the end of the window an onset is looked for."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -17,12 +17,9 @@ from middlewatch.tools.baseline import Floats
 from middlewatch.tools.latency import Latencies
 from middlewatch.tools.log_requests import Requests
 from middlewatch.tools.log_units import Indices, Micros
-from middlewatch.tools.slowness import Place, Slowness
+from middlewatch.tools.slowness import DEFAULT_FLOOR_MS, FLOOR_SHARE, Place, Slowness
 from middlewatch.tools.timeline import Timeline, cumulative
 
-FLOOR_SHARE = 0.02
-"""Of a typical request's duration, from its first line to its last: what a step gains or loses below this nobody notices."""
-DEFAULT_FLOOR_MS = 1.0
 LONGEST_TEXT = 500
 """Characters of each of the two patterns that name a step."""
 MOST_STEPS = 3000

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from middlewatch.tools.baseline import Floats
 from middlewatch.tools.log_units import Indices, Micros, Run, Units
 from middlewatch.tools.presence import HALF_LIFE_SECONDS, INDIFFERENT, LEAST_UNITS, Change, Presence
-from middlewatch.tools.timeline import STEP_SECONDS, Timeline, microseconds
+from middlewatch.tools.timeline import STEP_SECONDS, Timeline, heaviest, microseconds
 
 MANY_REQUESTS = 30
 """From so many requests in the half-life of a presence on, the recent ones tell what is usual. Where there are fewer, as in a
@@ -88,15 +88,8 @@ class Requests:
         failed[units.request[units.unit[severe[units.pattern]]]] = True
         half_lives = np.count_nonzero(~silent) * STEP_SECONDS / HALF_LIFE_SECONDS
 
-        keys, key = np.unique(units.run[units.unit] * width + units.pattern, return_inverse=True)
-        kept = _weightiest(key, bucket[units.unit] >= min(timeline.question.onsets), keys.size)
-        lines = np.flatnonzero(kept[key] >= 0)
-        key, keys = kept[key[lines]], keys[kept >= 0]
-        order = np.lexsort((units.at[lines], units.unit[lines], key))
-        again = (np.diff(key[order]) == 0) & (np.diff(units.unit[lines[order]]) == 0)
-        order = order[np.append(True, ~again)[: order.size]]
-        order = order[np.lexsort((units.at[lines[order]], key[order]))]
-        unit, at, key = units.unit[lines[order]], units.at[lines[order]], key[order]
+        keys, lines, key = _first_lines(units, width, bucket[units.unit] >= min(timeline.question.onsets))
+        unit, at = units.unit[lines], units.at[lines]
         shape = (len(units.runs), timeline.size)
         counts = [
             (
@@ -166,13 +159,26 @@ class Requests:
         return missed
 
 
-def _weightiest(key: Indices, after: NDArray[np.bool_], keys: int) -> Indices:
-    """The new place of each key, or -1: the `MOST_KEYS` with the largest shares of the lines before or after stay."""
-    late, early = (np.bincount(key[side], minlength=keys) / max(1, int(np.count_nonzero(side))) for side in (after, ~after))
-    kept = np.full(keys, -1, dtype=np.intp)
-    chosen = np.sort(np.argsort(-(late + early), kind="stable")[:MOST_KEYS])
-    kept[chosen] = np.arange(chosen.size)
-    return kept
+def _first_lines(units: Units, width: int, late: NDArray[np.bool_]) -> tuple[Indices, Indices, Indices]:
+    """The heaviest keys, the first line of each in every unit, and that line's key; by key and by time.
+
+    Args:
+        units: with their lines.
+        width: how many patterns there are; a key is a run and a pattern.
+        late: whether a line was written after the earliest onset, shape (lines,).
+    """
+    keys, key = np.unique(units.run[units.unit] * width + units.pattern, return_inverse=True)
+    before, after = (np.bincount(key[side], minlength=keys.size).astype(np.float64) for side in (~late, late))
+    chosen = heaviest(before, after, MOST_KEYS)
+    place = np.full(keys.size, -1, dtype=np.intp)
+    place[chosen] = np.arange(chosen.size)
+    lines = np.flatnonzero(place[key] >= 0)
+    key = place[key[lines]]
+    order = np.lexsort((units.at[lines], units.unit[lines], key))
+    again = (np.diff(key[order]) == 0) & (np.diff(units.unit[lines[order]]) == 0)
+    order = order[np.append(True, ~again)[: order.size]]
+    order = order[np.lexsort((units.at[lines[order]], key[order]))]
+    return keys[chosen], lines[order], key[order]
 
 
 def _alike(units: Floats, present: Floats, severe: NDArray[np.bool_]) -> Floats:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import cast
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from middlewatch.tools.timeline import microseconds
+from middlewatch.tools.timeline import encoded, microseconds
 
 Indices = NDArray[np.intp]
 Micros = NDArray[np.int64]
@@ -58,11 +57,11 @@ class Units:
             patterns: the index of each service's pattern; lines of others are left out.
             clocks: by how many microseconds a service's is ahead; others are right.
         """
-        services, service = _encoded(table.column("service").combine_chunks())
-        operations, operation = _encoded(table.column("operation").combine_chunks())
+        services, service = encoded(table.column("service").combine_chunks())
+        operations, operation = encoded(table.column("operation").combine_chunks())
         lists = table.column("patterns").combine_chunks()
         unit = np.asarray(pc.list_parent_indices(lists).to_numpy(), dtype=np.intp)
-        texts, text = _encoded(lists.flatten())
+        texts, text = encoded(lists.flatten())
         width = max(1, len(texts))
         pairs, pair = np.unique(service[unit] * width + text, return_inverse=True)
         found = [patterns.get((services[at // width], texts[at % width]), -1) for at in pairs.tolist()]
@@ -112,9 +111,3 @@ class Units:
             pattern=np.concatenate([self.pattern, self.pattern[copied]]),
             at=np.concatenate([self.at, self.at[copied]]),
         )
-
-
-def _encoded(texts: pa.Array) -> tuple[list[str], Indices]:
-    """The different texts, and the index of each one's."""
-    encoded = texts.dictionary_encode()
-    return cast("list[str]", encoded.dictionary.to_pylist()), encoded.indices.to_numpy().astype(np.intp)

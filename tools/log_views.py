@@ -29,7 +29,7 @@ from middlewatch.tools.log_words import has_stack_trace, mechanism, named
 from middlewatch.tools.presence import Presence
 from middlewatch.tools.service_map import blame_ends, callees
 from middlewatch.tools.slowness import Slowness
-from middlewatch.tools.timeline import Question, Timeline, cumulative
+from middlewatch.tools.timeline import Question, Timeline, cumulative, heaviest
 
 SEVERE = SEVERITY_NAMES.index("ERROR")
 TIE_BREAK = 0.1
@@ -122,7 +122,8 @@ class LogViews:
         keys = _texts(patterns, "service", "pattern")
         group = np.array(merged(keys), dtype=np.intp)
         lines = timeline.spread(patterns, "count", group)
-        kept = _weightiest(lines, min(timeline.question.onsets))
+        onset = min(timeline.question.onsets)
+        kept = heaviest(lines[:, :onset].sum(axis=1), lines[:, onset:].sum(axis=1), MOST_PATTERNS)
         index = {old: new for new, old in enumerate(kept.tolist())}
         of_key = {(key[0], key[1]): index[old] for key, old in zip(keys, group.tolist(), strict=True) if old in index}
         lines = lines[kept]
@@ -227,13 +228,6 @@ class LogViews:
 def is_severe(severity: str) -> bool:
     """Whether a severity means that something failed."""
     return severity in SEVERITY_NAMES[SEVERE:]
-
-
-def _weightiest(lines: Floats, onset: int) -> NDArray[np.intp]:
-    """The patterns with the largest shares of the lines before or after, at most `MOST_PATTERNS`, in their order."""
-    before, after = lines[:, :onset].sum(axis=1), lines[:, onset:].sum(axis=1)
-    weight = before / max(1.0, before.sum()) + after / max(1.0, after.sum())
-    return np.sort(np.argsort(-weight, kind="stable")[:MOST_PATTERNS])
 
 
 def _described(patterns: pa.Table, group: Sequence[int | None]) -> tuple[Pattern, ...]:

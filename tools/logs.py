@@ -21,7 +21,7 @@ from middlewatch.tools.baseline import Floats
 from middlewatch.tools.log_anomalies import LogExhibits
 from middlewatch.tools.log_clocks import clock_offsets
 from middlewatch.tools.log_views import LogViews
-from middlewatch.tools.service_map import service_map
+from middlewatch.tools.service_map import innocent, service_map
 from middlewatch.tools.timeline import STEP_SECONDS, Timeline, with_history
 from middlewatch.tools.wording import quantity, quoted
 
@@ -29,7 +29,6 @@ MAP_BUCKETS = 900 // STEP_SECONDS
 """How much of the time before the end is looked at for who calls whom."""
 SAMPLED_SHARE = 0.5
 """Where more of the spans that lines name than this are missing from the traces, the traces are taken to be sampled."""
-SERVICES_CLEARED = 5
 MOST_LINES = 400_000
 """Lines of requests that are put in order. Of more, a sample of requests is taken: 10 M lines are counted, but not looked at one by
 one. Chosen for 1 to 2 s and 100 MB."""
@@ -131,12 +130,7 @@ def _cleared(views: LogViews, scores: Mapping[str, float], timeline: Timeline, b
     for pattern, count in zip(views.patterns, lines.tolist(), strict=True):
         if count:
             seen[pattern.service].append(count)
-    symptom = brief.alert.symptom
-    innocent = sorted(
-        (service for service in seen if scores.get(service, 0.0) == 0.0),
-        key=lambda service: (symptom is None or service != symptom.service, -sum(seen[service]), service),
-    )
     return tuple(
         f"{quoted(s)}: {quantity(sum(seen[s]))} lines of {len(seen[s])} patterns, none more or less frequent than usual"
-        for s in innocent[:SERVICES_CLEARED]
+        for s in innocent(seen, scores, brief.alert.symptom)
     )

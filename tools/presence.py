@@ -14,11 +14,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from middlewatch.tools.baseline import Floats
+from middlewatch.tools.baseline import STANDARD_ERRORS, Floats
 from middlewatch.tools.timeline import RECENT_BUCKETS, STEP_SECONDS, cumulative
 
-STANDARD_ERRORS = 2.0
-"""Between an estimate and its lower bound."""
 DRIFT_VARIANCE = 0.04
 """Log odds wander by .2 on a healthy system."""
 HALF_LIFE_SECONDS = 120.0

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import cast
 
 import numpy as np
 
-from middlewatch.records import Brief, Edge, Window
+from middlewatch.records import Brief, Edge, Symptom, Window
 from middlewatch.telemetry.sources import Answer, Sources
 from middlewatch.tools.baseline import Floats
 
 COARSEST_STEPS = 4
 """Steps that the map's window is read in. The map needs totals only, and few steps are few rows."""
+
+SERVICES_CLEARED = 5
+"""Of those in which nothing was found: a person reads no more. Chosen, not derived."""
 
 MAP_SECONDS = 900.0
 """How far back from the end of the window calls are looked at where no window is asked for; a map needs minutes, not the whole
@@ -106,3 +109,15 @@ def blame_ends(evidence: Mapping[tuple[str, str], Floats]) -> dict[str, Floats]:
     away = np.where(edges[0] > 1, blame(sums[0], edges[0]), 0.0)
     blamed = np.max([blame(sums.sum(axis=0), edges.sum(axis=0)), blame(sums[1], edges[1]), away], axis=0)
     return dict(zip(services, blamed, strict=True))
+
+
+def innocent(seen: Mapping[str, Sequence[float]], scores: Mapping[str, float], symptom: Symptom | None) -> list[str]:
+    """The services worth clearing in words: of those in which nothing was found the symptom's own, and the busiest others.
+
+    Args:
+        seen: how often each kind of thing was seen in every service.
+        scores: of every service, in nats.
+        symptom: what alarmed, where that is known.
+    """
+    unremarkable = (service for service in seen if scores.get(service, 0.0) == 0.0)
+    return sorted(unremarkable, key=lambda s: (symptom is None or s != symptom.service, -sum(seen[s]), s))[:SERVICES_CLEARED]

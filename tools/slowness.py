@@ -13,12 +13,16 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from middlewatch.tools.baseline import Floats
-from middlewatch.tools.latency import LEAST_AFTER, STANDARD_ERRORS, Latencies, Shift
+from middlewatch.tools.baseline import STANDARD_ERRORS, Floats
+from middlewatch.tools.latency import LEAST_AFTER, Latencies, Shift
 from middlewatch.tools.service_map import blame_ends
 from middlewatch.tools.structure import numbered, span_keys
 from middlewatch.tools.timeline import Timeline
 
+FLOOR_SHARE = 0.02
+"""Of a typical request's duration, by its spans or from its first line to its last: what an operation or a step gains or loses
+below this nobody notices."""
+DEFAULT_FLOOR_MS = 1.0
 WORST = 3
 WORST_SHARE = 0.7
 """What the worst operation counts for beside the mean of the worst three: one bad operation is enough, several are worse."""

@@ -26,6 +26,8 @@ STEP_SECONDS = 15
 BUCKETS_PER_MINUTE = 60 // STEP_SECONDS
 RECENT_BUCKETS = 3600 // STEP_SECONDS
 """Spreads are taken from the last hour: enough for a standard error, and close enough to be of the same mood of the system."""
+ONSET_BUCKETS = 20 * BUCKETS_PER_MINUTE
+"""How far before the end of the window an onset is looked for."""
 HISTORY_HOURS = (6.0, 1.5, 0.33)
 """How much of the past is asked for; the next is tried where a query hits its bound."""
 ONSETS = 7
@@ -185,6 +187,24 @@ def with_history(brief: Brief, read: Callable[[Timeline], T]) -> tuple[T, Timeli
 def microseconds(times: pa.Array) -> NDArray[np.int64]:
     """Timestamps as microseconds since 1970 UTC."""
     return cast("NDArray[np.int64]", times.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()).to_numpy())
+
+
+def encoded(texts: pa.Array) -> tuple[list[str], NDArray[np.intp]]:
+    """The different texts of a column, and the index of each row's."""
+    column = texts.dictionary_encode()
+    return cast("list[str]", column.dictionary.to_pylist()), column.indices.to_numpy().astype(np.intp)
+
+
+def heaviest(before: Floats, after: Floats, most: int) -> NDArray[np.intp]:
+    """The rows with the largest shares of all that was before or of all that was after, at most so many, in their order.
+
+    Args:
+        before: how much of each row was before, shape (rows,).
+        after: the same of after.
+        most: how many rows to keep.
+    """
+    weight = before / max(1.0, before.sum()) + after / max(1.0, after.sum())
+    return np.sort(np.argsort(-weight, kind="stable")[:most])
 
 
 def busiest(table: pa.Table, column: str, most: int) -> pa.Table:

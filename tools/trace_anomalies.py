@@ -15,7 +15,7 @@ from middlewatch.records import Anomaly, AnomalyKind, Family, Sample, Window
 from middlewatch.telemetry.sources import Sources
 from middlewatch.tools.critical_path import PathSpan, Stretch, critical_path
 from middlewatch.tools.onset import find_split
-from middlewatch.tools.timeline import BUCKETS_PER_MINUTE
+from middlewatch.tools.timeline import ONSET_BUCKETS
 from middlewatch.tools.trace_ground import Fact, Ground
 from middlewatch.tools.trace_other_facts import busier, failures, loops, other_behaviour
 from middlewatch.tools.trace_slow_facts import slow
@@ -30,8 +30,6 @@ SPANS_READ = 500
 STRETCHES_SHOWN = 3
 SAMPLED_SPANS = 5_000
 """Spans of the sampled requests that their critical paths are found in."""
-ONSET_BUCKETS = 20 * BUCKETS_PER_MINUTE
-"""How far before the end of the window an onset is looked for."""
 
 Row = Mapping[str, object]
 """Of `TraceSource.spans`."""

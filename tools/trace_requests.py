@@ -15,6 +15,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from middlewatch.tools.timeline import encoded
+
 Ints = NDArray[np.int64]
 Hashes = NDArray[np.uint64]
 Mask = NDArray[np.bool_]
@@ -48,12 +50,12 @@ class Requests:
         ids = cast("list[str]", table.column("trace_id").to_pylist())
         roots = {i: trace for i, trace in enumerate(ids) if trace}
         (services, service), (operations, operation), (instances, instance) = (
-            _encoded(table, column) for column in ("service", "operation", "instance")
+            encoded(table.column(name).combine_chunks().cast(pa.string())) for name in ("service", "operation", "instance")
         )
         return cls(
-            services=services,
-            operations=operations,
-            instances=instances,
+            services=tuple(services),
+            operations=tuple(operations),
+            instances=tuple(instances),
             service=service,
             operation=operation,
             instance=instance,
@@ -196,12 +198,6 @@ def scattered(numbers: Ints | Hashes) -> Hashes:
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return cast("Hashes", x ^ (x >> np.uint64(31)))
-
-
-def _encoded(table: pa.Table, name: str) -> tuple[tuple[str, ...], Ints]:
-    encoded = table.column(name).combine_chunks().cast(pa.string()).dictionary_encode()
-    codes = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-    return tuple(str(value) for value in encoded.dictionary.to_pylist()), codes
 
 
 def _column(table: pa.Table, name: str) -> Hashes:

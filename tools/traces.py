@@ -20,7 +20,8 @@ from middlewatch.records import AgentName, Assessment, Brief
 from middlewatch.telemetry.sources import Answer, Sources
 from middlewatch.tools.baseline import Floats
 from middlewatch.tools.credit import Credit
-from middlewatch.tools.service_map import callees, edges_of
+from middlewatch.tools.service_map import callees, edges_of, innocent
+from middlewatch.tools.slowness import DEFAULT_FLOOR_MS, FLOOR_SHARE
 from middlewatch.tools.structure import numbered, rows_of
 from middlewatch.tools.timeline import BUCKETS_PER_MINUTE, STEP_SECONDS, Timeline, active_minutes, busiest, with_history
 from middlewatch.tools.trace_anomalies import Exhibits
@@ -29,16 +30,12 @@ from middlewatch.tools.trace_requests import Requests
 from middlewatch.tools.trace_views import Surprises, TraceViews
 from middlewatch.tools.wording import quantity, quoted
 
-FLOOR_SHARE = 0.02
-"""Of a typical request's duration: what an operation gains or loses below this nobody notices."""
-DEFAULT_FLOOR_MS = 1.0
 FLOOR_BUCKETS = 900 // STEP_SECONDS
 """How much of the time before the end is looked at for a typical request."""
 MOST_KEYS = 3000
 """Behaviours of operations that are compared; a row of buckets is 12 kB."""
 SPARSE_SPANS = 4.0
 """Fewer spans a minute than this, of half of the operations, and rare faults cannot be seen."""
-SERVICES_CLEARED = 5
 SAMPLED_SPANS = 60_000
 """Spans of whole requests that are looked at one by one: enough for hundreds of requests on either side of an onset."""
 SAMPLED_BUCKETS = 10 * BUCKETS_PER_MINUTE
@@ -164,12 +161,7 @@ def _cleared(views: TraceViews, scores: Mapping[str, float], timeline: Timeline,
     for place, n in zip(views.slowness.place.tolist(), spans.tolist(), strict=True):
         if n:
             seen[views.slowness.places[place].service].append(n)
-    symptom = brief.alert.symptom
-    innocent = sorted(
-        (service for service in seen if scores.get(service, 0.0) == 0.0),
-        key=lambda service: (symptom is None or service != symptom.service, -sum(seen[service]), service),
-    )
     return tuple(
         f"{quoted(s)}: {len(seen[s])} operations, {quantity(sum(seen[s]))} spans, no more time, other calls or failures than usual"
-        for s in innocent[:SERVICES_CLEARED]
+        for s in innocent(seen, scores, brief.alert.symptom)
     )

@@ -1,7 +1,7 @@
 """How long two published methods take for the same incidents. Runs by itself, in an environment that has RCAEval.
 
-RCAEval (PyPI) wants other versions of libraries than middlewatch, so it gets an environment of its own, in any folder PEERS outside of
-the checkout:
+RCAEval (PyPI) wants other versions of libraries than middlewatch, so it gets an environment of its own, in any folder PEERS outside
+of the checkout:
 
     python3.12 -m venv PEERS && PEERS/bin/pip install RCAEval numpy pandas scikit-learn pyarrow requests tqdm
     python -m middlewatch.evals.scale --recordings FOLDER --peers PEERS/bin/python

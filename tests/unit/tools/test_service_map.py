@@ -6,8 +6,16 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from middlewatch.records import Edge
-from middlewatch.tools.service_map import blame_ends, callees, reachable, recent_map, service_map
+from middlewatch.records import Edge, Symptom
+from middlewatch.tools.service_map import (
+    SERVICES_CLEARED,
+    blame_ends,
+    callees,
+    innocent,
+    reachable,
+    recent_map,
+    service_map,
+)
 from tests.unit.tools.synthetic_telemetry import Calls, brief, sources
 
 EDGES = (
@@ -54,3 +62,11 @@ def test_blame_is_bounded_by_the_evidence_and_zero_without_any(evidence: dict[tu
     for service, value in blamed.items():
         most = max(v for pair, v in evidence.items() if service in pair)
         assert 0.0 <= float(value[0]) <= most + 1e-9
+
+
+def test_the_symptoms_service_is_cleared_first_and_then_the_busiest_of_the_unremarkable() -> None:
+    seen = {"quiet": [1.0], "busy": [40.0, 2.0], "cause": [99.0], "alarmed": [3.0]}
+    scores = {"cause": 4.0, "busy": 0.0}
+    assert innocent(seen, scores, Symptom(service="alarmed")) == ["alarmed", "busy", "quiet"]
+    assert innocent(seen, scores, None) == ["busy", "alarmed", "quiet"]
+    assert len(innocent({f"s{n}": [1.0] for n in range(9)}, {}, None)) == SERVICES_CLEARED

@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 
 from middlewatch.records import Brief, Window
 from middlewatch.records.errors import BoundExceeded
-from middlewatch.tools.timeline import BUCKETS_PER_MINUTE, STEP_SECONDS, Timeline, active_minutes, busiest, with_history
+from middlewatch.tools.timeline import (
+    BUCKETS_PER_MINUTE,
+    STEP_SECONDS,
+    Timeline,
+    active_minutes,
+    busiest,
+    encoded,
+    heaviest,
+    with_history,
+)
 from tests.unit.tools.synthetic_telemetry import DETECTED, END, TIME, brief
 
 
@@ -143,3 +152,15 @@ def test_the_busiest_rows_are_kept_in_their_order() -> None:
     table = rows([(DETECTED, 1.0)], [(DETECTED, 3.0)], [], [(DETECTED, 2.0), (DETECTED, 2.0)])
     assert busiest(table, "count", 2).column("count").to_pylist() == [[3.0], [2.0, 2.0]]
     assert busiest(table, "count", 4) is table
+
+
+def test_rows_count_by_their_share_of_what_was_before_or_after() -> None:
+    before, after = np.array([90.0, 10.0, 0.0, 0.0]), np.array([0.0, 0.0, 1.0, 0.0])
+    assert heaviest(before, after, 2).tolist() == [0, 2]
+    assert heaviest(before, after, 9).tolist() == [0, 1, 2, 3]
+
+
+def test_texts_and_the_index_of_each() -> None:
+    texts, index = encoded(pa.array(["b", "a", "b"]))
+    assert [texts[i] for i in index] == ["b", "a", "b"]
+    assert sorted(texts) == ["a", "b"]
