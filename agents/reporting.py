@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import middlewatch
 from middlewatch.agents import conclusions
 from middlewatch.agents.agent import Agents
@@ -10,10 +12,13 @@ from middlewatch.agents.phases import round_of
 from middlewatch.agents.several_causes import found_causes
 from middlewatch.agents.voting import Assessments, Verdict
 from middlewatch.records import (
+    Alert,
     Edge,
     Evidence,
+    FoundCause,
     Freshness,
     Outcome,
+    RankedHypothesis,
     Report,
     Snapshot,
     TaskKind,
@@ -40,15 +45,10 @@ def build_report(agents: Agents, snapshot: Snapshot, number: int, found: Assessm
     evidence = _ordered(snapshot, number, verdict)
     edges = _service_map(found)
     causes = tuple(
-        cause.model_copy(update={"change": change.id}) if (change := conclusions.blamed_change(cause.service, evidence)) else cause
+        _with_change(cause, evidence)
         for cause in found_causes(agents, found, verdict, evidence, edges, investigation.alert.detected_at)
     )
-    ranked = tuple(
-        row.model_copy(update={"explanation": explain(row.hypothesis.service, investigation.alert, evidence, edges)})
-        if row.rank <= EXPLAINED
-        else row
-        for row in verdict.ranked
-    )
+    ranked = tuple(_explained(row, investigation.alert, evidence, edges) for row in verdict.ranked)
     return Report(
         tenant=investigation.tenant,
         investigation=investigation.id,
@@ -75,6 +75,17 @@ def build_report(agents: Agents, snapshot: Snapshot, number: int, found: Assessm
         closed_at=max(now, investigation.opened_at or now),
         engine=f"middlewatch {middlewatch.__version__}",
     )
+
+
+def _with_change(cause: FoundCause, evidence: Sequence[Evidence]) -> FoundCause:
+    change = conclusions.blamed_change(cause.service, evidence)
+    return cause if change is None else cause.model_copy(update={"change": change.id})
+
+
+def _explained(row: RankedHypothesis, alert: Alert, evidence: Sequence[Evidence], edges: Sequence[Edge]) -> RankedHypothesis:
+    if row.rank > EXPLAINED:
+        return row
+    return row.model_copy(update={"explanation": explain(row.hypothesis.service, alert, evidence, edges)})
 
 
 def _ordered(snapshot: Snapshot, number: int, verdict: Verdict) -> tuple[Evidence, ...]:

@@ -124,28 +124,31 @@ def restore(
     server = Server(store.server.redis, epoch)
     _clear(server)
     counts = {"investigations": 0, "archived": 0}
-    directories: list[tuple[str, bytes]] = []
+    directories: dict[str, bytes] = {}
     with tarfile.open(file) as tar:
         for member in manifest["members"]:
             content = _read(tar, member)
-            if found := _INVESTIGATION.fullmatch(member):
-                keys = investigation_keys(found[1], found[2].replace("%3A", ":"))
-                scripts.import_investigation(server, keys, contents=json.loads(content))
-                what = "investigations"
-            elif found := _ARCHIVED.fullmatch(member):
-                _write_archived(archive_folder / checked_tenant(found[1]) / found[2], content)
-                what = "archived"
-            elif found := _DIRECTORY.fullmatch(member):
-                directories.append((found[1], content))
-                continue
-            else:
-                continue
-            counts[what] += 1
-            on_progress(what, counts[what])
-    for tenant, content in directories:
+            if found := _DIRECTORY.fullmatch(member):
+                directories[found[1]] = content
+            elif what := _put_back(server, archive_folder, member, content):
+                counts[what] += 1
+                on_progress(what, counts[what])
+    for tenant, content in directories.items():
         scripts.import_directory(server, tenant_keys(tenant), contents=json.loads(content))
         scripts.enrol(server, IndexKeys(), tenant=tenant)
     return counts
+
+
+def _put_back(server: Server, archive_folder: Path, member: str, content: bytes) -> str:
+    """Restore an investigation; says which sort it is, or nothing where the member is none."""
+    if found := _INVESTIGATION.fullmatch(member):
+        keys = investigation_keys(found[1], found[2].replace("%3A", ":"))
+        scripts.import_investigation(server, keys, contents=json.loads(content))
+        return "investigations"
+    if found := _ARCHIVED.fullmatch(member):
+        _write_archived(archive_folder / checked_tenant(found[1]) / found[2], content)
+        return "archived"
+    return ""
 
 
 def _members(server: Server, archive_folder: Path) -> Iterator[tuple[str, str, bytes]]:

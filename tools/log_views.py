@@ -136,8 +136,7 @@ class LogViews:
         steps = Steps.of(within, of_service)
         written = np.bincount(within.key_pattern, within.written, len(described))
         loose = np.flatnonzero(written < COVERED * share * lines.sum(axis=1))
-        all_of_service = np.zeros((len(services), timeline.size))
-        np.add.at(all_of_service, of_service, lines)
+        in_service, in_system = _among_lines(lines, of_service, loose)
         return cls(
             patterns=described,
             lines=cumulative(lines),
@@ -146,8 +145,8 @@ class LogViews:
             edges=tuple({(e.caller, e.callee): e for e in (*steps.edges(list(services)), *edges)}.values()),
             services=tuple(services),
             loose=loose,
-            in_service=Presence.of(all_of_service[of_service[loose]], lines[loose]),
-            in_system=Presence.of(np.tile(lines.sum(axis=0), (len(loose), 1)), lines[loose]),
+            in_service=in_service,
+            in_system=in_system,
         )
 
     @property
@@ -228,6 +227,14 @@ class LogViews:
 def is_severe(severity: str) -> bool:
     """Whether a severity means that something failed."""
     return severity in SEVERITY_NAMES[SEVERE:]
+
+
+def _among_lines(lines: Floats, of_service: NDArray[np.intp], loose: NDArray[np.intp]) -> tuple[Presence, Presence]:
+    """The loose patterns among the lines of their service, and of all services."""
+    all_of_service = np.zeros((int(of_service.max(initial=-1)) + 1, lines.shape[1]))
+    np.add.at(all_of_service, of_service, lines)
+    in_service = Presence.of(all_of_service[of_service[loose]], lines[loose])
+    return in_service, Presence.of(np.tile(lines.sum(axis=0), (len(loose), 1)), lines[loose])
 
 
 def _described(patterns: pa.Table, group: Sequence[int | None]) -> tuple[Pattern, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -96,24 +97,14 @@ def record(
       middlewatch lab record --fault bad-prices --fault quiet --fault one-by-one+bad-canary --output /tmp/shop
       middlewatch lab record --fault all --output /tmp/shops --seed 2      (takes about two and a half hours)
     """
-
-    def plan(incidents: tuple[str, ...], seed: int) -> Plan:
-        return Plan(
-            incidents,
-            baseline_seconds=baseline,
-            recovery_seconds=recovery,
-            incident_seconds=incident,
-            shop=ShopOptions(requests_per_second=rate, seed=seed),
-        )
-
-    if ALL not in chosen:
-        folders = [record_plan(output, plan(chosen, seed), _show)]
-    elif chosen == (ALL,):
-        drawn = suite(SUITE, seed=seed, each=_PER_RECORDING)
-        plans = [plan(incidents, 100 * seed + number) for number, incidents in enumerate(drawn, start=1)]
-        folders = record_suite(output, plans, _show)
-    else:
-        raise BadInput(f"--fault {ALL} goes with no other.", remedy="Leave the others out.")
+    healthy = Plan(
+        (QUIET,),
+        baseline_seconds=baseline,
+        recovery_seconds=recovery,
+        incident_seconds=incident,
+        shop=ShopOptions(requests_per_second=rate, seed=seed),
+    )
+    folders = _record(chosen, healthy, output)
     if sys.stderr.isatty():
         click.echo(err=True)
     if as_json:
@@ -123,6 +114,20 @@ def record(
     for folder in folders:
         print_line(str(folder))
     print_line(f"Investigate it with: middlewatch investigate --recording {folders[0]}")
+
+
+def _record(chosen: tuple[str, ...], healthy: Plan, output: Path) -> list[Path]:
+    """Record the chosen faults, which go into the plan; every fault, in several recordings of different seeds."""
+    if ALL not in chosen:
+        return [record_plan(output, replace(healthy, incidents=chosen), _show)]
+    if chosen != (ALL,):
+        raise BadInput(f"--fault {ALL} goes with no other.", remedy="Leave the others out.")
+    seed = healthy.shop.seed
+    plans = [
+        replace(healthy, incidents=incidents, shop=replace(healthy.shop, seed=100 * seed + number))
+        for number, incidents in enumerate(suite(SUITE, seed=seed, each=_PER_RECORDING), start=1)
+    ]
+    return record_suite(output, plans, _show)
 
 
 def _recorded(folder: Path) -> dict[str, object]:
