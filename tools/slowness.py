@@ -105,6 +105,13 @@ class Slowness:
                 evidence[place] = float(max(own, pooled[i]))
         return evidence
 
+    def begun(self, service: str) -> Floats:
+        """How many requests begin in a service, per bucket; shape (size,)."""
+        begins = [
+            not parent and self.places[place].service == service for place, parent in zip(self.place, self.parents, strict=True)
+        ]
+        return np.diff(self.latencies.count[begins].sum(axis=0))
+
     def _pooled(self, shift: Shift) -> Floats:
         """Lower bound of the mean shift over all keys of each place, weighted by requests; shape (places,)."""
         n = np.where(shift.comparable, shift.requests, 0.0)

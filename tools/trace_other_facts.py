@@ -127,11 +127,7 @@ def busier(ground: Ground, service: str, onset: int, most: float) -> Iterator[Fa
     """Requests that begin in a service more often than in the hour before, against how much their number wanders from bucket to
     bucket. They are no part of a score, so they are at most as strong as what is, and no more than by the share that is extra.
     """
-    slowness = ground.views.slowness
-    begins = [
-        not parent and slowness.places[i].service == service for i, parent in zip(slowness.place, slowness.parents, strict=True)
-    ]
-    counts = np.diff(slowness.latencies.count[begins].sum(axis=0))
+    counts = ground.views.slowness.begun(service)
     usual, now = (part[part > 0] for part in (counts[max(0, onset - RECENT_BUCKETS) : onset], counts[onset:]))
     if min(len(usual), len(now)) < LEAST_BUCKETS or now.mean() < LEAST_TIMES * usual.mean():
         return

@@ -39,7 +39,7 @@ from middlewatch.tools.metric_deviations import measure
 from middlewatch.tools.metric_scores import units_of
 from middlewatch.tools.slowness import Slowness
 from middlewatch.tools.structure import Structure
-from middlewatch.tools.timeline import RECENT_BUCKETS, Question, Timeline, active_minutes
+from middlewatch.tools.timeline import BUCKETS_PER_MINUTE, RECENT_BUCKETS, Question, Timeline, active_minutes
 from middlewatch.tools.trace_requests import Requests
 
 RECORDINGS = Path(__file__).parents[3] / "evals" / "recordings"
@@ -122,10 +122,14 @@ def loop_values(fact: Anomaly, answer: Answer) -> set[tuple[float, float]]:
 
 def trace_values(fact: Anomaly, answer: Answer, _case: Case) -> set[tuple[float, float]]:
     """Before and after, of every operation or behaviour that the fact may be about."""
-    if fact.family is Family.TRAFFIC:
+    if fact.family is Family.TRAFFIC and fact.kind is AnomalyKind.STRUCTURE:
         return loop_values(fact, answer)
     timeline = timeline_of(fact)
     onset, end = timeline.question.onsets[0], timeline.size
+    if fact.family is Family.TRAFFIC:
+        counts = Slowness.of(answer.table, timeline, floor_ms=1.0).begun(fact.service)
+        usual, now = (part[part > 0] for part in (counts[max(0, onset - RECENT_BUCKETS) : onset], counts[onset:]))
+        return {(float(usual.mean()) * BUCKETS_PER_MINUTE, float(now.mean()) * BUCKETS_PER_MINUTE)}
     if fact.family is Family.LATENCY:
         floor_ms = fact.query.parameters["floor_ms"]
         assert isinstance(floor_ms, float)
