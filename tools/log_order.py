@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from middlewatch.tools.baseline import Floats
-from middlewatch.tools.log_requests import Requests
+from middlewatch.tools.log_requests import KeyChange, Requests
 from middlewatch.tools.log_units import Indices, Micros
-from middlewatch.tools.presence import LEAST_UNITS, Change
+from middlewatch.tools.presence import LEAST_UNITS
 
 MOST_DEVIATING = 200
 """Keys whose order is looked at, the most conspicuous ones."""
@@ -23,7 +23,7 @@ SUREST = 1 - 1e-6
 """No deviation explains more than this of what follows it."""
 
 
-def unexplained(requests: Requests, change: Change, onset: int, end: int) -> Floats:
+def unexplained(requests: Requests, change: KeyChange, onset: int, end: int) -> Floats:
     """The evidence of each key that earlier deviations of other services in the same requests do not explain, in nats.
 
     A deviation is due to what changed with the attributable fraction among the exposed, (p1 - p0) / p1 where it is the presence
@@ -50,10 +50,10 @@ def unexplained(requests: Requests, change: Change, onset: int, end: int) -> Flo
     weight = requests.weight[seen.unit] * soundness
     units, present = (np.bincount(seen.key, w, keys.size).astype(np.float64) for w in (weight, weight * seen.present))
     found = np.where(units < LEAST_LEFT, 0.0, change.bound[keys])
-    for usual in (requests.all, requests.sound):
+    for usual, unasked in ((requests.all, change.among_sound[keys]), (requests.sound, False)):
         log_odds, lower = usual.compared(keys, onset, present, units)
         lower = np.where(np.sign(log_odds) == np.sign(change.log_odds[keys]), np.maximum(lower, 0.0), 0.0)
-        found = np.where(usual.units[keys, onset] < LEAST_UNITS, found, np.minimum(found, lower))
+        found = np.where(unasked | (usual.units[keys, onset] < LEAST_UNITS), found, np.minimum(found, lower))
     bound[keys] = found
     return bound
 
@@ -93,7 +93,7 @@ def _observed(requests: Requests, keys: Indices, onset: int, end: int) -> _Obser
     )
 
 
-def _soundness(requests: Requests, change: Change, keys: Indices, seen: _Observed) -> Floats:
+def _soundness(requests: Requests, change: KeyChange, keys: Indices, seen: _Observed) -> Floats:
     """The probability that nothing that changed in another service came before, for each observation."""
     p0, p1 = (np.clip(share, 0.0, 1.0)[keys] for share in (change.before, change.after))
     rising = change.log_odds[keys] > 0

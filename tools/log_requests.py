@@ -26,6 +26,14 @@ MOST_KEYS = 4000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class KeyChange(Change):
+    """What changed at one onset, of keys."""
+
+    among_sound: NDArray[np.bool_]
+    """Where it is seen among the sound requests, before and after, and all requests do not show it; shape (keys,)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Requests:
     """Units, the spans of requests, in order of their buckets; and their lines, in order of their keys and times.
 
@@ -123,17 +131,25 @@ class Requests:
             sound=in_sound,
         )
 
-    def change(self, onset: int, end: int) -> Change:
+    def change(self, onset: int, end: int) -> KeyChange:
         """How much each key's presence changed, against what is usual for all requests and for the sound ones.
 
-        What only one of the two shows is no evidence: that requests no longer fail as they did brings back other lines.
-        Where hardly any request is without severe lines, they say nothing about its state.
+        What only one of the two shows is no evidence: that requests no longer fail as they did brings back other lines. It is if
+        the sound requests after the onset show it, too: that what failed before lacked the same line excuses none that did not
+        fail. Where hardly any request is without severe lines, they say nothing about its state.
         """
-        change, sound = self.all.change(onset, end), self.all.against(self.sound, onset, end)
-        alike = np.sign(sound.log_odds) == np.sign(change.log_odds)
+        change, sound, within = self.all.change(onset, end), self.all.against(self.sound, onset, end), self.sound.change(onset, end)
         rare = self.sound.units[:, onset] < LEAST_UNITS
-        bound = np.where(rare, change.bound, np.where(alike, np.minimum(change.bound, sound.bound), 0.0))
-        return Change(change.log_odds, bound, change.before, change.after)
+        both = np.where(rare, change.bound, _agreed(change, sound))
+        alone = np.where(rare, 0.0, _agreed(within, sound))
+        only = alone > both
+        return KeyChange(
+            log_odds=np.where(only, within.log_odds, change.log_odds),
+            bound=np.maximum(both, alone),
+            before=np.where(only, within.before, change.before),
+            after=np.where(only, within.after, change.after),
+            among_sound=only,
+        )
 
     @property
     def written(self) -> Indices:
@@ -179,6 +195,11 @@ def _first_lines(units: Units, width: int, late: NDArray[np.bool_]) -> tuple[Ind
     order = order[np.append(True, ~again)[: order.size]]
     order = order[np.lexsort((units.at[lines[order]], key[order]))]
     return keys[chosen], lines[order], key[order]
+
+
+def _agreed(one: Change, other: Change) -> Floats:
+    """What both show, in nats; shape (keys,)."""
+    return np.where(np.sign(one.log_odds) == np.sign(other.log_odds), np.minimum(one.bound, other.bound), 0.0)
 
 
 def _alike(units: Floats, present: Floats, severe: NDArray[np.bool_]) -> Floats:

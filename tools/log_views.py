@@ -162,13 +162,13 @@ class LogViews:
         count = len(self.patterns)
         nats, before, after = np.zeros(count), np.zeros(count), np.zeros(count)
         rising, shown = np.zeros(count, dtype=bool), np.full(count, -1, dtype=np.intp)
-        change = self.requests.change(onset, end)
-        bound = unexplained(self.requests, change, onset, end)
+        within = self.requests.change(onset, end)
+        bound = unexplained(self.requests, within, onset, end)
         keys = np.flatnonzero(bound > 0)
         for key in keys[np.argsort(bound[keys], kind="stable")]:  # the strongest last, to stay
             pattern = self.requests.key_pattern[key]
-            nats[pattern], rising[pattern], shown[pattern] = bound[key], change.log_odds[key] > 0, key
-            before[pattern], after[pattern] = change.before[key], change.after[key]
+            nats[pattern], rising[pattern], shown[pattern] = bound[key], within.log_odds[key] > 0, key
+            before[pattern], after[pattern] = within.before[key], within.after[key]
         severe = np.array([is_severe(pattern.severity) for pattern in self.patterns], dtype=bool)
         for view in (self.in_service, self.in_system):
             change = view.change(onset, end)

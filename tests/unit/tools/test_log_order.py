@@ -111,5 +111,16 @@ def test_requests_that_no_longer_fail_bring_back_lines_and_that_is_no_deviation(
     assert credit(unknown)["caller"] > 0.5, "it would be one if the failures were not known for what they are"
 
 
+def test_that_failing_requests_lacked_a_line_excuses_no_sound_one_that_lacks_it() -> None:
+    broken: list[Span] = [("caller", 0, 100, {"begin": 1, "error": 50})]
+    found = counted([CALLER], [("caller", 0, 100, {"begin": 1})], severe=frozenset({"error"}), failing=broken)
+    change = found.change(ONSET, SIZE)
+    end = int(np.argmax(change.bound))
+    assert change.bound[end] > 2.0
+    assert change.among_sound[end]
+    assert (change.before[end], change.after[end]) == pytest.approx((1.0, 0.0))
+    assert credit(found)["caller"] > 2.0
+
+
 def test_nothing_deviates_in_a_quiet_system() -> None:
     assert credit(counted([CALLER, CALLEE], [CALLER, CALLEE])) == {"caller": 0.0, "callee": 0.0}
