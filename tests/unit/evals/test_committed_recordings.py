@@ -14,13 +14,13 @@ import pytest
 
 from middlewatch.evals.lab.changes import FIRST_VERSIONS, HARMLESS_SETTINGS, release
 from middlewatch.evals.lab.detection import AlertRule
-from middlewatch.evals.lab.faults import FAULTS
+from middlewatch.evals.lab.faults import FAULTS, FaultKind
 from middlewatch.evals.lab.measurements import Measurement
 from middlewatch.evals.lab.ways import Changed
 from middlewatch.records import ChangeKind, Incident, RecordingInfo
 
 ROOT = Path(__file__).parents[3] / "evals" / "recordings"
-RECORDINGS = sorted(file.parent for file in ROOT.glob("*/recording.json"))
+RECORDINGS = sorted(file.parent for file in ROOT.rglob("recording.json"))
 LARGEST_BYTES = 4_000_000
 ALL_BYTES = 18_000_000
 LABELS = {fault.label: fault for fault in FAULTS.values()}
@@ -72,7 +72,17 @@ def measured(recording: Path, start: datetime, end: datetime) -> Iterator[Measur
 def test_there_are_recordings_and_the_readme_names_each() -> None:
     assert RECORDINGS
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert all(f"`{recording.name}`" in readme for recording in RECORDINGS)
+    assert all(f"`{recording.relative_to(ROOT).parts[0]}`" in readme for recording in RECORDINGS)
+
+
+def test_every_fault_every_kind_of_cause_two_at_once_and_false_alarms_are_there() -> None:
+    labels = [label for recording in RECORDINGS for _, label in labels_of(recording)]
+    kinds = [label["root_cause_kind"] for label in labels]
+    assert set(kinds) == {*LABELS, "none"}
+    assert {kind.partition("/")[0] for kind in kinds} - {"none"} == set(FaultKind)
+    assert kinds.count("none") >= 4
+    incidents = [label["incident"] for label in labels]
+    assert len(incidents) > len(set(incidents))
 
 
 def test_they_are_small() -> None:
@@ -136,17 +146,16 @@ def test_harmless_changes_come_before_incidents_and_not_in_the_service_at_fault(
 
 
 def test_signals_join(recording: Path) -> None:
-    spans = {(row["trace_id"], row["span_id"]): row["service"] for row in rows(recording, "traces")}
-    children = [row for row in rows(recording, "traces") if row["parent_span_id"]]
-    complete = [row for row in children if (row["trace_id"], row["parent_span_id"]) in spans]
-    assert len(complete) > 0.99 * len(children)
+    traces = pq.read_table(recording / "traces.parquet", columns=["trace_id", "span_id", "parent_span_id", "service"]).to_pydict()
+    spans = dict(zip(zip(traces["trace_id"], traces["span_id"], strict=True), traces["service"], strict=True))
+    parents = [pair for pair in zip(traces["trace_id"], traces["parent_span_id"], strict=True) if pair[1]]
+    assert sum(parent in spans for parent in parents) > 0.99 * len(parents)
     joined = [row for row in rows(recording, "logs") if row["trace_id"]]
     found = [row for row in joined if spans.get((row["trace_id"], row["span_id"])) == row["service"]]
     assert len(found) > 0.99 * len(joined)  # a few lines belong to traces that began before the recording
     services = {row["service"] for row in rows(recording, "metrics")}
     assert services >= set(FIRST_VERSIONS) - {"shipping"}
-    for table in ("logs", "traces"):
-        assert {row["service"] for row in rows(recording, table)} == services
+    assert {row["service"] for row in rows(recording, "logs")} == set(traces["service"]) == services
 
 
 def test_no_path_of_a_machine_is_in_the_logs(recording: Path) -> None:
