@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -23,6 +24,7 @@ from middlewatch.tools.log_clocks import clock_offsets
 from middlewatch.tools.log_views import LogViews
 from middlewatch.tools.service_map import innocent, service_map
 from middlewatch.tools.timeline import STEP_SECONDS, Timeline, with_history
+from middlewatch.tools.unreported import left_out, unreported
 from middlewatch.tools.wording import quantity, quoted
 
 MAP_BUCKETS = 900 // STEP_SECONDS
@@ -70,7 +72,12 @@ def assess_logs(sources: Sources, brief: Brief) -> Assessment:
     if read.requests is None:
         pairs = tuple((edge.caller, edge.callee) for edge in read.edges)
         return Assessment(agent=AgentName.LOGS, scores={}, freshness=(read.patterns.freshness,), edges=pairs, notes=gaps)
-    views = LogViews.of(read.patterns.table, read.requests.table, read.edges, timeline, share=read.share, clocks=read.clocks)
+    answers = (read.patterns.table, read.requests.table, read.edges)
+    views = LogViews.of(*answers, timeline, share=read.share, clocks=read.clocks)
+    if (hidden := unreported((views.requests.all, views.in_service, views.in_system), timeline, volume)).any():
+        gaps = (*gaps, *left_out("logs", hidden, timeline))
+        timeline, volume = timeline.without(hidden), np.where(hidden, 0.0, volume)
+        views = LogViews.of(*answers, timeline, share=read.share, clocks=read.clocks)
     scores = views.scores(timeline.question)
     return Assessment(
         agent=AgentName.LOGS,

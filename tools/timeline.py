@@ -137,6 +137,10 @@ class Timeline:
             return replace(self, hidden=np.zeros_like(self.hidden))
         return self
 
+    def without(self, hidden: NDArray[np.bool_]) -> Timeline:
+        """This timeline with more hidden buckets, shape (size,)."""
+        return replace(self, hidden=self.hidden | hidden)
+
     def earlier_questions(self, volume: Floats) -> tuple[Question, ...]:
         """The same question at earlier moments at which nothing is known to have been wrong, spread over the history.
 

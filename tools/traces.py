@@ -28,6 +28,7 @@ from middlewatch.tools.trace_anomalies import Exhibits
 from middlewatch.tools.trace_ground import Ground
 from middlewatch.tools.trace_requests import Requests
 from middlewatch.tools.trace_views import Surprises, TraceViews
+from middlewatch.tools.unreported import left_out, unreported
 from middlewatch.tools.wording import quantity, quoted
 
 FLOOR_BUCKETS = 900 // STEP_SECONDS
@@ -76,6 +77,10 @@ def assess_traces(sources: Sources, brief: Brief) -> Assessment:
     if behaviours.num_rows < read.behaviours.table.num_rows:
         notes = (*notes, f"only the {MOST_KEYS} most frequent behaviours of operations were compared")
     views = TraceViews.of(behaviours, callees(edges), timeline, floor_ms=read.floor_ms)
+    if (hidden := unreported((views.children.presence, views.failures.presence), timeline, volume)).any():
+        notes = (*notes, *left_out("traces", hidden, timeline))
+        timeline, volume = timeline.without(hidden), np.where(hidden, 0.0, volume)
+        views = TraceViews.of(behaviours, callees(edges), timeline, floor_ms=read.floor_ms)
     surprises = Surprises.of(views, timeline.earlier_questions(volume))
     sampled = _sample(sources, timeline, volume)
     credit = Credit.of(Requests.of(sampled.table), views.children.behaviours, timeline)
