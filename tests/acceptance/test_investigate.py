@@ -119,7 +119,7 @@ def test_only_the_named_agents_take_part_in_an_evaluation(recording: Path, tmp_p
     assert result.returncode == 0, result.stderr
     (line,) = output.read_text().splitlines()
     prediction = json.loads(line)
-    assert prediction.keys() == {"incident", "ranking", "confidence", "inconclusive", "seconds", "causes", "kind"}
+    assert prediction.keys() == {"incident", "ranking", "confidence", "inconclusive", "seconds", "causes", "kind", "onset"}
     assert prediction["ranking"][0][0] == "cart"
 
 
