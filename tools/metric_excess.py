@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from middlewatch.records import Edge, Family
 from middlewatch.tools.baseline import Floats, robust_baseline
-from middlewatch.tools.metric_deviations import Deviations
+from middlewatch.tools.metric_deviations import CLEAR_DEVIATION, LEAST_RELATIVE_SCALE, Deviations
 from middlewatch.tools.metric_scores import Unit, Voice, voice_values
 from middlewatch.tools.metric_series import BYTE_UNITS, TIME_UNITS, Group, SeriesMatrix
 from middlewatch.tools.service_map import callees, reachable
@@ -54,7 +54,7 @@ def excess(units: Sequence[Unit], matrix: SeriesMatrix, deviations: Deviations) 
         if unit.family is Family.ERRORS and unit.group[1].endswith("/s"):
             amounts[index] = _sum(beyond)
             continue
-        requests = _requests(unit, matrix, counting.get(unit.group, {}).get(unit.service, ()))
+        requests = _requests(unit, matrix, counting.get(unit.group, {}).get((unit.service, unit.peer), ()))
         if requests is not None:
             amounts[index] = _sum(np.where(requests == 0, 0.0, beyond * requests))  # no requests, no excess
     return amounts
@@ -101,6 +101,43 @@ def consequence_shares(
         elif windows.size:
             worst = np.max([raw[voice][c] for c in called[unit.service] if c in raw[voice]] or [np.zeros(nats.shape[1])], axis=0)
             shares[index, windows] = np.minimum(1.0, worst[windows] / raw[voice][unit.service][windows])
+    return shares
+
+
+def load_shares(units: Sequence[Unit], matrix: SeriesMatrix, deviations: Deviations) -> Floats:
+    """How much of each latency more requests than usual explain, in the incident and in every earlier window.
+
+    Of who is asked g times as often as usual and takes f times as long, min(1, (g - 1) / (f - 1)) is explained, where it is clear
+    that more requests came: waiting in proportion to the work is no defect of whoever does it, and who is slower than that is short
+    of something. That more is asked of a service is not explained away, so where the load came in still stands out.
+
+    Args:
+        units: what was ranked.
+        matrix: the series.
+        deviations: their deviations.
+
+    Returns:
+        Shape (units, windows), from 0 to 1; 0 for what is no latency, and where nobody counts the requests.
+    """
+    windows = deviations.recent(matrix.axis, matrix.axis.incident_steps)
+    shares = np.zeros((len(units), len(windows)))
+    counting = _counting(units, matrix)
+    for index, unit in enumerate(units):
+        if unit.family is not Family.LATENCY:
+            continue
+        rows = list(unit.rows)
+        requests = _requests(unit, matrix, counting.get(unit.group, {}).get((unit.service, unit.peer), ()))
+        if requests is None:
+            continue
+        usual, latency = robust_baseline(requests[:, deviations.clean]), deviations.baseline.centre[rows, None]
+        more = _mean(requests, windows) - usual.centre[:, None]
+        slower = _mean(matrix.values[rows], windows) - latency
+        noise = np.maximum(usual.scale, LEAST_RELATIVE_SCALE * usual.centre)[:, None]
+        explained = np.zeros_like(more)
+        clear = (more > CLEAR_DEVIATION * noise) & (slower > 0) & (usual.centre[:, None] > 0)
+        np.divide(more * latency, slower * usual.centre[:, None], out=explained, where=clear)
+        worst = np.argmax(deviations.tops[rows], axis=0)
+        shares[index] = np.clip(explained[worst, np.arange(len(windows))], 0.0, 1.0)
     return shares
 
 
@@ -169,21 +206,28 @@ def _centred(values: Floats, both: NDArray[np.bool_], count: NDArray[np.int64]) 
     return np.where(both, common - mean, 0.0)
 
 
-def _counting(units: Sequence[Unit], matrix: SeriesMatrix) -> dict[Group, dict[str, tuple[int, ...]]]:
-    """For every quantity that spreads, the series that count the requests that it is a mean of, by service.
+def _mean(courses: Floats, windows: NDArray[np.int64]) -> Floats:
+    """The mean of each course in each window, shape (courses, windows); NaN where it has no sample."""
+    values = np.where(windows >= 0, courses[:, np.maximum(windows, 0)], np.nan)
+    known = np.count_nonzero(~np.isnan(values), axis=2)
+    return np.where(known > 0, np.nansum(values, axis=2) / np.maximum(known, 1), np.nan)
+
+
+def _counting(units: Sequence[Unit], matrix: SeriesMatrix) -> dict[Group, dict[tuple[str, str], tuple[int, ...]]]:
+    """For every quantity that spreads, the series that count the requests that it is a mean of, by service and peer.
 
     Which quantity that is follows from unit and behaviour: a rate that is neither of bytes nor of time, else whole numbers. Of
-    several, the one that exists for the same services.
+    several, the one that exists for the same services, or between the same.
     """
-    rates: dict[Group, dict[str, tuple[int, ...]]] = defaultdict(dict)
-    whole: dict[Group, dict[str, tuple[int, ...]]] = defaultdict(dict)
+    rates: dict[Group, dict[tuple[str, str], tuple[int, ...]]] = defaultdict(dict)
+    whole: dict[Group, dict[tuple[str, str], tuple[int, ...]]] = defaultdict(dict)
     for unit in units:
-        if not (unit.peer or Voice.of(unit.family).spreads or unit.group[1].removesuffix("/s") in MEASURED_UNITS):
-            (rates if unit.family is Family.TRAFFIC else whole)[unit.group][unit.service] = unit.rows
+        if not (Voice.of(unit.family).spreads or unit.group[1].removesuffix("/s") in MEASURED_UNITS):
+            (rates if unit.family is Family.TRAFFIC else whole)[unit.group][unit.service, unit.peer] = unit.rows
     whole = {group: rows for group, rows in whole.items() if _counts(matrix, [r for rs in rows.values() for r in rs])}
-    found: dict[Group, dict[str, tuple[int, ...]]] = {}
+    found: dict[Group, dict[tuple[str, str], tuple[int, ...]]] = {}
     for group in {unit.group for unit in units if Voice.of(unit.family).spreads}:
-        services = {unit.service for unit in units if unit.group == group}
+        services = {(unit.service, unit.peer) for unit in units if unit.group == group}
         for candidates in (rates, whole):
             likeness = {g: len(services & rows.keys()) / len(services | rows.keys()) for g, rows in candidates.items()}
             best = max(sorted(likeness), key=lambda g: likeness[g], default=None)

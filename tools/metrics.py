@@ -13,7 +13,7 @@ from middlewatch.records.errors import MiddlewatchError
 from middlewatch.telemetry.sources import Sources
 from middlewatch.tools import metric_evidence
 from middlewatch.tools.metric_deviations import Deviations, measure
-from middlewatch.tools.metric_excess import consequence_shares, excess
+from middlewatch.tools.metric_excess import consequence_shares, excess, load_shares
 from middlewatch.tools.metric_phases import Habits, habits
 from middlewatch.tools.metric_scores import evidence, own_part, rarities, service_scores, units_of
 from middlewatch.tools.metric_series import SeriesMatrix, load_series
@@ -44,6 +44,7 @@ def assess_metrics(sources: Sources, brief: Brief) -> Assessment:
     nats = evidence(units, deviations) * felt_shares(units, edges)
     amounts = excess(units, loaded, deviations)
     shares = consequence_shares(units, nats, amounts, deviations.recent(loaded.axis, look(loaded.axis)), edges)
+    shares = np.maximum(shares, load_shares(units, loaded, deviations))
     history = service_scores(units, own_part(nats, shares))
     tops = np.max(list(history.values()), axis=0)[1:]
     now, scores = nats[:, 0], {service: float(row[0]) for service, row in history.items()}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from middlewatch.records import Edge, Family
 from middlewatch.tools.baseline import Floats
 from middlewatch.tools.metric_deviations import measure
-from middlewatch.tools.metric_excess import at_steps, consequence_shares, excess, explained_share
+from middlewatch.tools.metric_excess import at_steps, consequence_shares, excess, explained_share, load_shares
 from middlewatch.tools.metric_scores import Unit, units_of
 from middlewatch.tools.metric_series import SeriesMatrix, load_series
 from tests.unit.tools.synthetic_telemetry import Metrics, Series, brief, sources
@@ -148,3 +148,48 @@ def test_a_lost_count_is_the_usual_one_and_no_requests_are_no_excess() -> None:
     silent = replace(held[0], values=np.where(np.arange(STEPS) >= STEPS - 4, np.nan, held[0].values))
     assert amounts(silent, held[1])["cart", "wait"][:3] == pytest.approx([0.0, 40.0, 0.0])
     assert np.isnan(amounts(silent, held[1])["cart", "wait"][3:]).all()
+
+
+def loaded_share(slower: float, more: float, *, peer: str = "", noise: float = 0.05, counted: bool = True) -> Floats:
+    """How much of a latency is explained that lasts `slower` times as long while `more` times the requests come; by windows."""
+    rng = np.random.default_rng(2)
+    attributes = {"to": peer} if peer else {}
+
+    def course(level: float, factor: float) -> Floats:
+        return np.append(level * (1 + noise * rng.standard_normal(STEPS - 5)), np.full(5, level * factor))
+
+    held = [Series("cart", "wait", course(0.5, slower), "s", attributes=attributes)]
+    held += [Series("cart", "requests", course(20.0, more), "1/s", attributes=attributes)] if counted else []
+    held += [constant(peer, "up", 3.0, "{thing}")] if peer else []
+    loaded = load_series(sources(Metrics(held)), brief())
+    assert isinstance(loaded, SeriesMatrix)
+    deviations = measure(loaded, brief())
+    units = units_of(loaded.labels, deviations.families)
+    (index,) = [i for i, unit in enumerate(units) if unit.family is Family.LATENCY]
+    return np.asarray(load_shares(units, loaded, deviations)[index])
+
+
+@given(st.floats(1.5, 20), st.floats(2.0, 20), st.sampled_from(["", "db"]))
+def test_latency_is_explained_as_far_as_it_is_in_proportion_to_the_work(slower: float, more: float, peer: str) -> None:
+    shares = loaded_share(slower, more, peer=peer)
+    assert shares[0] == pytest.approx(min(1.0, (more - 1) / (slower - 1)), abs=0.1)
+    assert not shares[1:].any()  # before, nothing unusual was asked
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"slower": 4.0, "more": 1.0},
+        {"slower": 4.0, "more": 0.2},
+        {"slower": 0.5, "more": 4.0},
+        {"slower": 4.0, "more": 4.0, "counted": False},
+    ],
+    ids=["as many", "fewer", "faster", "uncounted"],
+)
+def test_nothing_is_explained_by_requests_that_are_no_more_than_usual_or_that_nobody_counts(asked: dict[str, float]) -> None:
+    assert loaded_share(**asked)[0] == 0.0  # type: ignore[arg-type]  # passed on as it is
+
+
+def test_requests_that_are_hardly_more_than_they_commonly_are_explain_nothing() -> None:
+    assert loaded_share(3.0, 1.5, noise=0.3)[0] == 0.0
+    assert loaded_share(3.0, 1.5, noise=0.02)[0] > 0.2

@@ -243,6 +243,25 @@ def test_saturation_is_not_explained_away_by_callees() -> None:
     assert top(assess(held, calls=[("web", "db")])) == "web"
 
 
+SERVED = (("latency", "ms", 50.0), ("requests", "1/s", 50.0))
+
+
+def test_latency_in_proportion_to_the_work_adds_little_and_latency_beyond_it_all() -> None:
+    asked = raised(shop(families=SERVED), "web", "requests", 4.0)
+    in_proportion, beyond = (assess(raised(asked, "web", "latency", factor)).scores["web"] for factor in (4.0, 40.0))
+    work = assess(asked).scores["web"]
+    assert work <= in_proportion < 1.2 * work
+    assert beyond > 1.5 * work
+
+
+def test_where_the_load_comes_in_stands_out_though_its_latency_is_in_proportion() -> None:
+    held = raised(raised(shop(families=SERVED), "web", "requests", 4.0), "web", "latency", 4.0)
+    found = assess(held, calls=[("web", "cart"), ("cart", "db")])
+    assert top(found) == "web"
+    assert found.scores["web"] > max(found.usual_tops)
+    assert Family.TRAFFIC in {fact.family for fact in found.anomalies if fact.service == "web"}
+
+
 def calls_between(slow: Mapping[tuple[str, str], float]) -> list[Series]:
     """Client-side latency of every pair of callers and callees."""
     rng = np.random.default_rng(3)
