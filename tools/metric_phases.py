@@ -3,7 +3,7 @@
 A job that runs every night and a peak of every Monday morning are new to the hours before, and no news. So what stands out against
 those hours is looked for in the same phase of the days and weeks before, and only what is beyond both counts.
 
-Few questions are asked: none where nothing stands out or the telemetry does not reach back a day, and only about what stands out;
+Few questions are asked: none where nothing clearly stands out or the telemetry does not reach back a day, and only about what does;
 four where none of that is usual, ten at most. What happens by local time is missed for a while after the clocks were changed.
 
 Constants without a source are chosen, not derived, and not measured: no development recording is long enough for that.
@@ -25,7 +25,7 @@ from middlewatch.records import Brief, Window
 from middlewatch.records.errors import MiddlewatchError
 from middlewatch.telemetry.sources import Sources
 from middlewatch.tools.baseline import MAD_TO_SD, Floats, burst, robust_baseline
-from middlewatch.tools.metric_deviations import LARGEST_DEVIATION, Deviations, for_the_worse
+from middlewatch.tools.metric_deviations import CLEAR_DEVIATION, LARGEST_DEVIATION, Deviations, for_the_worse
 from middlewatch.tools.metric_scores import USUAL_DEVIATION
 from middlewatch.tools.metric_series import MOST_CELLS, Axis, Labels, SeriesMatrix, series_matrix
 
@@ -108,7 +108,7 @@ def habits(sources: Sources, brief: Brief, matrix: SeriesMatrix, deviations: Dev
     """
     now, quiet = deviations.tops[:, 0], deviations.tops[:, 1:].max(axis=1, initial=0.0)
     found = Habits(quiet, told=np.zeros((4, quiet.size)), weekly=np.zeros(quiet.size, dtype=np.bool_))
-    rows = np.flatnonzero(now > np.maximum(quiet, USUAL_DEVIATION))
+    rows = np.flatnonzero((now > quiet) & (now >= CLEAR_DEVIATION))
     axis = _phase_axis(matrix.axis)
     if not rows.size or not _reaches_back(matrix.axis, brief, axis):
         return found
