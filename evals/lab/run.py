@@ -253,7 +253,7 @@ def require() -> None:
     if missing:
         raise Misconfigured(
             f"The lab's services need Python packages that are not installed: {', '.join(missing)}.",
-            remedy="Install the extra: pip install 'middlewatch[lab]'.",
+            remedy="Install the extra: pip install 'middlewatch[lab]', or in a checkout: scripts/setup.sh --no-dev --extra lab",
         )
     try:
         find_binary()

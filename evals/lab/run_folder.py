@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+SHIPMENTS = "shipments"
+"""The list in the queue's Redis; also the name of the destination in spans."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:

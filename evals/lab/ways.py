@@ -17,7 +17,7 @@ from urllib.parse import quote
 from middlewatch.evals.lab.changes import INSTANCES, ShopChange
 from middlewatch.evals.lab.child import Child
 from middlewatch.evals.lab.data import CATEGORIES, PRODUCTS, price_list, sku
-from middlewatch.evals.lab.services.message_queue import SHIPMENTS
+from middlewatch.evals.lab.run_folder import SHIPMENTS
 from middlewatch.evals.lab.shop import AppliedChange, Shop
 from middlewatch.records.errors import Unavailable
 

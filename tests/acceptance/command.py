@@ -18,13 +18,21 @@ def environment(data: Path, **variables: str) -> dict[str, str]:
     return kept | {"MIDDLEWATCH_DATA_DIR": str(data), "NO_COLOR": "1", "PYTHONWARNINGS": "ignore"} | variables
 
 
-def command(*words: str | Path) -> list[str]:
-    return [sys.executable, "-c", "from middlewatch.frontends.cli import main; main()", *map(str, words)]
+PROGRAM = "from middlewatch.frontends.cli import main; main()"
 
 
-def run(data: Path, *words: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
+def command(*words: str | Path, program: str = PROGRAM) -> list[str]:
+    return [sys.executable, "-c", program, *map(str, words)]
+
+
+def run(data: Path, *words: str | Path, program: str = PROGRAM, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command(*words), env=environment(data, **variables), capture_output=True, text=True, timeout=SECONDS, check=False
+        command(*words, program=program),
+        env=environment(data, **variables),
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
     )
 
 

@@ -52,6 +52,31 @@ def test_the_doctor_names_what_is_broken(tmp_path: Path) -> None:
     assert "Traceback" not in result.stderr
 
 
+WITHOUT_EXTRA = """
+import sys
+sys.modules.update(dict.fromkeys(("httpx", "opentelemetry", "starlette", "uvicorn")))  # None: as if they were not installed
+from middlewatch.frontends.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    "words", [["lab"], ["lab", "faults"], ["lab", "faults", "--json"], ["lab", "record", "--help"]], ids=" ".join
+)
+def test_the_lab_explains_itself_without_what_it_runs_on(tmp_path: Path, words: list[str]) -> None:
+    result = run(tmp_path / "data", *words, program=WITHOUT_EXTRA)
+    assert "Traceback" not in result.stderr
+    assert "dropped-index" in result.stdout + result.stderr
+    assert result.returncode == (2 if words == ["lab"] else 0)  # click's for a group without a command
+
+
+def test_recording_without_the_extra_says_what_to_install(tmp_path: Path) -> None:
+    words = ("lab", "record", "--fault", "dropped-index", "--output", tmp_path / "shop")
+    message = refused(run(tmp_path / "data", *words, program=WITHOUT_EXTRA), 78)
+    assert "httpx, opentelemetry.sdk, starlette, uvicorn" in message
+    assert "pip install 'middlewatch[lab]'" in message
+
+
 @pytest.mark.parametrize("words", WORDS, ids=" ".join)
 def test_every_command_explains_itself_with_an_example(tmp_path: Path, words: list[str]) -> None:
     result = run(tmp_path / "data", *words, "--help")

@@ -17,9 +17,7 @@ from opentelemetry.trace import SpanKind
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-SHIPMENTS = "shipments"
-"""The list's name, which is also that of the destination in spans."""
-
+from middlewatch.evals.lab.run_folder import SHIPMENTS
 
 _logger = logging.getLogger(__name__)
 
