@@ -37,6 +37,9 @@ CHANCE_NATS = 1.0
 RELIABILITY = 0.9
 """Facts alone make no kind surer than this: a little below the share of the kinds named on development recordings that were right
 (docs/measurements/causes.md)."""
+LEAST_BLAME = 0.5
+"""A change is blamed where it is the trigger more likely than not: undoing an innocent one in the middle of an incident costs more
+than looking at the service first."""
 NEAR_LIMIT = 0.8
 """Share of a resource from which on it may be what is short: queues grow steeply from there."""
 LIMITS = {"%": 100.0, "1": 1.0}
@@ -188,8 +191,8 @@ def infer_cause(service: str, facts: Sequence[Evidence], surprise: Mapping[Agent
     first = chances[0]
     others = [KindChance(kind=c.kind, detail=_detail(c, signs), probability=c.probability) for c in chances[1:]]
     shown = _shown(first, signs)
-    if change is not None and first.kind is _kind_of(change.anomaly):
-        shown = [change, *shown]
+    if change is not None and first.kind is _kind_of(change.anomaly) and (not shown or is_blamed(change.anomaly)):
+        shown = [change, *shown]  # one that is hardly the trigger shows nothing, unless it is all there is
     return Cause(
         kind=first.kind,
         detail=_detail(first, signs),
@@ -201,6 +204,16 @@ def infer_cause(service: str, facts: Sequence[Evidence], surprise: Mapping[Agent
         evidence=tuple(fact.id for fact in shown),
         alternatives=tuple(c for c in others if c.probability >= LEAST_TOLD)[:ALTERNATIVES],
     )
+
+
+def trigger_probability(change: Anomaly) -> float:
+    """That a change was the trigger, where its service is the cause: its strength is ln(1 + odds) of it, see `assess_deploys`."""
+    return -math.expm1(-change.strength)
+
+
+def is_blamed(change: Anomaly) -> bool:
+    """Whether a change is the trigger more likely than not, where its service is the cause."""
+    return trigger_probability(change) > LEAST_BLAME
 
 
 def sign_of(anomaly: Anomaly, service: str) -> Mechanism | None:
@@ -260,12 +273,12 @@ def _chances(signs: Signs) -> list[Chance]:
 
 
 def _after(change: Evidence, chances: Sequence[Chance], signs: Signs) -> list[Chance]:
-    """What the facts say, and the change. Its strength is ln(1 + odds of being the trigger), so the probability is 1 - exp(-s).
+    """What the facts say, and the change.
 
     How a change shows is told by the rule of its kind that accounts for most, where what the service loses in things that nobody
     measures is its own doing: a deploy that drops an index makes the database slow.
     """
-    share = -math.expm1(-change.anomaly.strength)
+    share = trigger_probability(change.anomaly)
     kind = _kind_of(change.anomaly)
     own = {**signs, Mechanism.OWN_CODE: signs.get(Mechanism.OWN_CODE, ()) + signs.get(Mechanism.UNINSTRUMENTED, ())}
     rule = max((rule for rule in RULES if rule.kind is kind), key=lambda rule: accounts_for(rule, own))
@@ -306,7 +319,7 @@ def _why(chance: Chance, shown: Sequence[Evidence]) -> str:
     if not shown:
         return "It stands out, and nothing that was seen says why."
     changed = [fact for fact in shown if fact.anomaly.kind is AnomalyKind.CHANGE]
-    because = [f"it was changed just before: {changed[0].anomaly.in_short}"] if changed else []
+    because = [f"it was changed before: {changed[0].anomaly.in_short}"] if changed else []
     if chance.rule is not None:
         because.append(f"{chance.rule.because}: {shown[-1].anomaly.summary.rstrip('.')}")
     text = "; ".join(because)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from middlewatch.agents.agent import Agents
-from middlewatch.agents.explanation import about
+from middlewatch.agents.causes import is_blamed, trigger_probability
+from middlewatch.agents.explanation import about, fact_of_onset
 from middlewatch.agents.voting import Assessments, Verdict
 from middlewatch.records import (
     AgentName,
@@ -20,8 +21,10 @@ from middlewatch.records import (
     Snapshot,
     TaskState,
     TaskStatus,
+    UtcDatetime,
 )
-from middlewatch.tools.wording import listed, quoted
+from middlewatch.tools.change_timing import PROMPT_SECONDS
+from middlewatch.tools.wording import duration, listed, quoted
 
 STALE_SECONDS = 120.0
 """A signal whose newest item is older than this at the end of the window is called stale; two scrapes of the slowest common
@@ -39,7 +42,9 @@ WOULD_SHOW = {
 }
 
 
-def answer(verdict: Verdict, found: Assessments, causes: Sequence[FoundCause], evidence: Sequence[Evidence]) -> str:
+def answer(
+    verdict: Verdict, found: Assessments, causes: Sequence[FoundCause], evidence: Sequence[Evidence], detected: UtcDatetime
+) -> str:
     """One sentence, or two where there are two causes."""
     if causes:
         leading = next(row for row in verdict.ranked if row.hypothesis.service == causes[0].service)
@@ -48,7 +53,7 @@ def answer(verdict: Verdict, found: Assessments, causes: Sequence[FoundCause], e
         if proof := _proof(leading, evidence):
             text += f": {proof}"
         if change is not None:
-            text += f"; just before: {change.anomaly.in_short}"
+            text += f"; {_how_long_before(change, evidence, detected)}: {change.anomaly.in_short}"
         for other in causes[1:]:
             row = next(row for row in verdict.ranked if row.hypothesis.service == other.service)
             proof = _proof(row, evidence)
@@ -82,12 +87,17 @@ def ruled_out(verdict: Verdict, found: Assessments, causes: Sequence[FoundCause]
 
 
 def _cleared_by_the_finding(causes: Sequence[FoundCause], evidence: Sequence[Evidence]) -> list[str]:
-    """Changes that came in time to be the cause, and are none because another service or another change is."""
+    """Changes that came in time to be the cause, and are none because another service or another change is.
+
+    Those of a service that is the cause are cleared by none but a change that is blamed.
+    """
     if not causes:
         return []
     services = {cause.service for cause in causes}
     blamed = {cause.change for cause in causes}
-    others = [e for e in evidence if e.anomaly.kind is AnomalyKind.CHANGE and e.id not in blamed]
+    opened = {cause.service for cause in causes if cause.change is None}
+    changes = [e for e in evidence if e.anomaly.kind is AnomalyKind.CHANGE]
+    others = [e for e in changes if e.id not in blamed and e.anomaly.service not in opened]
     where = listed([cause.service for cause in causes])
     return [
         f"{e.anomaly.in_short} came in time, "
@@ -155,6 +165,7 @@ def next_steps(verdict: Verdict, found: Assessments, causes: Sequence[FoundCause
         steps += [f"Consider undoing this change: {change.anomaly.summary}"] if change is not None else []
         facts = [e for e in about(cause.service, evidence) if e.anomaly.kind is not AnomalyKind.CHANGE]
         steps += [f"Look at {quoted(cause.service)} {which}: {fact.anomaly.summary}" for fact in facts[:1]]
+        steps += [_to_check(each) for each in _suspected(cause.service, evidence)] if change is None else []
     dissent = verdict.ranked[0].dissent
     if dissent:
         names = " and ".join(f"the {name} agent" for name in dissent)
@@ -163,8 +174,22 @@ def next_steps(verdict: Verdict, found: Assessments, causes: Sequence[FoundCause
 
 
 def blamed_change(service: str, evidence: Sequence[Evidence]) -> Evidence | None:
-    """The change that is blamed where this service is: of those that the deploy correlator suspects, the most suspect."""
-    return max(_suspected(service, evidence), key=lambda e: e.anomaly.strength, default=None)
+    """The change that is blamed where this service is: the most suspect one, where it is the trigger more likely than not."""
+    return next((e for e in _suspected(service, evidence) if is_blamed(e.anomaly)), None)
+
+
+def _to_check(change: Evidence) -> str:
+    chance = trigger_probability(change.anomaly)
+    return f"Check this change, which is not blamed ({chance:.0%} that it is the trigger): {change.anomaly.summary}"
+
+
+def _how_long_before(change: Evidence, evidence: Sequence[Evidence], detected: UtcDatetime) -> str:
+    """How long before the trouble of its service a change was made: what takes longer than any roll-out was not just before."""
+    fact = fact_of_onset([e for e in about(change.anomaly.service, evidence) if e.anomaly.strength > 0], detected)
+    began = detected if fact is None or fact.anomaly.onset is None else fact.anomaly.onset.at
+    made = began if change.anomaly.onset is None else change.anomaly.onset.at
+    ahead = began - made
+    return "just before" if ahead.total_seconds() <= PROMPT_SECONDS else f"{duration(ahead)} before"
 
 
 def _open_change(evidence: Sequence[Evidence]) -> list[Evidence]:
@@ -175,7 +200,9 @@ def _open_change(evidence: Sequence[Evidence]) -> list[Evidence]:
 
 
 def _suspected(service: str, evidence: Sequence[Evidence]) -> list[Evidence]:
-    return [e for e in evidence if e.anomaly.kind is AnomalyKind.CHANGE and e.anomaly.strength > 0 and e.anomaly.service == service]
+    """The changes of a service that the deploy correlator did not clear, most suspect first."""
+    changes = [e for e in evidence if e.anomaly.kind is AnomalyKind.CHANGE and e.anomaly.service == service]
+    return sorted((e for e in changes if e.anomaly.strength > 0), key=lambda e: -e.anomaly.strength)
 
 
 def _proof(row: RankedHypothesis, evidence: Sequence[Evidence]) -> str:

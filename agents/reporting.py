@@ -55,7 +55,7 @@ def build_report(agents: Agents, snapshot: Snapshot, number: int, found: Assessm
         scope=investigation.scope,
         alert=investigation.alert,
         outcome=Outcome.FINDING if causes else Outcome.INCONCLUSIVE,
-        answer=conclusions.answer(verdict, found, causes, evidence),
+        answer=conclusions.answer(verdict, found, causes, evidence, investigation.alert.detected_at),
         confidence=causes[0].confidence if causes else verdict.confidence,
         change_probability=verdict.change_probability,
         onset=ranked[0].explanation.path[0].onset if causes and ranked[0].explanation else None,

@@ -140,7 +140,7 @@ def test_a_change_that_was_the_trigger_decides_the_kind(done: ChangeKind, kind: 
     assert (cause.kind, cause.subject.split()[0]) == (kind, done)
     assert cause.probability == pytest.approx(0.9)
     assert cause.alternatives[0].kind is CauseKind.SATURATION
-    assert cause.why.startswith("It was changed just before: ")
+    assert cause.why.startswith("It was changed before: ")
 
 
 def test_after_a_deploy_the_facts_say_how_the_code_fails() -> None:
@@ -160,6 +160,13 @@ def test_after_a_deploy_a_slow_database_is_a_slow_path_of_the_code() -> None:
 
 def test_a_change_that_is_hardly_suspected_decides_nothing() -> None:
     assert infer_cause("cause", [fact(M.SATURATION), changed(ChangeKind.DEPLOY, odds=0.2)], LOUD).kind is CauseKind.SATURATION
+
+
+def test_a_change_that_is_hardly_suspected_is_no_reason_for_the_kind() -> None:
+    exception, change = fact(M.EXCEPTION), changed(ChangeKind.DEPLOY, odds=0.2)
+    cause = infer_cause("cause", [exception, change], LOUD)
+    assert (cause.kind, cause.evidence) == (CauseKind.CODE, (exception.id,))
+    assert "changed" not in cause.why
 
 
 def test_without_facts_nothing_is_known() -> None:

@@ -21,7 +21,7 @@ from middlewatch.records import (
 )
 from middlewatch.tools.wording import quoted
 from tests.hostile import HOSTILE
-from tests.unit.agents.shared_context import NOW, Finding, SharedContext, anomaly, assessment
+from tests.unit.agents.shared_context import NOW, Finding, SharedContext, anomaly, assessment, began
 
 SIGNALS = {
     AgentName.METRICS: Signal.METRICS,
@@ -113,7 +113,7 @@ def test_two_causes_are_told_as_two() -> None:
     assert report.confidence == report.causes[0].confidence
 
 
-def changed(*changes: tuple[str, float, str]) -> Finding:
+def changed(*changes: tuple[str, float, str], minutes_ago: float = 3.0) -> Finding:
     """The loud metrics and traces, and changes that the correlator suspects: service, strength and version."""
 
     def found(agent: AgentName, number: int) -> Assessment:
@@ -121,7 +121,12 @@ def changed(*changes: tuple[str, float, str]) -> Finding:
             return loud(agent, number)
         facts = tuple(
             anomaly(service, strength, AnomalyKind.CHANGE, f"deploy {version}").model_copy(
-                update={"summary": f"{clause}, 2 min before the detection; a remark", "clause": clause, "change": ChangeKind.DEPLOY}
+                update={
+                    "summary": f"{clause}, 2 min before the detection; a remark",
+                    "clause": clause,
+                    "change": ChangeKind.DEPLOY,
+                    "onset": began(minutes_ago=minutes_ago),
+                }
             )
             for service, strength, version in changes
             for clause in [f"deploy {quoted(version)} of {quoted(service)} at 01:57:00 UTC"]
@@ -145,6 +150,25 @@ def test_the_most_suspect_change_of_the_cause_is_blamed_and_every_other_change_c
     }
 
 
+def test_a_change_that_is_less_likely_the_trigger_than_not_is_something_to_check_and_nothing_to_undo() -> None:
+    report = report_of(changed(("cause", 0.07, "1"), ("cause", 0.6, "2"), ("calm", 1.1, "3")))
+    assert [cause.change for cause in report.causes] == [None]
+    assert "deploy" not in report.answer
+    assert report.next_steps[0].startswith('Look at "cause" first')
+    assert [step.partition(", 2 min")[0] for step in report.next_steps[1:3]] == [
+        f'Check this change, which is not blamed ({chance} that it is the trigger): deploy "{version}" of "cause" at 01:57:00 UTC'
+        for chance, version in (("45%", 2), ("7%", 1))
+    ]
+    assert not any(word in text for word in ("undo", "changed before") for text in sentences_of(report))
+    assert not any('of "cause"' in line and "came in time" in line for line in report.ruled_out)
+
+
+@pytest.mark.parametrize(("minutes_ago", "said"), [(2.5, "just before"), (12.0, "10 min before"), (1.9, "just before")])
+def test_just_before_is_said_of_nothing_else(minutes_ago: float, said: str) -> None:
+    report = report_of(changed(("cause", 0.9, "2"), minutes_ago=minutes_ago))
+    assert f'; {said}: deploy "2" of "cause"' in report.answer
+
+
 @pytest.mark.parametrize("version", ["ratio=0.5, timeout=2", 'say "hi", then', "a, b, c"])
 def test_a_change_is_named_in_full_whatever_its_version_holds(version: str) -> None:
     report = report_of(changed(("cause", 0.9, version), ("calm", 0.8, version)))
@@ -152,7 +176,7 @@ def test_a_change_is_named_in_full_whatever_its_version_holds(version: str) -> N
     cause = report.hypotheses[0].hypothesis.cause
     assert cause is not None
     assert report.answer.endswith(f"; just before: {name}.")
-    assert f"it was changed just before: {name}" in f"{cause.why[0].lower()}{cause.why[1:]}"
+    assert f"it was changed before: {name}" in f"{cause.why[0].lower()}{cause.why[1:]}"
     assert f'{name.replace("cause", "calm")} came in time, but the trouble began in "cause"' in report.ruled_out
 
 
