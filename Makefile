@@ -23,12 +23,10 @@ JOBS := 2
 
 demo:
 	@./scripts/setup.sh --no-dev
+	@echo "investigating $(DEMO); its data goes to .middlewatch/demo"
 	@MIDDLEWATCH_DATA_DIR=.middlewatch/demo .venv/bin/middlewatch investigate --recording $(DEMO) --watch
-	@echo
-	@echo "Its data is in .middlewatch/demo. Try next, with .venv/bin/middlewatch:"
-	@echo "  investigate --recording $(DEMO) --details"
-	@echo "  evaluate evals/recordings      every incident here, with a summary (minutes)"
-	@echo "  doctor                         how to connect your own telemetry"
+	@echo "Your own      .venv/bin/middlewatch doctor   (how to connect your telemetry)"
+	@echo "All incidents .venv/bin/middlewatch evaluate evals/recordings   (minutes)"
 
 test:
 	@./scripts/setup.sh

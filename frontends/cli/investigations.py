@@ -7,6 +7,7 @@ import json
 import click
 
 from middlewatch.frontends.cli.output import application, details_option, json_option, print_record, print_report
+from middlewatch.frontends.cli.program import program
 from middlewatch.frontends.cli.terminal import print_line, quotation
 
 
@@ -35,7 +36,7 @@ def list_(limit: int, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([row.model_dump(mode="json") for row in rows], indent=1))
     elif not rows:
-        click.echo("No investigations yet. Start one with: middlewatch investigate --help")
+        print_line(f"No investigations yet. Start one with: {' '.join(program())} investigate --help")
     for row in () if as_json else rows:
         opened = f"{row.opened_at:%Y-%m-%d %H:%M:%S} UTC" if row.opened_at else ""
         print_line(f"{row.id}  {row.state:9s}  {opened}  {quotation().quoted(row.alert.title)}")

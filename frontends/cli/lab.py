@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from middlewatch.evals.lab.run import record as record_plan
 from middlewatch.evals.lab.schedule import Plan, suite
 from middlewatch.evals.lab.shop import ShopOptions
 from middlewatch.frontends.cli.output import json_option
+from middlewatch.frontends.cli.program import program
 from middlewatch.frontends.cli.terminal import print_line
 from middlewatch.records import Incident, RecordingInfo
 from middlewatch.records.errors import BadInput
@@ -113,7 +115,7 @@ def record(
         return
     for folder in folders:
         print_line(str(folder))
-    print_line(f"Investigate it with: middlewatch investigate --recording {folders[0]}")
+    print_line(f"Investigate it with: {' '.join(program())} investigate --recording {shlex.quote(str(folders[0]))}")
 
 
 def _record(chosen: tuple[str, ...], healthy: Plan, output: Path) -> list[Path]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 from pydantic import BaseModel
 
+from middlewatch.frontends.cli.program import program
 from middlewatch.frontends.cli.report import render_report
 from middlewatch.records import Report
 from middlewatch.settings import Settings, ascii_only, no_color
@@ -48,7 +49,7 @@ def print_report(report: Report, *, as_json: bool, details: bool) -> None:
         return
     width = max(NARROWEST, min(WIDEST, shutil.get_terminal_size().columns))
     color = sys.stdout.isatty() and not no_color()
-    text = render_report(report, width=width, color=color, details=details, ascii_only=ascii_only())
+    text = render_report(report, width=width, color=color, details=details, ascii_only=ascii_only(), program=program())
     click.echo(text, color=color, nl=False)
 
 

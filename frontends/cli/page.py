@@ -6,6 +6,7 @@ text passes `Quotation.clean` on its way in, so it can neither start a line nor 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -90,10 +91,31 @@ class Page:
         heads = [Span(bullet), *[Span(" " * len(bullet))] * (len(lines) - 1)]
         self._labelled(label, [(head, *line) for head, line in zip(heads, lines, strict=True)])
 
-    def short_entry(self, label: str, *spans: Span, tail: str = "") -> None:
-        """The same on one line: cut where it is too long, but never so that the tail is lost."""
-        fitted = self._fitted(self._cleaned(spans), self._entry_width - cells(tail))
-        self._labelled(label, [(*fitted, Span(tail))])
+    def short_entry(self, label: str, *spans: Span, tail: str = "", most_lines: int = 1) -> None:
+        """The same on few lines: cut where it is too long, but never so that the tail is lost."""
+        *above, last = self._wrapped(spans, self._entry_width, most_lines)
+        room = self._entry_width - cells(tail)
+        if sum(cells(span.text) for span in last) > room and len(above) + 1 < most_lines:
+            self._labelled(label, [*above, last, (Span(tail.lstrip()),)])
+        else:
+            self._labelled(label, [*above, (*self._fitted(last, room), Span(tail))])
+
+    def command(self, label: str, words: Sequence[str]) -> None:
+        """A command line that can be pasted into a shell: where it is too long it goes on after a backslash.
+
+        Args:
+            label: as of an entry.
+            words: already quoted for the shell. None of them is broken: one that is too long stands on a line of its own.
+        """
+        lines = [""]
+        for number, word in enumerate(map(self.say.clean, words), 1):
+            more = 0 if number == len(words) else len(" \\")
+            if lines[-1] and cells(lines[-1]) + 1 + cells(word) + more > self._entry_width:
+                lines[-1] += " \\"
+                lines.append(word)
+            else:
+                lines[-1] = f"{lines[-1]} {word}".lstrip()
+        self._labelled(label, [(Span(line, Tone.SOFT),) for line in lines])
 
     @property
     def _entry_width(self) -> int:
@@ -207,18 +229,19 @@ class Page:
                 break
         return (*kept, Span(ellipsis, kept[-1].tone if kept else Tone.PLAIN))
 
-    def _wrapped(self, spans: Sequence[Span], width: int) -> list[tuple[Span, ...]]:
+    def _wrapped(self, spans: Sequence[Span], width: int, most_lines: float = math.inf) -> list[tuple[Span, ...]]:
+        """Lines that fit; where there would be more than `most_lines`, the last one has all the rest."""
         letters = [(letter, span.tone) for span in self._cleaned(spans) for letter in _BEFORE_UNIT.sub(_NO_BREAK, span.text)]
         lines: list[list[tuple[str, Tone]]] = [[]]
         used = 0
         for is_space, group in groupby(letters, key=lambda letter: letter[0] == " "):
             word = list(group)
             size = cells("".join(letter for letter, _ in word))
-            if used + size > width and used and not is_space and size <= width:
+            if used + size > width and used and not is_space and size <= width and len(lines) < most_lines:
                 lines.append([])
                 used = 0
             for letter, tone in word:
-                if used + cells(letter) > width:
+                if used + cells(letter) > width and len(lines) < most_lines:
                     lines.append([])
                     used = 0
                 if is_space and not used:

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from middlewatch.frontends.cli.output import application, json_option, print_record
+from middlewatch.frontends.cli.program import program
 from middlewatch.frontends.cli.terminal import print_line, quotation
 
 
@@ -58,7 +59,7 @@ def list_(as_json: bool) -> None:
         click.echo(json.dumps([row.model_dump(mode="json") for row in rows], indent=1))
         return
     if not rows:
-        click.echo("No recordings yet. Import one with: middlewatch recordings import DIR")
+        print_line(f"No recordings yet. Import one with: {' '.join(program())} recordings import DIR")
     say = quotation()
     for row in rows:
         print_line(

@@ -17,11 +17,23 @@ from middlewatch.frontends.cli.telling import FACT_COLUMNS, Telling, latest
 from middlewatch.records import AgentName, FoundCause, Outcome, Position, Report
 
 _BRIEF_HYPOTHESES = 3
+_LEAST_OTHER = 0.01
+"""Where nothing else reaches one per cent, that it may be something else is no news."""
 _BRIEF_STEPS = 1
+_BRIEF_STEP_LINES = 2
+"""What to do next is what the page is read for: it is cut later than the rest."""
 _SIGNALS = {AgentName.METRICS: "metric", AgentName.LOGS: "log", AgentName.TRACES: "trace", AgentName.DEPLOYS: "change"}
 
 
-def render_report(report: Report, *, width: int, color: bool, details: bool = True, ascii_only: bool = False) -> str:
+def render_report(
+    report: Report,
+    *,
+    width: int,
+    color: bool,
+    details: bool = True,
+    ascii_only: bool = False,
+    program: Sequence[str] = ("middlewatch",),
+) -> str:
     """Write a report for a terminal.
 
     Args:
@@ -31,6 +43,7 @@ def render_report(report: Report, *, width: int, color: bool, details: bool = Tr
         details: everything, with each vote's reason and the chain of evidence; otherwise what fits one screen of 24 lines at 80
             columns, which says how much it leaves out.
         ascii_only: for terminals that cannot show UTF-8; other letters are written as escapes.
+        program: the words of a shell that start this program, for the command that shows the rest.
 
     Returns:
         Lines, each ended by a line feed.
@@ -54,7 +67,7 @@ def render_report(report: Report, *, width: int, color: bool, details: bool = Tr
         more.reasons()
         more.evidence()
     else:
-        page.entry("More", Span(f"middlewatch investigations show {report.investigation} --details", Tone.SOFT))
+        page.command("More", (*program, "investigations", "show", report.investigation, "--details"))
     return page.text(color=color)
 
 
@@ -87,7 +100,7 @@ class _Summary(Telling):
             ahead = (alert.detected_at - report.onset.at).total_seconds()
             gap = f"{quantity.duration(abs(ahead))} {'before' if ahead >= 0 else 'after'} the alert"
             alerted = f", {gap}" + (f" at {self.clock(alert.detected_at)}" if self.details else "")
-            page.entry("Began", Span(self.interval(report.onset), Tone.STRONG), Span(f" UTC on {self.day}{alerted}"))
+            page.entry("Began", Span(self.period(report.onset), Tone.STRONG), Span(f" UTC{alerted}"))
         if self.details:
             symptom = [self.name(part) for part in (alert.symptom.service, alert.symptom.metric) if part] if alert.symptom else []
             page.entry("Alert", Span(page.say.quoted(alert.title) + (f"; symptom: {' '.join(symptom)}" if symptom else "")))
@@ -107,7 +120,8 @@ class _Summary(Telling):
             elif self.report.outcome is Outcome.FINDING:
                 rows.append((Span(name), Span(f"none: {self._why_none(agent)}", Tone.SOFT)))
         if rows:
-            self.page.blank()
+            if self.details:
+                self.page.blank()
             self.page.table(FACT_COLUMNS, rows, label="Proof" if self.report.outcome is Outcome.FINDING else "Noticed")
 
     def sides(self) -> None:
@@ -130,7 +144,7 @@ class _Summary(Telling):
         ]
         if not finding:
             chances.append(f"none of these {quantity.percent(self.none_of_these())}")
-        if chances:
+        if chances and (not finding or self.chance(others[0]) >= _LEAST_OTHER):
             hidden = len(others) - _BRIEF_HYPOTHESES
             tail = f" ({hidden} more)" if hidden > 0 else ""
             page.short_entry("Or else" if finding else "Guesses", Span(", ".join(chances)), tail=tail)
@@ -140,7 +154,7 @@ class _Summary(Telling):
         report = self.report
         if self.details:
             self.page.blank()
-        self._list("Next", report.next_steps, most=_BRIEF_STEPS)
+        self._list("Next", report.next_steps, most=_BRIEF_STEPS, most_lines=_BRIEF_STEP_LINES)
         self._list("Would decide", report.would_decide)
         self._list("Ruled out", report.ruled_out or ("nothing",))
         self._list(
@@ -167,8 +181,8 @@ class _Summary(Telling):
         write = self.page.entry if self.details else self.page.short_entry
         write("Second cause", Span(text))
 
-    def _list(self, label: str, items: Sequence[str], *, most: int = 1, tone: Tone = Tone.PLAIN) -> None:
-        """Every item in the detailed page; the first ones, on a line each, in the brief one."""
+    def _list(self, label: str, items: Sequence[str], *, most: int = 1, most_lines: int = 1, tone: Tone = Tone.PLAIN) -> None:
+        """Every item in the detailed page; the first ones, on so many lines each, in the brief one."""
         shown = items if self.details else items[:most]
         bullet = "- " if len(shown) > 1 else ""
         for number, item in enumerate(shown, 1):
@@ -177,7 +191,8 @@ class _Summary(Telling):
                 self.page.entry(shown_label, Span(item, tone), bullet=bullet)
             else:
                 hidden = len(items) - most if number == most else 0
-                self.page.short_entry(shown_label, Span(bullet + item, tone), tail=f" ({hidden} more)" if hidden > 0 else "")
+                tail = f" ({hidden} more)" if hidden > 0 else ""
+                self.page.short_entry(shown_label, Span(bullet + item, tone), tail=tail, most_lines=most_lines)
 
     def _why_none(self, agent: AgentName) -> str:
         votes = latest(self.leading.votes) if self.leading else {}

@@ -68,6 +68,11 @@ class Telling:
         earliest, latest = self.clock(onset.earliest), self.clock(onset.latest)
         return f"at {earliest}" if earliest == latest else f"between {earliest} and {latest}"
 
+    def period(self, onset: Onset) -> str:
+        """The same with its date."""
+        latest = quantity.clock(onset.latest, onset.earliest.date())
+        return quantity.stamp(onset.earliest) + (f" to {latest}" if onset.latest != onset.earliest else "")
+
     def kind(self, cause: Cause) -> str:
         """What went wrong, how sure that is, what shows it, and what else it may be."""
         unknown = cause.kind is CauseKind.UNKNOWN

@@ -79,6 +79,11 @@ class Settings(BaseSettings):
             raise Misconfigured(f"{name}: {first['msg']}.", remedy="Correct the variable or unset it.") from None
 
     @property
+    def uses_default_data_dir(self) -> bool:
+        """Whether the data directory is the one that is used where none is named."""
+        return "data_dir" not in self.model_fields_set
+
+    @property
     def epoch_path(self) -> Path:
         """Where the epoch is kept.
 

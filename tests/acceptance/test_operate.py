@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from middlewatch.frontends.cli import COMMANDS
-from tests.acceptance.command import refused, report_of, run
+from tests.acceptance.command import SECONDS, environment, refused, report_of, run
 from tests.acceptance.incident import record_incident
 
 WORDS = [
@@ -75,6 +79,36 @@ def test_recording_without_the_extra_says_what_to_install(tmp_path: Path) -> Non
     message = refused(run(tmp_path / "data", *words, program=WITHOUT_EXTRA), 78)
     assert "httpx, opentelemetry.sdk, starlette, uvicorn" in message
     assert "pip install 'middlewatch[lab]'" in message
+
+
+ROOT = Path(__file__).parents[2]
+SCREEN = 24
+"""Lines of a small terminal; one of them is the prompt's."""
+
+
+def test_the_demo_fits_a_screen_and_what_it_shows_can_be_pasted(tmp_path: Path) -> None:
+    """What `make demo` runs, with a data directory that is named as it names it; then its last line, without that variable."""
+    program = Path(sys.executable).parent / "middlewatch"
+    if not program.exists():
+        pytest.skip("middlewatch is not installed beside this Python")
+    (tmp_path / ".venv").symlink_to(program.parent.parent)
+    usual = {name: value for name, value in environment(tmp_path).items() if name != "MIDDLEWATCH_DATA_DIR"}
+    options: dict[str, Any] = {"cwd": tmp_path, "text": True, "capture_output": True, "timeout": SECONDS}
+    words = (".venv/bin/middlewatch", "investigate", "--recording", ROOT / "evals" / "recordings" / "shop-slow-pages")
+    named = {"MIDDLEWATCH_DATA_DIR": ".middlewatch/demo", "COLUMNS": "80", "PATH": os.defpath}
+    shown = subprocess.run(words, env=usual | named, check=True, **options).stdout
+
+    recipe = (ROOT / "Makefile").read_text(encoding="utf-8").split("\ndemo:")[1].split("\n\n")[0]
+    below = recipe.split("--watch")[1].count("@echo")
+    assert below
+    assert len(shown.splitlines()) + below < SCREEN
+    assert max(map(len, shown.splitlines())) <= 80
+
+    more = shown.split("\nMore ")[1]
+    assert more.split()[:2] == ["MIDDLEWATCH_DATA_DIR=.middlewatch/demo", ".venv/bin/middlewatch"]
+    again = subprocess.run(("/bin/sh", "-c", more), env=usual | {"PATH": os.defpath}, check=True, **options)
+    assert again.stdout.splitlines()[0] == shown.splitlines()[0]
+    assert "Reasons" in again.stdout
 
 
 @pytest.mark.parametrize("words", WORDS, ids=" ".join)

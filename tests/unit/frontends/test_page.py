@@ -52,6 +52,25 @@ def test_a_shortened_entry_keeps_its_tail() -> None:
     assert lines(page) == ["Next          " + "y" * 36 + "… (2 more)"]
 
 
+@given(
+    text=st.text(alphabet="ab \u65e5", max_size=200),
+    tail=st.sampled_from(["", " (2 more)"]),
+    width=st.integers(40, 80),
+    most=st.integers(1, 3),
+)
+def test_an_entry_of_few_lines_is_cut_only_where_it_must_be(*, text: str, tail: str, width: int, most: int) -> None:
+    whole, short = Page(width), Page(width)
+    whole.entry("Next", Span(text))
+    short.short_entry("Next", Span(text), tail=tail, most_lines=most)
+    label = width < 60  # on a line of its own
+    shown = short.text(color=False)
+    assert len(lines(short)) <= most + label
+    assert max(cell_len(line) for line in lines(short)) <= width
+    assert shown.rstrip().endswith(tail.rstrip())
+    if len(lines(whole)) < most + label:
+        assert shown.split() == [*whole.text(color=False).split(), *tail.split()]
+
+
 def test_a_paragraph_that_is_cut_says_so() -> None:
     page = Page(40, Quotation(ascii_only=True))
     page.paragraph(Span("word " * 30), most_lines=2)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def test_the_brief_page_has_the_answer_its_kind_the_onset_the_path_the_proof_and
     assert text.startswith('Finding       "checkout-api" is the most likely root cause')
     assert "code (slow path), 71 % sure; perhaps saturation (cpu) 17 %" in text
     assert "82 % sure (likely)" in text
-    assert "between 01:46:05 and 01:46:35 UTC on 2026-11-21" in text
+    assert "2026-11-21 01:46:05 to 01:46:35 UTC" in text
     assert "checkout-api (01:46:20) → storefront-web (01:46:58, alarmed)" in text
     for row in ("metric  http.server.request.duration", "log     ", 'trace   "SELECT orders"', 'change  deploy "2.3.1"'):
         assert row in text
@@ -77,7 +78,43 @@ def test_the_detailed_page_has_the_vote_in_numbers() -> None:
 @pytest.mark.parametrize("width", [80, 100, 120, 200])
 def test_the_brief_page_leaves_room_for_the_prompt_on_one_screen(width: int) -> None:
     for report in (finding(), two_causes(), inconclusive(), empty()):
-        assert len(render_report(report, width=width, color=False, details=False).splitlines()) < SCREEN
+        page = render_report(
+            report, width=width, color=False, details=False, program=("MIDDLEWATCH_DATA_DIR=.a/b", "bin/middlewatch")
+        )
+        assert len(page.splitlines()) < SCREEN
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_what_to_do_next_has_a_second_line(width: int) -> None:
+    report = finding()
+    for step, words in (("undo it", "undo it (1 more)"), ("undo " + "the change " * 12, "undo the change")):
+        steps = report.model_copy(update={"next_steps": (step, "and then that")})
+        page = render_report(steps, width=width, color=False, details=False)
+        told = page[page.index("\nNext") :].removeprefix("\nNext").split("\nRuled out")[0]
+        assert words in " ".join(told.split())
+        assert told.endswith(" (1 more)")
+        assert len(told.strip().splitlines()) == (1 if step == "undo it" else 2)
+
+
+def test_that_nothing_else_is_likely_takes_no_line() -> None:
+    report = finding()
+    sure = report.model_copy(
+        update={
+            "confidence": 0.99,
+            "hypotheses": tuple(row.model_copy(update={"share": 0.99 if row.rank == 1 else 0.001}) for row in report.hypotheses),
+        }
+    )
+    assert "\nOr else" not in render_report(sure, width=80, color=False, details=False)
+    assert "\nOr else" in render_report(report, width=80, color=False, details=False)
+
+
+def test_an_onset_around_midnight_has_both_dates() -> None:
+    report = finding()
+    assert report.onset is not None
+    night = report.onset.at.replace(hour=0, minute=0, second=2)
+    around = report.onset.model_copy(update={"at": night, "earliest": night - timedelta(seconds=9), "latest": night})
+    page = render_report(report.model_copy(update={"onset": around}), width=80, color=False, details=False)
+    assert "\nBegan         2026-11-20 23:59:53 to 2026-11-21 00:00:02 UTC, " in page
 
 
 def test_the_brief_page_says_what_it_leaves_out() -> None:
