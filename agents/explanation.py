@@ -41,16 +41,14 @@ def explain(service: str, alert: Alert, evidence: Sequence[Evidence], edges: Seq
     shown = _facts_of(evidence)
     symptom = alert.symptom.service if alert.symptom else ""
     names, against = _path(service, symptom, shown, edges)
-    steps = tuple(_step(names, place, shown, alert.detected_at) for place in range(len(names)))
-    order, remarks = _order(steps)
+    steps, early = _steps(names, shown, alert.detected_at)
     unseen = [step.service for step in steps if step.evidence is None and step.service != symptom]  # that one alarmed
-    if unseen:
-        remarks = (*remarks, f"no fact shows the trouble in {listed(unseen)}")
+    remarks = (*against, *early, *([f"no fact shows the trouble in {listed(unseen)}"] if unseen else []))
     return Explanation(
         path=steps,
         reaches_symptom=bool(symptom) and names[-1] == symptom,
-        order=order,
-        remarks=(*against, *remarks),
+        order=OnsetOrder.CONTRADICTED if early else _order(steps),
+        remarks=remarks,
         correlations=correlations(about(service, evidence)),
     )
 
@@ -167,31 +165,47 @@ def _ways(
     return best
 
 
-def _step(names: Sequence[str], place: int, shown: Mapping[frozenset[str], list[Evidence]], detected: UtcDatetime) -> PathStep:
-    service = names[place]
-    if place == 0:
-        facts = [fact for ends, found in shown.items() if service in ends for fact in found]
-        fact = fact_of_onset(facts, detected)
-    else:
-        facts = [*shown.get(frozenset({service}), ()), *shown.get(frozenset({names[place - 1], service}), ())]
-        fact = fact_of_onset(facts)
-    strongest = max(facts, key=lambda fact: fact.anomaly.strength, default=None)
-    proof = fact or strongest
-    return PathStep(service=service, onset=fact.anomaly.onset if fact else None, evidence=proof.id if proof else None)
+def _steps(
+    names: Sequence[str], shown: Mapping[frozenset[str], list[Evidence]], detected: UtcDatetime
+) -> tuple[tuple[PathStep, ...], tuple[str, ...]]:
+    """Each service on the way with the fact that shows its trouble, and which of them deviated before their cause did.
+
+    What clearly began before the cause is no effect of it: it shows no step. Where that is most of what is seen of a service, it
+    is said, for it may also mean that the trouble came another way.
+    """
+    facts = [fact for ends, found in shown.items() if names[0] in ends for fact in found]
+    steps = [_step(names[0], facts, fact_of_onset(facts, detected))]
+    remarks = []
+    for below, service in pairwise(names):
+        facts = [*shown.get(frozenset({service}), ()), *shown.get(frozenset({below, service}), ())]
+        cause = next((step for step in reversed(steps) if step.onset is not None), None)
+        middle = fact_of_onset(facts)
+        if cause is not None and cause.onset is not None:
+            if middle is not None and _precedes(middle, cause.onset) and middle.anomaly.onset is not None:
+                early, late = clock(middle.anomaly.onset.at), clock(cause.onset.at)
+                remarks.append(
+                    f"{quoted(service)} deviates since {early} already, before {quoted(cause.service)} at {late}: "
+                    "another matter, or the trouble came another way"
+                )
+            facts = [fact for fact in facts if not _precedes(fact, cause.onset)]
+        steps.append(_step(service, facts, fact_of_onset(facts)))
+    return tuple(steps), tuple(remarks)
 
 
-def _order(steps: Sequence[PathStep]) -> tuple[OnsetOrder, tuple[str, ...]]:
-    """Whether each service on the way began after the one before it, as far as the intervals tell."""
-    timed = [(step.service, step.onset) for step in steps if step.onset is not None]
-    wrong = [(first, second) for first, second in pairwise(timed) if _before(second[1], first[1])]
-    remarks = tuple(
-        f"{quoted(effect)} began at {clock(early.at)} already, before {quoted(cause)} at {clock(late.at)}"
-        for (cause, late), (effect, early) in wrong
-    )
-    if wrong:
-        return OnsetOrder.CONTRADICTED, remarks
-    ordered = len(timed) > 1 and _before(timed[0][1], timed[-1][1])
-    return (OnsetOrder.CONSISTENT if ordered else OnsetOrder.UNKNOWN), ()
+def _step(service: str, facts: Sequence[Evidence], timed: Evidence | None) -> PathStep:
+    proof = timed or max(facts, key=lambda fact: fact.anomaly.strength, default=None)
+    return PathStep(service=service, onset=timed.anomaly.onset if timed else None, evidence=proof.id if proof else None)
+
+
+def _order(steps: Sequence[PathStep]) -> OnsetOrder:
+    """Whether the last service on the way began after the first, as far as the intervals tell."""
+    timed = [step.onset for step in steps if step.onset is not None]
+    ordered = len(timed) > 1 and _before(timed[0], timed[-1])
+    return OnsetOrder.CONSISTENT if ordered else OnsetOrder.UNKNOWN
+
+
+def _precedes(fact: Evidence, cause: Onset) -> bool:
+    return fact.anomaly.onset is not None and _before(fact.anomaly.onset, cause)
 
 
 def _before(first: Onset, second: Onset) -> bool:

@@ -61,10 +61,21 @@ def test_the_alarm_itself_shows_the_trouble_of_the_symptom() -> None:
     assert ([step.evidence is None for step in found.path], found.remarks) == ([False, True], ())
 
 
-def test_an_effect_that_began_before_its_cause_is_said() -> None:
-    found = explain("stock", alert(), [fact("stock", 2), fact("orders", 5)], EDGES)
+def test_what_began_before_the_cause_is_no_step_of_its_effects_and_is_said() -> None:
+    web = alert().model_copy(update={"symptom": Symptom(service="web")})
+    found = explain("cart", web, [fact("cart", 2), fact("web", 5)], EDGES)
     assert found.order is OnsetOrder.CONTRADICTED
-    assert found.remarks == ('"orders" began at 01:55:00 UTC already, before "stock" at 01:58:00 UTC',)
+    assert [(step.onset is None, step.evidence is None) for step in found.path] == [(False, False), (True, True)]
+    said = (
+        '"web" deviates since 01:55:00 UTC already, before "cart" at 01:58:00 UTC: another matter, or the trouble came another way'
+    )
+    assert found.remarks == (said,)
+
+
+def test_what_began_before_the_cause_hides_no_later_fact() -> None:
+    early, late = fact("orders", 5, 1.0), fact("orders", 1.5, 3.0)
+    found = explain("stock", alert(), [fact("stock", 2), early, late], EDGES)
+    assert (found.path[1].evidence, found.path[1].onset, found.remarks) == (late.id, late.anomaly.onset, ())
 
 
 def test_onsets_whose_intervals_overlap_decide_nothing() -> None:
