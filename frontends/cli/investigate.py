@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 @click.option("--recording", type=click.Path(path_type=Path), help="Folder of a recording; imported first where it is not yet.")
 @click.option("--incident", help="Which incident of the recording; needed where it has several.")
 @click.option("--service", help="The service that is degraded, in the configured telemetry.")
-@click.option("--metric", help="The metric of that service that alarmed.")
-@click.option("--at", "noticed_at", type=UtcTime(), help="When it was noticed, ISO 8601; now where absent.")
+@click.option("--metric", help="The metric of that service that alarmed. Not with --recording.")
+@click.option("--at", "noticed_at", type=UtcTime(), help="When it was noticed, ISO 8601; now where absent. Not with --recording.")
 @click.option("--watch/--no-watch", default=None, help="Show what the agents do. On where the terminal is one.")
 @details_option
 @json_option
@@ -52,6 +52,11 @@ def investigate(
     """
     if (recording is None) == (service is None):
         raise click.UsageError("Give either --recording DIR or --service NAME.")
+    given = {"--incident": incident, "--metric": metric, "--at": noticed_at}
+    idle = [name for name, value in given.items() if value is not None and (name == "--incident") == (recording is None)]
+    if idle:
+        use = "a recording says itself what alarmed, and when" if recording else "it goes with --recording"
+        raise click.UsageError(f"{' and '.join(idle)} cannot be given with {'--recording' if recording else '--service'}: {use}.")
     show = watch if watch is not None else sys.stderr.isatty() and not as_json
     if show:
         click.echo("starting", err=True)

@@ -114,6 +114,10 @@ def test_an_argument_that_a_terminal_would_obey(data: Path) -> None:
     "words",
     [
         ["investigate"],
+        ["investigate", "--service", "a", "--recording", "b"],
+        ["investigate", "--service", "a", "--incident", "b"],
+        ["investigate", "--recording", "a", "--metric", "b"],
+        ["investigate", "--recording", "a", "--at", "2026-11-21T01:56:00Z"],
         ["investigate", "--service", "a", "--at", "soon"],
         ["investigate", "--service", "a", "--at", "0001-01-01T00:00:00+05:00"],
         ["evaluate", ".", "--agents", "gossip"],
@@ -124,6 +128,11 @@ def test_words_that_make_no_sense(data: Path, words: list[str]) -> None:
     result = run(data, *words)
     assert result.returncode == 2
     assert "Traceback" not in result.stderr
+
+
+def test_an_option_that_would_be_ignored_is_named(data: Path, tmp_path: Path) -> None:
+    result = run(data, "investigate", "--recording", tmp_path, "--metric", "b", "--at", "2026-11-21T01:56:00Z")
+    assert "Error: --metric and --at cannot be given with --recording: a recording says itself what alarmed" in result.stderr
 
 
 def test_the_future_cannot_be_investigated(data: Path) -> None:
