@@ -26,6 +26,7 @@ INCIDENTS_FILE: Final = "incidents.jsonl"
 _FORMAT_HINT: Final = "The recording format is described in docs/recordings.md."
 _NAME_CHARACTERS: Final = 48
 _DIGEST_CHARACTERS: Final = 12
+_SUGGESTIONS: Final = 5
 _importing = threading.Lock()
 """Spares threads of one process double work. Nothing depends on it: other processes import as well."""
 
@@ -39,6 +40,7 @@ def read_recording(path: Path) -> tuple[RecordingInfo, tuple[Incident, ...]]:
     Raises:
         RecordingError: a file is missing or wrong; the message names the file, and the line where there is one.
     """
+    _require_folder(path)
     return _read_info(path / INFO_FILE), tuple(_read_incidents(path / INCIDENTS_FILE))
 
 
@@ -108,6 +110,22 @@ def recording_digest(path: Path) -> str:
 
 
 _INCIDENTS: Final = TypeAdapter(tuple[Incident, ...])
+
+
+def _require_folder(path: Path) -> None:
+    """Tell a folder that is not there, and one of several recordings, from a recording that lacks something."""
+    if not path.is_dir():
+        what = f"{path} is not a folder" if path.exists() else f"There is no folder {path}"
+        raise RecordingError(what, remedy=f"Name the folder of a recording, with {INFO_FILE} in it.")
+    below = [] if (path / INFO_FILE).exists() else _recordings_below(path)
+    if below:
+        named = ", ".join(map(str, below[:_SUGGESTIONS])) + (", ..." if len(below) > _SUGGESTIONS else "")
+        raise RecordingError(f"{path} is not a recording: it has no {INFO_FILE}", remedy=f"Name one of those below it: {named}")
+
+
+def _recordings_below(path: Path) -> list[Path]:
+    """The nearest recordings first; not searched further down than a folder of folders of recordings."""
+    return [file.parent for pattern in ("*", "*/*") for file in sorted(path.glob(f"{pattern}/{INFO_FILE}"))]
 
 
 def _read_text(path: Path) -> str:

@@ -28,7 +28,21 @@ def data(tmp_path: Path) -> Path:
 
 
 def test_a_folder_without_a_recording(data: Path, tmp_path: Path) -> None:
-    assert "recording.json" in refused(run(data, "investigate", "--recording", tmp_path / "absent"), 65)
+    assert "recording.json" in refused(run(data, "investigate", "--recording", tmp_path), 65)
+
+
+def test_a_folder_that_does_not_exist(data: Path, tmp_path: Path) -> None:
+    assert f"There is no folder {tmp_path / 'absent'}" in refused(run(data, "investigate", "--recording", tmp_path / "absent"), 65)
+
+
+def test_a_folder_of_recordings_names_some_of_them(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("c", "b", "a/1", "a/2", "a/3", "a/4"):
+        (tmp_path / "many" / name).mkdir(parents=True)
+        (tmp_path / "many" / name / "recording.json").touch()
+    message = refused(run(data, "investigate", "--recording", "many"), 65)
+    assert "many is not a recording" in message
+    assert message.endswith("Name one of those below it: many/b, many/c, many/a/1, many/a/2, many/a/3, ...\n")
 
 
 @pytest.mark.parametrize("name", ["metrics.parquet", "traces.parquet"])
