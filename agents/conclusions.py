@@ -16,7 +16,6 @@ from middlewatch.records import (
     Evidence,
     FoundCause,
     Position,
-    RankedHypothesis,
     Signal,
     Snapshot,
     TaskState,
@@ -47,16 +46,14 @@ def answer(
 ) -> str:
     """One sentence, or two where there are two causes."""
     if causes:
-        leading = next(row for row in verdict.ranked if row.hypothesis.service == causes[0].service)
         change = blamed_change(causes[0].service, evidence)
         text = f"{quoted(causes[0].service)} is the most likely root cause"
-        if proof := _proof(leading, evidence):
+        if proof := _proof(causes[0], verdict, evidence):
             text += f": {proof}"
         if change is not None:
             text += f"; {_how_long_before(change, evidence, detected)}: {change.anomaly.in_short}"
         for other in causes[1:]:
-            row = next(row for row in verdict.ranked if row.hypothesis.service == other.service)
-            proof = _proof(row, evidence)
+            proof = _proof(other, verdict, evidence)
             text += f". {quoted(other.service)} is a second cause, which the first does not explain" + (
                 f": {proof}" if proof else ""
             )
@@ -163,7 +160,8 @@ def next_steps(verdict: Verdict, found: Assessments, causes: Sequence[FoundCause
     for cause, which in zip(causes, ("first", "as well"), strict=False):
         change = blamed_change(cause.service, evidence)
         steps += [f"Consider undoing this change: {change.anomaly.summary}"] if change is not None else []
-        facts = [e for e in about(cause.service, evidence) if e.anomaly.kind is not AnomalyKind.CHANGE]
+        proven = {fact.id for fact in _facts_for(cause, verdict, evidence)}
+        facts = [e for e in evidence if e.id in proven]
         steps += [f"Look at {quoted(cause.service)} {which}: {fact.anomaly.summary}" for fact in facts[:1]]
         steps += [_to_check(each) for each in _suspected(cause.service, evidence)] if change is None else []
     dissent = verdict.ranked[0].dissent
@@ -205,14 +203,19 @@ def _suspected(service: str, evidence: Sequence[Evidence]) -> list[Evidence]:
     return sorted((e for e in changes if e.anomaly.strength > 0), key=lambda e: -e.anomaly.strength)
 
 
-def _proof(row: RankedHypothesis, evidence: Sequence[Evidence]) -> str:
-    """The strongest fact of the agents that support a hypothesis, most convinced first."""
-    facts_about = about(row.hypothesis.service, evidence)
-    supporters = [v.agent for v in sorted(row.votes, key=lambda v: -v.strength) if v.position is Position.SUPPORT]
-    facts = [e for agent in supporters for e in facts_about if e.agent is agent and e.anomaly.kind is not AnomalyKind.CHANGE]
+def _proof(cause: FoundCause, verdict: Verdict, evidence: Sequence[Evidence]) -> str:
+    """The strongest fact of the agents that support a cause, most convinced first."""
     # A measured value against its usual one is understood at once, so it goes before a pattern in logs.
-    proof = min(facts, key=lambda e: e.anomaly.kind not in MEASURED, default=None)
+    proof = min(_facts_for(cause, verdict, evidence), key=lambda e: e.anomaly.kind not in MEASURED, default=None)
     return proof.anomaly.summary.rstrip(".") if proof is not None else ""
+
+
+def _facts_for(cause: FoundCause, verdict: Verdict, evidence: Sequence[Evidence]) -> list[Evidence]:
+    """What proves a cause: facts that no other cause explains, of the agents that support it, most convinced first."""
+    votes = next(row.votes for row in verdict.ranked if row.hypothesis.id == cause.hypothesis)
+    supporters = [v.agent for v in sorted(votes, key=lambda v: -v.strength) if v.position is Position.SUPPORT]
+    facts = [e for e in evidence if e.id in cause.evidence]
+    return [e for agent in supporters for e in facts if e.agent is agent]
 
 
 def _dead(snapshot: Snapshot, number: int) -> list[TaskStatus]:

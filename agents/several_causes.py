@@ -7,7 +7,7 @@ be a clear finding of its own.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from middlewatch.agents.agent import Agents
@@ -63,13 +63,22 @@ def found_causes(
     ]
     second = rest[0].hypothesis if rest else None
     if second is None or not scene.began_by(second.service, detected) or not scene.independent(leading.service, second.service):
-        return (FoundCause(service=leading.service, hypothesis=leading.id, confidence=verdict.confidence),)
+        return (
+            FoundCause(
+                service=leading.service,
+                hypothesis=leading.id,
+                confidence=verdict.confidence,
+                evidence=_ids(e for e in about(leading.service, evidence) if _speaks(e.anomaly)),
+            ),
+        )
     others = [row.score for row in verdict.ranked if row.hypothesis is not second]
     first = verdict.change_probability * shares(others)[0]
     confidence = scene.probability(second.service, leading.service) * shares([row.score for row in rest])[0]
+    apart = second.service in dependent
+    own = _ids(scene.own(leading.service, second.service)), _ids(scene.own(second.service, leading.service, apart=apart))
     return (
-        FoundCause(service=leading.service, hypothesis=leading.id, confidence=first),
-        FoundCause(service=second.service, hypothesis=second.id, confidence=confidence),
+        FoundCause(service=leading.service, hypothesis=leading.id, confidence=first, evidence=own[0]),
+        FoundCause(service=second.service, hypothesis=second.id, confidence=confidence, evidence=own[1]),
     )
 
 
@@ -112,16 +121,24 @@ class _Scene:
         through the service and not through the other one.
         """
         voices = {}
-        explained = self.dependent_on(other) - {service}
+        facts = self.own(service, other, apart=apart)
         for name, assessment in self.found.items():
-            facts = [
-                e.anomaly for e in about(service, self.evidence) if e.agent is name and (_apart(e.anomaly, other) or not apart)
-            ]
-            own = [a.strength for a in facts if _speaks(a) and not self._explains(other, explained, service, a)]
-            if own and service in assessment.scores:
-                score = min(assessment.scores[service], max(own))
+            strengths = [e.anomaly.strength for e in facts if e.agent is name]
+            if strengths and service in assessment.scores:
+                score = min(assessment.scores[service], max(strengths))
                 voices[name] = assessment.model_copy(update={"scores": {service: score}, "symptom_rarity": None})
         return change_probability(self.agents, voices)
+
+    def own(self, service: str, other: str, *, apart: bool = False) -> list[Evidence]:
+        """The facts about a service that the other one does not explain, in their order; ``apart`` as in `probability`."""
+        explained = self.dependent_on(other) - {service}
+        return [
+            e
+            for e in about(service, self.evidence)
+            if _speaks(e.anomaly)
+            and (_apart(e.anomaly, other) or not apart)
+            and not self._explains(other, explained, service, e.anomaly)
+        ]
 
     def _explains(self, other: str, explained: Collection[str], service: str, fact: Anomaly) -> bool:
         """Whether trouble in the other service, and in the explained ones, which wait for it, brings this about."""
@@ -140,6 +157,10 @@ def _apart(fact: Anomaly, other: str) -> bool:
     so what is merely slow or fails proves nothing.
     """
     return fact.kind is AnomalyKind.STRUCTURE and bool(fact.passed) and other not in fact.passed
+
+
+def _ids(facts: Iterable[Evidence]) -> tuple[str, ...]:
+    return tuple(fact.id for fact in facts)
 
 
 def _speaks(fact: Anomaly) -> bool:

@@ -53,6 +53,9 @@ class FoundCause(Record):
     service: str
     hypothesis: Identifier
     confidence: float = Field(ge=0.0, le=1.0, description="probability that this service is a true cause")
+    evidence: tuple[Identifier, ...] = Field(
+        default=(), description="ids of the facts about the service that no other cause explains, changes left out"
+    )
     change: Identifier | None = Field(
         default=None, description="evidence id of the change of this service that is blamed; null where none is"
     )

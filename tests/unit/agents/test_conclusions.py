@@ -13,6 +13,7 @@ from middlewatch.records import (
     Assessment,
     CauseKind,
     ChangeKind,
+    Family,
     Freshness,
     Mechanism,
     Outcome,
@@ -111,6 +112,45 @@ def test_two_causes_are_told_as_two() -> None:
     )
     assert [step.partition(":")[0] for step in report.next_steps][:2] == ['Look at "stock" first', 'Look at "prices" as well']
     assert report.confidence == report.causes[0].confidence
+
+
+def test_what_the_first_cause_explains_proves_no_second_one() -> None:
+    """A caller that fails with the first cause, and does other things in requests that never get there."""
+
+    def both(agent: AgentName, _round: int) -> Assessment:
+        if agent is AgentName.DEPLOYS:
+            return assessment(agent, {}, freshness=fresh(agent))
+        failing = {"family": Family.ERRORS}
+        facts = (
+            anomaly("stock", 30.0, AnomalyKind.OPERATION, "failing stock").model_copy(update=failing),
+            anomaly("web", 29.0, AnomalyKind.EDGE, "failing calls").model_copy(update={**failing, "peer": "stock"}),
+            anomaly("web", 28.0, AnomalyKind.OPERATION, "failing pages").model_copy(update=failing),
+            anomaly("web", 27.0, AnomalyKind.STRUCTURE, "other calls").model_copy(
+                update={"family": Family.OTHER, "passed": ("web", "prices")}
+            ),
+        )
+        edges = (("web", "stock"), ("web", "prices"))
+        return assessment(agent, {"stock": 30.0, "web": 29.0}, edges=edges, anomalies=facts, freshness=fresh(agent))
+
+    report = report_of(both)
+    assert [cause.service for cause in report.causes] == ["stock", "web"]
+    first, second = report.answer.split(". ")
+    assert first.endswith('failing stock of "stock" rose from 1 ms to 2 ms')
+    assert second.endswith('other calls of "web" rose from 1 ms to 2 ms.')
+    assert not set(report.causes[0].evidence) & set(report.causes[1].evidence)
+    assert report.next_steps[1].startswith('Look at "web" as well: other calls')
+
+
+def test_proof_is_no_fact_of_an_agent_that_does_not_support_the_cause() -> None:
+    def found(agent: AgentName, number: int) -> Assessment:
+        if agent is not AgentName.METRICS:
+            return loud(agent, number)
+        spike = anomaly("cause", 99.0, subject="one spike")
+        return assessment(agent, {"cause": 0.0, "calm": 0.0}, freshness=fresh(agent), anomalies=(spike,))
+
+    report = report_of(found)
+    assert [cause.service for cause in report.causes] == ["cause"]
+    assert not any("one spike" in text for text in (report.answer, *report.next_steps))
 
 
 def changed(*changes: tuple[str, float, str], minutes_ago: float = 3.0) -> Finding:
