@@ -60,6 +60,8 @@ class Rule:
     """Further signs that it brings about."""
     because: str
     """What is said of the fact that shows it."""
+    unchanged: bool = False
+    """Whether it is possible only where changes are known and none of the service is blamed."""
 
 
 def _rule(kind: CauseKind, detail: str, because: str, *, shown_by: str, explains: str, together: str = "") -> Rule:
@@ -106,6 +108,16 @@ RULES = (
     ),
     _rule(CauseKind.DATA, "lag", "work piles up before it", shown_by="queue", explains="unreachable retries"),
     _rule(CauseKind.CODE, "exception", "it fails by itself", shown_by="exception", explains="unreachable other_path retries"),
+    replace(
+        _rule(
+            CauseKind.DATA,
+            "",
+            "it fails by itself, and no change is blamed, so what it is given may be new",
+            shown_by="exception",
+            explains="unreachable other_path retries queue",
+        ),
+        unchanged=True,
+    ),
     _rule(CauseKind.CODE, "wrong_result", "it takes another path without failing", shown_by="other_path", explains=""),
     _rule(
         CauseKind.NETWORK,
@@ -125,7 +137,10 @@ RULES = (
         explains="network pool_wait unreachable exception other_path retries",
     ),
 )
-"""The whole table. Of two kinds that account for as much, the first is taken."""
+"""The whole table. Of two kinds that account for as much, the first is taken.
+
+An exception alone does not tell code from data: code that was not changed does not begin to fail by itself, unless what it is given
+is new or a fault in it was never met before. So where no change is blamed, both account for it."""
 
 CHANGES = {
     ChangeKind.DEPLOY: CauseKind.CODE,
@@ -165,7 +180,9 @@ Signs = Mapping[Mechanism, tuple[tuple[float, Evidence], ...]]
 """Each sign with the strongest fact of every agent that shows it, and the nats that the fact stands for; most nats first."""
 
 
-def infer_cause(service: str, facts: Sequence[Evidence], surprise: Mapping[AgentName, float]) -> Cause:
+def infer_cause(
+    service: str, facts: Sequence[Evidence], surprise: Mapping[AgentName, float], *, changes_known: bool = False
+) -> Cause:
     """The likeliest kind of cause of one service.
 
     The facts of an agent share its surprise at the service in proportion to their strength; the strongest stands for all of it.
@@ -178,13 +195,14 @@ def infer_cause(service: str, facts: Sequence[Evidence], surprise: Mapping[Agent
         service: what is blamed.
         facts: about the service, of one round.
         surprise: of each agent at this service, in nats.
+        changes_known: whether it is known what was changed, so that no change means that there was none.
 
     Returns:
         A cause of kind `unknown` where no fact is a sign of anything.
     """
     signs = read_signs(service, facts, surprise)
-    chances = _chances(signs)
     change = max((f for f in facts if f.anomaly.kind is AnomalyKind.CHANGE), key=lambda f: f.anomaly.strength, default=None)
+    chances = _chances(signs, unchanged=changes_known and (change is None or not is_blamed(change.anomaly)))
     if change is not None:
         chances = _after(change, chances, signs)
     chances = sorted(chances, key=lambda chance: -chance.probability)
@@ -263,8 +281,8 @@ def _extra_work(signs: Signs) -> float:
     return max(0.0, 1.0 - 1.0 / max(factors)) if factors else 0.0
 
 
-def _chances(signs: Signs) -> list[Chance]:
-    nats = {rule: accounts_for(rule, signs) for rule in RULES}
+def _chances(signs: Signs, *, unchanged: bool) -> list[Chance]:
+    nats = {rule: accounts_for(rule, signs) for rule in RULES if unchanged or not rule.unchanged}
     top = max(CHANCE_NATS, *nats.values())
     weights = {rule: math.exp(n - top) for rule, n in nats.items() if n > 0}
     total = sum(weights.values()) + math.exp(CHANCE_NATS - top)

@@ -27,6 +27,7 @@ from middlewatch.records import (
     FanOut,
     Hypothesis,
     Report,
+    Signal,
     Snapshot,
     Task,
     TaskKind,
@@ -150,6 +151,7 @@ class Orchestrator:
             key=lambda e: (-e.anomaly.strength, e.id),
         )
         surprise = {name: self._agents[name].surprise(a, service) for name, a in found.items() if service in a.scores}
+        changes = [fresh for a in found.values() for fresh in a.freshness if fresh.signal is Signal.CHANGES]
         return Hypothesis(
             tenant=investigation.tenant,
             investigation=investigation.id,
@@ -158,7 +160,7 @@ class Orchestrator:
             service=service,
             statement=f"{quoted(service)} is where it started.",
             evidence=tuple(e.id for e in about[:EVIDENCE_CITED]),
-            cause=infer_cause(service, about, surprise),
+            cause=infer_cause(service, about, surprise, changes_known=any(fresh.watermark is not None for fresh in changes)),
         )
 
     def _votes_or_conclusion(self, state: Phase) -> list[Send] | str:

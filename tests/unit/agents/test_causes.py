@@ -162,6 +162,33 @@ def test_a_change_that_is_hardly_suspected_decides_nothing() -> None:
     assert infer_cause("cause", [fact(M.SATURATION), changed(ChangeKind.DEPLOY, odds=0.2)], LOUD).kind is CauseKind.SATURATION
 
 
+def test_an_exception_without_a_change_before_it_does_not_tell_code_from_data() -> None:
+    failing = [fact(M.EXCEPTION), fact(M.OTHER_PATH, agent=AgentName.LOGS)]
+    cause = infer_cause("cause", failing, LOUD, changes_known=True)
+    (other,) = (each for each in cause.alternatives if each.kind is CauseKind.DATA)
+    assert cause.kind is CauseKind.CODE
+    assert other.probability == pytest.approx(cause.probability)
+    assert cause.probability <= RELIABILITY / 2
+    weak = infer_cause("cause", [*failing, changed(ChangeKind.DEPLOY, odds=0.2)], LOUD, changes_known=True)
+    assert weak.probability < 0.6
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_an_exception_after_a_change_that_is_blamed_is_the_codes(*, known: bool) -> None:
+    cause = infer_cause("cause", [fact(M.EXCEPTION), changed(ChangeKind.DEPLOY, odds=1.5)], LOUD, changes_known=known)
+    assert (cause.kind, cause.detail) == (CauseKind.CODE, "exception")
+    assert cause.probability > 0.9
+
+
+def test_where_changes_are_unknown_an_exception_is_read_as_before() -> None:
+    assert infer_cause("cause", [fact(M.EXCEPTION)], LOUD).probability > 0.8
+
+
+def test_work_that_piles_up_speaks_for_data() -> None:
+    failing = [fact(M.EXCEPTION, 9.0), fact(M.QUEUE, 1.0, agent=AgentName.LOGS)]
+    assert infer_cause("cause", failing, {**LOUD, AgentName.LOGS: 1.0}, changes_known=True).kind is CauseKind.DATA
+
+
 def test_a_change_that_is_hardly_suspected_is_no_reason_for_the_kind() -> None:
     exception, change = fact(M.EXCEPTION), changed(ChangeKind.DEPLOY, odds=0.2)
     cause = infer_cause("cause", [exception, change], LOUD)
@@ -273,6 +300,7 @@ def rules_in_words() -> str:
     rows = ["| kind | detail | shown by | also explains |", "|---|---|---|---|"]
     for rule in RULES:
         shown = words(rule.shown_by) + (f" with {words(rule.together)}" if rule.together else "")
+        shown += ", while no change is blamed" if rule.unchanged else ""
         detail = f"`{rule.detail}`" if rule.detail else "the resource" if rule.kind is CauseKind.SATURATION else ""
         rows.append(f"| `{rule.kind}` | {detail} | {shown} | {words(rule.explains)} |")
     return "\n".join(rows) + "\n"
