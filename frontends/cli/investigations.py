@@ -8,6 +8,7 @@ import click
 
 from middlewatch.frontends.cli.output import application, details_option, json_option, print_record, print_report
 from middlewatch.frontends.cli.program import program
+from middlewatch.frontends.cli.telling import count
 from middlewatch.frontends.cli.terminal import print_line, quotation
 
 
@@ -61,7 +62,7 @@ def show(investigation: str, details: bool, as_json: bool) -> None:
         print_record(snapshot)
     else:
         done = sum(task.state == "done" for task in snapshot.tasks)
-        progress = f"{done} of {len(snapshot.tasks)} tasks done, {len(snapshot.evidence)} facts so far"
+        progress = f"{done} of {count(len(snapshot.tasks), 'task')} done, {count(len(snapshot.evidence), 'fact')} so far"
         print_line(f"{investigation} is {snapshot.investigation.state}: {progress}")
 
 
@@ -69,7 +70,7 @@ def show(investigation: str, details: bool, as_json: bool) -> None:
 @click.argument("investigation")
 @json_option
 def cancel(investigation: str, as_json: bool) -> None:
-    """Stop an investigation; nothing more is recorded for it.
+    """Stop an investigation; nothing more is recorded for it. Exits with 65 where it is closed already.
 
     \b
     Example:

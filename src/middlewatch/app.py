@@ -49,7 +49,7 @@ from middlewatch.records import (
     TaskState,
     digest_of,
 )
-from middlewatch.records.errors import MiddlewatchError, Stalled, Unavailable, UnknownInvestigation
+from middlewatch.records.errors import BadInput, MiddlewatchError, Stalled, Unavailable, UnknownInvestigation
 from middlewatch.settings import Settings
 from middlewatch.telemetry.archive import ClickHouseArchive
 from middlewatch.telemetry.clickhouse import ClickHouse, Collector
@@ -145,8 +145,20 @@ class App:
             ) from None
 
     def cancel(self, investigation: str) -> Investigation:
-        """Stop an investigation; nothing more is recorded for it."""
-        return self.store.cancel(self.settings.tenant, investigation)
+        """Stop an investigation; nothing more is recorded for it. One that is cancelled already stays so.
+
+        Raises:
+            BadInput: it is closed already.
+            UnknownInvestigation: there is none.
+        """
+        try:
+            found = self.store.cancel(self.settings.tenant, investigation)
+        except UnknownInvestigation:
+            found = self._archived(investigation).investigation
+        if found.state is InvestigationState.CLOSED:
+            remedy = f"Read its report: middlewatch investigations show {investigation}"
+            raise BadInput(f"The investigation {investigation!r} is closed already: there is nothing to cancel.", remedy=remedy)
+        return found
 
     def follow(self, investigation: str, *, after: str = "") -> Iterator[Event]:
         """Events as they happen, until the investigation ends. A reader that was cut off resumes after the last event it saw.

@@ -131,6 +131,12 @@ def test_an_unknown_investigation_is_refused(data: Path) -> None:
     refused(run(data, "investigations", "show", "inv-nope"), 65)
 
 
+def test_what_is_closed_cannot_be_cancelled(data: Path, report: dict[str, Any]) -> None:
+    assert "is closed already" in refused(run(data, "investigations", "cancel", report["investigation"]), 65)
+    assert run(data, "investigations", "show", report["investigation"]).returncode == 0
+    assert "There is no investigation" in refused(run(data, "investigations", "cancel", "inv-nope"), 65)
+
+
 def test_an_empty_window_is_refused(tmp_path: Path) -> None:
     empty = record_incident(tmp_path / "empty", incidents=[incident_row(1200, 0)])
     assert "window" in refused(run(tmp_path / "data", "investigate", "--recording", empty), 65)
