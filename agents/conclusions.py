@@ -61,7 +61,10 @@ def answer(
     if not any(a.scores for a in found.values()):
         return "I don't know: there was no telemetry to look at in this window."
     if not verdict.ranked:
-        return "I don't know: nothing deviates from its baseline in what could be seen."
+        return (
+            "I don't know: nothing deviates from its baseline in what could be seen. Half of all alerts are taken to be about "
+            f"something; that nothing is seen leaves {verdict.change_probability:.0%}."
+        )
     return (
         f"I don't know: nothing stands out enough. The least unlikely is {quoted(verdict.ranked[0].hypothesis.service)}, "
         f"at {verdict.confidence:.0%}, which is no finding."
@@ -152,10 +155,11 @@ def next_steps(verdict: Verdict, found: Assessments, causes: Sequence[FoundCause
     if not causes:
         absent = dict.fromkeys(fresh.signal for a in found.values() for fresh in a.freshness if fresh.watermark is None)
         steps = [f"Check this change first, which nothing clears: {e.anomaly.summary}" for e in _open_change(evidence)]
+        silent = not any(a.scores for a in found.values())
+        steps += ["Run `middlewatch doctor`: it says which telemetry is configured and how far it reaches."] if silent else []
         steps += [f"Connect a source of {signal}: this investigation had none." for signal in absent]
-        if not any(a.scores for a in found.values()):
-            return (*steps, "Run `middlewatch doctor`: it says which telemetry is configured and how far it reaches.")
-        return (*steps, "Investigate again with a later end, or with the symptom's service and metric named.")
+        again = "Investigate again with a later end, or with the symptom's service and metric named."
+        return tuple(steps) if silent else (*steps, again)
     steps = []
     for cause, which in zip(causes, ("first", "as well"), strict=False):
         change = blamed_change(cause.service, evidence)
