@@ -91,7 +91,9 @@ def record(output: Path, plan: Plan, on_progress: OnProgress) -> Path:
             remedy="See that there is room, and the right to write.",
         ) from error
     if run.failure:
-        written = f" The {len(run.incidents)} incidents before it are in {output}." if run.incidents else ""
+        number = len(run.incidents)
+        before = "The incident before it is" if number == 1 else f"The {number} incidents before it are"
+        written = f" {before} in {output}." if number else ""
         raise Unavailable(run.failure + written, remedy="Record again while the machine has less to do.")
     return output
 

@@ -21,6 +21,7 @@ from middlewatch.evals.degradations import DEGRADATIONS
 from middlewatch.evals.evaluation import predictions
 from middlewatch.evals.jobs import Failure, Work, answer_all, recordings_below
 from middlewatch.frontends.cli.output import json_option, print_record
+from middlewatch.frontends.cli.telling import count as counted
 from middlewatch.frontends.cli.terminal import print_line, quotation
 from middlewatch.records import AgentName, Prediction
 from middlewatch.records.errors import BadInput, Unavailable
@@ -206,10 +207,13 @@ def _summary(answers: list[Prediction], recordings: int, failed: int) -> dict[st
 
 
 def _in_words(summary: dict[str, float | int | None], output: Path | None) -> str:
-    text = f"{summary['incidents']} incidents of {summary['recordings']} recordings: "
-    text += f"{summary['findings']} findings, {summary['inconclusive']} inconclusive"
+    incidents, recordings, findings, failed = (
+        counted(int(summary[f"{noun}s{rest}"] or 0), noun)
+        for noun, rest in (("incident", ""), ("recording", ""), ("finding", ""), ("recording", "_failed"))
+    )
+    text = f"{incidents} of {recordings}: {findings}, {summary['inconclusive']} inconclusive"
     if summary["seconds_median"] is not None:
         text += f"; {summary['seconds_median']:.1f} s at the median, {summary['seconds_longest']:.1f} s at the longest"
     if summary["recordings_failed"]:
-        text += f"; {summary['recordings_failed']} recordings could not be answered in full"
+        text += f"; {failed} could not be answered in full"
     return text + (f"\npredictions in {output}" if output else "")

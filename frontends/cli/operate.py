@@ -12,6 +12,7 @@ import click
 
 from middlewatch.frontends.cli.contract import report_schema
 from middlewatch.frontends.cli.output import application, json_option
+from middlewatch.frontends.cli.telling import count
 from middlewatch.records.errors import BadInput
 
 LOOK_SECONDS = 0.2
@@ -40,7 +41,7 @@ def worker(name: str | None) -> None:
     signal.signal(signal.SIGINT, ask_to_stop)
     with application() as app:
         role = "owner of the data directory" if app.owner else "attached"
-        click.echo(f"working ({role}, {app.settings.slots} slots); Ctrl-C stops", err=True)
+        click.echo(f"working ({role}, {count(app.settings.slots, 'slot')}); Ctrl-C stops", err=True)
         with app.working(name) as ended:
             while not stop.wait(LOOK_SECONDS) and not ended.is_set():
                 pass

@@ -10,6 +10,7 @@ import click
 
 from middlewatch.frontends.cli.output import application, json_option, print_record
 from middlewatch.frontends.cli.program import program
+from middlewatch.frontends.cli.telling import count
 from middlewatch.frontends.cli.terminal import print_line, quotation
 
 
@@ -41,7 +42,7 @@ def import_(folder: Path, as_json: bool) -> None:
         print_record(imported)
         return
     counts = ", ".join(f"{rows:,} {table}" for table, rows in imported.rows.items() if rows)
-    print_line(f"{imported.name}: {counts}; {len(imported.incidents)} incidents")
+    print_line(f"{imported.name}: {counts}; {count(len(imported.incidents), 'incident')}")
 
 
 @recordings.command(name="list")
@@ -62,9 +63,8 @@ def list_(as_json: bool) -> None:
         print_line(f"No recordings yet. Import one with: {' '.join(program())} recordings import DIR")
     say = quotation()
     for row in rows:
-        print_line(
-            f"{row.name}  {row.info.start:%Y-%m-%d %H:%M} to {row.info.end:%Y-%m-%d %H:%M} UTC  {sum(row.rows.values()):,} rows"
-        )
+        rows_in_it = count(sum(row.rows.values()), "row")
+        print_line(f"{row.name}  {row.info.start:%Y-%m-%d %H:%M} to {row.info.end:%Y-%m-%d %H:%M} UTC  {rows_in_it}")
         for incident in row.incidents:
             print_line(f"  {say.named(incident.id)}  {incident.detected_at:%Y-%m-%d %H:%M:%S} UTC  {say.quoted(incident.title)}")
 

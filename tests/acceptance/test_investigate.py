@@ -125,6 +125,12 @@ def test_only_the_named_agents_take_part_in_an_evaluation(recording: Path, tmp_p
     assert prediction["ranking"][0][0] == "cart"
 
 
+def test_one_incident_is_not_told_as_several(recording: Path, tmp_path: Path) -> None:
+    assert run(tmp_path / "data", "recordings", "import", recording).stdout.rstrip().endswith("; 1 incident")
+    evaluated = run(tmp_path / "data", "evaluate", recording.parent, "--agents", "metrics")
+    assert "\n1 incident of 1 recording: " in f"\n{evaluated.stdout}"
+
+
 def test_an_unknown_incident_lists_the_known_ones(data: Path, recording: Path) -> None:
     assert "incident-1" in refused(run(data, "investigate", "--recording", recording, "--incident", "nope"), 65)
 
