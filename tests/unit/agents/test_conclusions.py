@@ -64,6 +64,18 @@ def test_an_inconclusive_answer_says_what_was_ruled_out_and_what_would_decide() 
     assert "Connect a source of traces: this investigation had none." in report.next_steps
 
 
+def test_where_nothing_deviates_the_odds_that_are_left_are_explained() -> None:
+    def quiet(agent: AgentName, _round: int) -> Assessment:
+        return assessment(agent, {} if agent is AgentName.DEPLOYS else {"a": 0.0, "b": 0.0}, freshness=fresh(agent))
+
+    report = report_of(quiet)
+    assert f"{report.change_probability:.0%}" == "17%"
+    assert report.answer == (
+        "I don't know: nothing deviates from its baseline in what could be seen. Half of all alerts are taken to be about something; "
+        "that nothing is seen leaves 17%."
+    )
+
+
 def test_a_short_history_is_named() -> None:
     def young(agent: AgentName, number: int) -> Assessment:
         return faint(agent, number).model_copy(update={"usual_tops": (9.0,)})
