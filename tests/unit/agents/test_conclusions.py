@@ -71,8 +71,8 @@ def test_where_nothing_deviates_the_odds_that_are_left_are_explained() -> None:
     report = report_of(quiet)
     assert f"{report.change_probability:.0%}" == "17%"
     assert report.answer == (
-        "I don't know: nothing deviates from its baseline in what could be seen. Half of all alerts are taken to be about something; "
-        "that nothing is seen leaves 17%."
+        "I don't know: nothing deviates from its baseline in what could be seen. Half of all alerts are taken to be about "
+        "something; that nothing is seen leaves 17%."
     )
 
 
