@@ -124,11 +124,18 @@ def incident_steps(axis: Axis) -> NDArray[np.int64]:
 def onset_split(row: int, axis: Axis, deviations: Deviations) -> Split:
     """Where a series changed its level; anywhere in the incident where it shows no change.
 
-    Looked for from two incident lengths before the incident, since it may have begun before it was taken to.
+    Looked for from two incident lengths before the incident, since it may have begun before it was taken to. A series that begins
+    there, such as one of a new instance, comes from the level of its baseline: that of its service's other instances. So what
+    deviates as long as it exists does so since its first sample, and not since anywhere in the incident.
     """
     first = axis.steps - axis.incident_steps
     since = max(0, first - 2 * axis.incident_steps)
-    split = find_split(deviations.signed[row, since:])
+    course = deviations.signed[row, since:].copy()
+    present = np.flatnonzero(~np.isnan(course))
+    if present.size and present[0] > 0 and np.isnan(deviations.signed[row, :since]).all():
+        interval = int(np.median(np.diff(present))) if present.size > 1 else 1
+        course[max(0, int(present[0]) - interval)] = 0.0
+    split = find_split(course)
     return Split(step=first, before=max(0, first - 1), last=axis.steps - 1) if split is None else split.shifted(since)
 
 

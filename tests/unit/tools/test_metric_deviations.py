@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from middlewatch.records import Family
 from middlewatch.tools.baseline import Floats
-from middlewatch.tools.metric_deviations import LARGEST_DEVIATION, Deviations, for_the_worse, measure
+from middlewatch.tools.metric_deviations import LARGEST_DEVIATION, Deviations, for_the_worse, measure, onset_split
 from middlewatch.tools.metric_series import SeriesMatrix, load_series
 from tests.unit.tools.synthetic_telemetry import Metrics, Series, brief, sources
 
@@ -84,3 +85,27 @@ def test_the_past_is_measured_as_the_present_is(seed: int) -> None:
 def test_each_family_has_its_direction(family: Family, rise: float, fall: float) -> None:
     both: Floats = np.array([[4.0, -4.0]])
     assert for_the_worse(both, (family,)).tolist() == [[rise, fall]]
+
+
+def onset_of(*series: Series) -> tuple[int, int, int]:
+    """Of the last of them: the last old step, the first new one, and the latest that may be it; counted from the end."""
+    loaded = load_series(sources(Metrics(series)), brief())
+    assert isinstance(loaded, SeriesMatrix)
+    split = onset_split(len(series) - 1, loaded.axis, measure(loaded, brief()))
+    return tuple(step - loaded.axis.steps for step in (split.before, split.step, split.last))  # type: ignore[return-value]  # three
+
+
+@pytest.mark.parametrize("spread", [0.0, 5.0], ids=["beyond every bound", "varying"])
+def test_what_deviates_as_long_as_it_exists_does_so_since_its_first_sample(spread: float) -> None:
+    """A canary has no past of its own; the incident was taken to begin before it was there."""
+    values = np.full(STEPS, np.nan)
+    values[-3:] = 80.0 + spread * np.array([0.0, 1.0, 2.0])
+    old, new = steady(20.0, 20.0, noise=0.5), Series("cart", "x", values, "%", instance="new")
+    assert onset_of(replace(old, instance="old"), new) == (-4, -3, -3)
+
+
+def test_a_new_instance_that_began_like_the_others_changes_where_its_level_does() -> None:
+    values = np.full(STEPS, np.nan)
+    values[-10:] = [20.0] * 6 + [80.0] * 4
+    old, new = steady(20.0, 20.0, noise=0.5), Series("cart", "x", values, "%", instance="new")
+    assert onset_of(replace(old, instance="old"), new)[1] == -4
