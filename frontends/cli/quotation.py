@@ -88,6 +88,10 @@ class Quotation:
         """Text in quotation marks; those inside it are turned into apostrophes, so that it cannot close them itself."""
         return '"' + self.clean(text).replace('"', "'") + '"'
 
+    def line(self, text: str) -> str:
+        """A line of a log, quoted. What breaks or indents it, as in a stack trace, is shown as a blank."""
+        return self.quoted(re.sub(r"[\t\n\r]+", " ", text))
+
     def named(self, text: str) -> str:
         """A name as it is where it is plainly a name; quoted otherwise."""
         return text if _PLAIN_NAME.fullmatch(text) else self.quoted(text)

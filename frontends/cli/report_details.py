@@ -123,7 +123,7 @@ class Details(Telling):
     def _sample(self, sample: Sample, indent: int) -> None:
         where = f" trace {self.name(sample.trace_id)}" if sample.trace_id else ""
         where += f" span {self.name(sample.span_id)}" if sample.span_id else ""
-        text = f"{self.clock(sample.time)}{where} {self.page.say.quoted(sample.text)}"
+        text = f"{self.clock(sample.time)}{where} {self.page.say.line(sample.text)}"
         self.page.paragraph(Span(text), indent=indent, hang=INDENT, most_lines=_SAMPLE_LINES)
 
     def _together(self, fact: Evidence) -> list[str]:

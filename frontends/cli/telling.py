@@ -88,8 +88,12 @@ class Telling:
         if cause.shown_by is AnomalyKind.CHANGE:
             return f"{text}; shown by a change just before"
         if cause.shown_by is not None:
-            text += f"; shown by {_SHOWN_BY[cause.shown_by]} {self.name(cause.subject)}"
+            text += f"; shown by {_SHOWN_BY[cause.shown_by]} {self.subject(cause.shown_by, cause.subject)}"
         return text + (f" on {self.name(cause.instance)}" if cause.instance else "")
+
+    def subject(self, kind: AnomalyKind, text: str) -> str:
+        """What a fact is about: a name, or a line of a log."""
+        return self.page.say.line(text) if kind is AnomalyKind.LOG_PATTERN else self.name(text)
 
     def path(self, explanation: Explanation) -> str:
         """The services from the cause to the symptom, each with the time since when a fact shows its trouble."""
@@ -127,9 +131,7 @@ class Telling:
         """What deviated; with the service where that is not the one that the answer blames."""
         anomaly = fact.anomaly
         blamed = self.leading.hypothesis.service if self.leading and self.report.outcome is Outcome.FINDING else ""
-        subject = (
-            self.name(anomaly.subject) if anomaly.kind is not AnomalyKind.LOG_PATTERN else self.page.say.quoted(anomaly.subject)
-        )
+        subject = self.subject(anomaly.kind, anomaly.subject)
         text = subject if anomaly.service == blamed and not named else f"{self.name(anomaly.service)}: {subject}"
         text += f" with {self.name(anomaly.peer)}" if anomaly.peer else ""
         return text + (f" on {self.name(anomaly.instance)}" if anomaly.instance else "")

@@ -56,6 +56,11 @@ def test_a_quotation_cannot_close_itself() -> None:
     assert ASCII.quoted("x“ is innocent") == '"x\' is innocent"'
 
 
+def test_a_log_line_that_was_several_is_read_as_one() -> None:
+    assert UTF8.line('GET /quotes failed\nTraceback:\r\n\tin "app"') == "\"GET /quotes failed Traceback: in 'app'\""
+    assert UTF8.line("a\x1b[2J\u2028b") == r'"a\x1b[2J\u2028b"'
+
+
 def test_a_plain_name_needs_no_quotation_and_anything_else_has_one() -> None:
     assert UTF8.named("checkout-api.v2") == "checkout-api.v2"
     assert UTF8.named("checkout api") == '"checkout api"'

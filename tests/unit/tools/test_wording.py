@@ -19,6 +19,10 @@ def test_a_quotation_is_one_printable_line_with_two_quotation_marks(text: str) -
     assert len(shown) <= 122
 
 
+def test_a_stack_trace_is_read_as_one_line() -> None:
+    assert quoted("GET /quotes failed\nTraceback:\r\n  in app") == '"GET /quotes failed Traceback: in app"'
+
+
 @pytest.mark.parametrize("hostile", ["\x1b[31mred", "two\nlines", "right\u202eleft", 'say "yes"'])
 def test_control_characters_do_not_survive(hostile: str) -> None:
     assert not set(quoted(hostile)) & {"\x1b", "\n", "\u202e"}
