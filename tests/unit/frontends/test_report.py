@@ -152,7 +152,7 @@ def test_every_kind_of_fact_may_show_a_cause() -> None:
         text = render_report(report.model_copy(update={"hypotheses": (row,)}), width=120, color=False, details=False)
         kind = next(line for line in text.splitlines() if line.startswith("Kind"))
         told = "by a change just before" if shown_by is AnomalyKind.CHANGE else "the-subject on i-1"
-        assert kind.replace(chr(34), "").endswith(told)  # a line of a log is quoted
+        assert kind.replace('"', "").endswith(told)  # a line of a log is quoted
 
 
 def test_a_report_of_before_causes_had_kinds_is_shown_without() -> None:
@@ -181,6 +181,21 @@ def test_an_inconclusive_report_says_that_nobody_knows_even_where_its_answer_doe
     assert "best guess image-resizer, 21 % sure" in text
     assert "guesses, not findings" in text
     assert text.index("Missing data") < text.index("Vote")
+
+
+def test_what_does_not_support_a_finding_is_no_proof_of_it() -> None:
+    """Facts of an agent that opposes or abstains, and a change that is not blamed."""
+    report = finding()
+    leading, *others = report.hypotheses
+    votes = [v.model_copy(update={"position": Position.ABSTAIN}) if v.agent is AgentName.METRICS else v for v in leading.votes]
+    causes = tuple(cause.model_copy(update={"change": None}) for cause in report.causes)
+    silent = report.model_copy(
+        update={"hypotheses": (leading.model_copy(update={"votes": tuple(votes)}), *others), "causes": causes}
+    )
+    text = render_report(silent, width=120, color=False, details=False)
+    assert all(f"{signal}none: " in text for signal in ("metric  ", "log     "))
+    assert "change  none: no change of this service is more likely the trigger than not" in text
+    assert 'trace   "SELECT orders"' in text
 
 
 def test_a_signal_without_a_fact_says_why() -> None:
