@@ -271,7 +271,7 @@ def finding() -> Report:
         confidence=0.82,
         change_probability=0.875,
         onset=began("01:46:20"),
-        causes=(FoundCause(service="checkout-api", hypothesis="hy-1", confidence=0.82),),
+        causes=(FoundCause(service="checkout-api", hypothesis="hy-1", confidence=0.82, change=facts[3].id),),
         hypotheses=hypotheses,
         ranking=tuple(ServiceScore(service=row.hypothesis.service, score=row.score) for row in hypotheses),
         evidence=facts,

@@ -182,7 +182,7 @@ def two_causes() -> Report:
                 'in "payment-gw", usually 2.'
             ),
             "causes": (
-                FoundCause(service="checkout-api", hypothesis="hy-1", confidence=0.82),
+                FoundCause(service="checkout-api", hypothesis="hy-1", confidence=0.82, change=base.evidence[3].id),
                 FoundCause(service="payment-gw", hypothesis="hy-2", confidence=0.93),
             ),
             "hypotheses": (

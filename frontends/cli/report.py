@@ -14,7 +14,7 @@ from middlewatch.frontends.cli.page import Page, Row, Span, Tone
 from middlewatch.frontends.cli.quotation import Quotation
 from middlewatch.frontends.cli.report_details import Details
 from middlewatch.frontends.cli.telling import FACT_COLUMNS, Telling, latest
-from middlewatch.records import AgentName, FoundCause, Outcome, Position, Report
+from middlewatch.records import AgentName, Evidence, FoundCause, Outcome, Position, Report
 
 _BRIEF_HYPOTHESES = 3
 _LEAST_OTHER = 0.01
@@ -114,7 +114,7 @@ class _Summary(Telling):
         """The strongest fact of each signal, on one line each; for a finding, a signal that has none says why."""
         rows: list[Row] = []
         for agent, name in _SIGNALS.items():
-            facts = [fact for fact in self.facts() if fact.agent is agent and fact.anomaly.strength > 0]
+            facts = [fact for fact in self.facts() if fact.agent is agent and fact.anomaly.strength > 0 and self._proves(fact)]
             if facts:
                 rows.append(self.fact_row(name, facts[0]))
             elif self.report.outcome is Outcome.FINDING:
@@ -194,6 +194,17 @@ class _Summary(Telling):
                 tail = f" ({hidden} more)" if hidden > 0 else ""
                 self.page.short_entry(shown_label, Span(bullet + item, tone), tail=tail, most_lines=most_lines)
 
+    def _proves(self, fact: Evidence) -> bool:
+        """Whether a fact speaks for a finding: a change that is blamed, or a fact of an agent that supports it."""
+        if self.report.outcome is not Outcome.FINDING or self.leading is None:
+            return True
+        if fact.agent is AgentName.DEPLOYS:
+            return fact.id in {cause.change for cause in self.report.causes}
+        votes = latest(self.leading.votes)
+        return fact.agent not in votes or votes[fact.agent].position is Position.SUPPORT
+
     def _why_none(self, agent: AgentName) -> str:
+        if agent is AgentName.DEPLOYS and any(fact.agent is agent and fact.anomaly.strength > 0 for fact in self.facts()):
+            return "no change of this service is more likely the trigger than not"
         votes = latest(self.leading.votes) if self.leading else {}
         return votes[agent].reason if agent in votes and votes[agent].reason else "nothing was found"

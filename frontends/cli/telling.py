@@ -86,7 +86,7 @@ class Telling:
         if unknown:
             return f"{text}; nothing that was seen says why"
         if cause.shown_by is AnomalyKind.CHANGE:
-            return f"{text}; shown by a change just before"
+            return f"{text}; shown by a change before it"
         if cause.shown_by is not None:
             text += f"; shown by {_SHOWN_BY[cause.shown_by]} {self.subject(cause.shown_by, cause.subject)}"
         return text + (f" on {self.name(cause.instance)}" if cause.instance else "")

@@ -151,7 +151,7 @@ def test_every_kind_of_fact_may_show_a_cause() -> None:
         row = first.model_copy(update={"hypothesis": first.hypothesis.model_copy(update={"cause": cause})})
         text = render_report(report.model_copy(update={"hypotheses": (row,)}), width=120, color=False, details=False)
         kind = next(line for line in text.splitlines() if line.startswith("Kind"))
-        told = "by a change just before" if shown_by is AnomalyKind.CHANGE else "the-subject on i-1"
+        told = "by a change before it" if shown_by is AnomalyKind.CHANGE else "the-subject on i-1"
         assert kind.replace('"', "").endswith(told)  # a line of a log is quoted
 
 
