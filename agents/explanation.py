@@ -182,10 +182,9 @@ def _steps(
         middle = fact_of_onset(facts)
         if cause is not None and cause.onset is not None:
             if middle is not None and _precedes(middle, cause.onset) and middle.anomaly.onset is not None:
-                early, late = clock(middle.anomaly.onset.at), clock(cause.onset.at)
+                since = clock(middle.anomaly.onset.at)
                 remarks.append(
-                    f"{quoted(service)} deviates since {early} already, before {quoted(cause.service)} at {late}: "
-                    "another matter, or the trouble came another way"
+                    f"{quoted(service)} deviates since {since}, before {quoted(cause.service)}: another matter, or not the way"
                 )
             facts = [fact for fact in facts if not _precedes(fact, cause.onset)]
         steps.append(_step(service, facts, fact_of_onset(facts)))

@@ -20,8 +20,8 @@ _BRIEF_HYPOTHESES = 3
 _LEAST_OTHER = 0.01
 """Where nothing else reaches one per cent, that it may be something else is no news."""
 _BRIEF_STEPS = 1
-_BRIEF_STEP_LINES = 2
-"""What to do next is what the page is read for: it is cut later than the rest."""
+_BRIEF_LINES = 2
+"""What to do next, and what speaks against the finding, is what the page is read for: it is cut later than the rest."""
 _SIGNALS = {AgentName.METRICS: "metric", AgentName.LOGS: "log", AgentName.TRACES: "trace", AgentName.DEPLOYS: "change"}
 
 
@@ -108,7 +108,8 @@ class _Summary(Telling):
         if report.outcome is Outcome.FINDING and explanation is not None:
             if len(explanation.path) > 1 or explanation.reaches_symptom:
                 page.entry("Path", Span(self.path(explanation)))
-            self._list("But", explanation.remarks, tone=Tone.WAIT)
+            room = 1 if len(report.causes) > 1 else _BRIEF_LINES
+            self._list("But", explanation.remarks, most_lines=room, tone=Tone.WAIT)
 
     def proof(self) -> None:
         """The strongest fact of each signal, on one line each; for a finding, a signal that has none says why."""
@@ -154,7 +155,7 @@ class _Summary(Telling):
         report = self.report
         if self.details:
             self.page.blank()
-        self._list("Next", report.next_steps, most=_BRIEF_STEPS, most_lines=_BRIEF_STEP_LINES)
+        self._list("Next", report.next_steps, most=_BRIEF_STEPS, most_lines=_BRIEF_LINES)
         self._list("Would decide", report.would_decide)
         self._list("Ruled out", report.ruled_out or ("nothing",))
         self._list(
