@@ -37,9 +37,11 @@ CHANCE_NATS = 1.0
 RELIABILITY = 0.9
 """Facts alone make no kind surer than this: a little below the share of the kinds named on development recordings that were right
 (docs/measurements/causes.md)."""
-LEAST_BLAME = 0.5
-"""A change is blamed where it is the trigger more likely than not: undoing an innocent one in the middle of an incident costs more
-than looking at the service first."""
+LEAST_BLAME = 0.25
+"""A change is blamed, that is, named, from these odds of one to three on: below it stand those that are merely there. Chosen."""
+LEAST_UNDO = 0.5
+"""Undoing a change is proposed where it is the trigger more likely than not: undoing an innocent one in the middle of an incident
+costs more than looking at the service first."""
 NEAR_LIMIT = 0.8
 """Share of a resource from which on it may be what is short: queues grow steeply from there."""
 LIMITS = {"%": 100.0, "1": 1.0}
@@ -230,7 +232,7 @@ def trigger_probability(change: Anomaly) -> float:
 
 
 def is_blamed(change: Anomaly) -> bool:
-    """Whether a change is the trigger more likely than not, where its service is the cause."""
+    """Whether a change is named as the trigger, where its service is the cause."""
     return trigger_probability(change) > LEAST_BLAME
 
 

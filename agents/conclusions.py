@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from middlewatch.agents.agent import Agents
-from middlewatch.agents.causes import is_blamed, trigger_probability
+from middlewatch.agents.causes import LEAST_UNDO, is_blamed, trigger_probability
 from middlewatch.agents.explanation import about, fact_of_onset
 from middlewatch.agents.voting import Assessments, Verdict
 from middlewatch.records import (
@@ -163,11 +163,12 @@ def next_steps(verdict: Verdict, found: Assessments, causes: Sequence[FoundCause
     steps = []
     for cause, which in zip(causes, ("first", "as well"), strict=False):
         change = blamed_change(cause.service, evidence)
-        steps += [f"Consider undoing this change: {change.anomaly.summary}"] if change is not None else []
+        undo = change is not None and trigger_probability(change.anomaly) > LEAST_UNDO
+        steps += [f"Consider undoing this change: {change.anomaly.summary}"] if change is not None and undo else []
         proven = {fact.id for fact in _facts_for(cause, verdict, evidence)}
         facts = [e for e in evidence if e.id in proven]
         steps += [f"Look at {quoted(cause.service)} {which}: {fact.anomaly.summary}" for fact in facts[:1]]
-        steps += [_to_check(each) for each in _suspected(cause.service, evidence)] if change is None else []
+        steps += [_to_check(each) for each in _suspected(cause.service, evidence)] if not undo else []
     dissent = verdict.ranked[0].dissent
     if dissent:
         names = " and ".join(f"the {name} agent" for name in dissent)
@@ -176,13 +177,13 @@ def next_steps(verdict: Verdict, found: Assessments, causes: Sequence[FoundCause
 
 
 def blamed_change(service: str, evidence: Sequence[Evidence]) -> Evidence | None:
-    """The change that is blamed where this service is: the most suspect one, where it is the trigger more likely than not."""
+    """The change that is blamed where this service is: the most suspect one, where it is likely enough to be named."""
     return next((e for e in _suspected(service, evidence) if is_blamed(e.anomaly)), None)
 
 
 def _to_check(change: Evidence) -> str:
     chance = trigger_probability(change.anomaly)
-    return f"Check this change, which is not blamed ({chance:.0%} that it is the trigger): {change.anomaly.summary}"
+    return f"Check this change ({chance:.0%} that it is the trigger): {change.anomaly.summary}"
 
 
 def _how_long_before(change: Evidence, evidence: Sequence[Evidence], detected: UtcDatetime) -> str:

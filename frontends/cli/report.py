@@ -206,6 +206,6 @@ class _Summary(Telling):
 
     def _why_none(self, agent: AgentName) -> str:
         if agent is AgentName.DEPLOYS and any(fact.agent is agent and fact.anomaly.strength > 0 for fact in self.facts()):
-            return "no change of this service is more likely the trigger than not"
+            return "no change of this service is likely the trigger"
         votes = latest(self.leading.votes) if self.leading else {}
         return votes[agent].reason if agent in votes and votes[agent].reason else "nothing was found"

@@ -202,17 +202,26 @@ def test_the_most_suspect_change_of_the_cause_is_blamed_and_every_other_change_c
     }
 
 
-def test_a_change_that_is_less_likely_the_trigger_than_not_is_something_to_check_and_nothing_to_undo() -> None:
-    report = report_of(changed(("cause", 0.07, "1"), ("cause", 0.6, "2"), ("calm", 1.1, "3")))
+def test_a_change_that_is_hardly_the_trigger_is_something_to_check_and_nothing_to_undo() -> None:
+    report = report_of(changed(("cause", 0.07, "1"), ("cause", 0.25, "2"), ("calm", 1.1, "3")))
     assert [cause.change for cause in report.causes] == [None]
     assert "deploy" not in report.answer
     assert report.next_steps[0].startswith('Look at "cause" first')
     assert [step.partition(", 2 min")[0] for step in report.next_steps[1:3]] == [
-        f'Check this change, which is not blamed ({chance} that it is the trigger): deploy "{version}" of "cause" at 01:57:00 UTC'
-        for chance, version in (("45%", 2), ("7%", 1))
+        f'Check this change ({chance} that it is the trigger): deploy "{version}" of "cause" at 01:57:00 UTC'
+        for chance, version in (("22%", 2), ("7%", 1))
     ]
     assert not any(word in text for word in ("undo", "changed before") for text in sentences_of(report))
     assert not any('of "cause"' in line and "came in time" in line for line in report.ruled_out)
+
+
+def test_a_change_that_is_the_trigger_less_likely_than_not_is_named_and_not_to_be_undone() -> None:
+    report = report_of(changed(("cause", 0.6, "2")))
+    (cause,) = report.causes
+    assert cause.change is not None
+    assert 'deploy "2" of "cause"' in report.answer
+    assert any(step.startswith("Check this change (45%") for step in report.next_steps)
+    assert not any("undo" in text for text in sentences_of(report))
 
 
 @pytest.mark.parametrize(("minutes_ago", "said"), [(2.5, "just before"), (12.0, "10 min before"), (1.9, "just before")])

@@ -194,7 +194,7 @@ def test_what_does_not_support_a_finding_is_no_proof_of_it() -> None:
     )
     text = render_report(silent, width=120, color=False, details=False)
     assert all(f"{signal}none: " in text for signal in ("metric  ", "log     "))
-    assert "change  none: no change of this service is more likely the trigger than not" in text
+    assert "change  none: no change of this service is likely the trigger" in text
     assert 'trace   "SELECT orders"' in text
 
 
