@@ -162,13 +162,13 @@ def next_steps(verdict: Verdict, found: Assessments, causes: Sequence[FoundCause
         return tuple(steps) if silent else (*steps, again)
     steps = []
     for cause, which in zip(causes, ("first", "as well"), strict=False):
-        change = blamed_change(cause.service, evidence)
-        undo = change is not None and trigger_probability(change.anomaly) > LEAST_UNDO
-        steps += [f"Consider undoing this change: {change.anomaly.summary}"] if change is not None and undo else []
+        suspected = _suspected(cause.service, evidence)
+        undo = [e for e in suspected[:1] if trigger_probability(e.anomaly) > LEAST_UNDO]
+        steps += [f"Consider undoing this change: {change.anomaly.summary}" for change in undo]
         proven = {fact.id for fact in _facts_for(cause, verdict, evidence)}
         facts = [e for e in evidence if e.id in proven]
         steps += [f"Look at {quoted(cause.service)} {which}: {fact.anomaly.summary}" for fact in facts[:1]]
-        steps += [_to_check(each) for each in _suspected(cause.service, evidence)] if not undo else []
+        steps += [_to_check(change) for change in suspected] if not undo else []
     dissent = verdict.ranked[0].dissent
     if dissent:
         names = " and ".join(f"the {name} agent" for name in dissent)
