@@ -7,7 +7,7 @@ colon, and so no text can name somebody else's key.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 
 from pydantic import TypeAdapter, ValidationError
@@ -73,6 +73,34 @@ class InvestigationKeys:
     """Stream: what happened."""
     gone: str
     """String: stands for a day after the investigation was archived, so that nothing opens it again."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalKeys:
+    """A tenant's approval requests and audit log: one slot, so that a transition and its audit events are written in one step."""
+
+    meta: str
+    """Hash: the epoch, and the halt while there is one."""
+    requests: str
+    """Hash: request -> the record."""
+    revisions: str
+    """Hash: request -> how often it was written; the fencing token of whoever changes it."""
+    states: str
+    """Hash: request -> its state."""
+    due: str
+    """Sorted set: requests that somebody must look at, by the time from which, in milliseconds."""
+    recent: str
+    """Sorted set: every request by the time it was made, in milliseconds."""
+    trust: str
+    """Hash: ``action|target`` -> the record of its tier having been moved down."""
+    audit: str
+    """List: the events of the log in order, each as the time in milliseconds, a blank, and its JSON."""
+    texts: str
+    """Hash: salted digest -> the salt and the text that the log holds only the digest of. Can be deleted."""
+    checkpoints: str
+    """List: the signed checkpoints, oldest first."""
+    sealed: str
+    """Hash: how far the log is sealed, and what is needed to go on from there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +174,13 @@ def investigation_keys(tenant: str, investigation: str) -> InvestigationKeys:
     tag = f"{PREFIX}:investigation:{{{checked_tenant(tenant)}:{checked_identifier(investigation)}}}"
     names = ("meta", "tasks", "records", "order", "outbox", "leases", "groups", "grants", "events", "gone")
     return InvestigationKeys(*(f"{tag}:{name}" for name in names))
+
+
+@lru_cache(maxsize=1024)
+def approval_keys(tenant: str) -> ApprovalKeys:
+    """The keys of a tenant's approvals and audit log."""
+    tag = f"{PREFIX}:approvals:{{{checked_tenant(tenant)}}}"
+    return ApprovalKeys(*(f"{tag}:{field.name}" for field in fields(ApprovalKeys)))
 
 
 def queue_keys(shard: int, request: str) -> QueueKeys:

@@ -2,8 +2,8 @@
 
 The signature is the contract: its first parameter names the keys, in the order of their class, the others are the arguments.
 The Lua text refers to both by name. In front of every script stands ``epoch.lua``, which refuses a process at an older epoch;
-in front of those over an investigation also ``investigation.lua``, the words that they share; ``content.lua`` is the same for
-backup and restore.
+in front of those over an investigation also ``investigation.lua``, the words that they share, and ``approvals.lua`` in front of
+those over approvals; ``content.lua`` is the same for backup and restore.
 
 A script answers a list whose first item says how it went: ``OK`` or a refusal. Refusals that mean the same everywhere are
 turned into errors here.
@@ -24,14 +24,15 @@ from redis.exceptions import NoScriptError
 
 from middlewatch.context_store.connection import patiently
 from middlewatch.context_store.epoch import Epoch
-from middlewatch.context_store.keys import InvestigationKeys
-from middlewatch.records.errors import BadInput, LeaseLost, StaleEpoch, UnknownInvestigation
+from middlewatch.context_store.keys import ApprovalKeys, InvestigationKeys
+from middlewatch.records.errors import BadInput, Conflict, LeaseLost, StaleEpoch, UnknownInvestigation, UnknownRequest
 
 P = ParamSpec("P")
 Reply = list[Any]
 """What Redis answers: strings, whole numbers, None, and lists of them."""
 
 _FOLDER = "middlewatch.context_store.scripts"
+_SHARED_WORDS = {InvestigationKeys: "investigation", ApprovalKeys: "approvals"}
 _FROM_ARGUMENT = {str: "ARGV[{0}]", int: "tonumber(ARGV[{0}])", list: "cjson.decode(ARGV[{0}])"}
 
 
@@ -58,8 +59,8 @@ class Script(Generic[P]):
         shared = ["epoch"]
         if self.name.startswith(("export", "import")):
             shared.append("content")
-        if types["keys"] is InvestigationKeys:
-            shared.append("investigation")
+        if shared_words := _SHARED_WORDS.get(types["keys"]):
+            shared.append(shared_words)
         self.text = "\n".join([*lines, *(_lua(name) for name in (*shared, self.name))])
 
     def __call__(self, server: Server, *args: P.args, **kwargs: P.kwargs) -> Reply:
@@ -96,6 +97,10 @@ def _accepted(reply: Reply, server: Server) -> Reply:
             )
         case "UNKNOWN":
             raise UnknownInvestigation(remedy="It may have been archived; list the open ones to see what there is.")
+        case "UNKNOWN_REQUEST":
+            raise UnknownRequest(remedy="List what there is with: middlewatch approvals list --all")
+        case "CONFLICT":
+            raise Conflict
         case "STALE":
             raise LeaseLost
         case "DUPLICATE":

@@ -7,6 +7,7 @@
     │   ├── RecordingError          a recording that cannot be read
     │   ├── UnknownIncident         no such incident in the recording
     │   ├── UnknownInvestigation    no such investigation in the store
+    │   ├── UnknownRequest          no such approval request in the store
     │   └── WindowError             an empty window, or one that reaches past what may be read
     ├── Unavailable (retryable)     something that middlewatch needs does not answer
     │   ├── SourceUnavailable       a telemetry source
@@ -14,6 +15,9 @@
     │   └── DataDirectoryLocked     another process is starting or holds the data directory and cannot be attached to
     ├── BoundExceeded               a query hit its bound on time, rows or memory and has no partial answer
     ├── StoreFull (retryable)       the context store takes no new investigations for now
+    ├── Refused                     the approval gateway does not let it through; the message says why
+    │   └── Halted                  the kill switch is set: nothing begins
+    ├── Conflict (retryable)        somebody else changed a request first; look at it again
     ├── LeaseLost                   a write with a stale fencing token: the task belongs to somebody else now
     ├── Stalled                     an investigation that no task can carry on; the message names the task that failed
     ├── StaleEpoch                  the store is at a newer epoch than this process: restart it
@@ -64,6 +68,10 @@ class UnknownInvestigation(BadInput):
     """There is no such investigation."""
 
 
+class UnknownRequest(BadInput):
+    """There is no such approval request."""
+
+
 class WindowError(BadInput):
     """The window is empty or reaches past what this investigation may read."""
 
@@ -95,6 +103,23 @@ class BoundExceeded(MiddlewatchError):
 
 class StoreFull(MiddlewatchError):
     """The context store is full and takes no new investigations."""
+
+    retryable = True
+    exit_code = 75
+
+
+class Refused(MiddlewatchError):
+    """The approval gateway does not let this through."""
+
+    exit_code = 77
+
+
+class Halted(Refused):
+    """Everything is halted: nothing begins until a manager lifts it."""
+
+
+class Conflict(MiddlewatchError):
+    """Somebody else changed the request first."""
 
     retryable = True
     exit_code = 75

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from middlewatch.context_store.keys import IndexKeys, InvestigationKeys, QueueKeys, TenantKeys
+from middlewatch.context_store.keys import ApprovalKeys, IndexKeys, InvestigationKeys, QueueKeys, TenantKeys
 from middlewatch.context_store.script import Script
 
 Pairs = list[tuple[str, str]]
@@ -184,3 +184,112 @@ def import_directory(keys: TenantKeys, *, contents: Contents) -> None:
 @Script
 def remove(keys: InvestigationKeys, *, keep_ms: int) -> None:
     """``OK`` or ``OPEN``."""
+
+
+# Approvals and the audit log. A row is a request's id, its record (None where there is none) and its revision. `events` are JSON
+# texts, `private` pairs of a salted digest and what it is of; `due_in_ms` is when somebody must look at it, below 0 for never.
+
+
+@Script
+def propose(  # noqa: PLR0913  # a request is written whole
+    keys: ApprovalKeys, *, request: str, record: str, state: str, due_in_ms: int, events: list[str], private: Pairs
+) -> None:
+    """``OK, row, now`` or ``EXISTS, row, now``."""
+
+
+@Script
+def transition(  # noqa: PLR0913  # everything that a change is bound to
+    keys: ApprovalKeys,
+    *,
+    request: str,
+    revision: int,
+    record: str,
+    state: str,
+    not_before_ms: int,
+    not_after_ms: int,
+    unless_halted: int,
+    due_in_ms: int,
+    events: list[str],
+    private: Pairs,
+) -> None:
+    """``OK, row, now``; ``CONFLICT``, ``TIME`` or ``HALTED`` with the row as it stands and now; ``UNKNOWN_REQUEST``."""
+
+
+@Script
+def look_request(keys: ApprovalKeys, *, request: str) -> None:
+    """``OK, row, now, halt or None`` or ``UNKNOWN_REQUEST``."""
+
+
+@Script
+def take_due(keys: ApprovalKeys, *, in_states: list[str], lease_ms: int) -> None:
+    """``OK, row or None, now, halt or None``."""
+
+
+@Script
+def hold(keys: ApprovalKeys, *, request: str, revision: int, lease_ms: int) -> None:
+    """``OK, row, now``, ``CONFLICT, row, now`` or ``UNKNOWN_REQUEST``."""
+
+
+@Script
+def list_requests(keys: ApprovalKeys, *, limit: int) -> None:
+    """``OK, rows, now, halt or None``."""
+
+
+@Script
+def set_halt(keys: ApprovalKeys, *, halt: str, events: list[str], private: Pairs) -> None:
+    """``OK, halt or None, now``."""
+
+
+@Script
+def set_trust(keys: ApprovalKeys, *, name: str, record: str, events: list[str], private: Pairs) -> None:
+    """``OK``."""
+
+
+@Script
+def read_trust(keys: ApprovalKeys, *, name: str) -> None:
+    """``OK, record or None, now``."""
+
+
+@Script
+def append_audit(keys: ApprovalKeys, *, events: list[str], private: Pairs) -> None:
+    """``OK, size of the log, now``."""
+
+
+@Script
+def read_audit(keys: ApprovalKeys, *, start: int, limit: int) -> None:
+    """``OK, entries, size of the log, now``."""
+
+
+@Script
+def seal(keys: ApprovalKeys, *, size: int, note: str, tree: str) -> None:
+    """``OK, size`` or ``PAST, size that is sealed``."""
+
+
+@Script
+def read_seal(keys: ApprovalKeys) -> None:
+    """``OK, sealed size, sealed at, tree or None, newest checkpoint or None, size of the log, now``."""
+
+
+@Script
+def read_checkpoints(keys: ApprovalKeys) -> None:
+    """``OK, checkpoints``."""
+
+
+@Script
+def forget_text(keys: ApprovalKeys, *, digest: str) -> None:
+    """``OK, 1 if there was one``."""
+
+
+@Script
+def read_texts(keys: ApprovalKeys, *, digests: list[str]) -> None:
+    """``OK, texts``: None for those that were deleted."""
+
+
+@Script
+def export_approvals(keys: ApprovalKeys) -> None:
+    """``OK, contents, halt or None``."""
+
+
+@Script
+def import_approvals(keys: ApprovalKeys, *, contents: Contents, halt: str) -> None:
+    """``OK``."""

@@ -1,0 +1,204 @@
+"""Approval requests in Redis: each change is one step, judged by the revision it was made from, with its audit events.
+
+The revision is the fencing token of a request: it rises with every write, and a write from an older one is refused. What has to
+be looked at later (a deadline, an escalation, a beginning, an execution whose executor may have died) is a time in one sorted set,
+so that no timer lives in a process: whoever is there when the time comes takes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from middlewatch.context_store import scripts
+from middlewatch.context_store.audit import Private
+from middlewatch.context_store.directory import moment
+from middlewatch.context_store.keys import IndexKeys, approval_keys, checked_identifier
+from middlewatch.context_store.script import Reply, Server
+from middlewatch.context_store.stored import record_from, text_of
+from middlewatch.records import ApprovalRequest, AuditEvent, Halt, RequestState, UtcDatetime
+from middlewatch.records.errors import Conflict, Halted, Refused
+
+NEVER_DUE = None
+"""Nobody has to look at the request any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A request as the store has it."""
+
+    request: ApprovalRequest
+    revision: int
+    now: UtcDatetime
+    """By the store's clock, when it was read."""
+    halt: Halt | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """A new version of a request, and what it depends on beside the revision."""
+
+    request: ApprovalRequest
+    events: Sequence[AuditEvent]
+    private: Sequence[Private] = ()
+    due_in_seconds: float | None = NEVER_DUE
+    """When somebody must look at it again."""
+    not_before: datetime | None = None
+    not_after: datetime | None = None
+    """By the store's clock, checked in the step that writes; half-open."""
+    unless_halted: bool = False
+
+
+class ApprovalStore:
+    """The approval requests of every tenant.
+
+    Every method may raise `StoreUnavailable` and `StaleEpoch`, and those about one request `UnknownRequest`.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    @property
+    def epoch(self) -> int:
+        """At which this process talks to the store."""
+        return self._server.epoch.number
+
+    def propose(self, change: Update) -> tuple[Kept, bool]:
+        """Write a request if there is none of its id.
+
+        Returns:
+            The request as the store has it; whether it was written now.
+        """
+        request = change.request
+        scripts.enrol(self._server, IndexKeys(), tenant=request.tenant)
+        reply = scripts.propose(
+            self._server,
+            approval_keys(request.tenant),
+            request=request.id,
+            record=text_of(request),
+            state=request.state,
+            due_in_ms=_milliseconds(change.due_in_seconds),
+            events=[text_of(event) for event in change.events],
+            private=[item.pair for item in change.private],
+        )
+        return _kept(reply), reply[0] == "OK"
+
+    def look(self, tenant: str, request: str) -> Kept:
+        """A request as it stands."""
+        reply = scripts.look_request(self._server, approval_keys(tenant), request=checked_identifier(request))
+        return _kept(reply, halt=reply[3])
+
+    def take(self, tenant: str, states: Sequence[RequestState], *, lease_seconds: float) -> Kept | None:
+        """The first request in one of the states that somebody must look at; for so long nobody else takes it.
+
+        The lease saves doubled work and guards nothing: what is written is judged by the revision.
+        """
+        reply = scripts.take_due(self._server, approval_keys(tenant), in_states=[*states], lease_ms=_milliseconds(lease_seconds))
+        return None if reply[1] is None else _kept(reply, halt=reply[3])
+
+    def hold(self, kept: Kept, *, lease_seconds: float) -> None:
+        """Keep what was taken for so long from now on.
+
+        Raises:
+            Conflict: somebody changed it.
+        """
+        scripts.hold(
+            self._server,
+            approval_keys(kept.request.tenant),
+            request=kept.request.id,
+            revision=kept.revision,
+            lease_ms=_milliseconds(lease_seconds),
+        )
+
+    def change(self, kept: Kept, change: Update) -> Kept:
+        """Write a new version of a request with its audit events: all of it, or nothing.
+
+        Raises:
+            Conflict: it is not as it was when it was read; nothing was written.
+            Refused: the time is not within the bounds of the change.
+            Halted: the kill switch is set, and the change depends on that.
+        """
+        request = change.request
+        record = text_of(request)
+        try:
+            reply = scripts.transition(
+                self._server,
+                approval_keys(request.tenant),
+                request=request.id,
+                revision=kept.revision,
+                record=record,
+                state=request.state,
+                not_before_ms=_time_ms(change.not_before, or_else=0),
+                not_after_ms=_time_ms(change.not_after, or_else=-1),
+                unless_halted=int(change.unless_halted),
+                due_in_ms=_milliseconds(change.due_in_seconds),
+                events=[text_of(event) for event in change.events],
+                private=[item.pair for item in change.private],
+            )
+        except Conflict:
+            written = self.look(request.tenant, request.id)
+            if written.revision == kept.revision + 1 and text_of(written.request) == record:
+                return written  # it was us: the answer was lost, and the call repeated
+            raise
+        match reply[0]:
+            case "TIME":
+                raise Refused("It is too late, or too early, for this now.", remedy="Look at the request again.")
+            case "HALTED":
+                raise Halted
+        return _kept(reply)
+
+    def list(self, tenant: str, *, limit: int = 1000) -> tuple[Kept, ...]:
+        """A tenant's requests, newest first."""
+        _, rows, now, halt = scripts.list_requests(self._server, approval_keys(tenant), limit=limit)
+        return tuple(_kept(["OK", row, now], halt=halt) for row in rows)
+
+    def halt(self, tenant: str, halt: Halt | None, events: Sequence[AuditEvent], private: Sequence[Private] = ()) -> Halt | None:
+        """Set the kill switch, or lift it with None. Where it is so already nothing is written.
+
+        Returns:
+            The halt that holds now.
+        """
+        reply = scripts.set_halt(
+            self._server,
+            approval_keys(tenant),
+            halt="" if halt is None else text_of(halt),
+            events=[text_of(event) for event in events],
+            private=[item.pair for item in private],
+        )
+        return None if halt is None or not reply[1] else record_from(Halt, reply[1])
+
+    def halted(self, tenant: str) -> tuple[Halt | None, UtcDatetime]:
+        """The halt, if there is one, and the store's time."""
+        _, _, now, halt = scripts.list_requests(self._server, approval_keys(tenant), limit=0)
+        return (record_from(Halt, halt) if halt else None), _moment(now)
+
+    def trust(self, tenant: str, name: str) -> str | None:
+        """The record of a tier that was moved down, as JSON."""
+        record: str | None = scripts.read_trust(self._server, approval_keys(tenant), name=name)[1]
+        return record
+
+    def set_trust(self, tenant: str, name: str, record: str, events: Sequence[AuditEvent]) -> None:
+        """Keep the record of a tier that was moved down; an empty one is forgotten."""
+        scripts.set_trust(
+            self._server, approval_keys(tenant), name=name, record=record, events=[text_of(event) for event in events], private=[]
+        )
+
+
+def _kept(reply: Reply, *, halt: str | None = None) -> Kept:
+    (_, record, revision), now = reply[1], reply[2]
+    return Kept(record_from(ApprovalRequest, record), revision, _moment(now), record_from(Halt, halt) if halt else None)
+
+
+def _moment(milliseconds: int) -> UtcDatetime:
+    found = moment(str(milliseconds))
+    assert found is not None  # noqa: S101  there was a number
+    return found
+
+
+def _milliseconds(seconds: float | None) -> int:
+    return -1 if seconds is None else max(0, int(seconds * 1000))
+
+
+def _time_ms(at: datetime | None, *, or_else: int) -> int:
+    return or_else if at is None else int(at.timestamp() * 1000)

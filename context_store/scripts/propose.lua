@@ -1,0 +1,9 @@
+-- PROPOSE: absent -> written, with its events. Asked again, what is there.
+local found = row(request)
+if found[2] then
+  return {'EXISTS', found, now}
+end
+redis.call('ZADD', recent, now, request)
+write(request, record, state, now + due_in_ms)
+log(events, private)
+return {'OK', row(request), now}
