@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field, JsonValue, StringConstraints
 
 from middlewatch.records.base import Identifier, Record, Tenant, UtcDatetime, digest_of
+from middlewatch.records.cause import CauseKind
 from middlewatch.records.telemetry import ChangeKind
 
 ActionName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
@@ -48,6 +49,7 @@ class ActionSpec(Record):
     effect: str = Field(description="how it is known that it worked, in words")
     undo: ActionName | None = Field(default=None, description="the action that takes it back; null where nothing does")
     undoes: tuple[ChangeKind, ...] = Field(default=(), description="kinds of recorded changes that it takes back")
+    mends: tuple[CauseKind, ...] = Field(default=(), description="kinds of causes that it relieves where no change is blamed")
 
     @property
     def digest(self) -> str:
