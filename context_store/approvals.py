@@ -89,8 +89,12 @@ class ApprovalStore:
         reply = scripts.look_request(self._server, approval_keys(tenant), request=checked_identifier(request))
         return _kept(reply, halt=reply[3])
 
-    def take(self, tenant: str, states: Sequence[RequestState], *, lease_seconds: float) -> Kept | None:
-        """The first request in one of the states that somebody must look at; for so long nobody else takes it.
+    def take(
+        self, tenant: str, states: Sequence[RequestState], *, lease_seconds: float, overdue_seconds: float = 0.0
+    ) -> Kept | None:
+        """The first request in one of the states that somebody must look at, and that nobody took for `overdue_seconds`.
+
+        For `lease_seconds` nobody else takes it then.
 
         The lease saves doubled work and guards nothing: what is written is judged by the revision.
         """
@@ -173,16 +177,31 @@ class ApprovalStore:
         _, _, now, halt = scripts.list_requests(self._server, approval_keys(tenant), limit=0)
         return (record_from(Halt, halt) if halt else None), _moment(now)
 
-    def trust(self, tenant: str, name: str) -> str | None:
-        """The record of a tier that was moved down, as JSON."""
-        record: str | None = scripts.read_trust(self._server, approval_keys(tenant), name=name)[1]
-        return record
+    def note(self, tenant: str, name: str) -> str:
+        """What is kept under a name beside the requests; empty where there is nothing."""
+        return str(scripts.read_note(self._server, approval_keys(tenant), name=name)[1])
 
-    def set_trust(self, tenant: str, name: str, record: str, events: Sequence[AuditEvent]) -> None:
-        """Keep the record of a tier that was moved down; an empty one is forgotten."""
-        scripts.set_trust(
-            self._server, approval_keys(tenant), name=name, record=record, events=[text_of(event) for event in events], private=[]
+    def set_note(self, tenant: str, name: str, record: str, *, before: str, events: Sequence[AuditEvent]) -> bool:
+        """Keep something under a name, with its events, if it still is as it was; an empty record is forgotten.
+
+        Returns:
+            False where somebody else was first; nothing was written then.
+        """
+        scripts.enrol(self._server, IndexKeys(), tenant=tenant)
+        reply = scripts.set_note(
+            self._server,
+            approval_keys(tenant),
+            name=name,
+            before=before,
+            record=record,
+            events=[text_of(event) for event in events],
+            private=[],
         )
+        return bool(reply[0] == "OK")
+
+    def tenants(self) -> tuple[str, ...]:
+        """Everybody who ever had an investigation or a request."""
+        return tuple(sorted(scripts.tenants(self._server, IndexKeys())[1]))
 
 
 def _kept(reply: Reply, *, halt: str | None = None) -> Kept:

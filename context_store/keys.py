@@ -91,8 +91,8 @@ class ApprovalKeys:
     """Sorted set: requests that somebody must look at, by the time from which, in milliseconds."""
     recent: str
     """Sorted set: every request by the time it was made, in milliseconds."""
-    trust: str
-    """Hash: ``action|target`` -> the record of its tier having been moved down."""
+    notes: str
+    """Hash: name -> what the gateway remembers beside the requests: which policy was seen last, tiers that were moved down."""
     audit: str
     """List: the events of the log in order, each as the time in milliseconds, a blank, and its JSON."""
     texts: str

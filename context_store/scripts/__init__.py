@@ -221,7 +221,7 @@ def look_request(keys: ApprovalKeys, *, request: str) -> None:
 
 
 @Script
-def take_due(keys: ApprovalKeys, *, in_states: list[str], lease_ms: int) -> None:
+def take_due(keys: ApprovalKeys, *, in_states: list[str], overdue_ms: int, lease_ms: int) -> None:
     """``OK, row or None, now, halt or None``."""
 
 
@@ -241,13 +241,13 @@ def set_halt(keys: ApprovalKeys, *, halt: str, events: list[str], private: Pairs
 
 
 @Script
-def set_trust(keys: ApprovalKeys, *, name: str, record: str, events: list[str], private: Pairs) -> None:
-    """``OK``."""
+def set_note(keys: ApprovalKeys, *, name: str, before: str, record: str, events: list[str], private: Pairs) -> None:
+    """``OK, record`` or ``MOVED, what is there``; empty texts are none."""
 
 
 @Script
-def read_trust(keys: ApprovalKeys, *, name: str) -> None:
-    """``OK, record or None, now``."""
+def read_note(keys: ApprovalKeys, *, name: str) -> None:
+    """``OK, record``; empty where there is none."""
 
 
 @Script

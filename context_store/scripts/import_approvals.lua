@@ -1,5 +1,5 @@
 -- IMPORT of a tenant's approvals and audit log, instead of what is there. The epoch was raised: everything open is due.
-for n, key in ipairs({requests, revisions, states, due, recent, trust, audit, texts, checkpoints, sealed}) do
+for n, key in ipairs({requests, revisions, states, due, recent, notes, audit, texts, checkpoints, sealed}) do
   write_content(key, contents[n][1], contents[n][2])
 end
 if halt ~= '' then

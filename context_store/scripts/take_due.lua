@@ -1,6 +1,6 @@
--- TAKE_DUE: the first request that is due and in one of the states -> nobody else takes it for lease_ms. A taker that dies is
+-- TAKE_DUE: the first request that is due for so long, and in one of the states -> nobody else takes it for lease_ms. A taker that dies is
 -- replaced after that; what it may still write is judged by the revision.
-for _, request in ipairs(redis.call('ZRANGEBYSCORE', due, '-inf', now)) do
+for _, request in ipairs(redis.call('ZRANGEBYSCORE', due, '-inf', now - overdue_ms)) do
   local state = redis.call('HGET', states, request)
   for _, wanted in ipairs(in_states) do
     if state == wanted then
