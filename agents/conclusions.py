@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from middlewatch.agents.agent import Agents
-from middlewatch.agents.causes import LEAST_UNDO, is_blamed, trigger_probability
+from middlewatch.agents.causes import is_blamed, trigger_probability
 from middlewatch.agents.explanation import about, fact_of_onset
 from middlewatch.agents.voting import Assessments, Verdict
 from middlewatch.records import (
@@ -163,7 +163,7 @@ def next_steps(verdict: Verdict, found: Assessments, causes: Sequence[FoundCause
     steps = []
     for cause, which in zip(causes, ("first", "as well"), strict=False):
         suspected = _suspected(cause.service, evidence)
-        undo = [e for e in suspected[:1] if trigger_probability(e.anomaly) > LEAST_UNDO]
+        undo = suspected[:1] if cause.undo else []
         steps += [f"Consider undoing this change: {change.anomaly.summary}" for change in undo]
         proven = {fact.id for fact in _facts_for(cause, verdict, evidence)}
         facts = [e for e in evidence if e.id in proven]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import middlewatch
 from middlewatch.agents import conclusions
 from middlewatch.agents.agent import Agents
+from middlewatch.agents.causes import LEAST_UNDO, trigger_probability
 from middlewatch.agents.explanation import explain
 from middlewatch.agents.phases import round_of
 from middlewatch.agents.several_causes import found_causes
@@ -79,7 +80,9 @@ def build_report(agents: Agents, snapshot: Snapshot, number: int, found: Assessm
 
 def _with_change(cause: FoundCause, evidence: Sequence[Evidence]) -> FoundCause:
     change = conclusions.blamed_change(cause.service, evidence)
-    return cause if change is None else cause.model_copy(update={"change": change.id})
+    if change is None:
+        return cause
+    return cause.model_copy(update={"change": change.id, "undo": trigger_probability(change.anomaly) > LEAST_UNDO})
 
 
 def _explained(row: RankedHypothesis, alert: Alert, evidence: Sequence[Evidence], edges: Sequence[Edge]) -> RankedHypothesis:

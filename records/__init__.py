@@ -57,7 +57,7 @@ from middlewatch.records.explanation import Correlation, Explanation, FoundCause
 from middlewatch.records.hypothesis import Hypothesis, Position, Vote
 from middlewatch.records.investigation import Completion, Event, Investigation, InvestigationState, Snapshot
 from middlewatch.records.recording import ImportedRecording, Incident, Prediction, RecordingInfo
-from middlewatch.records.report import REPORT_FORMAT, Outcome, RankedHypothesis, Report, ServiceScore, Timing
+from middlewatch.records.report import REPORT_FORMAT, Outcome, ProposedRemediation, RankedHypothesis, Report, ServiceScore, Timing
 from middlewatch.records.task import Claim, FanOut, FencingToken, Task, TaskKind, TaskState, TaskStatus
 from middlewatch.records.telemetry import Change, ChangeKind, Edge, Freshness, Query, Signal
 
@@ -120,6 +120,7 @@ __all__ = [
     "Position",
     "Prediction",
     "Principal",
+    "ProposedRemediation",
     "Query",
     "RankedHypothesis",
     "Record",

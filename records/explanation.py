@@ -59,3 +59,6 @@ class FoundCause(Record):
     change: Identifier | None = Field(
         default=None, description="evidence id of the change of this service that is blamed; null where none is"
     )
+    undo: bool = Field(
+        default=False, description="whether that change is the trigger more likely than not, so that undoing it is what to do"
+    )

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from middlewatch.records.action import ActionName, RiskTier
 from middlewatch.records.alert import Alert
 from middlewatch.records.base import Identifier, Record, Scope, Tenant, UtcDatetime
 from middlewatch.records.evidence import AgentName, Evidence, Onset
@@ -50,6 +51,16 @@ class Timing(Record):
     seconds: float = Field(ge=0.0)
 
 
+class ProposedRemediation(Record):
+    """An action that was put to people, as it was then; the request itself says where it stands now."""
+
+    request: Identifier
+    action: ActionName
+    title: str
+    target: str
+    tier: RiskTier
+
+
 class Report(Record):
     """The outcome of one investigation."""
 
@@ -72,6 +83,8 @@ class Report(Record):
     missing: tuple[str, ...] = Field(default=(), description="data that was absent, stale, sampled or bounded, in words")
     would_decide: tuple[str, ...] = Field(default=(), description="data that would decide what stayed open, in words")
     next_steps: tuple[str, ...] = ()
+    remediations: tuple[ProposedRemediation, ...] = Field(default=(), description="actions that people were asked to decide on")
+    considered: tuple[str, ...] = Field(default=(), description="actions that were looked at and not proposed, and why, in words")
     freshness: tuple[Freshness, ...] = ()
     rounds: int = Field(ge=1)
     timings: tuple[Timing, ...] = ()

@@ -17,7 +17,9 @@ from middlewatch.records import (
     OnsetOrder,
     Outcome,
     PathStep,
+    ProposedRemediation,
     Report,
+    RiskTier,
     Scope,
     ServiceScore,
     Signal,
@@ -190,6 +192,31 @@ def two_causes() -> Report:
                 explained(second, unknown, explanation),
                 *others,
             ),
+        }
+    )
+
+
+def proposed() -> Report:
+    """A finding that people were asked to act on."""
+    return finding().model_copy(
+        update={
+            "remediations": (
+                ProposedRemediation(
+                    request="apr-7be14c09a5d1",
+                    action="roll_back_deploy",
+                    title="Roll back a deploy",
+                    target="checkout-api",
+                    tier=RiskTier.MEDIUM,
+                ),
+                ProposedRemediation(
+                    request="apr-00f067aa0ba9",
+                    action="open_ticket",
+                    title="Open a ticket",
+                    target="checkout-api",
+                    tier=RiskTier.INFO,
+                ),
+            ),
+            "considered": ("restart_service: it does not take back the deploy that is blamed",),
         }
     )
 

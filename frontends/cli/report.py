@@ -14,7 +14,7 @@ from middlewatch.frontends.cli.page import Page, Row, Span, Tone
 from middlewatch.frontends.cli.quotation import Quotation
 from middlewatch.frontends.cli.report_details import Details
 from middlewatch.frontends.cli.telling import FACT_COLUMNS, Telling, latest
-from middlewatch.records import AgentName, Evidence, FoundCause, Outcome, Position, Report
+from middlewatch.records import AgentName, Evidence, FoundCause, Outcome, Position, Report, RiskTier
 
 _BRIEF_HYPOTHESES = 3
 _LEAST_OTHER = 0.01
@@ -22,6 +22,7 @@ _LEAST_OTHER = 0.01
 _BRIEF_STEPS = 1
 _BRIEF_LINES = 2
 """What to do next, and what speaks against the finding, is what the page is read for: it is cut later than the rest."""
+_RISKS = {tier: "runs by policy" if tier is RiskTier.INFO else f"{tier} risk" for tier in RiskTier}
 _SIGNALS = {AgentName.METRICS: "metric", AgentName.LOGS: "log", AgentName.TRACES: "trace", AgentName.DEPLOYS: "change"}
 
 
@@ -57,9 +58,9 @@ def render_report(
     if report.outcome is Outcome.FINDING:
         summary.proof()
         votes()
-        summary.lists()
+        summary.lists(program)
     else:
-        summary.lists()
+        summary.lists(program)
         votes()
         summary.proof()
     if details:
@@ -145,22 +146,37 @@ class _Summary(Telling):
         ]
         if not finding:
             chances.append(f"none of these {quantity.percent(self.none_of_these())}")
-        if chances and (not finding or self.chance(others[0]) >= _LEAST_OTHER):
+        full = len(self.report.causes) > 1 and self.report.remediations  # the screen: what to do goes before what is less likely
+        if chances and not full and (not finding or self.chance(others[0]) >= _LEAST_OTHER):
             hidden = len(others) - _BRIEF_HYPOTHESES
             tail = f" ({hidden} more)" if hidden > 0 else ""
             page.short_entry("Or else" if finding else "Guesses", Span(", ".join(chances)), tail=tail)
 
-    def lists(self) -> None:
+    def lists(self, program: Sequence[str]) -> None:
         """What to do, what it is not, what could not be seen, and what would decide."""
         report = self.report
         if self.details:
             self.page.blank()
-        self._list("Next", report.next_steps, most=_BRIEF_STEPS, most_lines=_BRIEF_LINES)
+        self._proposed(program)
+        if self.details or not report.remediations:  # what is proposed is what to do next
+            self._list("Next", report.next_steps, most=_BRIEF_STEPS, most_lines=_BRIEF_LINES)
+        if self.details and report.considered:
+            self._list("Considered", report.considered)
         self._list("Would decide", report.would_decide)
         self._list("Ruled out", report.ruled_out or ("nothing",))
         self._list(
             "Missing data", report.missing or ("none of what was asked for",), tone=Tone.WAIT if report.missing else Tone.PLAIN
         )
+
+    def _proposed(self, program: Sequence[str]) -> None:
+        """What people were asked to decide on, with the command that shows it in full; the first alone on the brief page."""
+        found, page = self.report.remediations, self.page
+        shown = found if self.details else found[:1]
+        for number, one in enumerate(shown, 1):
+            more = f" ({len(found) - number} more)" if number == len(shown) < len(found) else ""
+            text = f"{one.title} on {self.name(one.target)} ({_RISKS[one.tier]})"
+            page.short_entry("Proposed" if number == 1 else "", Span(text, Tone.STRONG), tail=more, most_lines=_BRIEF_LINES)
+            page.command("", (*program, "approvals", "show", one.request))
 
     def _kind(self) -> None:
         cause = self.leading.hypothesis.cause if self.leading else None

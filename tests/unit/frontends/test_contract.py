@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 
 from middlewatch.frontends.cli.contract import report_schema
 from middlewatch.records import Report
-from tests.reports import empty, finding, inconclusive, two_causes
+from tests.reports import empty, finding, inconclusive, proposed, two_causes
 
 DOCS = Path(__file__).parents[3] / "docs"
 PROSE = (DOCS / "report.md").read_text(encoding="utf-8")
@@ -29,7 +29,7 @@ def test_the_schema_is_a_schema() -> None:
     Draft202012Validator.check_schema(report_schema())
 
 
-@pytest.mark.parametrize("report", [finding(), two_causes(), inconclusive(), empty()])
+@pytest.mark.parametrize("report", [finding(), two_causes(), inconclusive(), empty(), proposed()])
 def test_reports_satisfy_the_schema_and_can_be_read_back(report: Report) -> None:
     exported = report.model_dump_json()
     VALIDATOR.validate(json.loads(exported))

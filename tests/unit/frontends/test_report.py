@@ -20,7 +20,7 @@ from rich.cells import cell_len
 from middlewatch.frontends.cli.quotation import Quotation
 from middlewatch.frontends.cli.report import render_report
 from middlewatch.records import AgentName, AnomalyKind, Outcome, Position, Report
-from tests.reports import empty, finding, inconclusive, two_causes
+from tests.reports import empty, finding, inconclusive, proposed, two_causes
 
 GOLDEN = Path(__file__).parent / "golden"
 SCREEN = 24
@@ -28,7 +28,7 @@ PAINT = re.compile(r"\x1b\[(?:1|2|31|33|35|36|0)m")
 LABELS = (
     "Finding", "No finding", "Kind", "Second cause", "Confidence", "Began", "Alert", "Path", "But", "Proof", "Noticed", "Vote",
     "Dissent", "Or else", "Guesses", "Next", "Would decide", "Ruled out", "Missing data", "Took",
-    "Data reached", "Record", "Reasons", "Evidence",
+    "Proposed", "Considered", "Data reached", "Record", "Reasons", "Evidence",
 )  # fmt: skip
 PAGES: dict[str, tuple[Report, dict[str, Any]]] = {
     **{f"finding-{width}": (finding(), {"width": width}) for width in (60, 80, 120)},
@@ -41,6 +41,8 @@ PAGES: dict[str, tuple[Report, dict[str, Any]]] = {
     "two-causes-80-brief": (two_causes(), {"width": 80, "details": False}),
     "inconclusive-80-brief": (inconclusive(), {"width": 80, "details": False}),
     "empty-80": (empty(), {"width": 80}),
+    "proposed-80": (proposed(), {"width": 80}),
+    "proposed-80-brief": (proposed(), {"width": 80, "details": False}),
 }
 
 
@@ -77,7 +79,8 @@ def test_the_detailed_page_has_the_vote_in_numbers() -> None:
 
 @pytest.mark.parametrize("width", [80, 100, 120, 200])
 def test_the_brief_page_leaves_room_for_the_prompt_on_one_screen(width: int) -> None:
-    for report in (finding(), two_causes(), inconclusive(), empty()):
+    acted = {name: getattr(proposed(), name) for name in ("remediations", "considered")}
+    for report in (finding(), two_causes(), inconclusive(), empty(), proposed(), two_causes().model_copy(update=acted)):
         page = render_report(
             report, width=width, color=False, details=False, program=("MIDDLEWATCH_DATA_DIR=.a/b", "bin/middlewatch")
         )
@@ -94,6 +97,18 @@ def test_what_to_do_next_has_a_second_line(width: int) -> None:
         assert words in " ".join(told.split())
         assert told.endswith(" (1 more)")
         assert len(told.strip().splitlines()) == (1 if step == "undo it" else 2)
+
+
+def test_what_is_proposed_stands_in_the_place_of_the_next_step_with_its_command() -> None:
+    brief = render_report(proposed(), width=80, color=False, details=False, program=("bin/mw",))
+    assert "\nProposed      Roll back a deploy on checkout-api (medium risk) (1 more)\n" in brief
+    assert "\n              bin/mw approvals show apr-7be14c09a5d1\n" in brief
+    assert "\nNext" not in brief
+    details = render_report(proposed(), width=80, color=False)
+    assert "\n              Open a ticket on checkout-api (runs by policy)\n" in details
+    assert "approvals show apr-00f067aa0ba9" in details
+    assert "\nNext" in details
+    assert "\nConsidered    restart_service: it does not take back" in details
 
 
 def test_that_nothing_else_is_likely_takes_no_line() -> None:
@@ -254,7 +269,7 @@ NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 FREE_TEXT = {
     "title", "source", "source_id", "service", "metric", "answer", "statement", "reason", "summary", "subject", "instance", "peer",
     "unit", "text", "trace_id", "span_id", "name", "engine", "caller", "callee", "ruled_out", "missing", "next_steps", "parameters",
-    "why", "detail", "remarks", "would_decide",
+    "why", "detail", "remarks", "would_decide", "target", "considered",
 }  # fmt: skip
 NUMERIC = {"baseline", "observed", "factor", "score"}
 
@@ -294,7 +309,8 @@ def _labels(text: str) -> list[str]:
 def test_no_text_and_no_number_breaks_the_page(
     *, outcome: Outcome, texts: list[str], numbers: list[float], width: int, details: bool, ascii_only: bool, color: bool
 ) -> None:
-    base = two_causes() if outcome is Outcome.FINDING else inconclusive()
+    acted = {name: getattr(proposed(), name) for name in ("remediations", "considered")}
+    base = two_causes().model_copy(update=acted) if outcome is Outcome.FINDING else inconclusive()
     hostile = Report.model_validate(_with(base.model_dump(), "", _cycle(texts), _cycle(numbers)))
     written = render_report(hostile, width=width, color=color, details=details, ascii_only=ascii_only)
     text = PAINT.sub("", written) if color else written
