@@ -1,19 +1,20 @@
-"""The table of what may follow on what. It is read by people first: one row an event, its guards in the order in which they are asked.
+"""The table of what may follow on what. People read it first: one row an event, its guards in the order in which they are asked.
 
-A guard answers with the reason why it refuses, or with nothing. Guards judge what they are given and look nothing up. What they cannot
-promise alone is checked again by the store, in the step that writes: that the request is still as it was judged (its revision), that
-the time is within the bounds that were judged, and that nothing is halted.
+A guard answers with the reason why it refuses, or with nothing. Guards judge what they are given and look nothing up. What they
+cannot promise alone is checked again by the store, in the step that writes: that the request is still as it was judged (its
+revision), that the time is within the bounds that were judged, and that nothing is halted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 
 from middlewatch.approval.binding import digest_of_bound
 from middlewatch.approval.requirement import in_words, is_met, may_sit
-from middlewatch.records import ApprovalRequest, Decision, Halt, Principal, RequestState, Rule, Scalar, UtcDatetime
+from middlewatch.records import ApprovalRequest, Decision, Halt, Principal, RequestState, RiskTier, Rule, Scalar, UtcDatetime
 from middlewatch.records.errors import Refused
 
 
@@ -23,6 +24,7 @@ class Event(StrEnum):
     ASK = "ask"
     REFUSE = "refuse"
     APPROVE = "approve"
+    APPROVE_BY_POLICY = "approve_by_policy"
     DENY = "deny"
     EDIT = "edit"
     TIMEOUT = "timeout"
@@ -36,7 +38,7 @@ class Event(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """Everything that the guards judge an event by."""
+    """Everything that the guards judge an event by. Where nobody asks and time passes, much of it does not matter."""
 
     request: ApprovalRequest
     now: UtcDatetime
@@ -104,6 +106,12 @@ def has_a_seat(attempt: Attempt) -> str:
     return f"it needs {in_words(requirement)}, and {attempt.actor.id} is a {attempt.actor.role}"
 
 
+def runs_by_policy(attempt: Attempt) -> str:
+    """Policy asks nobody about it, which it may for the lowest tier alone."""
+    rule = attempt.request.rule
+    return "" if rule.requires is None and rule.tier is RiskTier.INFO else "somebody has to decide it"
+
+
 def is_another(attempt: Attempt) -> str:
     """Who proposed or edited it does not decide it, unless policy names them a sole operator for the tier."""
     actor, request = attempt.actor, attempt.request
@@ -118,13 +126,23 @@ def is_first_word(attempt: Attempt) -> str:
     return f"{attempt.actor.id} approved it already" if attempt.actor and attempt.actor.id in given else ""
 
 
+def end_of(request: ApprovalRequest) -> UtcDatetime | None:
+    """When the state ends by itself: what was asked for expires, and what was approved has its own short life."""
+    match request.state:
+        case RequestState.PREPARING:
+            return request.created_at + timedelta(seconds=request.rule.deadline_seconds)
+        case RequestState.PENDING:
+            return request.bound.expires_at if request.bound else request.created_at
+        case RequestState.APPROVED:
+            return request.approved_until or request.created_at
+        case _:
+            return None
+
+
 def is_in_time(attempt: Attempt) -> str:
-    """Before the deadline that was shown, and within the approval's own short life once it is approved."""
-    request = attempt.request
-    ends = [moment for moment in (request.bound.expires_at if request.bound else None, request.approved_until) if moment]
-    if request.state is RequestState.APPROVED:  # it was decided before its deadline; now its own short life counts
-        ends = [request.approved_until] if request.approved_until else []
-    return "" if all(attempt.now < end for end in ends) else "its time is over"
+    """Before the end of its state."""
+    end = end_of(attempt.request)
+    return "" if end is None or attempt.now < end else "its time is over"
 
 
 def is_over_time(attempt: Attempt) -> str:
@@ -134,8 +152,7 @@ def is_over_time(attempt: Attempt) -> str:
 
 def is_voided(attempt: Attempt) -> str:
     """Something that it is bound to is not what it was."""
-    gone = (is_current, has_same_rule, has_same_entry, has_same_target)
-    return "" if any(guard(attempt) for guard in gone) else "everything that it is bound to is as it was"
+    return "" if any(guard(attempt) for guard in BINDING) else "everything that it is bound to is as it was"
 
 
 def is_approved_still(attempt: Attempt) -> str:
@@ -205,6 +222,10 @@ def is_lost(attempt: Attempt) -> str:
     return "" if attempt.lost or attempt.request.epoch != attempt.epoch else "it is being executed"
 
 
+BINDING: tuple[Guard, ...] = (is_current, has_same_rule, has_same_entry, has_same_target)
+"""What a request is bound to. Where one of them refuses, the request is void, and a new one may be made."""
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One row: in these states, on this event, if no guard refuses, the request is in the state `to`."""
@@ -225,6 +246,7 @@ TABLE: tuple[Row, ...] = (
         (is_current, is_known, is_first_word, saw_this, is_intact, has_a_seat, is_another, is_in_time),
         S.APPROVED,
     ),
+    Row((S.PENDING,), Event.APPROVE_BY_POLICY, (is_current, saw_this, is_intact, runs_by_policy, is_in_time), S.APPROVED),
     Row((S.PREPARING, S.PENDING, S.APPROVED), Event.DENY, (is_known,), S.DENIED),
     Row((S.PREPARING, S.PENDING, S.APPROVED), Event.EDIT, (is_known,), S.SUPERSEDED),
     Row((S.PENDING,), Event.TIMEOUT, (is_current, is_in_time), S.PENDING),
@@ -251,8 +273,8 @@ TABLE: tuple[Row, ...] = (
     Row((S.EXECUTING,), Event.SUCCEED, (holds_the_fence,), S.SUCCEEDED),
     Row((S.EXECUTING,), Event.FAIL, (holds_the_fence,), S.FAILED),
     Row((S.EXECUTING,), Event.LOSE, (is_lost,), S.UNKNOWN),
-    Row((S.UNKNOWN,), Event.SUCCEED, (), S.SUCCEEDED),
-    Row((S.UNKNOWN,), Event.FAIL, (), S.FAILED),
+    Row((S.UNKNOWN,), Event.SUCCEED, (has_a_seat,), S.SUCCEEDED),
+    Row((S.UNKNOWN,), Event.FAIL, (has_a_seat,), S.FAILED),
 )
 
 

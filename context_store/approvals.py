@@ -98,8 +98,22 @@ class ApprovalStore:
 
         The lease saves doubled work and guards nothing: what is written is judged by the revision.
         """
-        reply = scripts.take_due(self._server, approval_keys(tenant), in_states=[*states], lease_ms=_milliseconds(lease_seconds))
+        reply = scripts.take_due(
+            self._server,
+            approval_keys(tenant),
+            in_states=[*states],
+            overdue_ms=_milliseconds(overdue_seconds),
+            lease_ms=_milliseconds(lease_seconds),
+        )
         return None if reply[1] is None else _kept(reply, halt=reply[3])
+
+    def wait(self, kept: Kept, *, seconds: float) -> Kept:
+        """Look at it again after so long; it stays as it is. Where somebody changed it, nothing is to be done."""
+        try:
+            self.hold(kept, lease_seconds=seconds)
+        except Conflict:
+            return self.look(kept.request.tenant, kept.request.id)
+        return kept
 
     def hold(self, kept: Kept, *, lease_seconds: float) -> None:
         """Keep what was taken for so long from now on.

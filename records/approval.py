@@ -34,6 +34,19 @@ ROLE_OF_TIER: dict[RiskTier, Role] = {RiskTier.LOW: Role.MEMBER, RiskTier.MEDIUM
 """The least role that decides on a tier. The info tier runs by policy."""
 
 
+class BudgetState(StrEnum):
+    """How much is left of a target's error budget, and what that means for forward changes (chosen, not derived)."""
+
+    FREE = "free"
+    """Above 50 %: nothing is asked for."""
+    CANARY = "canary"
+    """25 to 50 %: canaries are asked for; one tier up."""
+    FROZEN = "frozen"
+    """Below 25 %: no forward change."""
+    EXHAUSTED = "exhausted"
+    """Nothing is left: only what mends reliability, so no forward change either."""
+
+
 class Principal(Record):
     """A person whom policy names. Identities of front ends are mapped to one on the server; names that a client sends never are."""
 
@@ -77,7 +90,7 @@ class Rule(Record):
     life_seconds: float = Field(gt=0, description="how long an approval stays good for a beginning")
     escalation: tuple[EscalationStep, ...] = ()
     reason_required: bool = False
-    least_modalities: int = Field(ge=1, description="kinds of telemetry that must speak for it")
+    least_modalities: int = Field(ge=0, description="kinds of telemetry that must speak for it")
     least_confidence: float = Field(ge=0.0, le=1.0)
 
     @property
@@ -224,6 +237,7 @@ class ApprovalRequest(Record):
     epoch: int = Field(ge=0, description="of the store when it was made; a higher one voids it")
     remediation: Remediation
     rule: Rule
+    undo: bool = Field(default=False, description="whether it takes back a recorded change; no freeze holds that up")
     state: RequestState = RequestState.PREPARING
     why: str = Field(default="", description="how it came to this state, one sentence")
     plan: tuple[str, ...] = Field(default=(), description="what will run, in full: one line a step")

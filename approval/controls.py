@@ -1,0 +1,199 @@
+"""What stands above single requests: the kill switch, break-glass, and tiers that were moved down by growing trust."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import Field
+
+from middlewatch.approval.desk import Desk, trust_name
+from middlewatch.approval.events import event, typed
+from middlewatch.context_store.approvals import Kept, Update
+from middlewatch.records import (
+    AuditEvent,
+    BreakGlass,
+    Halt,
+    Identifier,
+    Principal,
+    Record,
+    Recovery,
+    RequestState,
+    Role,
+    UtcDatetime,
+)
+from middlewatch.records.errors import Refused
+
+
+class Trust(Record):
+    """A tier that was moved one down, and on what that rests."""
+
+    action: str
+    target: str
+    successes: int = Field(ge=1, description="approved, verified, and not undone since")
+    confirmed_by: Identifier
+    at: UtcDatetime
+
+
+def _known(principal: Principal | None) -> Principal:
+    if principal is None:
+        raise Refused("Policy does not know whoever asks, or they are not active.")
+    return principal
+
+
+def _manager(principal: Principal | None, what: str) -> Principal:
+    known = _known(principal)
+    if known.role is not Role.MANAGER:
+        raise Refused(f"{what} takes a manager, and {known.id} is a {known.role}.", remedy="Ask a manager.")
+    return known
+
+
+def halt(desk: Desk, tenant: str, principal: Principal | None, reason: str, *, face: str) -> Halt:
+    """Set the kill switch: nothing begins from now on, over restarts, until a manager lifts it. Anybody whom policy knows may.
+
+    What an adapter has sent already cannot be called back.
+
+    Raises:
+        Refused: policy does not know whoever asks.
+    """
+    known = _known(principal)
+    _, now = desk.store.halted(tenant)
+    words, private = typed(reason)
+    wanted = Halt(by=known.id, reason=reason, at=now)
+    made = AuditEvent(tenant=tenant, actor=known.id, event="halt.set", data={"face": face, **words})
+    found = desk.store.halt(tenant, wanted, [made], private)
+    desk.seal(tenant)
+    return found or wanted
+
+
+def lift(desk: Desk, tenant: str, principal: Principal | None, reason: str, *, face: str) -> None:
+    """Lift the kill switch. What was approved meanwhile begins if its time is not over.
+
+    Raises:
+        Refused: it takes a manager.
+    """
+    try:
+        known = _manager(principal, "Lifting a halt")
+    except Refused as refusal:
+        who = principal.id if principal else "system:unknown"
+        desk.audit.append(tenant, [AuditEvent(tenant=tenant, actor=who, event="halt.kept", data={"why": refusal.message})])
+        desk.seal(tenant)
+        raise
+    words, private = typed(reason)
+    made = AuditEvent(tenant=tenant, actor=known.id, event="halt.lifted", data={"face": face, **words})
+    desk.store.halt(tenant, None, [made], private)
+    desk.seal(tenant)
+
+
+def break_glass(  # noqa: PLR0913  # said whole
+    desk: Desk, tenant: str, request: str, principal: Principal | None, *, credential: str, reason: str, face: str
+) -> Kept:
+    """Let an approved request begin in a freeze. Nothing else is skipped; a review stays open.
+
+    Args:
+        desk: what to write with.
+        tenant: whose.
+        request: an approved one.
+        principal: a manager.
+        credential: the separate one that policy has a digest of.
+        reason: why; never empty.
+        face: where it was said.
+
+    Raises:
+        Refused: no manager, no reason, the wrong credential, or nothing to skip.
+    """
+    kept = desk.store.look(tenant, request)
+    try:
+        known = _manager(principal, "Breaking the glass")
+        if not reason.strip():
+            raise Refused("Breaking the glass takes a reason.")
+        if not desk.policy().opens_glass(known, credential):
+            raise Refused("That is not the break-glass credential that policy knows of.")
+        if kept.request.state is not RequestState.APPROVED:
+            raise Refused(f"The request {request} is {kept.request.state}: only what is approved can skip a freeze.")
+        if not desk.frozen(kept.request, kept.now):
+            raise Refused("No freeze holds it up: there is nothing to skip.")
+    except Refused as refusal:
+        who = principal.id if principal else "system:unknown"
+        desk.audit.append(tenant, [event(kept.request, "glass.refused", who, why=refusal.message, face=face)])
+        desk.seal(tenant)
+        raise
+    words, private = typed(reason)
+    broken = BreakGlass(principal=known.id, reason=reason, at=kept.now)
+    changed = kept.request.model_copy(update={"break_glass": broken})
+    made = event(changed, "glass.broken", known.id, face=face, **words)
+    after = desk.store.change(kept, Update(changed, [made], private, due_in_seconds=0.0))
+    desk.seal(tenant)
+    return after
+
+
+def review_glass(desk: Desk, tenant: str, request: str, principal: Principal | None, *, reason: str, face: str) -> Kept:
+    """Close the review of a broken glass. Whoever broke it does not review it.
+
+    Raises:
+        Refused: no manager, the same manager, or nothing to review.
+    """
+    known = _manager(principal, "A review")
+    kept = desk.store.look(tenant, request)
+    broken = kept.request.break_glass
+    if broken is None or not kept.request.state.terminal:
+        raise Refused(f"The request {request} has nothing to review yet.")
+    if broken.principal == known.id:
+        raise Refused(f"{known.id} broke the glass, so somebody else reviews it.")
+    words, private = typed(reason)
+    changed = kept.request.model_copy(update={"break_glass": broken.model_copy(update={"reviewed_by": known.id})})
+    after = desk.store.change(kept, Update(changed, [event(changed, "glass.reviewed", known.id, face=face, **words)], private))
+    desk.seal(tenant)
+    return after
+
+
+def successes(desk: Desk, tenant: str, action: str, target: str) -> int:
+    """Approved executions after which the symptom went away, since the last one that failed or was undone."""
+    count = 0
+    for kept in desk.store.list(tenant):
+        request = kept.request
+        remediation = request.remediation
+        if remediation.target != target:
+            continue
+        undoes_ours = (remediation.undoes or "").startswith("apr-") and request.state is RequestState.SUCCEEDED
+        if undoes_ours and desk.store.look(tenant, remediation.undoes or "").request.remediation.action == action:
+            return count
+        if remediation.action != action or request.execution is None:
+            continue
+        if request.state is not RequestState.SUCCEEDED or request.execution.recovery is not Recovery.RECOVERED:
+            return count
+        count += 1
+    return count
+
+
+def confirm_trust(desk: Desk, tenant: str, action: str, target: str, principal: Principal | None) -> Trust:
+    """Move the tier of an action on a target one down, as policy offers after enough verified successes.
+
+    Raises:
+        Refused: no manager, policy does not offer it, or there were not enough successes.
+    """
+    known = _manager(principal, "Moving a tier down")
+    needed = desk.policy().trust(action, target)
+    if needed is None:
+        raise Refused(f"Policy does not offer to move {action} on {target!r} down.", remedy="See docs/policy.md, growing trust.")
+    done = successes(desk, tenant, action, target)
+    if done < needed:
+        raise Refused(f"{action} on {target!r} succeeded {done} times with nothing undone since, and policy asks for {needed}.")
+    _, now = desk.store.halted(tenant)
+    name = trust_name(action, target)
+    before = desk.store.note(tenant, name)
+    moved = Trust(action=action, target=target, successes=done, confirmed_by=known.id, at=_whole_second(now))
+    if not before:
+        made = AuditEvent(
+            tenant=tenant,
+            actor=known.id,
+            event="trust.moved",
+            obj=name,
+            data={"action": action, "target": target, "successes": done},
+        )
+        desk.store.set_note(tenant, name, moved.model_dump_json(), before=before, events=[made])
+        desk.seal(tenant)
+    return Trust.model_validate_json(before) if before else moved
+
+
+def _whole_second(at: datetime) -> datetime:
+    return at.replace(microsecond=0)

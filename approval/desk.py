@@ -1,0 +1,183 @@
+"""What the gateway works with, and what it finds out before it judges: live policy, the catalogue, the evidence in the store."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from middlewatch.approval.catalogue import Catalogue
+from middlewatch.approval.evidence_rule import counted
+from middlewatch.approval.policy import BudgetState, Case, Policy
+from middlewatch.approval.transitions import Attempt
+from middlewatch.context_store.approvals import ApprovalStore, Kept
+from middlewatch.context_store.audit import Private
+from middlewatch.records import (
+    ActionResult,
+    ActionSpec,
+    AnomalyKind,
+    ApprovalRequest,
+    AuditEvent,
+    Evidence,
+    Inspection,
+    Order,
+    Principal,
+    Remediation,
+    RequestState,
+    Rule,
+    Scalar,
+    Undo,
+    UtcDatetime,
+)
+from middlewatch.records.errors import MiddlewatchError, Refused, UnknownRequest
+
+LOG = logging.getLogger(__name__)
+
+
+class Sealer(Protocol):
+    """The audit log, as the gateway needs it."""
+
+    def append(self, tenant: str, events: Sequence[AuditEvent], private: Sequence[Private] = ()) -> None:
+        """Write events that no request is about; durable when this returns."""
+        ...
+
+    def seal(self, tenant: str) -> None:
+        """Sign a checkpoint over everything that was written.
+
+        Raises:
+            MiddlewatchError: it cannot be signed.
+        """
+        ...
+
+
+class Hands(Protocol):
+    """What touches the world: the executor's, and nobody else's."""
+
+    def inspect(self, action: str, target: str, parameters: dict[str, Scalar]) -> Inspection:
+        """How the target is, and whether the action can be done. Reads only."""
+        ...
+
+    def run(self, order: Order) -> ActionResult:
+        """Do it, once."""
+        ...
+
+    def probe(self, order: Order) -> ActionResult:
+        """Whether it was done, and worked."""
+        ...
+
+    def undo(self, order: Order) -> Undo | None:
+        """What would take it back; None where nothing does."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Everything that the gateway is given. Nothing here can act; hands are passed to the executor's stages alone."""
+
+    store: ApprovalStore
+    audit: Sealer
+    catalogue: Catalogue
+    policy: Callable[[], Policy]
+    """As it is now: the file is read again where it changed."""
+    evidence: Callable[[str, str], Sequence[Evidence]]
+    """(tenant, investigation) -> the facts in the shared context."""
+    budget: Callable[[str, str], BudgetState | None] = lambda _tenant, _target: None
+    """(tenant, target) -> how much of the error budget is left; None where nobody declared one."""
+
+    def rule(self, remediation: Remediation, *, undo: bool) -> tuple[ActionSpec, Rule]:
+        """The entry and the rule that hold for a remediation now.
+
+        Raises:
+            Refused: no such action, no policy, or policy does not let it.
+        """
+        spec = self.catalogue.spec(remediation.action)
+        case = Case(
+            target=remediation.target,
+            undo=undo,
+            confidence=remediation.confidence,
+            budget=self.budget(remediation.tenant, remediation.target),
+            trusted=bool(self.store.note(remediation.tenant, trust_name(remediation.action, remediation.target))),
+        )
+        return spec, self.policy().rule(spec, case)
+
+    def is_undo(self, spec: ActionSpec, remediation: Remediation) -> bool:
+        """Whether it takes back a change that is recorded: one that the investigation found, or an execution of ours.
+
+        Raises:
+            Refused: it says that it undoes something, and that is not recorded, or not of this target, or not undone by this.
+        """
+        if remediation.undoes is None:
+            return False
+        for fact in self.evidence(remediation.tenant, remediation.investigation):
+            if fact.id == remediation.undoes and fact.anomaly.kind is AnomalyKind.CHANGE:
+                if fact.anomaly.service == remediation.target and fact.anomaly.change in spec.undoes:
+                    return True
+                break
+        try:
+            execution = self.store.look(remediation.tenant, remediation.undoes).request
+        except UnknownRequest:
+            execution = None
+        if execution is not None and execution.execution is not None and execution.execution.undo is not None:
+            undo = execution.execution.undo
+            same = (undo.action, undo.parameters) == (remediation.action, remediation.parameters)
+            if same and execution.remediation.target == remediation.target and execution.state is RequestState.SUCCEEDED:
+                return True
+        raise Refused(
+            f"{remediation.action} on {remediation.target!r} does not undo {remediation.undoes}.",
+            remedy="Name the recorded change, or the executed request, that it takes back; or propose it as what it is.",
+        )
+
+    def with_modalities(self, remediation: Remediation, rule: Rule) -> tuple[Remediation, str]:
+        """The remediation with the kinds of telemetry that speak for it, out of the store; and in words which rule it met.
+
+        Raises:
+            Refused: the evidence is not enough for the tier.
+        """
+        facts = self.evidence(remediation.tenant, remediation.investigation)
+        count = counted(facts, remediation, rule.least_modalities)
+        if not count.enough:
+            raise Refused(
+                f"{remediation.action} on {remediation.target!r} ({rule.tier} tier) is not proposed on this evidence: {count.words}.",
+                remedy="Open a ticket, investigate further, or let policy ask for less on this target.",
+            )
+        return remediation.model_copy(update={"modalities": count.modalities}), count.words
+
+    def people(self, kept: Kept) -> tuple[Principal, ...]:
+        """Those who approved, as policy has them now."""
+        policy = self.policy()
+        found = (policy.principal(approval.principal) for approval in kept.request.approvals)
+        return tuple(person for person in found if person is not None)
+
+    def frozen(self, request: ApprovalRequest, now: UtcDatetime) -> str:
+        """The freeze that holds a request up; none holds up an undo."""
+        freeze = None if request.undo else self.policy().freeze(request.remediation.target, now)
+        return f"the freeze {freeze.name!r} holds it up until {freeze.ends_at:%Y-%m-%d %H:%M} UTC" if freeze else ""
+
+    def next_freeze(self, request: ApprovalRequest, now: UtcDatetime) -> UtcDatetime | None:
+        """When the next freeze begins that would hold it up."""
+        return None if request.undo else self.policy().next_freeze(request.remediation.target, now)
+
+    def attempt(self, kept: Kept, actor: Principal | None = None, *, digest: str = "") -> Attempt:
+        """What is known without looking at the target."""
+        return Attempt(
+            request=kept.request,
+            now=kept.now,
+            epoch=self.store.epoch,
+            actor=actor,
+            digest=digest,
+            approvers=self.people(kept),
+            halt=kept.halt,
+        )
+
+    def seal(self, tenant: str) -> None:
+        """Sign what was just written. Where that fails, it is signed with what comes next; nothing that is unsigned begins."""
+        try:
+            self.audit.seal(tenant)
+        except MiddlewatchError as error:
+            LOG.warning("the audit log of %s is not signed yet: %s", tenant, error)
+
+
+def trust_name(action: str, target: str) -> str:
+    """Under which name the store keeps that a tier was moved down."""
+    return f"trust|{action}|{target}"

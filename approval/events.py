@@ -1,0 +1,31 @@
+"""The audit events of requests. What people typed is in none of them; its salted digest is."""
+
+from __future__ import annotations
+
+from pydantic import JsonValue
+
+from middlewatch.context_store.audit import Private
+from middlewatch.records import ApprovalRequest, AuditEvent
+
+GATEWAY = "system:gateway"
+"""Who acts where time passes or something changed, and nobody said a word."""
+
+
+def event(request: ApprovalRequest, name: str, actor: str, **data: JsonValue) -> AuditEvent:
+    """An event about a request."""
+    return AuditEvent(
+        tenant=request.tenant,
+        actor=actor,
+        event=name,
+        obj=request.id,
+        digest=request.digest,
+        data={"action": request.remediation.action, "target": request.remediation.target, "state": request.state, **data},
+    )
+
+
+def typed(text: str) -> tuple[dict[str, JsonValue], tuple[Private, ...]]:
+    """What people typed: as it stands in an event, and as it is kept beside the log. Both empty where they typed nothing."""
+    if not text:
+        return {}, ()
+    private = Private.of(text)
+    return {"reason": {"sha256": private.digest}}, (private,)

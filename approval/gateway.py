@@ -1,0 +1,282 @@
+"""The gateway: the one door to every action. Front ends authenticate their user and call it with the principal.
+
+Whatever is refused is said to whoever asked and written to the audit log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from pydantic import JsonValue
+
+from middlewatch.approval.desk import Desk
+from middlewatch.approval.events import event, typed
+from middlewatch.approval.outcomes import settle
+from middlewatch.approval.stages import Passage, classify, match_policy, walk
+from middlewatch.approval.transitions import Event, end_of, judge, opens
+from middlewatch.context_store.approvals import Kept, Update
+from middlewatch.context_store.audit import Private
+from middlewatch.records import (
+    ActionResult,
+    Approval,
+    ApprovalRequest,
+    AuditEvent,
+    Decision,
+    Principal,
+    Remediation,
+    RequestState,
+    Result,
+    Scalar,
+)
+from middlewatch.records.errors import Conflict, Refused
+
+TURNS = 100
+"""How often a race for one request may be lost before it is called a fault."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a call did to a request."""
+
+    request: ApprovalRequest
+    changed: bool
+    """False where it was so already: asked again, the same answer."""
+
+
+class Gateway:
+    """Every request of every tenant. Any number of gateways may run, in any number of processes."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+
+    def submit(self, remediation: Remediation) -> ApprovalRequest:
+        """Propose an action; people are asked as soon as the executor has looked at the target.
+
+        Raises:
+            Refused: the catalogue, policy or the evidence does not let it through.
+        """
+        try:
+            return walk(self.desk, Passage(remediation)).request
+        except Refused as refusal:
+            self._tell(
+                remediation.tenant,
+                remediation.proposed_by,
+                "proposal.refused",
+                remediation.investigation,
+                action=remediation.action,
+                target=remediation.target,
+                why=refusal.message,
+            )
+            raise
+
+    def resolve(  # noqa: PLR0913  # a decision is said whole
+        self,
+        tenant: str,
+        request: str,
+        decision: Decision,
+        principal: Principal | None,
+        *,
+        digest: str,
+        reason: str = "",
+        face: str = "",
+    ) -> Answer:
+        """Approve or deny what was shown.
+
+        Args:
+            tenant: whose.
+            request: its id.
+            decision: what is said.
+            principal: who says it, as policy has them; None for somebody whom it does not know.
+            digest: of what they were shown.
+            reason: what they typed, if anything.
+            face: where they said it.
+
+        Returns:
+            The request as it stands; unchanged where it was decided before.
+
+        Raises:
+            Refused: they may not, it is too late, or what they were shown is not what would run.
+            UnknownRequest: there is none.
+        """
+
+        def decide(kept: Kept) -> Update | None:
+            if principal is not None and _is_decided(kept.request, decision, principal, digest):
+                return None
+            rule = kept.request.rule
+            if decision is Decision.APPROVE and rule.reason_required and not reason.strip():
+                raise Refused("Policy asks for a reason with this approval.", remedy="Say why, and decide again.")
+            return self._decided(kept, decision, principal, digest=digest, reason=reason, face=face)
+
+        return self._change(tenant, request, decide, principal=principal, event_name=f"request.{decision}")
+
+    def edit(
+        self,
+        tenant: str,
+        request: str,
+        parameters: dict[str, Scalar],
+        principal: Principal | None,
+        *,
+        face: str = "",
+    ) -> ApprovalRequest:
+        """Ask for the same action with other parameters: the request is void, and the editor's new one takes its place.
+
+        Raises:
+            Refused: policy does not know the editor, the request is over, or the new one is not let through.
+        """
+        if principal is None:
+            raise Refused("Policy does not know whoever asks, or they are not active.")
+        old = self.desk.store.look(tenant, request).request
+        if old.state.terminal:
+            raise Refused(f"The request {request} is {old.state}: {old.why}.", remedy="Propose it anew.")
+        wanted = old.remediation.model_copy(
+            update={"parameters": parameters, "proposed_by": principal.id, "instead_of": request, "note": ""}
+        )
+        match_policy(self.desk, classify(self.desk, Passage(wanted)))  # before anything is given up for it
+
+        def supersede(kept: Kept) -> Update:
+            state = judge(Event.EDIT, self.desk.attempt(kept, principal))
+            changed = kept.request.model_copy(update={"state": state, "why": f"{principal.id} edited it"})
+            return Update(changed, [event(changed, "request.superseded", principal.id, why=changed.why, face=face)])
+
+        self._change(tenant, request, supersede, principal=principal, event_name="request.edited")
+        return self.submit(wanted)
+
+    def propose_again(self, tenant: str, request: str, principal: Principal | None, *, face: str = "") -> ApprovalRequest:
+        """Ask anew for exactly what is over without having been done; whoever proposed it then is its proposer still.
+
+        Raises:
+            Refused: policy does not know whoever asks, it is not over, it was executed, or it is not let through any more.
+        """
+        if principal is None:
+            raise Refused("Policy does not know whoever asks, or they are not active.")
+        old = self.desk.store.look(tenant, request).request
+        if not old.state.terminal or old.state is RequestState.SUCCEEDED:
+            raise Refused(f"The request {request} is {old.state}: {old.why}.", remedy="Only what is over is proposed again.")
+        again = self.submit(old.remediation.model_copy(update={"instead_of": request}))
+        self._tell(tenant, principal.id, "request.again", again.id, instead_of=request, face=face)
+        return again
+
+    def reconcile(
+        self, tenant: str, request: str, principal: Principal | None, *, happened: bool, reason: str, face: str = ""
+    ) -> Answer:
+        """Say what became of an execution whose executor died, where no probe could tell.
+
+        Raises:
+            Refused: they may not decide on its tier, or it is not unknown.
+        """
+        if principal is None:
+            raise Refused("Policy does not know whoever asks, or they are not active.")
+        kept = self.desk.store.look(tenant, request)
+        if kept.request.state.terminal:
+            return Answer(kept.request, changed=False)
+        event_of = Event.SUCCEED if happened else Event.FAIL
+        if kept.request.state is not RequestState.UNKNOWN:
+            raise Refused(f"The request {request} is {kept.request.state}: there is nothing to find out about it.")
+        self._judged(kept, event_of, principal, "execution.reconciled", digest="")
+        _, private = typed(reason)
+        self.desk.audit.append(tenant, [event(kept.request, "execution.told", principal.id, happened=happened, face=face)], private)
+        said = ActionResult(
+            result=Result.DONE if happened else Result.NOT_DONE,
+            detail=f"{principal.id} says that it {'happened' if happened else 'did not happen'}.",
+        )
+        return Answer(settle(self.desk, kept, said, actor=principal.id, by=principal.id).request, changed=True)
+
+    def viewed(self, tenant: str, request: ApprovalRequest, principal: Principal | None, *, face: str) -> None:
+        """Somebody who may decide was shown it."""
+        if principal is not None:
+            self._write(tenant, [event(request, "request.viewed", principal.id, face=face)])
+
+    def login(self, tenant: str, principal: Principal | None, *, face: str) -> None:
+        """Somebody signed in, or tried to."""
+        if principal is None:
+            self._tell(tenant, "system:unknown", "login.refused", "", face=face)
+        else:
+            self._tell(tenant, principal.id, "principal.login", principal.id, face=face, role=principal.role)
+
+    def _decided(  # as `resolve`
+        self, kept: Kept, decision: Decision, principal: Principal | None, *, digest: str, reason: str, face: str
+    ) -> Update:
+        approve = decision is Decision.APPROVE
+        attempt = self.desk.attempt(kept, principal, digest=digest)
+        state = judge(Event.APPROVE if approve else Event.DENY, attempt)
+        assert principal is not None  # noqa: S101  a guard saw to it
+        alone = approve and principal.id == kept.request.remediation.proposed_by
+        approval = Approval(
+            digest=digest if approve else kept.request.digest or "0" * 64,
+            principal=principal.id,
+            role=principal.role,
+            decision=decision,
+            reason=reason[:2000],
+            face=face,
+            sole_operator=alone,
+            at=kept.now,
+        )
+        whole = not approve or opens(attempt)
+        said = f"{principal.id} {'approved' if approve else 'denied'} it"
+        changed = kept.request.model_copy(
+            update={
+                "state": state if whole else kept.request.state,
+                "why": said if whole else f"{said}; it needs more approvals",
+                "approvals": (*kept.request.approvals, approval),
+                "approved_until": kept.now + timedelta(seconds=kept.request.rule.life_seconds) if approve and whole else None,
+            }
+        )
+        name = "request.denied" if not approve else "request.approved" if whole else "request.seconded"
+        words, private = typed(reason)
+        made = event(changed, name, principal.id, face=face, role=principal.role, sole_operator=alone, **words)
+        due = None if not approve else 0.0 if whole else 1.0
+        return Update(changed, [made], private, due_in_seconds=due, not_after=end_of(kept.request) if approve else None)
+
+    def _change(
+        self,
+        tenant: str,
+        request: str,
+        make: Callable[[Kept], Update | None],
+        *,
+        principal: Principal | None,
+        event_name: str,
+    ) -> Answer:
+        """Look, judge and write; once more where somebody else was first. `make` says None where nothing is to be changed."""
+        for _ in range(TURNS):
+            kept = self.desk.store.look(tenant, request)
+            try:
+                update = make(kept)
+                if update is None:
+                    return Answer(kept.request, changed=False)
+                after = self.desk.store.change(kept, update)
+            except Conflict:
+                continue
+            except Refused as refusal:
+                who = principal.id if principal else "system:unknown"
+                self._write(tenant, [event(kept.request, "decision.refused", who, tried=event_name, why=refusal.message)])
+                raise
+            self.desk.seal(tenant)
+            return Answer(after.request, changed=True)
+        raise Conflict(f"Too many people change the request {request} at once.", remedy="Look at it again.")
+
+    def _judged(self, kept: Kept, event_of: Event, principal: Principal, event_name: str, *, digest: str) -> None:
+        try:
+            judge(event_of, replace(self.desk.attempt(kept, principal, digest=digest)))
+        except Refused as refusal:
+            told = event(kept.request, "decision.refused", principal.id, tried=event_name, why=refusal.message)
+            self._write(kept.request.tenant, [told])
+            raise
+
+    def _tell(self, tenant: str, actor: str, name: str, obj: str, **data: JsonValue) -> None:
+        self._write(tenant, [AuditEvent(tenant=tenant, actor=actor, event=name, obj=obj, data=data)])
+
+    def _write(self, tenant: str, events: list[AuditEvent], private: tuple[Private, ...] = ()) -> None:
+        self.desk.audit.append(tenant, events, private)
+        self.desk.seal(tenant)
+
+
+def _is_decided(request: ApprovalRequest, decision: Decision, principal: Principal, digest: str) -> bool:
+    """Whether there is nothing left to decide: asked again, or by the next one, the answer is the same."""
+    if request.state.terminal or request.state in {RequestState.EXECUTING, RequestState.UNKNOWN}:
+        return True
+    if decision is not Decision.APPROVE:
+        return False
+    said = any(approval.principal == principal.id and approval.digest == digest for approval in request.approvals)
+    return said or request.state is RequestState.APPROVED

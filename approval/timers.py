@@ -1,0 +1,121 @@
+"""What has to be done when time passes: asking the next level, expiring, noticing a lost execution, looking at the symptom.
+
+No timer lives in a process. Each request carries when somebody must look at it again, in the store; whoever is there then does,
+and what was missed while nobody was there happens once, late.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from middlewatch.approval.desk import Desk
+from middlewatch.approval.events import GATEWAY, event
+from middlewatch.approval.outcomes import approve_by_policy, expire, lose, void
+from middlewatch.approval.requirement import seat_in_words
+from middlewatch.approval.transitions import Event, end_of, is_current, is_over_time, judge
+from middlewatch.context_store.approvals import Kept, Update
+from middlewatch.records import ApprovalRequest, Escalation, Recovery, RequestState, UtcDatetime
+from middlewatch.records.errors import Conflict, Refused
+
+LOOK_SECONDS = 15.0
+"""Between two looks at a symptom; telemetry arrives in steps of some seconds to a minute. Chosen."""
+WATCH_SECONDS = 600.0
+"""How long a symptom is watched after an execution; services that recover do within minutes. Chosen."""
+ABSENT_SECONDS = 10.0
+"""After which a request that waits for the executor is looked at by somebody else too: it may have to expire."""
+_LEASE_SECONDS = 15.0
+
+Watch = Callable[[ApprovalRequest, UtcDatetime], tuple[Recovery, str]]
+"""(request, now) -> how the symptom stands, and in words. `WATCHING` while it is not over."""
+
+
+def tend(desk: Desk, tenant: str, watch: Watch) -> bool:
+    """Do what is due for one request.
+
+    Returns:
+        Whether there was one.
+    """
+    kept = desk.store.take(
+        tenant, [RequestState.PENDING, RequestState.EXECUTING, RequestState.SUCCEEDED], lease_seconds=_LEASE_SECONDS
+    ) or desk.store.take(tenant, [RequestState.PREPARING, RequestState.APPROVED], lease_seconds=1.0, overdue_seconds=ABSENT_SECONDS)
+    if kept is None:
+        return False
+    try:
+        _tend(desk, kept, watch)
+    except (Conflict, Refused):  # somebody decided, or the executor came back, at this very moment
+        desk.store.wait(kept, seconds=1.0)
+    return True
+
+
+def _tend(desk: Desk, kept: Kept, watch: Watch) -> Kept:
+    request, attempt = kept.request, desk.attempt(kept)
+    if request.state is RequestState.EXECUTING:
+        return lose(desk, kept)
+    if request.state is RequestState.SUCCEEDED:
+        return _look(desk, kept, watch)
+    if reason := is_current(attempt):
+        return void(desk, kept, attempt, reason)
+    if not is_over_time(attempt):
+        return expire(desk, kept)
+    if request.state is not RequestState.PENDING:
+        return desk.store.wait(kept, seconds=0.0)  # the executor's turn
+    return _escalate(desk, kept) if request.rule.requires else approve_by_policy(desk, kept)
+
+
+def _escalate(desk: Desk, kept: Kept) -> Kept:
+    """Ask the next level. Steps whose time passed while nobody was there are asked together, once."""
+    request = kept.request
+    steps = sorted(request.rule.escalation, key=lambda step: step.after_seconds)
+    asked_at = _asked_at(request)
+    due = [step for step in steps[len(request.asked) :] if asked_at + timedelta(seconds=step.after_seconds) <= kept.now]
+    new = tuple(Escalation(asked=step.asked, at=kept.now) for step in due)
+    changed = request.model_copy(update={"asked": (*request.asked, *new)})
+    events = [
+        event(changed, "request.escalated", GATEWAY, asked=[seat_in_words(seat) for seat in escalation.asked]) for escalation in new
+    ]
+    wait = _next_look(changed, kept.now)
+    if not new:
+        return desk.store.wait(kept, seconds=wait)
+    judge(Event.TIMEOUT, desk.attempt(kept))
+    after = desk.store.change(kept, Update(changed, events, due_in_seconds=wait, not_after=end_of(request)))
+    desk.seal(request.tenant)
+    return after
+
+
+def _next_look(request: ApprovalRequest, now: UtcDatetime) -> float:
+    """Seconds until the next step, or until it expires."""
+    steps = sorted(request.rule.escalation, key=lambda step: step.after_seconds)[len(request.asked) :]
+    moments = [_asked_at(request) + timedelta(seconds=step.after_seconds) for step in steps[:1]]
+    end = end_of(request)
+    return max(0.0, min((moment - now).total_seconds() for moment in [*moments, *([end] if end else [])]))
+
+
+def _asked_at(request: ApprovalRequest) -> UtcDatetime:
+    """When people were asked first."""
+    end = request.bound.expires_at if request.bound else request.created_at
+    return end - timedelta(seconds=request.rule.deadline_seconds)
+
+
+def _look(desk: Desk, kept: Kept, watch: Watch) -> Kept:
+    """Whether the symptom is over; recorded either way, at the latest when the time for it is."""
+    request, execution = kept.request, kept.request.execution
+    if execution is None or execution.recovery is not Recovery.WATCHING or execution.ended_at is None:
+        return desk.store.change(kept, Update(request, []))  # nothing to look at any more
+    recovery, words = watch(request, kept.now)
+    late = kept.now >= execution.ended_at + timedelta(seconds=WATCH_SECONDS)
+    if recovery is Recovery.WATCHING and not late:
+        return desk.store.wait(kept, seconds=LOOK_SECONDS)
+    if recovery is Recovery.WATCHING:
+        recovery = Recovery.NOT_RECOVERED
+    seen = execution.model_copy(
+        update={
+            "recovery": recovery,
+            "recovery_note": words,
+            "recovered_at": kept.now if recovery is Recovery.RECOVERED else None,
+        }
+    )
+    changed = request.model_copy(update={"execution": seen})
+    after = desk.store.change(kept, Update(changed, [event(changed, f"outcome.{recovery}", GATEWAY, note=words)]))
+    desk.seal(request.tenant)
+    return after
