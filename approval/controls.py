@@ -103,15 +103,7 @@ def break_glass(  # noqa: PLR0913  # said whole
     """
     kept = desk.store.look(tenant, request)
     try:
-        known = _manager(principal, "Breaking the glass")
-        if not reason.strip():
-            raise Refused("Breaking the glass takes a reason.")
-        if not desk.policy().opens_glass(known, credential):
-            raise Refused("That is not the break-glass credential that policy knows of.")
-        if kept.request.state is not RequestState.APPROVED:
-            raise Refused(f"The request {request} is {kept.request.state}: only what is approved can skip a freeze.")
-        if not desk.frozen(kept.request, kept.now):
-            raise Refused("No freeze holds it up: there is nothing to skip.")
+        known = _may_break(desk, kept, principal, credential, reason)
     except Refused as refusal:
         who = principal.id if principal else "system:unknown"
         desk.audit.append(tenant, [event(kept.request, "glass.refused", who, why=refusal.message, face=face)])
@@ -124,6 +116,19 @@ def break_glass(  # noqa: PLR0913  # said whole
     after = desk.store.change(kept, Update(changed, [made], private, due_in_seconds=0.0))
     desk.seal(tenant)
     return after
+
+
+def _may_break(desk: Desk, kept: Kept, principal: Principal | None, credential: str, reason: str) -> Principal:
+    known = _manager(principal, "Breaking the glass")
+    if not reason.strip():
+        raise Refused("Breaking the glass takes a reason.")
+    if not desk.policy().opens_glass(known.id, credential):
+        raise Refused("That is not the break-glass credential that policy knows of.")
+    if kept.request.state is not RequestState.APPROVED:
+        raise Refused(f"The request {kept.request.id} is {kept.request.state}: only what is approved can skip a freeze.")
+    if not desk.frozen(kept.request, kept.now):
+        raise Refused("No freeze holds it up: there is nothing to skip.")
+    return known
 
 
 def review_glass(desk: Desk, tenant: str, request: str, principal: Principal | None, *, reason: str, face: str) -> Kept:

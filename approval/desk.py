@@ -137,8 +137,9 @@ class Desk:
         facts = self.evidence(remediation.tenant, remediation.investigation)
         count = counted(facts, remediation, rule.least_modalities)
         if not count.enough:
+            what = f"{remediation.action} on {remediation.target!r}, of the {rule.tier} tier,"
             raise Refused(
-                f"{remediation.action} on {remediation.target!r} ({rule.tier} tier) is not proposed on this evidence: {count.words}.",
+                f"{what} is not proposed on this evidence: {count.words}.",
                 remedy="Open a ticket, investigate further, or let policy ask for less on this target.",
             )
         return remediation.model_copy(update={"modalities": count.modalities}), count.words

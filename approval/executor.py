@@ -1,0 +1,124 @@
+"""The executor: takes up what waits for hands, and nothing else. It is a process of its own; only there are hands made."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from middlewatch.approval.desk import Desk, Hands
+from middlewatch.approval.outcomes import RECONCILE_SECONDS, order_of, settle
+from middlewatch.approval.stages import EXECUTION_LEASE_SECONDS, RETRY_SECONDS, Passage, walk
+from middlewatch.context_store.approvals import Kept
+from middlewatch.records import ActionResult, RequestState, Result
+from middlewatch.records.errors import Conflict, LeaseLost, MiddlewatchError, Refused, StaleEpoch
+
+LOG = logging.getLogger(__name__)
+
+IDLE_SECONDS = 0.25
+"""Between two looks where nothing is due; less than people notice."""
+PAUSE_SECONDS = 1.0
+"""After the store was away."""
+
+
+class Executor:
+    """Takes up requests one at a time. Any number may run: what is begun once is never begun again."""
+
+    def __init__(self, desk: Desk, hands: Hands, *, name: str, lease_seconds: float = EXECUTION_LEASE_SECONDS) -> None:
+        """Nothing runs yet.
+
+        Args:
+            desk: what to read and write with.
+            hands: what touches the world.
+            name: who executes; people see it.
+            lease_seconds: how long it may be silent before what it executes counts as lost.
+        """
+        self._desk = desk
+        self._hands = hands
+        self._name = name
+        self._lease_seconds = lease_seconds
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until `stop` is set; what is being executed is finished first.
+
+        Raises:
+            StaleEpoch: the operator raised the epoch; restart this process.
+        """
+        while not stop.is_set():
+            try:
+                worked = sum(self.step(tenant) for tenant in self._desk.store.tenants())
+            except StaleEpoch:
+                raise
+            except MiddlewatchError as error:
+                LOG.warning("%s: %s", self._name, error)
+                stop.wait(PAUSE_SECONDS)
+                continue
+            if not worked:
+                stop.wait(IDLE_SECONDS)
+
+    def step(self, tenant: str) -> bool:
+        """Take up one request that waits for hands.
+
+        Returns:
+            Whether there was one.
+        """
+        waiting = [RequestState.PREPARING, RequestState.APPROVED, RequestState.UNKNOWN]
+        kept = self._desk.store.take(tenant, waiting, lease_seconds=self._lease_seconds)
+        if kept is None:
+            return False
+        if kept.request.state is RequestState.UNKNOWN:
+            self._reconcile(kept)
+            return True
+        try:
+            with self._holding(kept) as passage:
+                walk(self._desk, passage)
+        except (Conflict, LeaseLost):  # somebody denied or expired it, or found it lost, at this very moment
+            LOG.info("%s: %s was changed by somebody else", self._name, kept.request.id)
+        except MiddlewatchError as error:
+            LOG.warning("%s: %s could not be taken further: %s", self._name, kept.request.id, error)
+            self._desk.store.wait(self._desk.store.look(tenant, kept.request.id), seconds=RETRY_SECONDS)
+        return True
+
+    def _reconcile(self, kept: Kept) -> None:
+        """Look what became of an execution whose executor died. It is never tried again."""
+        try:
+            found = self._hands.probe(order_of(kept.request))
+        except MiddlewatchError as error:
+            found = ActionResult(result=Result.UNKNOWN, detail=str(error))
+        if found.result is Result.UNKNOWN:
+            LOG.warning("%s: nobody can tell yet what became of %s: %s", self._name, kept.request.id, found.detail)
+            self._desk.store.wait(kept, seconds=RECONCILE_SECONDS)
+            return
+        undo = self._hands.undo(order_of(kept.request)) if found.result is Result.DONE else None
+        try:
+            settle(self._desk, kept, found, actor=self._name, undo=undo, by="probe")
+        except (Conflict, Refused):
+            LOG.info("%s: %s was reconciled by somebody else", self._name, kept.request.id)
+
+    @contextmanager
+    def _holding(self, kept: Kept) -> Iterator[Passage]:
+        """A passage whose request nobody else takes while this lives."""
+        done = threading.Event()
+        keeper = threading.Thread(target=self._keep, args=(kept, done), name=f"{self._name}-lease", daemon=True)
+        keeper.start()
+        try:
+            yield Passage(kept.request.remediation, executor=self._name, hands=self._hands, kept=kept)
+        finally:
+            done.set()
+            keeper.join()
+
+    def _keep(self, kept: Kept, done: threading.Event) -> None:
+        """Hold the request a third of the way into each lease; as it is now, for our own stages change it."""
+        while not done.wait(self._lease_seconds / 3):
+            try:
+                now = self._desk.store.look(kept.request.tenant, kept.request.id)
+                execution = now.request.execution
+                ours = execution is not None and execution.executor.startswith(f"{self._name}/")
+                if now.request.state in {RequestState.PREPARING, RequestState.APPROVED} or (
+                    ours and now.request.state is RequestState.EXECUTING
+                ):
+                    self._desk.store.wait(replace(now), seconds=self._lease_seconds)
+            except MiddlewatchError as error:  # the lease runs out by itself
+                LOG.warning("%s: %s is not held: %s", self._name, kept.request.id, error)
