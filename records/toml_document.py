@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,6 +21,8 @@ _Model = TypeVar("_Model", bound=BaseModel)
 class TomlDocument(NamedTuple):
     """What a file says, and where."""
 
+    digest: str
+    """SHA-256 of the bytes that were read, hexadecimal."""
     data: dict[str, object]
     line_of: Callable[[Sequence[str | int]], int]
     """The line, from 1 on, of a key path; of the nearest table or key around it where it has no line of its own."""
@@ -32,7 +35,8 @@ def load_toml(path: Path) -> TomlDocument:
         Misconfigured: it cannot be read or is not TOML; the message names the file, and the line where there is one.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        raw = path.read_bytes()
+        text = raw.decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise Misconfigured(f"{path} cannot be read: {reason}.") from None
@@ -40,8 +44,10 @@ def load_toml(path: Path) -> TomlDocument:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise Misconfigured(f"{path}: {error}.", remedy="Correct the file; nothing of it was used.") from None
+    except (RecursionError, ValueError):  # deeper than any table, or a number longer than any
+        raise Misconfigured(f"{path}: cannot be read as TOML.", remedy="Correct the file; nothing of it was used.") from None
     lines = _lines(text)
-    return TomlDocument(data, lambda key_path: _line(lines, key_path))
+    return TomlDocument(hashlib.sha256(raw).hexdigest(), data, lambda key_path: _line(lines, key_path))
 
 
 def mistake(path: Path, document: TomlDocument, key_path: Sequence[str | int], what: str) -> Misconfigured:
