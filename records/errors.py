@@ -19,6 +19,7 @@
     │   └── Halted                  the kill switch is set: nothing begins
     ├── Conflict (retryable)        somebody else changed a request first; look at it again
     ├── LeaseLost                   a write with a stale fencing token: the task belongs to somebody else now
+    ├── AuditBroken                 the audit log is not the one that was sealed, or not by this key
     ├── Stalled                     an investigation that no task can carry on; the message names the task that failed
     ├── StaleEpoch                  the store is at a newer epoch than this process: restart it
     └── Misconfigured               a setting or a missing program; the message names it
@@ -133,6 +134,12 @@ class StaleEpoch(MiddlewatchError):
     """The context store is at a newer epoch than this process."""
 
     exit_code = 75
+
+
+class AuditBroken(MiddlewatchError):
+    """The audit log is not the one that was sealed."""
+
+    exit_code = 4
 
 
 class Stalled(MiddlewatchError):

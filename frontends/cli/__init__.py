@@ -19,6 +19,7 @@ COMMANDS = {
     "evaluate": ("evaluate", "Answer every incident of every recording and write predictions."),
     "worker": ("operate", "Work on tasks until stopped."),
     "doctor": ("doctor", "Say what is configured, reachable and missing, and how to mend it."),
+    "audit": ("audit", "Show, export and verify the audit log."),
     "backup": ("operate", "Write the context store and the archive to a file."),
     "restore": ("operate", "Read a backup into an empty context store."),
     "schema": ("operate", "Print the JSON schema of the report."),

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
 from platformdirs import user_data_path
-from pydantic import AnyUrl, Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AnyUrl, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from middlewatch.records import DEFAULT_TENANT, Tenant
 from middlewatch.records.errors import Misconfigured
@@ -39,6 +39,23 @@ class Settings(BaseSettings):
         default=None, description="the operator's epoch file; required with redis_url, inside data_dir otherwise"
     )
     tenant: Tenant = Field(default=DEFAULT_TENANT, description="whose telemetry and investigations")
+    audit_key_file: Path | None = Field(
+        default=None, description="the key that signs the audit log, the same in every process; made inside data_dir where absent"
+    )
+    audit_copies: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="where checkpoints of the audit log are copied: folders and http(s) URLs, with blanks between"
+    )
+
+    policy_file: Path | None = Field(
+        default=None, description="who may decide what; `policy.toml` in data_dir where it is not named"
+    )
+    actions_file: Path | None = Field(
+        default=None, description="what can be done to which service, and where; `actions.toml` in data_dir where it is not named"
+    )
+    credentials_dir: Path | None = Field(
+        default=None, description="the credentials of actions, read by the executor alone; `credentials` in data_dir otherwise"
+    )
+    token: SecretStr | None = Field(default=None, description="who runs a command, by the token that policy has a digest of")
 
     slots: int = Field(default=4, ge=1, le=64, description="tasks that one process works on at a time")
     lease_seconds: float = Field(default=30.0, gt=0, le=3600, description="how long a claim lasts without renewal")
@@ -58,7 +75,12 @@ class Settings(BaseSettings):
     baseline_hours: float = Field(default=24.0, gt=0, description="history of metrics and changes in the first round")
     wider_baseline_hours: float = Field(default=72.0, gt=0, description="history of metrics and changes in a second round")
 
-    @field_validator("data_dir", "epoch_file")
+    @field_validator("audit_copies", mode="before")
+    @classmethod
+    def _words(cls, value: object) -> object:
+        return tuple(value.split()) if isinstance(value, str) else value
+
+    @field_validator("data_dir", "epoch_file", "audit_key_file", "actions_file", "credentials_dir")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         """The same folder, wherever the command is started."""
@@ -82,6 +104,26 @@ class Settings(BaseSettings):
     def uses_default_data_dir(self) -> bool:
         """Whether the data directory is the one that is used where none is named."""
         return "data_dir" not in self.model_fields_set
+
+    @property
+    def audit_key_path(self) -> Path:
+        """Where the audit log's key is kept."""
+        return self.audit_key_file or self.data_dir / "audit" / "key"
+
+    @property
+    def policy_path(self) -> Path:
+        """Who may decide what."""
+        return self.policy_file or self.data_dir / "policy.toml"
+
+    @property
+    def actions_path(self) -> Path:
+        """What can be done to which service."""
+        return self.actions_file or self.data_dir / "actions.toml"
+
+    @property
+    def credentials_path(self) -> Path:
+        """The folder of the credentials of actions."""
+        return self.credentials_dir or self.data_dir / "credentials"
 
     @property
     def epoch_path(self) -> Path:

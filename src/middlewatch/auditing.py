@@ -1,0 +1,153 @@
+"""The audit log as the front ends see it: opened by the settings, shown, exported, and verified without either."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from pydantic import Field, JsonValue
+
+from middlewatch.approval.audit.copies import Copies, copy_to
+from middlewatch.approval.audit.keys import AuditKey
+from middlewatch.approval.audit.lines import timestamp
+from middlewatch.approval.audit.log import AuditLog
+from middlewatch.approval.audit.note import NoteError, VerifierKey
+from middlewatch.approval.audit.verify import Verdict, read_checkpoints, verify
+from middlewatch.context_store.audit import EVENTS_AT_ONCE, AuditStore, Logged
+from middlewatch.context_store.script import Server
+from middlewatch.records import Record
+from middlewatch.records.errors import BadInput
+from middlewatch.settings import Settings
+
+__all__ = ["Entry", "Verdict", "entries", "forget", "open_audit", "verify_files"]
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_LARGEST_KEY_FILE = 65_536
+
+
+class Entry(Record):
+    """An event of the log, for a reader."""
+
+    seq: int = Field(ge=0)
+    ts: str = Field(description="by the store's clock, UTC")
+    actor: str
+    event: str
+    obj: str
+    digest: str
+    data: dict[str, JsonValue]
+    texts: dict[str, str] = Field(description="what the salted digests in `data` stand for, unless it was deleted")
+
+
+def open_audit(settings: Settings, server: Server) -> AuditLog:
+    """The log that the settings describe; its key is made where there is none.
+
+    Raises:
+        Misconfigured: the key, or a place for copies, cannot be used.
+    """
+    copies = Copies([copy_to(place) for place in settings.audit_copies])
+    return AuditLog(AuditStore(server), AuditKey.open(settings.audit_key_path), copies)
+
+
+def entries(server: Server, tenant: str, *, limit: int, request: str = "") -> tuple[Entry, ...]:
+    """The newest events, oldest of them first.
+
+    Args:
+        server: where the events are.
+        tenant: whose.
+        limit: at most so many.
+        request: only those about this request, or another object by its id; all where it is empty.
+    """
+    store = AuditStore(server)
+    end = store.sealed(tenant).log_size
+    found: list[Logged] = []
+    while end > 0 and len(found) < limit:
+        start = max(0, end - (EVENTS_AT_ONCE if request else limit))
+        rows = [row for row in _between(store, tenant, start, end) if request in {"", row.event.obj}]
+        found[:0] = rows
+        end = start
+    return tuple(_entry(store, tenant, row) for row in found[-limit:])
+
+
+def _between(store: AuditStore, tenant: str, start: int, end: int) -> Iterator[Logged]:
+    for row in store.read(tenant, start):
+        if row.seq >= end:
+            return
+        yield row
+
+
+def _entry(store: AuditStore, tenant: str, row: Logged) -> Entry:
+    digests = sorted({text for text in _texts_in(row.event.data) if _DIGEST.fullmatch(text)})
+    private = store.texts(tenant, digests) if digests else ()
+    return Entry(
+        seq=row.seq,
+        ts=timestamp(row.time_ms),
+        actor=row.event.actor,
+        event=row.event.event,
+        obj=row.event.obj,
+        digest=row.event.digest,
+        data=row.event.data,
+        texts={digest: found.text for digest, found in zip(digests, private, strict=True) if found is not None},
+    )
+
+
+def _texts_in(value: JsonValue) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _texts_in(item)
+
+
+def forget(server: Server, tenant: str, digest: str) -> bool:
+    """Delete a text that the log holds the digest of; returns whether there was one. The log stays as it is, and verifies."""
+    return AuditStore(server).forget(tenant, digest)
+
+
+def verify_files(file: Path, public_keys: Sequence[Path], checkpoints: Sequence[Path]) -> Verdict:
+    """Check an exported log. Nothing but the files is needed.
+
+    Args:
+        file: the log.
+        public_keys: files of one or more verifier keys, one on a line; all of one name.
+        checkpoints: files of one or more signed notes.
+
+    Raises:
+        BadInput: a file cannot be read, holds no key, or there is no checkpoint at all.
+    """
+    keys = [key for path in public_keys for key in _keys_in(path)]
+    if len({key.name for key in keys}) != 1:
+        raise BadInput("The public keys are of different logs.", remedy="Give the one that was copied when the log was begun.")
+    with ExitStack() as stack:
+        try:
+            log = stack.enter_context(file.open("rb"))
+            notes = [
+                (str(path), stack.enter_context(path.open(encoding="utf-8", errors="replace", newline="\n")))
+                for path in checkpoints
+            ]
+            trusted = read_checkpoints(notes, keys)
+            if not trusted.by_size and not trusted.problems.count:
+                raise BadInput(
+                    "There is no checkpoint in what was given.",
+                    remedy="Give the file that checkpoints were copied to, or FILE.checkpoints.",
+                )
+            return verify(str(file), log, keys[0].name, trusted)
+        except OSError as error:
+            raise BadInput(f"{error.filename or file} cannot be read: {error.strerror or error}.") from None
+
+
+def _keys_in(path: Path) -> list[VerifierKey]:
+    try:
+        with path.open("rb") as file:
+            lines = file.read(_LARGEST_KEY_FILE).decode().split()
+        keys = [VerifierKey.parse(line) for line in lines]
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read: {error.strerror or error}.") from None
+    except (UnicodeDecodeError, NoteError) as error:
+        raise BadInput(f"{path} is no public key of an audit log: {error}.") from None
+    if not keys:
+        raise BadInput(
+            f"{path} holds no public key.", remedy="It is the file <tenant>.pub beside the audit log's key, or FILE.pub."
+        )
+    return keys
