@@ -14,7 +14,7 @@ from middlewatch.records.toml_document import KeyPath
 
 
 def check_principals(reader: Reader, entries: Mapping[str, PrincipalEntry]) -> None:
-    """An identity and a secret belong to one person, everybody who is active has an identity, and nobody is given more than a role has."""
+    """Identities and secrets belong to one person, whoever is active has one, and nobody is given more than the role has."""
     holders: dict[str, KeyPath] = {}
     for id_, entry in entries.items():
         key = ("principals", id_)

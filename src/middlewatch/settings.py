@@ -80,7 +80,7 @@ class Settings(BaseSettings):
     def _words(cls, value: object) -> object:
         return tuple(value.split()) if isinstance(value, str) else value
 
-    @field_validator("data_dir", "epoch_file", "audit_key_file", "actions_file", "credentials_dir")
+    @field_validator("data_dir", "epoch_file", "audit_key_file", "policy_file", "actions_file", "credentials_dir")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         """The same folder, wherever the command is started."""
