@@ -1,1 +1,4 @@
-"""What changes things. Nothing here does yet; agents never import it, and only the application hands actions to the gateway."""
+"""What changes things: a catalogue of typed actions, and what executes them. Agents never import it.
+
+`catalogue` and what it imports open no credential and no connection; `execution` does, and only the executor imports it.
+"""
