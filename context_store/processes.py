@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +21,7 @@ if os.getppid() == int(owner):
 """
 
 
-def start_process(command: list[str], folder: Path) -> subprocess.Popen[bytes]:
+def start_process(command: list[str], folder: Path, environment: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
     """Start a program that ends when the thread that calls this ends, where the system can do that (Linux).
 
     It is in a session of its own, so that Ctrl-C ends us first and then the program.
@@ -28,7 +29,13 @@ def start_process(command: list[str], folder: Path) -> subprocess.Popen[bytes]:
     if sys.platform == "linux" and sys.executable:
         command = [sys.executable, "-I", "-S", "-c", _END_WITH_OWNER, str(os.getpid()), *command]
     return subprocess.Popen(  # noqa: S603  # found on PATH or in our own wheel
-        command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        command,
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )
 
 

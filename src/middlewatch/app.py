@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
@@ -26,6 +26,7 @@ from middlewatch.agents.metrics import METRICS
 from middlewatch.agents.phases import phase_task
 from middlewatch.agents.specialist import OpenSources, Specialists
 from middlewatch.agents.traces import TRACES
+from middlewatch.approvals import Approvals
 from middlewatch.context_store.archive import Archive, FileArchive
 from middlewatch.context_store.backup import backup, restore
 from middlewatch.context_store.epoch import Epoch
@@ -33,20 +34,25 @@ from middlewatch.context_store.redis_server import RedisServer, connect
 from middlewatch.context_store.store import ContextStore
 from middlewatch.context_store.worker import Handler, Lease, Worker
 from middlewatch.data_directory import DataDirectory
+from middlewatch.executor import beside
 from middlewatch.records import (
     AgentName,
     Alert,
+    ApprovalRequest,
     Claim,
     Completion,
     Event,
+    Evidence,
     ImportedRecording,
     Investigation,
     InvestigationState,
+    Recovery,
     Report,
     Scope,
     Snapshot,
     TaskKind,
     TaskState,
+    UtcDatetime,
     digest_of,
 )
 from middlewatch.records.errors import BadInput, MiddlewatchError, Stalled, Unavailable, UnknownInvestigation
@@ -86,6 +92,7 @@ class App:
         self.archive_folder = archive_folder
         self.archive: Archive = FileArchive(archive_folder) if settings.clickhouse_url is None else ClickHouseArchive(telemetry)
         self.owner = owner
+        self.approvals = Approvals(settings, store.server, self.evidence)
 
     # Recordings
 
@@ -135,6 +142,17 @@ class App:
             return self.store.snapshot(self.settings.tenant, investigation)
         except UnknownInvestigation:
             return self._archived(investigation)
+
+    def evidence(self, tenant: str, investigation: str) -> tuple[Evidence, ...]:
+        """The facts of an investigation; none where there is none of it."""
+        try:
+            return self.store.snapshot(tenant, investigation).evidence
+        except UnknownInvestigation:
+            pass
+        try:
+            return self.archive.get(tenant, investigation)[0].evidence
+        except UnknownInvestigation:
+            return ()
 
     def _archived(self, investigation: str) -> Snapshot:
         try:
@@ -210,7 +228,8 @@ class App:
         specialists = self.specialists
 
         def orchestrate(claim: Claim, _lease: Lease) -> Completion:
-            return orchestrator.run(self.store.snapshot(claim.task.tenant, claim.task.investigation), claim.task)
+            done = orchestrator.run(self.store.snapshot(claim.task.tenant, claim.task.investigation), claim.task)
+            return done if done.report is None else done.model_copy(update={"report": self.approvals.propose(done.report)})
 
         handlers: dict[TaskKind, Handler] = dict.fromkeys((TaskKind.PLAN, TaskKind.HYPOTHESISE, TaskKind.CONCLUDE), orchestrate)
         handlers[TaskKind.INVESTIGATE] = lambda claim, _lease: specialists.investigate(claim)
@@ -238,17 +257,24 @@ class App:
         threads = [
             threading.Thread(target=work, name="middlewatch-worker"),
             threading.Thread(target=self._archive_until, args=(stop,), name="middlewatch-archive", daemon=True),
+            threading.Thread(target=self.approvals.tend_until, args=(stop, self.watch), name="middlewatch-approvals", daemon=True),
+            threading.Thread(target=self.approvals.seal_until, args=(stop,), name="middlewatch-audit", daemon=True),
         ]
         for thread in threads:
             thread.start()
         try:
-            yield ended
+            with beside(self.settings) if self.owner else nullcontext():
+                yield ended
         finally:
             stop.set()
             for thread in threads:
                 thread.join()
         if problems:
             raise problems[0]
+
+    def watch(self, request: ApprovalRequest, now: UtcDatetime) -> tuple[Recovery, str]:
+        """How the symptom stands that an executed action was to mend."""
+        raise NotImplementedError
 
     def _archive_until(self, stop: threading.Event) -> None:
         while not stop.wait(ARCHIVE_SECONDS):

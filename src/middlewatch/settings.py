@@ -125,6 +125,14 @@ class Settings(BaseSettings):
         """The folder of the credentials of actions."""
         return self.credentials_dir or self.data_dir / "credentials"
 
+    def for_executor(self) -> dict[str, str]:
+        """The environment of an executor's process: these settings, without what it has no use for."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("MIDDLEWATCH_")}
+        own = self.model_dump(mode="json", exclude={"token", "clickhouse_url", "collector_database"}, exclude_none=True)
+        return inherited | {
+            f"MIDDLEWATCH_{name.upper()}": " ".join(value) if isinstance(value, list) else str(value) for name, value in own.items()
+        }
+
     @property
     def epoch_path(self) -> Path:
         """Where the epoch is kept.

@@ -1,0 +1,251 @@
+"""Approvals, wired: live policy, the catalogue, the store and the audit log behind one gateway."""
+
+from __future__ import annotations
+
+import logging
+import os
+import pwd
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from middlewatch.approval import controls
+from middlewatch.approval.audit.log import AuditLog
+from middlewatch.approval.desk import Desk
+from middlewatch.approval.gateway import Answer, Gateway
+from middlewatch.approval.policy import Policy, load_policy
+from middlewatch.approval.proposals import propose
+from middlewatch.approval.timers import Watch, tend
+from middlewatch.auditing import open_audit
+from middlewatch.context_store.approvals import ApprovalStore
+from middlewatch.context_store.script import Server
+from middlewatch.live_file import LiveFile
+from middlewatch.records import (
+    ActionSpec,
+    Anomaly,
+    ApprovalRequest,
+    AuditEvent,
+    Decision,
+    Evidence,
+    Halt,
+    Principal,
+    ProposedRemediation,
+    Report,
+    RequestState,
+    Scalar,
+    UtcDatetime,
+)
+from middlewatch.records.errors import MiddlewatchError, Misconfigured, Refused
+from middlewatch.settings import Settings
+from middlewatch.tools.actions.catalogue import ActionCatalogue
+from middlewatch.tools.actions.configuration import Configuration
+
+LOG = logging.getLogger(__name__)
+
+TEND_SECONDS = 1.0
+"""Between two looks for what is due."""
+POLICY_NOTE = "policy"
+"""Under which the store keeps the digest of the policy that was seen last."""
+
+
+class LiveCatalogue:
+    """The catalogue as the configuration is now."""
+
+    def __init__(self, path: Path) -> None:
+        self.configuration = LiveFile(path, Configuration.of)
+        self._catalogue = LiveFile(path, lambda file: ActionCatalogue.of(Configuration.of(file)))
+
+    def spec(self, action: str) -> ActionSpec:
+        return self._catalogue().spec(action)
+
+    def offers(self, target: str) -> tuple[str, ...]:
+        return self._catalogue().offers(target)
+
+    def checked(self, action: str, target: str, parameters: Mapping[str, Scalar]) -> dict[str, Scalar]:
+        return self._catalogue().checked(action, target, parameters)
+
+    def plan(self, action: str, target: str, parameters: Mapping[str, Scalar], version: Mapping[str, Scalar]) -> tuple[str, ...]:
+        return self._catalogue().plan(action, target, parameters, version)
+
+    def parameters_to_undo(self, action: str, target: str, change: Anomaly) -> dict[str, Scalar] | None:
+        return self._catalogue().parameters_to_undo(action, target, change)
+
+
+class LivePolicy:
+    """The policy as its file is now. A change of it is an event in the log of every tenant that this process serves."""
+
+    def __init__(self, path: Path, store: ApprovalStore, tenant: str) -> None:
+        self._file = LiveFile(path, load_policy)
+        self._store = store
+        self._tenant = tenant
+        self._seen = ""
+
+    def __call__(self) -> Policy:
+        policy = self._file()
+        if policy.digest != self._seen:
+            before = self._store.note(self._tenant, POLICY_NOTE)
+            if before != policy.digest:
+                changed = AuditEvent(
+                    tenant=self._tenant,
+                    actor="system:policy",
+                    event="policy.changed",
+                    obj=str(self._file.path.name),
+                    digest=policy.digest,
+                    data={"before": before},
+                )
+                self._store.set_note(self._tenant, POLICY_NOTE, policy.digest, before=before, events=[changed])
+            self._seen = policy.digest
+        return policy
+
+
+def open_desk(settings: Settings, server: Server, audit: AuditLog, evidence: Callable[[str, str], Sequence[Evidence]]) -> Desk:
+    """Everything that the gateway works with; credentials are not among it."""
+    store = ApprovalStore(server)
+    return Desk(
+        store=store,
+        audit=audit,
+        catalogue=LiveCatalogue(settings.actions_path),
+        policy=LivePolicy(settings.policy_path, store, settings.tenant),
+        evidence=evidence,
+    )
+
+
+class Approvals:
+    """What a front end can do. `principal` is whom it authenticated; None for somebody whom policy does not know."""
+
+    def __init__(self, settings: Settings, server: Server, evidence: Callable[[str, str], Sequence[Evidence]]) -> None:
+        self.settings = settings
+        self.log = open_audit(settings, server)
+        self.desk = open_desk(settings, server, self.log, evidence)
+        self.gateway = Gateway(self.desk)
+        self._tenant = settings.tenant
+
+    def identify(self, identity: str, *, face: str) -> Principal | None:
+        """Who that is, by policy; signing in is an event, and so is failing to.
+
+        Args:
+            identity: such as ``token:...``, ``slack:TEAM/USER``, ``oidc:ISSUER|SUBJECT`` or ``local:USER``, authenticated by the
+                front end.
+            face: which front end.
+        """
+        principal = self.desk.policy().identify(identity)
+        self.gateway.login(self._tenant, principal, face=face)
+        return principal
+
+    def local_identity(self) -> str:
+        """Of whoever runs this command: by MIDDLEWATCH_TOKEN, or as the system's user where the data directory is theirs alone."""
+        if self.settings.token is not None:
+            return f"token:{self.settings.token.get_secret_value()}"
+        if self.settings.redis_url is None:
+            return f"local:{pwd.getpwuid(os.getuid()).pw_name}"
+        return "token:"
+
+    def propose(self, report: Report) -> Report:
+        """Put what follows from a finding to people. What is refused is said in the report, with the reason.
+
+        Proposed again, for a task that runs twice, the same requests are found.
+        """
+        if not self.settings.actions_path.exists():
+            return report
+        proposed = propose(report, self.desk.catalogue)
+        asked, told = [], list(proposed.told)
+        for remediation in proposed.remediations:
+            try:
+                request = self.gateway.submit(remediation)
+            except (Refused, Misconfigured) as refusal:
+                told.append(f"{remediation.action}: {refusal.message}")
+                continue
+            spec = self.desk.catalogue.spec(remediation.action)
+            asked.append(
+                ProposedRemediation(
+                    request=request.id, action=spec.id, title=spec.title, target=remediation.target, tier=request.rule.tier
+                )
+            )
+        return report.model_copy(update={"remediations": tuple(asked), "considered": tuple(told)})
+
+    def tend_until(self, stop: threading.Event, watch: Watch) -> None:
+        """Do what is due (ask the next level, expire, notice lost executions, look at symptoms) until told to stop."""
+        while not stop.is_set():
+            try:
+                worked = sum(tend(self.desk, tenant, watch) for tenant in self.desk.store.tenants())
+            except MiddlewatchError as error:
+                LOG.warning("approvals are not tended: %s", error)
+                worked = 0
+            if not worked:
+                stop.wait(TEND_SECONDS)
+
+    def seal_until(self, stop: threading.Event) -> None:
+        """Sign what is not signed, about twice a second, until told to stop."""
+        self.log.seal_until(stop, [self._tenant])
+
+    def list(self, *, waiting: bool = False, limit: int = 100) -> tuple[ApprovalRequest, ...]:
+        """Requests, newest first; those that wait for somebody or something only, where asked for."""
+        found = (kept.request for kept in self.desk.store.list(self._tenant, limit=max(limit, 1000)))
+        return tuple(request for request in found if not (waiting and _is_over(request)))[:limit]
+
+    def show(self, request: str, principal: Principal | None = None, *, face: str) -> ApprovalRequest:
+        """One request. That somebody who may decide saw it is an event.
+
+        Raises:
+            UnknownRequest: there is none.
+        """
+        found = self.desk.store.look(self._tenant, request).request
+        self.gateway.viewed(self._tenant, found, principal, face=face)
+        return found
+
+    def now(self) -> UtcDatetime:
+        """By the store's clock, which deadlines go by."""
+        return self.desk.store.halted(self._tenant)[1]
+
+    def halted(self) -> Halt | None:
+        """The kill switch, where it is set."""
+        return self.desk.store.halted(self._tenant)[0]
+
+    def decide(  # a decision is said whole
+        self, request: str, decision: Decision, principal: Principal | None, *, digest: str, reason: str = "", face: str
+    ) -> Answer:
+        """See `Gateway.resolve`."""
+        return self.gateway.resolve(self._tenant, request, decision, principal, digest=digest, reason=reason, face=face)
+
+    def edit(self, request: str, parameters: dict[str, Scalar], principal: Principal | None, *, face: str) -> ApprovalRequest:
+        """See `Gateway.edit`."""
+        return self.gateway.edit(self._tenant, request, parameters, principal, face=face)
+
+    def propose_again(self, request: str, principal: Principal | None, *, face: str) -> ApprovalRequest:
+        """See `Gateway.propose_again`."""
+        return self.gateway.propose_again(self._tenant, request, principal, face=face)
+
+    def reconcile(self, request: str, principal: Principal | None, *, happened: bool, reason: str, face: str) -> Answer:
+        """See `Gateway.reconcile`."""
+        return self.gateway.reconcile(self._tenant, request, principal, happened=happened, reason=reason, face=face)
+
+    def undo(self, request: str, principal: Principal | None, *, face: str) -> ApprovalRequest:
+        """Propose what takes an execution back. See `Gateway.undo`."""
+        return self.gateway.undo(self._tenant, request, principal, face=face)
+
+    def halt(self, principal: Principal | None, reason: str, *, face: str) -> Halt:
+        """Set the kill switch."""
+        return controls.halt(self.desk, self._tenant, principal, reason, face=face)
+
+    def lift(self, principal: Principal | None, reason: str, *, face: str) -> None:
+        """Lift it; takes a manager."""
+        controls.lift(self.desk, self._tenant, principal, reason, face=face)
+
+    def break_glass(self, request: str, principal: Principal | None, *, credential: str, reason: str, face: str) -> ApprovalRequest:
+        """See `controls.break_glass`."""
+        kept = controls.break_glass(self.desk, self._tenant, request, principal, credential=credential, reason=reason, face=face)
+        return kept.request
+
+    def review_glass(self, request: str, principal: Principal | None, *, reason: str, face: str) -> ApprovalRequest:
+        """See `controls.review_glass`."""
+        return controls.review_glass(self.desk, self._tenant, request, principal, reason=reason, face=face).request
+
+    def confirm_trust(self, action: str, target: str, principal: Principal | None) -> controls.Trust:
+        """See `controls.confirm_trust`."""
+        return controls.confirm_trust(self.desk, self._tenant, action, target, principal)
+
+
+def _is_over(request: ApprovalRequest) -> bool:
+    """Whether nobody has to do anything about it any more; an open review of a broken glass is something."""
+    open_review = request.break_glass is not None and not request.break_glass.reviewed_by and request.execution is not None
+    return request.state.terminal and not open_review and request.state is not RequestState.UNKNOWN

@@ -1,0 +1,143 @@
+"""The process that acts: the only one that opens the credentials of actions. It reads no telemetry; its work is in the store.
+
+In the embedded deployment the owner of the data directory starts it; beside a Redis server it is started as `middlewatch executor`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+from middlewatch.approval.executor import Executor
+from middlewatch.approvals import open_desk
+from middlewatch.auditing import open_audit
+from middlewatch.context_store.connection import client_of
+from middlewatch.context_store.epoch import Epoch
+from middlewatch.context_store.processes import start_process
+from middlewatch.context_store.redis_server import RedisServer
+from middlewatch.context_store.script import Server
+from middlewatch.live_file import LiveFile
+from middlewatch.records import ActionResult, Inspection, Order, Scalar, Undo
+from middlewatch.records.errors import MiddlewatchError
+from middlewatch.settings import Settings
+from middlewatch.tools.actions.configuration import Configuration
+from middlewatch.tools.actions.credentials import Credentials
+from middlewatch.tools.actions.execution import Actions
+
+LOG = logging.getLogger(__name__)
+
+GRACE_SECONDS = 20.0
+"""How long an execution under way may take to finish when we end; after that it is found out at the next start what became of it."""
+LOOK_SECONDS = 0.2
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 30.0
+"""Before an executor that died is started again."""
+
+
+class LiveActions:
+    """What can be executed, as the configuration is now. Implements the gateway's `Hands`."""
+
+    def __init__(self, settings: Settings) -> None:
+        credentials, journal = Credentials(settings.credentials_path), settings.data_dir / "executor"
+        self._actions = LiveFile(settings.actions_path, lambda path: Actions(Configuration.of(path), credentials, journal))
+
+    def inspect(self, action: str, target: str, parameters: dict[str, Scalar]) -> Inspection:
+        return self._actions().inspect(action, target, parameters)
+
+    def run(self, order: Order) -> ActionResult:
+        return self._actions().run(order)
+
+    def probe(self, order: Order) -> ActionResult:
+        return self._actions().probe(order)
+
+    def undo(self, order: Order) -> Undo | None:
+        return self._actions().undo(order)
+
+
+def execute(settings: Settings, stop: threading.Event) -> None:
+    """Take up what waits for hands, until told to stop; what is being executed then is finished.
+
+    Raises:
+        MiddlewatchError: the store, the policy or the configuration cannot be used.
+    """
+    with closing(client_of(_redis_url(settings))) as redis:
+        server = Server(redis, Epoch.read(settings.epoch_path))
+        audit = open_audit(settings, server)
+        desk = open_desk(settings, server, audit, lambda _tenant, _investigation: ())
+        name = f"executor:{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:6]}"
+        sealing = threading.Thread(target=audit.seal_until, args=(stop, [settings.tenant]), name="seal", daemon=True)
+        sealing.start()
+        Executor(desk, LiveActions(settings), name=name).run(stop)
+        sealing.join()
+
+
+def _redis_url(settings: Settings) -> str:
+    return str(settings.redis_url) if settings.redis_url else RedisServer(settings.data_dir / "redis").url
+
+
+@contextmanager
+def beside(settings: Settings) -> Iterator[None]:
+    """An executor in a process of its own for as long as the block runs, where there is anything that it could do.
+
+    It is started again when it dies, and ends with us, however we end. What it was executing then is found out at the next start.
+    """
+    if not settings.actions_path.exists():
+        yield
+        return
+    stop = threading.Event()
+    keeper = threading.Thread(target=_keep_running, args=(settings, stop), name="middlewatch-executor", daemon=True)
+    keeper.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        keeper.join()
+
+
+def _keep_running(settings: Settings, stop: threading.Event) -> None:
+    pause = FIRST_PAUSE_SECONDS
+    while not stop.is_set():
+        process = start_process([sys.executable, "-m", "middlewatch.executor"], Path.cwd(), settings.for_executor())
+        began = time.monotonic()
+        while process.poll() is None and not stop.wait(LOOK_SECONDS):
+            pass
+        if process.poll() is None:
+            _end(process)
+            return
+        pause = FIRST_PAUSE_SECONDS if time.monotonic() - began > LONGEST_PAUSE_SECONDS else min(2 * pause, LONGEST_PAUSE_SECONDS)
+        LOG.warning("the executor ended with %s and is started again; `middlewatch doctor` may say why", process.returncode)
+        stop.wait(pause)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(GRACE_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def main() -> None:
+    """What `beside` starts. Its words go nowhere; what matters is in the store."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        execute(Settings.load(), stop)
+    except MiddlewatchError as error:
+        LOG.error("the executor cannot work: %s", error)  # noqa: TRY400  the message says it all
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()
