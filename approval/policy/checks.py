@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from middlewatch.approval.policy.entries import PERSON, PrincipalEntry, RuleEntry, StepEntry, TermsEntry
-from middlewatch.approval.policy.mistakes import Reader
+from middlewatch.approval.policy.entries import EVERY, PERSON, PrincipalEntry, RuleEntry, StepEntry, TermsEntry, WindowEntry
+from middlewatch.approval.policy.mistakes import Reader, nearest
 from middlewatch.approval.policy.policy import DEADLINE_MINUTES
 from middlewatch.approval.policy.seats import can_be_met, least_role, reaches_somebody, requirement_of, seat_of, steps_of
 from middlewatch.approval.requirement import in_words
@@ -51,12 +51,17 @@ def check_rules(reader: Reader, rules: Mapping[int, RuleEntry]) -> None:
                 reader.note(("rules", number), f"the rule of line {line} is for {pair[0]} on {pair[1]} as well; make them one")
 
 
-def check_actions(reader: Reader, rules: Mapping[int, RuleEntry], actions: Collection[str]) -> None:
-    """Rules name actions that there are: one for a misspelt action would do nothing, and say nothing."""
-    for number, rule in rules.items():
-        for place, action in enumerate(rule.actions):
-            if action not in actions and action != "*":
-                reader.note(("rules", number, "actions", place), f"the catalogue has no action {action}")
+def check_configured(
+    reader: Reader, entries: Mapping[KeyPath, RuleEntry | WindowEntry], actions: Collection[str], targets: Collection[str]
+) -> None:
+    """Names are of actions and targets that there are: what is said of a misspelt one does nothing, and says nothing."""
+    for key, entry in entries.items():
+        for place, action in enumerate(entry.actions if isinstance(entry, RuleEntry) else ()):
+            if action not in {EVERY, *actions}:
+                reader.note((*key, "actions", place), "the catalogue has no such action" + nearest(action, actions))
+        for place, target in enumerate(entry.targets):
+            if target not in {EVERY, *targets}:
+                reader.note((*key, "targets", place), "no such target is configured" + nearest(target, targets))
 
 
 def check_names(reader: Reader, key: KeyPath, terms: TermsEntry, known: Collection[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
@@ -21,35 +22,38 @@ from middlewatch.approval.policy.entries import (
 )
 from middlewatch.approval.policy.mistakes import Mistake, Reader
 from middlewatch.approval.policy.policy import Policy
-from middlewatch.approval.policy.windows import Calendar
+from middlewatch.approval.policy.windows import Calendar, Window
 from middlewatch.records import Principal, RiskTier
 from middlewatch.records.errors import Misconfigured, Refused
-from middlewatch.records.toml_document import load_toml
+from middlewatch.records.toml_document import KeyPath, load_toml
 
 SECTIONS = ("principals", "auto", "confidence", "tiers", "rules", "freezes", "maintenance")
 REMEDY = "Correct the file; nothing of it was used. `middlewatch policy check` lists every mistake."
 _PERSON_ID = TypeAdapter[str](PersonId)
 
 
-def load_policy(path: Path, *, actions: Collection[str] | None = None) -> Policy:
+def load_policy(path: Path) -> Policy:
     """Read and check a policy file as a whole.
-
-    Args:
-        path: the file.
-        actions: the names of all actions of the catalogue, so that a rule for another one is found; None where they are not known.
 
     Raises:
         Refused: there is no such file: no policy allows anything.
         Misconfigured: it cannot be used; the message tells every mistake with its line.
     """
-    policy, mistakes = examine_policy(path, actions=actions)
+    policy, mistakes = examine_policy(path)
     if policy is None:
         raise Misconfigured("; ".join(str(mistake) for mistake in mistakes) + ".", remedy=REMEDY)
     return policy
 
 
-def examine_policy(path: Path, *, actions: Collection[str] | None = None) -> tuple[Policy | None, tuple[Mistake, ...]]:
+def examine_policy(
+    path: Path, *, actions: Collection[str] | None = None, targets: Collection[str] | None = None
+) -> tuple[Policy | None, tuple[Mistake, ...]]:
     """Read a policy file and say everything that is wrong with it.
+
+    Args:
+        path: the file.
+        actions: every name of the catalogue, so that rules for other ones are found; None where they are not known.
+        targets: every configured target, likewise.
 
     Returns:
         The policy if there is no mistake; the mistakes in the order of the file.
@@ -58,50 +62,97 @@ def examine_policy(path: Path, *, actions: Collection[str] | None = None) -> tup
         Refused: there is no such file.
         Misconfigured: it cannot be read, or is not TOML.
     """
-    if not path.exists():
-        raise Refused(f"There is no policy at {path}, so nothing is allowed.", remedy="Write one with `middlewatch policy init`.")
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        message = f"There is no policy at {path}, so nothing is allowed."
+        raise Refused(message, remedy="Write one with `middlewatch policy init`.") from None
+    except OSError as error:
+        raise Misconfigured(f"{path} cannot be read: {error.strerror}.") from None
     document = load_toml(path)
     reader = Reader(path, document)
-    if path.stat().st_mode & stat.S_IWOTH:
+    if mode & stat.S_IWOTH:
         reader.note((), "everybody on this machine may write it; take that away with `chmod o-w`")
-    reader.only(SECTIONS)
-    entries = _by_id(reader, reader.table("principals", PrincipalEntry))
-    auto, confidence = reader.one("auto", AutoEntry), reader.one("confidence", ConfidenceEntry)
-    tiers = _by_tier(reader, reader.table("tiers", TermsEntry))
-    rules = reader.array("rules", RuleEntry)
-    windows = {name: [entry.window for entry in reader.array(name, WindowEntry).values()] for name in ("freezes", "maintenance")}
-
-    checks.check_principals(reader, entries)
-    checks.check_rules(reader, rules)
-    if actions is not None:
-        checks.check_actions(reader, rules, actions)
-    named = document.data.get("principals")
-    known = named if isinstance(named, dict) else {}
-    for tier, terms in tiers.items():
-        checks.check_names(reader, ("tiers", tier.value), terms, known)
-    for number, rule in rules.items():
-        checks.check_names(reader, ("rules", number), rule, known)
-    people = {id_: _principal(id_, entry) for id_, entry in entries.items() if entry.active}
-    if not any(mistake.key.startswith("principals.") for mistake in reader.mistakes):  # who is left out may be the one who can
-        checks.check_tiers(reader, tiers, people.values())
-        checks.check_terms(reader, rules, people.values())
+    parts = _read(reader)
+    _check(reader, parts)
+    if actions is not None and targets is not None:
+        checks.check_configured(reader, parts.named, actions, targets)
     if reader.mistakes:
         return None, tuple(sorted(reader.mistakes))
-    active = {id_: entries[id_] for id_ in people}
-    policy = Policy(
-        digest=document.digest,
-        principals=MappingProxyType(people),
-        identities=MappingProxyType(_identities(active)),
-        tokens=tuple((token, id_) for id_, entry in active.items() for token in entry.token_sha256),
-        glass=tuple((secret, id_) for id_, entry in active.items() for secret in entry.break_glass_sha256),
-        tiers=MappingProxyType(tiers),
-        rules=MappingProxyType(_exact(rules.values())),
-        tightening=tuple(rule for rule in rules.values() if rule.tightens),
-        calendar=Calendar(tuple(windows["freezes"]), tuple(windows["maintenance"])),
-        auto_info=auto.info,
-        raise_below=confidence.raise_below,
+    return _policy(document.digest, parts), ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """The entries of a file that have no mistake in themselves; those of arrays by their position."""
+
+    principals: Mapping[str, PrincipalEntry]
+    auto: AutoEntry
+    confidence: ConfidenceEntry
+    tiers: Mapping[RiskTier, TermsEntry]
+    rules: Mapping[int, RuleEntry]
+    freezes: Mapping[int, WindowEntry]
+    maintenance: Mapping[int, WindowEntry]
+
+    @property
+    def people(self) -> dict[str, Principal]:
+        """Those who are active."""
+        return {
+            id_: Principal(id=id_, name=entry.name or id_, role=entry.role, sole_operator=entry.sole_operator)
+            for id_, entry in self.principals.items()
+            if entry.active
+        }
+
+    @property
+    def named(self) -> dict[KeyPath, RuleEntry | WindowEntry]:
+        """What names targets, by where it stands."""
+        parts: dict[str, Mapping[int, RuleEntry] | Mapping[int, WindowEntry]]
+        parts = {"rules": self.rules, "freezes": self.freezes, "maintenance": self.maintenance}
+        return {(name, at): entry for name, entries in parts.items() for at, entry in entries.items()}
+
+
+def _read(reader: Reader) -> _Parts:
+    reader.only(SECTIONS)
+    return _Parts(
+        principals=_by_id(reader, reader.table("principals", PrincipalEntry)),
+        auto=reader.one("auto", AutoEntry),
+        confidence=reader.one("confidence", ConfidenceEntry),
+        tiers=_by_tier(reader, reader.table("tiers", TermsEntry)),
+        rules=reader.array("rules", RuleEntry),
+        freezes=reader.array("freezes", WindowEntry),
+        maintenance=reader.array("maintenance", WindowEntry),
     )
-    return policy, ()
+
+
+def _check(reader: Reader, parts: _Parts) -> None:
+    checks.check_principals(reader, parts.principals)
+    checks.check_rules(reader, parts.rules)
+    written = reader.document.data.get("principals")
+    known = written if isinstance(written, dict) else {}  # a name with a mistake in its entry is a name all the same
+    for tier, terms in parts.tiers.items():
+        checks.check_names(reader, ("tiers", tier.value), terms, known)
+    for number, rule in parts.rules.items():
+        checks.check_names(reader, ("rules", number), rule, known)
+    if not any(mistake.key.split(".")[0] == "principals" for mistake in reader.mistakes):  # who is left out may be the one who can
+        checks.check_tiers(reader, parts.tiers, parts.people.values())
+        checks.check_terms(reader, parts.rules, parts.people.values())
+
+
+def _policy(digest: str, parts: _Parts) -> Policy:
+    active = {id_: entry for id_, entry in parts.principals.items() if entry.active}
+    return Policy(
+        digest=digest,
+        principals=MappingProxyType(parts.people),
+        identities=MappingProxyType(_identities(active)),
+        tokens=tuple((secret, id_) for id_, entry in active.items() for secret in entry.token_sha256),
+        glass=tuple((secret, id_) for id_, entry in active.items() for secret in entry.break_glass_sha256),
+        tiers=MappingProxyType(dict(parts.tiers)),
+        rules=MappingProxyType(_exact(parts.rules.values())),
+        tightening=tuple(rule for rule in parts.rules.values() if rule.tightens),
+        calendar=Calendar(_windows(parts.freezes), _windows(parts.maintenance)),
+        auto_info=parts.auto.info,
+        raise_below=parts.confidence.raise_below,
+    )
 
 
 def _by_id(reader: Reader, entries: Mapping[str, PrincipalEntry]) -> dict[str, PrincipalEntry]:
@@ -126,10 +177,6 @@ def _by_tier(reader: Reader, entries: Mapping[str, TermsEntry]) -> dict[RiskTier
     return {tier: entries[tier] for tier in RiskTier if tier in entries}
 
 
-def _principal(id_: str, entry: PrincipalEntry) -> Principal:
-    return Principal(id=id_, name=entry.name or id_, role=entry.role, active=entry.active, sole_operator=entry.sole_operator)
-
-
 def _identities(entries: Mapping[str, PrincipalEntry]) -> dict[str, str]:
     return {
         f"{scheme}:{identity}": id_
@@ -138,6 +185,10 @@ def _identities(entries: Mapping[str, PrincipalEntry]) -> dict[str, str]:
         for identity in identities
         if scheme != "token_sha256"
     }
+
+
+def _windows(entries: Mapping[int, WindowEntry]) -> tuple[Window, ...]:
+    return tuple(entry.window for entry in entries.values())
 
 
 def _exact(rules: Iterable[RuleEntry]) -> dict[tuple[str, str], RuleEntry]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar, cast
@@ -56,7 +56,7 @@ class Reader:
         """Keep a mistake."""
         self.mistakes.append(Mistake(self.file, self.document.line_of(key), ".".join(str(part) for part in key), what))
 
-    def only(self, known: Sequence[str]) -> None:
+    def only(self, known: Collection[str]) -> None:
         """Note every top-level key but these."""
         for name in self.document.data:
             if name not in known:
@@ -101,6 +101,11 @@ class Reader:
             return None
 
 
-def _unknown(name: str, known: Sequence[str]) -> str:
+def nearest(name: str, known: Collection[str]) -> str:
+    """What was probably meant, as the end of a sentence; empty where nothing is near."""
     near = difflib.get_close_matches(name, known, n=1)
-    return "is no key of a policy" + (f"; did you mean {near[0]}?" if near else "")
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _unknown(name: str, known: Collection[str]) -> str:
+    return f"is no key of a policy{nearest(name, known)}"

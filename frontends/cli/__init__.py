@@ -17,6 +17,7 @@ COMMANDS = {
     "investigations": ("investigations", "List investigations, show a report again, cancel one."),
     "recordings": ("recordings", "Import recordings of past incidents, and list them."),
     "evaluate": ("evaluate", "Answer every incident of every recording and write predictions."),
+    "policy": ("policy", "Say who may decide what: write a first policy, check it, explain it."),
     "worker": ("operate", "Work on tasks until stopped."),
     "doctor": ("doctor", "Say what is configured, reachable and missing, and how to mend it."),
     "audit": ("audit", "Show, export and verify the audit log."),

@@ -20,6 +20,7 @@ WORDS = [
     *(["investigations", name] for name in ("list", "show", "cancel")),
     *(["recordings", name] for name in ("import", "list")),
     *(["lab", name] for name in ("faults", "record")),
+    *(["policy", name] for name in ("init", "check", "explain", "token")),
 ]
 
 

@@ -1,0 +1,213 @@
+"""Policy for front ends: write a first file, check one, explain what it means for an action, make a token."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import Field
+
+from middlewatch.approval.policy import BudgetState, Case, Freeze, Mistake, Policy, examine_policy, load_policy
+from middlewatch.approval.policy.example import example_policy
+from middlewatch.approval.requirement import fits, in_words, may_sit, seat_in_words
+from middlewatch.context_store import durable_file
+from middlewatch.records import ActionSpec, Principal, Record, RiskTier, Rule, UtcDatetime
+from middlewatch.records.errors import BadInput, MiddlewatchError, Misconfigured, Refused
+from middlewatch.settings import Settings
+from middlewatch.tools.actions.catalogue import ActionCatalogue
+from middlewatch.tools.actions.configuration import Configuration
+
+TOKEN_BYTES = 32
+"""Of randomness in a token: what is kept of it, its SHA-256, cannot be guessed backwards."""
+YEARS = range(2000, 2200)
+"""Times that can be asked about, as far as windows may lie."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A new token, and what to write into the policy file. Nothing keeps the token itself."""
+
+    token: str
+    line: str
+    known: bool
+    """Whether the policy has the principal already."""
+
+
+class Asked(Record):
+    """Who is asked, and when."""
+
+    after_seconds: float
+    whom: str
+    reaches: tuple[str, ...] = Field(description="ids of those who are asked")
+
+
+class Viewer(Record):
+    """What one principal can do."""
+
+    principal: str
+    may_approve: bool
+    may_approve_own: bool = Field(description="also where they propose it themselves")
+
+
+class Explanation(Record):
+    """What policy means for an action on a target, now or at another time."""
+
+    action: str
+    target: str
+    undo: bool
+    confidence: float
+    at: UtcDatetime
+    offered: bool | None = Field(description="whether the target offers the action; null where no actions are configured")
+    refused: str = Field(default="", description="why policy does not let it through; empty where it does")
+    rule: Rule | None
+    needs: str = Field(default="", description="who must approve, in words")
+    deciders: tuple[str, ...] = Field(default=(), description="ids of those who may approve it now")
+    asked: tuple[Asked, ...] = ()
+    below_confidence: bool = Field(default=False, description="whether the finding is less sure than the rule asks for")
+    bound: bool = Field(description="whether freezes hold it up: they hold up neither what takes a change back nor a mere ticket")
+    freeze: Freeze | None = None
+    next_freeze: UtcDatetime | None = None
+    trust_after: int | None = None
+    viewer: Viewer | None = None
+
+
+def init_policy(settings: Settings, user: str, *, force: bool) -> Path:
+    """Write a first policy, with one person who works alone: the unix user.
+
+    Raises:
+        BadInput: there is a file already.
+    """
+    path = settings.policy_path
+    if path.exists() and not force:
+        raise BadInput(f"{path} exists already.", remedy="Edit it, or replace it with --force.")
+    id_ = re.sub(r"[^A-Za-z0-9._-]|^[^A-Za-z0-9]+", "", user)[:63] or "operator"
+    durable_file.write(path, example_policy(id_, user).encode())  # it is the writer's alone: mode 0600
+    return path
+
+
+def check_policy(settings: Settings, file: Path | None) -> tuple[Path, Policy | None, tuple[Mistake, ...]]:
+    """Everything that is wrong with a policy file, also against the configured actions and targets.
+
+    Returns:
+        The file; the policy where nothing is wrong; the mistakes.
+
+    Raises:
+        Misconfigured: there is no such file, it cannot be read, or is not TOML.
+    """
+    path = file or settings.policy_path
+    catalogue = _catalogue(settings)
+    try:
+        policy, mistakes = examine_policy(
+            path,
+            actions=None if catalogue is None else catalogue.actions,
+            targets=None if catalogue is None else catalogue.configuration.targets,
+        )
+    except Refused as absent:
+        raise Misconfigured(absent.message, remedy=absent.remedy) from None
+    return path, policy, mistakes
+
+
+def proposed(target: str, *, undo: bool, confidence: float, budget: BudgetState | None) -> Case:
+    """What a front end asks about."""
+    return Case(target, undo=undo, confidence=confidence, budget=budget)
+
+
+def explain_policy(
+    settings: Settings, action: str, case: Case, *, at: datetime | None = None, viewer: str | None = None
+) -> Explanation:
+    """What policy means for an action on a target.
+
+    Args:
+        settings: where the files are.
+        action: the exact name of an entry of the catalogue.
+        case: the target, and what else the tier depends on.
+        at: the time that freezes are looked at for; now where it is left out.
+        viewer: a principal of whom it is said what they can do.
+
+    Raises:
+        Refused: there is no such action, or no policy.
+        Misconfigured: the policy has a mistake.
+        BadInput: no such principal, or a time that nobody can count around.
+    """
+    policy = load_policy(settings.policy_path)
+    moment = at or datetime.now(UTC)
+    if moment.year not in YEARS:
+        raise BadInput(f"{moment.isoformat()} is out of reach.", remedy=f"Name a time between {YEARS[0]} and {YEARS[-1]}.")
+    catalogue = _catalogue(settings)
+    spec = (catalogue or ActionCatalogue.of(Configuration())).spec(action)
+    base = Explanation(
+        action=action,
+        target=case.target,
+        undo=case.undo,
+        confidence=case.confidence,
+        at=moment,
+        offered=None if catalogue is None else action in catalogue.offers(case.target),
+        rule=None,
+        bound=not case.undo and spec.tier is not RiskTier.INFO,
+        trust_after=policy.trust(action, case.target),
+        freeze=policy.freeze(case.target, moment),
+    )
+    ahead = policy.next_freeze(case.target, base.freeze.ends_at if base.freeze else moment)
+    base = base.model_copy(update={"next_freeze": ahead})
+    return _ruled(policy, spec, case, base, viewer)
+
+
+def make_token(settings: Settings, principal: str) -> Token:
+    """A new token for a principal, and the line of the policy file that knows it. The file is not changed."""
+    token = f"mw_{secrets.token_urlsafe(TOKEN_BYTES)}"
+    try:
+        known = load_policy(settings.policy_path).principal(principal) is not None
+    except MiddlewatchError:
+        known = False
+    return Token(token, f'token_sha256 = ["{hashlib.sha256(token.encode()).hexdigest()}"]', known)
+
+
+def _catalogue(settings: Settings) -> ActionCatalogue | None:
+    """None where no actions are configured."""
+    return ActionCatalogue.of(Configuration.of(settings.actions_path)) if settings.actions_path.exists() else None
+
+
+def _ruled(policy: Policy, spec: ActionSpec, case: Case, base: Explanation, viewer: str | None) -> Explanation:
+    person = policy.principal(viewer or "")
+    if viewer is not None and person is None:
+        raise BadInput(f"Policy has no active principal {viewer}.", remedy="Look at [principals] of the policy file.")
+    try:
+        rule = policy.rule(spec, case)
+    except Refused as refusal:
+        return base.model_copy(update={"refused": refusal.message})
+    people = tuple(policy.principals.values())
+    deciders = people if rule.requires is None else [one for one in people if may_sit(one, rule.requires)]
+    return base.model_copy(
+        update={
+            "rule": rule,
+            "needs": "" if rule.requires is None else in_words(rule.requires),
+            "deciders": () if rule.requires is None else tuple(one.id for one in deciders),
+            "asked": _asked(rule, people),
+            "below_confidence": case.confidence < rule.least_confidence,
+            "viewer": None if person is None else _viewer(rule, person),
+        }
+    )
+
+
+def _asked(rule: Rule, people: Collection[Principal]) -> tuple[Asked, ...]:
+    if rule.requires is None:
+        return ()
+    steps = ((0.0, rule.requires.seats), *((step.after_seconds, step.asked) for step in rule.escalation))
+    return tuple(
+        Asked(
+            after_seconds=after,
+            whom=", ".join(seat_in_words(seat) for seat in seats),
+            reaches=tuple(one.id for one in people if any(fits(one, seat) for seat in seats)),
+        )
+        for after, seats in steps
+    )
+
+
+def _viewer(rule: Rule, person: Principal) -> Viewer:
+    may = rule.requires is not None and may_sit(person, rule.requires)
+    return Viewer(principal=person.id, may_approve=may, may_approve_own=may and rule.tier in person.sole_operator)
