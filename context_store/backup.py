@@ -1,6 +1,7 @@
-"""Backup and restore: the context store and its archive in one tar file, with a manifest and checksums.
+"""Backup and restore: the context store with approvals and audit log, and its archive, in one tar file with checksums.
 
-An investigation is read in one piece; the backup as a whole is not one moment, which does no harm: nothing spans two of them.
+An investigation is read in one piece, and so are a tenant's approvals with their log; the whole is not one moment, which
+does no harm: nothing spans two of them.
 The manifest is the last member, so a file that was cut short has none. A restore raises the epoch, because it hands old counters
 out again; that voids every lease and stops every process that still runs at the old one.
 """
@@ -24,7 +25,7 @@ from middlewatch.context_store.archive import file_name
 from middlewatch.context_store.connection import patiently
 from middlewatch.context_store.directory import Directory
 from middlewatch.context_store.epoch import Epoch
-from middlewatch.context_store.keys import PREFIX, IndexKeys, checked_tenant, investigation_keys, tenant_keys
+from middlewatch.context_store.keys import PREFIX, IndexKeys, approval_keys, checked_tenant, investigation_keys, tenant_keys
 from middlewatch.context_store.queues import Queues
 from middlewatch.context_store.script import Server
 from middlewatch.context_store.store import ContextStore
@@ -35,6 +36,7 @@ FORMAT: Final = "middlewatch.backup/v1"
 _MANIFEST: Final = "manifest.json"
 _DIRECTORY: Final = re.compile(r"directory/([^/]+)\.json")
 _INVESTIGATION: Final = re.compile(r"investigations/([^/]+)/([^/]+)\.json")
+_APPROVALS: Final = re.compile(r"approvals/([^/]+)\.json")
 _ARCHIVED: Final = re.compile(r"archive/([^/]+)/([^/]+\.json\.gz)")
 
 Progress = Callable[[str, int], None]
@@ -145,6 +147,9 @@ def _put_back(server: Server, archive_folder: Path, member: str, content: bytes)
         keys = investigation_keys(found[1], found[2].replace("%3A", ":"))
         scripts.import_investigation(server, keys, contents=json.loads(content))
         return "investigations"
+    if found := _APPROVALS.fullmatch(member):
+        contents, halt = json.loads(content)
+        scripts.import_approvals(server, approval_keys(found[1]), contents=contents, halt=halt or "")
     if found := _ARCHIVED.fullmatch(member):
         _write_archived(archive_folder / checked_tenant(found[1]) / found[2], content)
         return "archived"
@@ -157,6 +162,7 @@ def _members(server: Server, archive_folder: Path) -> Iterator[tuple[str, str, b
     for tenant in directory.tenants():
         contents = scripts.export_directory(server, tenant_keys(tenant))[1]
         yield "directory", f"directory/{tenant}.json", _json(contents)
+        yield "approvals", f"approvals/{tenant}.json", _json(scripts.export_approvals(server, approval_keys(tenant))[1:])
         recent = contents[3][1]
         for identifier in recent[::2]:  # members and scores; what is opened from now on is in the next backup
             try:
@@ -212,7 +218,7 @@ def _checked_name(name: str) -> None:
         checked_tenant(found[1])
         if file_name(found[2].removesuffix(".json.gz").replace("%3A", ":")) != found[2]:
             raise ValueError(f"{name!r} is not the name of an archived investigation")
-    elif found := _DIRECTORY.fullmatch(name):
+    elif found := _DIRECTORY.fullmatch(name) or _APPROVALS.fullmatch(name):
         checked_tenant(found[1])
     else:
         raise ValueError(f"{name!r} does not belong into a backup")
@@ -221,7 +227,9 @@ def _checked_name(name: str) -> None:
 def _holds_something(server: Server, archive_folder: Path) -> bool:
     directory = Directory(server, Queues(server, 1))
     listings = map(directory.listing, directory.tenants())
-    return any(listing.recent or listing.unfinished for listing in listings) or any(archive_folder.glob("*/*.json.gz"))
+    if any(listing.recent or listing.unfinished for listing in listings) or any(archive_folder.glob("*/*.json.gz")):
+        return True
+    return any(scripts.read_seal(server, approval_keys(tenant))[5] for tenant in directory.tenants())  # events of an audit log
 
 
 def _clear(server: Server) -> None:

@@ -7,19 +7,27 @@ from datetime import UTC, datetime, timedelta
 from pydantic import JsonValue
 
 from middlewatch.records import (
+    ORCHESTRATOR,
     AgentName,
     Alert,
     Anomaly,
     AnomalyKind,
+    ApprovalRequest,
     Evidence,
     Hypothesis,
     Investigation,
     Outcome,
     Position,
     Query,
+    Remediation,
     Report,
+    Requirement,
+    RiskTier,
+    Role,
+    Rule,
     Sample,
     Scope,
+    Seat,
     Task,
     TaskKind,
     Vote,
@@ -126,4 +134,31 @@ def make_report(investigation: Investigation | None = None) -> Report:
         opened_at=NOW,
         closed_at=NOW,
         engine="test",
+    )
+
+
+def make_request(identifier: str = "apr-1", *, investigation: Investigation | None = None) -> ApprovalRequest:
+    of = investigation or make_investigation()
+    return ApprovalRequest(
+        tenant=of.tenant,
+        id=identifier,
+        epoch=1,
+        remediation=Remediation(
+            tenant=of.tenant,
+            investigation=of.id,
+            action="restart_service",
+            target="checkout",
+            proposed_by=ORCHESTRATOR,
+            confidence=0.9,
+        ),
+        rule=Rule(
+            tier=RiskTier.MEDIUM,
+            tier_because=("the catalogue says so",),
+            requires=Requirement(quantifier="any_of", seats=(Seat(role=Role.LEAD),)),
+            deadline_seconds=900.0,
+            life_seconds=300.0,
+            least_modalities=2,
+            least_confidence=0.5,
+        ),
+        created_at=NOW,
     )

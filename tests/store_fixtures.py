@@ -23,8 +23,10 @@ from middlewatch.context_store.store import ContextStore
 from middlewatch.records import Claim, Event, Snapshot
 from middlewatch.records.errors import UnknownInvestigation
 
-_PERMANENT = re.compile(r"middlewatch:(?:index:\{index\}:(?:meta|tenants)|tenant:\{[^}]*\}:meta|queue:\{q:\d\}:meta)|probe")
-"""A handful of keys that stay: one a tenant and one a queue."""
+_PERMANENT = re.compile(
+    r"middlewatch:(?:index:\{index\}:(?:meta|tenants)|tenant:\{[^}]*\}:meta|approvals:\{[^}]*\}:\w+|queue:\{q:\d\}:meta)|probe"
+)
+"""A handful of keys that stay: one a tenant and one a queue; and approvals with the audit log, which are kept."""
 
 
 def oldest_program() -> RedisProgram:

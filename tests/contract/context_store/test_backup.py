@@ -12,13 +12,24 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from middlewatch.context_store.approvals import ApprovalStore, Update
 from middlewatch.context_store.archive import FileArchive
+from middlewatch.context_store.audit import AuditStore
 from middlewatch.context_store.backup import backup, restore
 from middlewatch.context_store.epoch import Epoch
 from middlewatch.context_store.store import ContextStore
-from middlewatch.records import AgentName, Claim, Completion, FanOut
+from middlewatch.records import AgentName, AuditEvent, Claim, Completion, FanOut, Halt
 from middlewatch.records.errors import BadInput, LeaseLost, StaleEpoch, StoreUnavailable
-from tests.store_data import make_evidence, make_hypothesis, make_investigation, make_report, make_task, make_vote
+from tests.store_data import (
+    NOW,
+    make_evidence,
+    make_hypothesis,
+    make_investigation,
+    make_report,
+    make_request,
+    make_task,
+    make_vote,
+)
 from tests.store_fixtures import keys
 
 OTHER = make_investigation("zeta", "inv:2", "alert-2")
@@ -54,6 +65,32 @@ def everything(store: ContextStore) -> list[object]:
         for investigation in store.investigations(tenant):
             found += [store.snapshot(tenant, investigation.id), store.events(tenant, investigation.id)]
     return found
+
+
+def test_approvals_and_their_log_come_back_and_what_was_open_is_due_at_once(
+    store: ContextStore, redis: Redis, tmp_path: Path
+) -> None:
+    approvals, log = ApprovalStore(store.server), AuditStore(store.server)
+    request = make_request()
+    event = AuditEvent(tenant="acme", actor="system:gateway", event="request.proposed", obj=request.id)
+    approvals.propose(Update(request, [event], due_in_seconds=3600.0))
+    approvals.halt("acme", Halt(by="mara", reason="stop", at=NOW), [])
+    log.seal("acme", size=1, checkpoint="signed", tree="{}")
+    before = approvals.look("acme", request.id), list(log.read("acme"))
+    epoch_path = tmp_path / "epoch"
+    backup(store, tmp_path / "archive", tmp_path / "b.tar")
+    with pytest.raises(BadInput, match="not empty"):
+        restore(store, tmp_path / "archive", tmp_path / "b.tar", epoch_path=epoch_path)
+    restore(store, tmp_path / "archive", tmp_path / "b.tar", epoch_path=epoch_path, force=True)
+
+    server = restored(redis, epoch_path).server
+    after = ApprovalStore(server)
+    found = after.take("acme", [request.state], lease_seconds=1.0)
+    assert found is not None
+    assert (found.request, found.revision, found.halt) == (before[0].request, before[0].revision, before[0].halt)
+    assert (list(AuditStore(server).read("acme")), AuditStore(server).checkpoints("acme")) == (before[1], ("signed",))
+    with pytest.raises(StaleEpoch):
+        approvals.look("acme", request.id)
 
 
 def restored(redis: Redis, epoch_path: Path) -> ContextStore:
