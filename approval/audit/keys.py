@@ -76,9 +76,7 @@ class AuditKey:
 
 
 def _make(file: Path) -> None:
-    if not file.parent.exists():
-        file.parent.mkdir(parents=True, mode=0o700)
-        file.parent.chmod(0o700)
+    file.parent.mkdir(parents=True, mode=0o700, exist_ok=True)
     private = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")  # 0600 from the beginning
     try:

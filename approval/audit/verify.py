@@ -18,6 +18,7 @@ from middlewatch.approval.audit.note import NoteError, VerifierKey
 
 LONGEST_LINE = 16 * 1024 * 1024
 """Bytes. Far beyond any event; a file without newlines must not fill the memory."""
+LONGEST_QUOTED = 80
 MOST_FINDINGS = 1000
 """Of each sort that are kept; all are counted."""
 
@@ -64,6 +65,8 @@ class Verdict:
     """Lines of the file."""
     covered: int
     """Lines, from the first on, under the newest checkpoint that the file agrees with."""
+    uncovered: int
+    """Lines after the last checkpoint: of these the chain alone is known, so that some may be missing or made up."""
     checkpoints: int
     """That were signed by the key; each size counts once."""
     problems: Findings
@@ -74,11 +77,6 @@ class Verdict:
     @property
     def good(self) -> bool:
         return not self.problems.count
-
-    @property
-    def uncovered(self) -> int:
-        """Lines after the last checkpoint: of these the chain alone is known, so that some may be missing or made up."""
-        return self.events - self.covered
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +105,7 @@ def read_checkpoints(files: Iterable[tuple[str, Iterable[str]]], keys: Collectio
                 trusted.problems.add(name, number, f"this checkpoint counts for nothing: {error}")
                 continue
             if checkpoint.origin not in log:
-                trusted.problems.add(name, number, f"this checkpoint is of another log, {checkpoint.origin!r}")
+                trusted.problems.add(name, number, f"this checkpoint is of another log, {_short(checkpoint.origin)}")
             elif trusted.by_size.setdefault(checkpoint.size, checkpoint.root) != checkpoint.root:
                 trusted.problems.add(
                     name, number, f"two checkpoints of {checkpoint.size} lines have different roots: the key signed two histories"
@@ -161,7 +159,8 @@ class _Check:
             if number in roots:
                 self._compare(number, roots[number])
         self._beyond(number, [size for size in roots if size > number])
-        return Verdict(self._log, number, self._covered, len(roots), self._problems, self._remarks)
+        uncovered = max(0, number - max(roots, default=0))
+        return Verdict(self._log, number, self._covered, uncovered, len(roots), self._problems, self._remarks)
 
     def _problem(self, number: int, what: str) -> None:
         self._problems.add(self._name, number, what)
@@ -181,9 +180,9 @@ class _Check:
             self._problem(number, f"its seq is {found['seq']} where {expected} follows")
             self._seq = found["seq"] + 1
         if found["log"] != self._log:
-            self._problem(number, f"it is of another log, {found['log']!r}")
+            self._problem(number, f"it is of another log, {_short(found['log'])}")
         elif self._log.rpartition("/")[2] != found["tenant"]:
-            self._problem(number, f"it is of another tenant, {found['tenant']!r}")
+            self._problem(number, f"it is of another tenant, {_short(found['tenant'])}")
         if found["ts"] < self._ts:
             self._remarks.add(self._name, number, f"the time goes back, from {self._ts} to {found['ts']}")
         self._ts = found["ts"]
@@ -213,8 +212,9 @@ def parsed(line: bytes) -> dict[str, Any]:
     """
     odd: list[str] = []
     try:
+        text = line.decode()
         found = json.loads(
-            line.decode(),
+            text,
             parse_float=lambda text: _odd(text, odd),
             parse_int=lambda text: _whole(text, odd),
             parse_constant=odd.append,
@@ -228,8 +228,8 @@ def parsed(line: bytes) -> dict[str, Any]:
     if not isinstance(found["data"], dict) or not all(isinstance(found[name], str) for name in _TEXTS):
         raise LineError("one of its fields is of the wrong type")
     if not _TS.fullmatch(found["ts"]):
-        raise LineError(f"its ts {found['ts']!r} is not a time as the log writes them")
-    if not _canonical(line, found, plain=not odd):
+        raise LineError(f"its ts {_short(found['ts'])} is not a time as the log writes them")
+    if not _canonical(text, found, plain=not odd):
         raise LineError("it is not in canonical form (RFC 8785)")
     return found
 
@@ -247,20 +247,22 @@ def _whole(text: str, odd: list[str]) -> int | float:
     return value if abs(value) <= LARGEST_EXACT else float(text)
 
 
-def _canonical(line: bytes, found: dict[str, Any], *, plain: bool) -> bool:
+def _canonical(text: str, found: dict[str, Any], *, plain: bool) -> bool:
     """Whether the line is what RFC 8785 makes of its content.
 
     Python's own JSON writer, ten times as fast, does the same for ASCII text and small whole numbers; for anything else, and for
     what it finds different, rfc8785 decides.
     """
-    if plain and line.isascii():
-        fast = json.dumps(found, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-        if fast.encode() == line:
-            return True
+    if plain and text.isascii() and json.dumps(found, ensure_ascii=False, sort_keys=True, separators=(",", ":")) == text:
+        return True
     try:
-        return bool(rfc8785.dumps(found) == line)
-    except (rfc8785.CanonicalizationError, RecursionError):
+        return bool(rfc8785.dumps(found) == text.encode())
+    except (ValueError, RecursionError):  # half a surrogate pair, for one
         return False
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= LONGEST_QUOTED else text[:LONGEST_QUOTED] + "...")
 
 
 def _unchained(number: int) -> str:

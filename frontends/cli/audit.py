@@ -186,4 +186,5 @@ def _print_verdict(file: Path, verdict: Verdict) -> None:
     else:
         print_line(f"NOT the log that was signed: {count(verdict.problems.count, 'problem')}; the first {held} hold")
     if verdict.uncovered:
-        print_line(f"not covered: {count(verdict.uncovered, 'line')} after that; what was added or taken away there cannot be seen")
+        after = f"{count(verdict.uncovered, 'line')} after the last checkpoint"
+        print_line(f"not covered: {after}; what was added or taken away there cannot be seen")

@@ -1,0 +1,1 @@
+"""Approvals and the audit log on a real Redis."""

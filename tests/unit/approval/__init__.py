@@ -1,0 +1,1 @@
+"""The approval gateway's parts that need no Redis."""
