@@ -19,6 +19,9 @@ from middlewatch.records import ActionResult, ActionSpec, Inspection, Order, Sca
 REQUEST = "<digest of this request>"
 """Stands in a plan for the order's digest, which names the execution at the other end."""
 
+CONFIGURED = "configuration"
+"""In every target's version: a digest of the settings that decide where a call goes. Who changes them voids what was approved."""
+
 
 @dataclass(frozen=True, slots=True)
 class Step:

@@ -87,7 +87,7 @@ class Webhook(Connection):
 class GitHub(Connection):
     """A repository."""
 
-    repository: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,38}/(?!\.)[A-Za-z0-9._-]{1,100}$")]
+    repository: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}$")]
     url: Url = "https://api.github.com"
     token: CredentialName
     ca: AbsolutePath | None = None

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from middlewatch.records import ActionResult, Inspection, Order, Result, Scalar, Undo
 from middlewatch.records.errors import MiddlewatchError, Misconfigured
-from middlewatch.tools.actions.action import Executable
+from middlewatch.tools.actions.action import CONFIGURED, Executable
 from middlewatch.tools.actions.catalogue import ActionCatalogue
 from middlewatch.tools.actions.configuration import Configuration
 from middlewatch.tools.actions.credentials import Credentials
@@ -19,9 +19,6 @@ from middlewatch.tools.actions.places import Place, ServerPlace, SupervisorPlace
 from middlewatch.tools.actions.remote import RemoteAdapter
 from middlewatch.tools.actions.signature import signer
 from middlewatch.tools.actions.wire import NoAnswer, Wire, bearer, nobody
-
-CONFIGURED = "configuration"
-"""In every target's version: a digest of the settings that decide where a call goes. Who changes them voids what was approved."""
 
 
 class Adapter(Protocol):
@@ -161,7 +158,7 @@ class Actions:
             case WebhookPlace():
                 return RemoteAdapter(place, self._wire(place))
             case SupervisorPlace():
-                wire = Wire("http://supervisor", seconds=place.seconds, signer=nobody, socket=place.socket)
+                wire = Wire("http://supervisor", seconds=place.seconds, signer=nobody, unix=place.socket)
                 return RemoteAdapter(place, wire)
             case _:
                 raise Misconfigured(f"Nothing executes what is done at a {type(place).__name__}.")

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, JsonValue, StringConstraints
 
 from middlewatch.records import Record, Scalar, digest_of
 from middlewatch.records.errors import Refused
-from middlewatch.tools.actions.action import REQUEST, Step
+from middlewatch.tools.actions.action import CONFIGURED, REQUEST, Step
 from middlewatch.tools.actions.credentials import FILE_NAME
 
 CALL_SECONDS = 10.0
@@ -77,7 +77,7 @@ class RemotePlace(Place):
         """The call that changes something."""
         body: dict[str, JsonValue] = {
             **self._about(action, target, parameters),
-            "version": dict(version),
+            "version": {name: value for name, value in version.items() if name != CONFIGURED},
             "request": request,
         }
         return Step("POST", self.base, "/run", body)

@@ -6,6 +6,7 @@ What failed before anything was sent, or was refused, did not happen. What was s
 from __future__ import annotations
 
 import json
+import socket
 import ssl
 import time
 from collections.abc import Callable, Mapping
@@ -105,7 +106,7 @@ class Wire:
         signer: Signer,
         secret: Callable[[], str] | None = None,
         ca: Path | None = None,
-        socket: Path | None = None,
+        unix: Path | None = None,
     ) -> None:
         """Nothing is opened.
 
@@ -115,14 +116,14 @@ class Wire:
             signer: makes the headers that show who calls.
             secret: what must never be shown, even where the other end repeats it.
             ca: certificates to check the server's with.
-            socket: a unix socket to connect to instead of the host.
+            unix: a socket to connect to instead of the host.
         """
         self._base = base
         self._seconds = seconds
         self._signer = signer
         self._secret = secret
         self._ca = ca
-        self._socket = socket
+        self._socket = unix
         self._tls = base.startswith("https:")
 
     def call(self, step: Step) -> Reply:
@@ -137,6 +138,8 @@ class Wire:
         headers = {"Accept": "application/json", "User-Agent": "middlewatch", "Connection": "close"}
         if step.body is not None:
             headers["Content-Type"] = step.content_type
+        if self._socket is not None and not _listens(self._socket, self._seconds):
+            return Reply(Result.NOT_DONE, "Nothing was sent: nobody listens at the socket.")
         url = httpx.URL(f"{self._base}{step.path}")
         headers.update(self._signer(step.method, url.raw_path.decode("ascii"), content))
         try:
@@ -153,8 +156,10 @@ class Wire:
         """Without what the environment says: no proxy and no file of passwords takes part."""
         import httpx  # noqa: PLC0415
 
+        verify = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         try:
-            verify = ssl.create_default_context(cafile=None if self._ca is None else str(self._ca)) if self._tls else True
+            if self._tls:
+                verify = ssl.create_default_context(cafile=None if self._ca is None else str(self._ca))
         except OSError as error:
             raise Misconfigured(f"The certificates {self._ca} cannot be read: {error.strerror or 'not a certificate'}.") from None
         transport = httpx.HTTPTransport(verify=verify, uds=None if self._socket is None else str(self._socket), retries=0)
@@ -202,6 +207,17 @@ _REASONS = {
     422: "It was refused: it does not fit the target as it is",
     429: "It was refused: too many calls",
 }
+
+
+def _listens(path: Path, seconds: float) -> bool:
+    """Whether a unix socket takes connections; httpcore leaves the handle of one that does not to the garbage collector."""
+    with socket.socket(socket.AF_UNIX) as one:
+        one.settimeout(seconds)
+        try:
+            one.connect(str(path))
+        except OSError:
+            return False
+        return True
 
 
 def _message(body: JsonValue) -> str:

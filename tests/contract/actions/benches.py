@@ -1,0 +1,139 @@
+"""What each adapter is tested with: the adapter, the other end, and orders that it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from middlewatch.records import ActionResult, Inspection, Order, Scalar, Undo
+from middlewatch.tools.actions.configuration import Configuration
+from middlewatch.tools.actions.credentials import Credentials
+from middlewatch.tools.actions.entries import BUILT_IN
+from middlewatch.tools.actions.execution import Actions
+from tests.contract.actions.loopback import CUT_AFTER, CUT_BEFORE, OtherEnd, served
+from tests.contract.actions.remote_end import SECRET, RemoteEnd
+from tests.fake_actions import FakeActions, fake_catalogue
+
+TARGET = 'shop/orders "☃"'
+"""An ordinary name of a service would hide what is not encoded."""
+ALL_BUILT_IN = [*BUILT_IN]
+Case = tuple[str, dict[str, Scalar]]
+REMOTE_CASES: tuple[Case, ...] = (
+    ("scale_up", {"by": 2}),
+    ("set_flag", {"flag": "dark_mode", "value": False}),
+    ("shed_traffic", {"percent": 20}),
+    ("rollback_deploy", {}),
+    ("restart_instance", {"instance": "orders-1"}),
+    ("run_clear_cache", {}),
+)
+
+
+class Hands(Protocol):
+    def inspect(self, action: str, target: str, parameters: Mapping[str, Scalar]) -> Inspection: ...
+    def run(self, order: Order) -> ActionResult: ...
+    def probe(self, order: Order) -> ActionResult: ...
+    def undo(self, order: Order) -> Undo | None: ...
+
+
+@dataclass
+class Bench:
+    """One adapter with what it speaks to."""
+
+    actions: Hands
+    cases: tuple[Case, ...]
+    carried_out: Callable[[], int]
+    """How many changes the other end made."""
+    change: Callable[[], None]
+    """Somebody else changes the target."""
+    lose: Callable[[bool], None]
+    """The next answer to a change is lost; whether it was carried out before."""
+    end: OtherEnd | None = None
+    finish: Callable[[], None] = lambda: None
+    """What was begun takes effect."""
+    digits: str = "0"
+
+    def order(self, case: Case, digest: str = "ab" * 32) -> Order:
+        """An approved order for a case, with the version as it is now."""
+        action, parameters = case
+        seen = self.actions.inspect(action, TARGET, parameters)
+        assert seen.problem == ""
+        return Order(
+            tenant="default",
+            request="rq-1",
+            digest=digest,
+            action=action,
+            target=TARGET,
+            parameters=parameters,
+            version=seen.version,
+        )
+
+
+def credentials(folder: Path, **contents: str) -> Credentials:
+    folder.mkdir(mode=0o700)
+    for name, content in contents.items():
+        (folder / name).touch(mode=0o600)
+        (folder / name).write_text(content + "\n")
+    return Credentials(folder)
+
+
+def actions_for(folder: Path, configuration: Mapping[str, Any], **contents: str) -> Actions:
+    """The executor's side over a configuration of one target."""
+    journal = folder / "journal"
+    return Actions(Configuration.model_validate(dict(configuration)), credentials(folder / "credentials", **contents), journal)
+
+
+def faulty(end: OtherEnd) -> Callable[[bool], None]:
+    def lose(carried_out: bool) -> None:  # noqa: FBT001
+        end.write_fault = CUT_AFTER if carried_out else CUT_BEFORE
+
+    return lose
+
+
+RUNBOOK = {"title": "Clear the cache", "tier": "low", "blast_radius": "The next requests are slower."}
+COMMON = {"min_replicas": 1, "max_replicas": 8, "runbooks": ["clear_cache"]}
+
+
+@contextmanager
+def remote(folder: Path, kind: str, seconds: float) -> Iterator[Bench]:
+    end = RemoteEnd(signed=kind == "webhook")
+    with served(end, folder / "s" if kind == "supervisor" else None) as where:
+        connection: dict[str, Any] = {"seconds": seconds}
+        connection |= {"url": f"{where}/hook", "secret": "key"} if kind == "webhook" else {"socket": where}
+        at = {"connection": "x", **({"actions": ALL_BUILT_IN} if kind == "webhook" else {})}
+        configuration = {
+            kind: {"x": connection},
+            "targets": {TARGET: {**COMMON, kind: at, "flags": {"dark_mode": {"safe": False}}}},
+            "runbooks": {"clear_cache": {**RUNBOOK, kind: "x"}},
+        }
+
+        def change() -> None:
+            end.state = {"replicas": 3, "revision": 8, "dark_mode": False, "percent": 5}
+
+        cases = tuple(case for case in REMOTE_CASES if kind == "webhook" or case[0] != "shed_traffic")
+        contents = {"key": SECRET} if kind == "webhook" else {}
+        yield Bench(actions_for(folder, configuration, **contents), cases, lambda: len(end.carried_out), change, faulty(end), end)
+
+
+@contextmanager
+def fake(folder: Path, seconds: float) -> Iterator[Bench]:
+    del seconds
+    actions = FakeActions(fake_catalogue(TARGET), file=folder / "world")
+
+    def change() -> None:
+        actions.changed[TARGET] += 1
+
+    def lose(carried_out: bool) -> None:  # noqa: FBT001
+        actions.lose = "after" if carried_out else "before"
+
+    yield Bench(actions, REMOTE_CASES, lambda: sum(actions.executions.values()), change, lose)
+
+
+BENCHES: dict[str, Callable[[Path, float], Any]] = {
+    "webhook": lambda folder, seconds: remote(folder, "webhook", seconds),
+    "supervisor": lambda folder, seconds: remote(folder, "supervisor", seconds),
+    "fake": fake,
+}
+"""By the name of the adapter: a folder and the time limit of a call to a context with the bench."""
