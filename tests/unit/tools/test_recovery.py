@@ -1,0 +1,336 @@
+"""Invariant: a symptom is called recovered where what showed the incident is as it usually is, for a minute, and never because
+nothing is seen any more.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import cast
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from middlewatch.records import AgentName, Alert, AnomalyKind, Brief, Evidence, Freshness, Query, Scope, Signal, Symptom, Window
+from middlewatch.records.errors import SourceUnavailable
+from middlewatch.telemetry.sources import Answer, MetricSource, Sources, TraceSource
+from middlewatch.tools.baseline import Floats
+from middlewatch.tools.recovery import SymptomState, Verdict, symptom_now
+from tests.hostile import HOSTILE
+from tests.report_parts import fact
+from tests.unit.tools.synthetic_telemetry import END, TIME, Metrics, Series, sources
+
+STEP = 15
+DONE = END - timedelta(minutes=5)
+"""When the action was done."""
+DETECTED = DONE - timedelta(minutes=10)
+BEGAN = DETECTED - timedelta(minutes=2)
+QUIET, BAD, AFTER = 90 * 60 // STEP, 12 * 60 // STEP, 5 * 60 // STEP
+"""Steps of quiet time, from the beginning to the action, and since."""
+
+
+def course(now: Floats | Sequence[float], *, usual: float = 100.0, bad: float = 900.0, noise: float = 5.0) -> Floats:
+    """A value every 15 s: usual, bad, and `now` since the action."""
+    values = np.concatenate([np.full(QUIET, usual), np.full(BAD, bad), np.asarray(now, dtype=np.float64)])
+    return np.asarray(values + np.random.default_rng(3).normal(0, noise, values.size), dtype=np.float64)
+
+
+def latency(now: Floats | Sequence[float], *, service: str = "shop", metric: str = "latency", **more: float) -> Series:
+    return Series(service, metric, course(now, **more), "ms", step_seconds=STEP)
+
+
+def brief(metric: str | None = "latency", *, service: str | None = "shop", earlier: Sequence[Window] = ()) -> Brief:
+    alert = Alert(
+        tenant="default",
+        source="test",
+        source_id="1",
+        title="slow",
+        detected_at=DETECTED,
+        window_end=DETECTED + timedelta(minutes=4),
+        symptom=Symptom(service=service, metric=metric) if service else None,
+        earlier_incidents=tuple(earlier),
+    )
+    start = DETECTED - timedelta(minutes=4)
+    return Brief(
+        scope=Scope(tenant="default"),
+        alert=alert,
+        incident=Window(start=start, end=alert.window_end),
+        baseline=Window(start=start - timedelta(hours=24), end=start),
+    )
+
+
+@dataclass
+class Spans:
+    """Spans of services per 15 s from the first quiet step on: (how many, how many fail, mean ms), each of shape (steps,)."""
+
+    held: Mapping[str, tuple[Floats, Floats, Floats]] = field(default_factory=dict)
+    watermark: datetime | None = END
+    fails: bool = False
+
+    def freshness(self, window: Window) -> Freshness:
+        return Freshness(signal=Signal.TRACES, watermark=self.watermark if self.held else None, horizon=window.end)
+
+    def behaviours(self, window: Window, *, step_seconds: int, floor_ms: float = 1.0, services: Sequence[str] = ()) -> Answer:
+        assert step_seconds == STEP
+        if self.fails:
+            raise SourceUnavailable("the traces do not answer")
+        rows = [name for name in services if name in self.held]
+        start = END - timedelta(seconds=STEP * (QUIET + BAD + AFTER))
+        moments = [start + timedelta(seconds=STEP * i) for i in range(QUIET + BAD + AFTER)]
+        lists: dict[str, list[list[float]]] = {name: [] for name in ("count", "errors", "log_self", "duration_ms")}
+        times = []
+        for name in rows:
+            count, errors, ms = self.held[name]
+            kept = [i for i in range(count.size) if count[i] > 0 and window.contains(moments[i])]
+            times.append([moments[i] for i in kept])
+            columns = (count, errors, count * np.log(ms + floor_ms), count * ms)
+            for column, values in zip(lists.values(), columns, strict=True):
+                column.append([float(values[i]) for i in kept])
+        table = pa.table(
+            {
+                "service": pa.array(rows, pa.string()),
+                "operation": pa.array(["GET /" for _ in rows], pa.string()),
+                "parent_operation": pa.array(["" for _ in rows], pa.string()),
+                "child_services": pa.array([[] for _ in rows], pa.list_(pa.string())),
+                "child_operations": pa.array([[] for _ in rows], pa.list_(pa.string())),
+                "times": pa.array(times, pa.list_(TIME)),
+                **{name: pa.array(column, pa.list_(pa.float64())) for name, column in lists.items()},
+            }
+        )
+        query = Query(source="synthetic", name="span_behaviours", window=window)
+        return Answer(table=table, query=query, freshness=self.freshness(window))
+
+
+def spans(
+    now_ms: Floats | Sequence[float], *, count: Floats | None = None, failing: Floats | None = None
+) -> tuple[Floats, Floats, Floats]:
+    count = np.full(QUIET + BAD + AFTER, 40.0) if count is None else count
+    failing = np.zeros(QUIET + BAD + AFTER) if failing is None else failing
+    return count, failing, np.maximum(course(now_ms), 1.0)
+
+
+def look(
+    *series: Series, traces: Spans | None = None, asked: Brief | None = None, facts: Sequence[Evidence] = (), since: datetime = DONE
+) -> SymptomState:
+    held = sources(Metrics(series))
+    opened = Sources(
+        scope=held.scope,
+        horizon=END,
+        metrics=held.metrics if series else cast("MetricSource", Nothing()),
+        logs=held.logs,
+        traces=cast("TraceSource", traces or Spans()),
+        changes=held.changes,
+    )
+    return symptom_now(opened, asked or brief(), since, facts)
+
+
+class Nothing:
+    """Metrics that there are none of."""
+
+    def freshness(self, window: Window) -> Freshness:
+        return Freshness(signal=Signal.METRICS, watermark=None, horizon=window.end)
+
+
+def test_what_is_as_usual_again_has_recovered() -> None:
+    state = look(latency([100.0] * AFTER))
+    assert state.verdict is Verdict.RECOVERED
+    assert state.sentence.startswith('The "latency" of "shop" is back: ')
+    assert re.search(r"[\d.]+ ms over the last 60 s, usually (99|10)[\d.]+ ms, (89|90)\d ms in the incident\.$", state.sentence)
+    assert state.recovered_at is not None
+    assert DONE <= state.recovered_at < END
+
+
+@pytest.mark.parametrize("now", [900.0, 500.0, 200.0, 160.0])
+def test_what_is_still_bad_or_only_better_has_not(now: float) -> None:
+    state = look(latency([now] * AFTER))
+    assert state.verdict is Verdict.NOT_YET
+    assert "is not back yet" in state.sentence
+    assert state.recovered_at is None
+
+
+def test_what_is_bad_every_now_and_then_has_not() -> None:
+    assert look(latency([100.0, 100.0, 100.0, 700.0] * (AFTER // 4))).verdict is Verdict.NOT_YET
+
+
+def test_a_minute_is_needed() -> None:
+    """The course is back for the last four samples, and was bad before."""
+    bad = [900.0] * (AFTER - 4)
+    assert look(latency([*bad, *[100.0] * 4])).verdict is Verdict.RECOVERED
+    assert look(latency([*bad, 900.0, *[100.0] * 3])).verdict is Verdict.NOT_YET
+    early = look(latency([100.0] * AFTER), since=END - timedelta(seconds=40))
+    assert early.verdict is Verdict.NOT_YET
+    assert "30 s is known since the action, and it takes 60 s and 4 samples" in early.sentence
+
+
+def test_a_trifle_is_no_difference_however_steady_it_was() -> None:
+    assert look(latency([103.0] * AFTER, noise=0.01)).verdict is Verdict.RECOVERED
+    assert look(latency([160.0] * AFTER, noise=0.01)).verdict is Verdict.NOT_YET
+
+
+def test_gaps_are_no_recovery_and_no_hindrance() -> None:
+    gaps = np.array([100.0, np.nan] * (AFTER // 2))
+    assert look(latency(gaps)).verdict is Verdict.RECOVERED
+    assert look(latency(8 * gaps)).verdict is Verdict.NOT_YET
+    assert look(latency(np.where(np.arange(AFTER) < 3, 100.0, np.nan))).verdict is not Verdict.RECOVERED
+
+
+def test_what_falls_in_an_incident_recovers_when_it_rises() -> None:
+    assert look(latency([0.999] * AFTER, usual=0.999, bad=0.6, noise=0.0005)).verdict is Verdict.RECOVERED
+    assert look(latency([0.7] * AFTER, usual=0.999, bad=0.6, noise=0.0005)).verdict is Verdict.NOT_YET
+
+
+def test_a_metric_that_goes_quiet_has_not_recovered() -> None:
+    other = latency([1.0] * AFTER, metric="heap", usual=1.0, bad=1.0, noise=0.01)
+    state = look(latency([np.nan] * AFTER), other)
+    assert state.verdict is Verdict.TRAFFIC_GONE
+    assert state.sentence.startswith('There is no "latency" of "shop" after ')
+
+
+@pytest.mark.parametrize("left", [0.0, 4.0])
+def test_a_service_that_hardly_anybody_asks_any_more_has_not_recovered(left: float) -> None:
+    count = np.concatenate([np.full(QUIET + BAD, 40.0), np.full(AFTER, left)])
+    state = look(latency([100.0] * AFTER), traces=Spans({"shop": spans([100.0] * AFTER, count=count)}))
+    assert state.verdict is Verdict.TRAFFIC_GONE
+    assert "nobody can tell whether it recovered" in state.sentence
+
+
+def test_less_traffic_is_no_gone_traffic() -> None:
+    count = np.concatenate([np.full(QUIET + BAD, 40.0), np.full(AFTER, 20.0)])
+    assert look(latency([100.0] * AFTER), traces=Spans({"shop": spans([100.0] * AFTER, count=count)})).verdict is Verdict.RECOVERED
+
+
+def test_no_telemetry_since_the_action_says_nothing() -> None:
+    stale = Spans({"shop": spans([100.0] * AFTER)}, watermark=DONE - timedelta(seconds=30))
+    state = look(traces=stale, asked=brief(None))
+    assert state.verdict is Verdict.CANNOT_TELL
+    assert state.sentence == f"Traces reach {stale.watermark:%H:%M:%S} UTC, which is before the action."
+    assert look(latency([100.0] * AFTER), since=END).sentence == "Nothing later than the action can be read."
+    assert look().sentence == "There are no metrics; there are no traces."
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.5, 5.0, 50.0])
+def test_what_did_not_show_the_incident_does_not_show_its_end(noise: float) -> None:
+    assert look(latency([100.0] * AFTER, bad=100.0, noise=noise)).verdict is Verdict.CANNOT_TELL
+
+
+def test_an_alert_without_a_symptom_says_nothing() -> None:
+    assert look(latency([100.0] * AFTER), asked=brief(None, service=None)).verdict is Verdict.CANNOT_TELL
+
+
+def test_a_past_that_is_too_short_says_nothing() -> None:
+    short = Series("shop", "latency", course([100.0] * AFTER)[QUIET - 30 :], "ms", step_seconds=STEP)
+    assert look(short).verdict is Verdict.CANNOT_TELL
+
+
+def test_an_earlier_incident_is_no_quiet_time() -> None:
+    """As bad as it is still now: without being left out, it would make that usual."""
+    values = course([900.0] * AFTER)
+    values[100:160] = 950.0
+    start = END - timedelta(seconds=STEP * (QUIET + BAD + AFTER))
+    known = Window(start=start + timedelta(seconds=STEP * 100), end=start + timedelta(seconds=STEP * 160))
+    held = Series("shop", "latency", values, "ms", step_seconds=STEP)
+    assert look(held, asked=brief(earlier=[known])).verdict is Verdict.NOT_YET
+    assert look(held).verdict is not Verdict.NOT_YET
+
+
+def test_instances_are_taken_together_since_an_action_replaces_them() -> None:
+    ended, begun = (np.full(QUIET + BAD + AFTER, np.nan) for _ in range(2))
+    ended[: QUIET + BAD] = course([])
+    begun[QUIET + BAD :] = 101.0
+    old, new = (Series("shop", "latency", v, "ms", instance=i, step_seconds=STEP) for v, i in ((ended, "a"), (begun, "b")))
+    assert look(old, new).verdict is Verdict.RECOVERED
+
+
+def test_a_counter_of_failures_that_is_gone_with_its_process_is_zero() -> None:
+    failures = np.concatenate([np.full(QUIET, np.nan), np.full(BAD, 5.0), np.full(AFTER, np.nan)])
+    counted = Series("shop", "failures", failures, "1/s", kind="sum", step_seconds=STEP)
+    busy = latency([100.0] * AFTER, metric="heap", bad=100.0)
+    assert look(counted, busy, asked=brief("failures")).verdict is Verdict.RECOVERED
+
+
+def test_slow_series_take_longer() -> None:
+    """Of one a minute, four samples are four minutes."""
+    values = course([100.0] * AFTER)[::4]
+    held = Series("shop", "latency", values, "ms", step_seconds=60)
+    assert look(held).verdict is Verdict.RECOVERED
+    assert look(held, since=END - timedelta(minutes=3)).verdict is Verdict.NOT_YET
+
+
+def test_without_a_metric_the_spans_of_the_service_are_looked_at() -> None:
+    assert look(traces=Spans({"shop": spans([100.0] * AFTER)}), asked=brief(None)).verdict is Verdict.RECOVERED
+    slow = look(traces=Spans({"shop": spans([500.0] * AFTER)}), asked=brief(None))
+    assert slow.verdict is Verdict.NOT_YET
+    assert slow.sentence.startswith('The mean duration of spans of "shop" is not back yet: ')
+
+
+def test_failures_that_go_on_are_not_made_up_for_by_speed() -> None:
+    failing = np.concatenate([np.zeros(QUIET), np.full(BAD + AFTER, 12.0)])
+    state = look(traces=Spans({"shop": spans([100.0] * AFTER, failing=failing)}), asked=brief("unknown"))
+    assert state.verdict is Verdict.NOT_YET
+    assert state.sentence.startswith('The share of failed spans of "shop" is not back yet: 0.3 over the last 60 s, usually 0, ')
+
+
+def test_the_facts_of_the_cause_are_looked_at_where_the_symptom_says_nothing() -> None:
+    operation = fact(
+        AgentName.TRACES, AnomalyKind.OPERATION, "stock", "GET /", (1.0, 2.0, "ms"), summary="", strength=3.0, family="latency"
+    )
+    metric = fact(AgentName.METRICS, AnomalyKind.METRIC, "stock", "cpu", (1.0, 2.0, "1"), summary="", strength=3.0)
+    nothing = metric.model_copy(update={"anomaly": metric.anomaly.model_copy(update={"subject": "gone", "strength": 0.0})})
+    cpu = latency([100.0] * AFTER, service="stock", metric="cpu")
+    quick, slow = (Spans({"stock": spans([now] * AFTER)}) for now in (100.0, 600.0))
+    for asked in (brief(None, service=None), brief("unknown")):
+        assert look(cpu, traces=quick, asked=asked, facts=[operation, metric, nothing]).verdict is Verdict.RECOVERED
+        worse = look(cpu, traces=slow, asked=asked, facts=[operation, metric, nothing])
+        assert worse.verdict is Verdict.NOT_YET
+        assert worse.sentence.startswith('The own time of "GET /" of "stock" is not back yet: ')
+
+
+def test_the_symptom_goes_before_the_cause() -> None:
+    metric = fact(AgentName.METRICS, AnomalyKind.METRIC, "stock", "cpu", (1.0, 2.0, "1"), summary="", strength=3.0)
+    still = latency([900.0] * AFTER, service="stock", metric="cpu")
+    assert look(latency([100.0] * AFTER), still, facts=[metric]).verdict is Verdict.RECOVERED
+
+
+def test_a_source_that_does_not_answer_is_told() -> None:
+    state = look(traces=Spans({"shop": spans([100.0] * AFTER)}, fails=True), asked=brief(None))
+    assert state.verdict is Verdict.CANNOT_TELL
+    assert state.sentence == 'Spans of "shop" could not be read: the traces do not answer.'
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    usual=st.floats(0.01, 1e6),
+    times=st.floats(1.5, 100.0),
+    left=st.floats(0.0, 1.0),
+    seed=st.integers(0, 1000),
+    wobble=st.floats(0.001, 0.05),
+)
+def test_the_unit_does_not_matter_and_a_larger_remainder_is_never_nearer_to_usual(
+    usual: float, times: float, left: float, seed: int, wobble: float
+) -> None:
+    noise = np.random.default_rng(seed).normal(1.0, wobble, QUIET + BAD + AFTER)
+    bad = usual * times
+
+    def verdict(share: float, unit: float = 1.0) -> Verdict:
+        now = usual + share * (bad - usual)
+        values = unit * noise * np.concatenate([np.full(QUIET, usual), np.full(BAD, bad), np.full(AFTER, now)])
+        return look(Series("shop", "latency", values, "ms", step_seconds=STEP)).verdict
+
+    assert verdict(left) is verdict(left, 1024.0)
+    if verdict(left) is Verdict.RECOVERED:
+        assert verdict(left / 2) is Verdict.RECOVERED
+    assert verdict(1.0) is Verdict.NOT_YET
+
+
+@settings(max_examples=25, deadline=None)
+@given(service=HOSTILE.filter(lambda text: 0 < len(text) <= 200), metric=HOSTILE)
+def test_names_are_quoted_in_the_sentence(service: str, metric: str) -> None:
+    state = look(latency([300.0] * AFTER, service=service, metric=metric), asked=brief(metric, service=service))
+    assert state.verdict is Verdict.NOT_YET
+    assert state.sentence.isprintable()
+    assert state.sentence.count('"') == 4
