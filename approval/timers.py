@@ -7,6 +7,7 @@ and what was missed while nobody was there happens once, late.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 
 from middlewatch.approval.desk import Desk
@@ -26,8 +27,22 @@ ABSENT_SECONDS = 10.0
 """After which a request that waits for the executor is looked at by somebody else too: it may have to expire."""
 _LEASE_SECONDS = 15.0
 
-Watch = Callable[[ApprovalRequest, UtcDatetime], tuple[Recovery, str]]
-"""(request, now) -> how the symptom stands, and in words. `WATCHING` while it is not over."""
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """How a symptom stands after an execution."""
+
+    recovery: Recovery
+    """`WATCHING` while it is not over."""
+    words: str
+    at: UtcDatetime | None = None
+    """Since when it is seen to be over."""
+    at_the_end: Recovery = Recovery.NOT_RECOVERED
+    """What is recorded where it still stands so when the time is over."""
+
+
+Watch = Callable[[ApprovalRequest, UtcDatetime], Sight]
+"""(executed request, the store's time) -> how its symptom stands."""
 
 
 def tend(desk: Desk, tenant: str, watch: Watch) -> bool:
@@ -102,20 +117,14 @@ def _look(desk: Desk, kept: Kept, watch: Watch) -> Kept:
     request, execution = kept.request, kept.request.execution
     if execution is None or execution.recovery is not Recovery.WATCHING or execution.ended_at is None:
         return desk.store.change(kept, Update(request, []))  # nothing to look at any more
-    recovery, words = watch(request, kept.now)
+    sight = watch(request, kept.now)
     late = kept.now >= execution.ended_at + timedelta(seconds=WATCH_SECONDS)
-    if recovery is Recovery.WATCHING and not late:
+    if sight.recovery is Recovery.WATCHING and not late:
         return desk.store.wait(kept, seconds=LOOK_SECONDS)
-    if recovery is Recovery.WATCHING:
-        recovery = Recovery.NOT_RECOVERED
-    seen = execution.model_copy(
-        update={
-            "recovery": recovery,
-            "recovery_note": words,
-            "recovered_at": kept.now if recovery is Recovery.RECOVERED else None,
-        }
-    )
+    recovery = sight.at_the_end if sight.recovery is Recovery.WATCHING else sight.recovery
+    over = (sight.at or kept.now) if recovery is Recovery.RECOVERED else None
+    seen = execution.model_copy(update={"recovery": recovery, "recovery_note": sight.words, "recovered_at": over})
     changed = request.model_copy(update={"execution": seen})
-    after = desk.store.change(kept, Update(changed, [event(changed, f"outcome.{recovery}", GATEWAY, note=words)]))
+    after = desk.store.change(kept, Update(changed, [event(changed, f"outcome.{recovery}", GATEWAY, note=sight.words)]))
     desk.seal(request.tenant)
     return after

@@ -26,6 +26,7 @@ from middlewatch.agents.metrics import METRICS
 from middlewatch.agents.phases import phase_task
 from middlewatch.agents.specialist import OpenSources, Specialists
 from middlewatch.agents.traces import TRACES
+from middlewatch.approval.timers import Sight
 from middlewatch.approvals import Approvals
 from middlewatch.context_store.archive import Archive, FileArchive
 from middlewatch.context_store.backup import backup, restore
@@ -46,7 +47,6 @@ from middlewatch.records import (
     ImportedRecording,
     Investigation,
     InvestigationState,
-    Recovery,
     Report,
     Scope,
     Snapshot,
@@ -62,6 +62,7 @@ from middlewatch.telemetry.clickhouse import ClickHouse, Collector
 from middlewatch.telemetry.limits import Limits
 from middlewatch.telemetry.recordings import import_recording, imported_recordings
 from middlewatch.telemetry.shim import Shim
+from middlewatch.watching import look_at_symptom
 
 Attached = TypeVar("Attached")
 
@@ -146,13 +147,15 @@ class App:
     def evidence(self, tenant: str, investigation: str) -> tuple[Evidence, ...]:
         """The facts of an investigation; none where there is none of it."""
         try:
-            return self.store.snapshot(tenant, investigation).evidence
-        except UnknownInvestigation:
-            pass
-        try:
-            return self.archive.get(tenant, investigation)[0].evidence
+            return self._kept(tenant, investigation).evidence
         except UnknownInvestigation:
             return ()
+
+    def _kept(self, tenant: str, investigation: str) -> Snapshot:
+        try:
+            return self.store.snapshot(tenant, investigation)
+        except UnknownInvestigation:
+            return self.archive.get(tenant, investigation)[0]
 
     def _archived(self, investigation: str) -> Snapshot:
         try:
@@ -272,9 +275,9 @@ class App:
         if problems:
             raise problems[0]
 
-    def watch(self, request: ApprovalRequest, now: UtcDatetime) -> tuple[Recovery, str]:
+    def watch(self, request: ApprovalRequest, now: UtcDatetime) -> Sight:
         """How the symptom stands that an executed action was to mend."""
-        raise NotImplementedError
+        return look_at_symptom(self._kept, self.specialists.open_sources, self.specialists.history, request, now)
 
     def _archive_until(self, stop: threading.Event) -> None:
         while not stop.wait(ARCHIVE_SECONDS):

@@ -37,7 +37,7 @@ from middlewatch.tools.actions.execution import Actions
 LOG = logging.getLogger(__name__)
 
 GRACE_SECONDS = 20.0
-"""How long an execution under way may take to finish when we end; after that it is found out at the next start what became of it."""
+"""How long an execution under way may take to finish when we end; after that the next start finds out what became of it."""
 LOOK_SECONDS = 0.2
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 30.0
 """Before an executor that died is started again."""
