@@ -15,6 +15,9 @@ from middlewatch.records.errors import MiddlewatchError
 COMMANDS = {
     "investigate": ("investigate", "Investigate an incident and say what caused it."),
     "investigations": ("investigations", "List investigations, show a report again, cancel one."),
+    "approvals": ("approvals", "List what waits for a decision, show what would run, approve or deny it."),
+    "halt": ("control", "Stop everything: no action begins until a manager lifts it."),
+    "resume": ("control", "Lift a halt."),
     "recordings": ("recordings", "Import recordings of past incidents, and list them."),
     "evaluate": ("evaluate", "Answer every incident of every recording and write predictions."),
     "policy": ("policy", "Say who may decide what: write a first policy, check it, explain it."),

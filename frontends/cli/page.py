@@ -117,6 +117,16 @@ class Page:
                 lines[-1] = f"{lines[-1]} {word}".lstrip()
         self._labelled(label, [(Span(line, Tone.SOFT),) for line in lines])
 
+    def literal(self, label: str, text: str, *, bullet: str = "", tone: Tone = Tone.PLAIN) -> None:
+        """A line that is shown exactly and whole: where it goes on, a space ends the line, or a backslash where there was none.
+
+        Of spaces in a row all but the first are written as escapes, and so is one at the end, so that none is lost.
+        """
+        room = self._entry_width - len(bullet)
+        lines = _broken(self.say.clean(re.sub(r"(?<= ) | $", r"\\x20", text)), room)
+        heads = [bullet, *[" " * len(bullet)] * (len(lines) - 1)]
+        self._labelled(label, [(Span(head), Span(line, tone)) for head, line in zip(heads, lines, strict=True)])
+
     @property
     def _entry_width(self) -> int:
         return self.width - (_GUTTER if self.width >= _SIDE_BY_SIDE else INDENT)
@@ -249,6 +259,22 @@ class Page:
                 lines[-1].append((letter, tone))
                 used += cells(letter)
         return [_joined(line) for line in lines if line] or [()]
+
+
+def _broken(text: str, width: int) -> list[str]:
+    """The pieces of a line, each within the width: broken at a space, or with a backslash where none is near."""
+    lines = []
+    while cells(text) > width:
+        whole = len(_first(text, width))
+        space = next((i for i in range(whole, whole // 2, -1) if text[i] == " " and text[i - 1] != "\\"), 0)
+        if space:
+            lines.append(text[:space])
+            text = text[space + 1 :]
+        else:
+            piece = _first(text, width - 1)
+            lines.append(piece + "\\")
+            text = text[len(piece) :]
+    return [*lines, text]
 
 
 def _first(text: str, width: int) -> str:

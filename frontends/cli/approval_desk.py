@@ -1,0 +1,213 @@
+"""What the commands about approvals share: who runs them, which request is meant, and how it goes on."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
+
+import click
+
+from middlewatch.frontends.cli import quantity
+from middlewatch.frontends.cli.approval_card import render_card
+from middlewatch.frontends.cli.output import print_record
+from middlewatch.frontends.cli.page import NARROWEST, WIDEST, Column, Page, Span, Tone
+from middlewatch.frontends.cli.program import program
+from middlewatch.frontends.cli.terminal import print_line, quotation
+from middlewatch.records import ApprovalRequest, Principal, RequestState
+from middlewatch.records.errors import BadInput, Conflict, Unavailable, UnknownRequest
+from middlewatch.settings import ascii_only, no_color
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from middlewatch.app import App
+    from middlewatch.approvals import Approvals
+    from middlewatch.cards import Card
+
+FACE = "cli"
+POLL_SECONDS = 0.3
+PREPARE_SECONDS = 30.0
+"""How long a person waits for the executor to look at a target; it takes a second or two where one runs."""
+SILENT_SECONDS = 6.0
+"""After which it is said that no executor seems to be there."""
+UNKNOWN_SECONDS = 5.0
+"""How long somebody who waits is told nothing yet: a probe may find out at once what became of it."""
+MOST = 1000
+
+S = RequestState
+FAILED, UNKNOWN = 1, 4
+_URGENCY = (S.UNKNOWN, S.PENDING, S.APPROVED, S.EXECUTING, S.PREPARING)
+"""What waits for a person comes first."""
+_TONES = {S.UNKNOWN: Tone.FAULT, S.FAILED: Tone.FAULT, S.PENDING: Tone.WAIT, S.APPROVED: Tone.WORK, S.EXECUTING: Tone.WORK}
+COLUMNS = (
+    Column("request"),
+    Column("state"),
+    Column("left", right=True),
+    Column("risk"),
+    Column("what", elastic=True),
+    Column("asked", prefix="asked: "),
+)
+
+
+def viewer(app: App) -> Principal | None:
+    """Whoever runs this command, as policy has them."""
+    return app.approvals.identify(app.approvals.local_identity(), face=FACE)
+
+
+def whole_id(approvals: Approvals, given: str) -> str:
+    """The id that a person means: whole, or its beginning where that is only one's.
+
+    Raises:
+        UnknownRequest: there is none.
+        BadInput: there are several.
+    """
+    ids = [request.id for request in approvals.list(limit=MOST)]
+    if given in ids:
+        return given
+    found = [id_ for id_ in ids if given and (id_.startswith(given) or id_.partition("-")[2].startswith(given))]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        remedy = "See all of them with: middlewatch approvals list --all"
+        raise UnknownRequest(f"There is no approval request {given!r}.", remedy=remedy)
+    raise BadInput(f"{given!r} is the beginning of {len(found)} requests.", remedy=f"Say which: {', '.join(found[:8])}")
+
+
+def working(app: App) -> AbstractContextManager[object]:
+    """Whatever it takes that a request goes on: where nobody else owns the data directory, we are the ones who work."""
+    return app.working() if app.owner else nullcontext()
+
+
+def print_card(card: Card, *, details: bool, err: bool = False) -> None:
+    """A card, as wide as the terminal."""
+    color = (sys.stderr if err else sys.stdout).isatty() and not no_color()
+    text = render_card(card, width=width(), color=color, details=details, ascii_only=ascii_only(), program=program())
+    click.echo(text, color=color, nl=False, err=err)
+
+
+def print_request(request: ApprovalRequest, said: str, *, as_json: bool) -> None:
+    """What a command came to: one line and where to read on, or the record."""
+    if as_json:
+        print_record(request)
+        return
+    print_line(said)
+    print_line(f"  {' '.join(program())} approvals show {request.id}")
+
+
+def width() -> int:
+    """Columns of the terminal."""
+    return max(NARROWEST, min(WIDEST, shutil.get_terminal_size().columns))
+
+
+def print_list(requests: Sequence[ApprovalRequest], now: datetime) -> None:
+    """A line each, what waits for a person first."""
+    from middlewatch.cards import asked_now, ends_at  # noqa: PLC0415  what it imports no --help needs
+
+    say = quotation()
+    page = Page(width(), say)
+    rows = []
+    for request in in_order(requests, now):
+        end = ends_at(request)
+        seconds = (end - now).total_seconds() if end else 0.0
+        left = "" if end is None else "over" if seconds <= 0 else quantity.duration(max(1.0, float(int(seconds))))
+        rows.append(
+            (
+                Span(request.id),
+                Span(str(request.state), _TONES.get(request.state, Tone.PLAIN)),
+                Span(left),
+                Span(str(request.rule.tier)),
+                Span(f"{request.remediation.action} on {say.named(request.remediation.target)}", Tone.STRONG),
+                Span("review of the broken glass" if review_is_open(request) else asked_now(request)),
+            )
+        )
+    page.table(COLUMNS, rows)
+    color = sys.stdout.isatty() and not no_color()
+    click.echo(page.text(color=color), color=color, nl=False)
+
+
+def in_order(requests: Sequence[ApprovalRequest], now: datetime) -> list[ApprovalRequest]:
+    """What waits for somebody first, then what ends first, then the newest."""
+    from middlewatch.cards import ends_at  # noqa: PLC0415  likewise
+
+    def key(request: ApprovalRequest) -> tuple[int, float]:
+        end = ends_at(request)
+        rank = _URGENCY.index(request.state) if request.state in _URGENCY else len(_URGENCY)
+        return rank, (end - now).total_seconds() if end else -request.created_at.timestamp()
+
+    return sorted(requests, key=key)
+
+
+def review_is_open(request: ApprovalRequest) -> bool:
+    """Whether the glass was broken for it and nobody reviewed that yet."""
+    return request.state.terminal and request.break_glass is not None and not request.break_glass.reviewed_by
+
+
+def prepared(app: App, request: str, person: Principal | None) -> Card:
+    """The card, as soon as the executor has looked at the target.
+
+    Raises:
+        Unavailable: it did not for a long while.
+    """
+    from middlewatch.cards import card, look  # noqa: PLC0415  likewise
+
+    began, told = time.monotonic(), False
+    while look(app.approvals, request).request.state is S.PREPARING:
+        if not told:
+            print_line("the executor looks at the target ...", err=True)
+            told = True
+        if time.monotonic() - began > PREPARE_SECONDS:
+            raise Unavailable(
+                f"No executor has looked at the target of {request} for {PREPARE_SECONDS:.0f} s.",
+                remedy=f"Is one running? Start one with: {' '.join(program())} worker",
+            )
+        time.sleep(POLL_SECONDS)
+    return card(app.approvals, request, person, face=FACE)
+
+
+def follow(app: App, request: str) -> Card:
+    """Tell how an approved request goes on, until it is over or nobody can tell; Ctrl-C leaves it running."""
+    last = ""
+    began = changed = time.monotonic()
+    for seen in _looks(app, request):
+        words = _going(seen, since=time.monotonic() - began)
+        if words != last:
+            print_line(f"{seen.now:%H:%M:%S} {words}", err=True)
+            last, changed = words, time.monotonic()
+        state = seen.request.state
+        waited = time.monotonic() - changed
+        if state.terminal or state is S.PENDING or (state is S.UNKNOWN and waited > UNKNOWN_SECONDS):
+            return seen
+        if seen.overdue and waited > SILENT_SECONDS:
+            raise Conflict(f"The time of {request} is over and it did not begin.", remedy="No worker runs that would say so.")
+    raise AssertionError  # the looks never end
+
+
+def _looks(app: App, request: str) -> Iterator[Card]:
+    from middlewatch.cards import look  # noqa: PLC0415  likewise
+
+    while True:
+        yield look(app.approvals, request)
+        time.sleep(POLL_SECONDS)
+
+
+def _going(seen: Card, *, since: float) -> str:  # noqa: PLR0911  one line for each way that it may stand
+    request = seen.request
+    match request.state:
+        case S.APPROVED if seen.halt is not None:
+            return "approved; everything is halted, so it waits until a manager lifts that"
+        case S.APPROVED if seen.freeze and request.break_glass is None:
+            return f"approved; {seen.freeze}"
+        case S.APPROVED if since > SILENT_SECONDS:
+            return f"approved; no executor takes it up. Is one running? {' '.join(program())} worker"
+        case S.APPROVED:
+            return "approved; waits for the executor"
+        case S.EXECUTING:
+            return f"executing: {request.remediation.action} on {quotation().named(request.remediation.target)}"
+        case S.UNKNOWN:
+            return "its executor died; what became of it is looked for"
+        case _:
+            return f"{request.state}: {request.why}"

@@ -1,0 +1,395 @@
+"""`middlewatch approvals`: what waits for a decision, what exactly would run, and the decision."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from middlewatch.frontends.cli import approval_desk as desk
+from middlewatch.frontends.cli.approval_card import SHORT_DIGEST
+from middlewatch.frontends.cli.approval_desk import FACE, print_request, whole_id
+from middlewatch.frontends.cli.output import application, details_option, json_option, print_record
+from middlewatch.frontends.cli.program import program
+from middlewatch.frontends.cli.terminal import print_line, quotation
+from middlewatch.records import ApprovalRequest, Decision, Halt, Principal, RequestState, Scalar
+from middlewatch.records.errors import BadInput, Refused
+
+if TYPE_CHECKING:
+    from middlewatch.app import App
+    from middlewatch.cards import Card
+
+S = RequestState
+INTERRUPTED = 130
+WATCH_SECONDS = 1.0
+
+reason_option = click.option("--reason", default="", help="Why. The audit log keeps its digest; the text can be deleted.")
+needed_reason = click.option("--reason", required=True, help="Why. The audit log keeps its digest; the text can be deleted.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def approvals() -> None:
+    """Decide what may run. REQUEST is the id of a request, or its beginning.
+
+    \b
+    Example:
+      middlewatch approvals list
+    """
+
+
+@approvals.command(name="list")
+@click.option("--all", "everything", is_flag=True, help="Also what is over, newest first.")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, desk.MOST), help="How many.")
+@json_option
+def list_(*, everything: bool, limit: int, as_json: bool) -> None:
+    """List what waits for somebody, the most urgent first.
+
+    \b
+    Example:
+      middlewatch approvals list --all --limit 10
+    """
+    with application() as app:
+        found = app.approvals.list(waiting=not everything, limit=limit)
+        now, halt = app.approvals.now(), app.approvals.halted()
+    if as_json:
+        click.echo(json.dumps([request.model_dump(mode="json") for request in desk.in_order(found, now)], indent=1))
+        return
+    print_halt(halt)
+    if not found:
+        print_line("No request was ever made." if everything else "Nothing waits for a decision.")
+    else:
+        desk.print_list(found, now)
+
+
+def print_halt(halt: Halt | None, *, lifted: bool = False) -> None:
+    """Above everything else, where it is set; or that it is not any more."""
+    if halt is None and lifted:
+        print_line("the halt is lifted")
+    if halt is not None:
+        say = quotation()
+        why = f": {say.quoted(halt.reason)}" if halt.reason else ""
+        print_line(f"HALTED by {say.named(halt.by)} since {halt.at:%Y-%m-%d %H:%M:%S} UTC{why}; nothing begins")
+
+
+@approvals.command()
+@click.argument("request")
+@details_option
+@json_option
+def show(request: str, *, details: bool, as_json: bool) -> None:
+    """Show a request: what exactly would run, on what, why, who decides, and what came of it.
+
+    \b
+    Example:
+      middlewatch approvals show apr-0123456789ab --details
+    """
+    from middlewatch.cards import card  # noqa: PLC0415  what it imports no --help needs
+
+    with application() as app:
+        shown = card(app.approvals, whole_id(app.approvals, request), desk.viewer(app), face=FACE)
+    if as_json:
+        print_record(shown)
+    else:
+        desk.print_card(shown, details=details)
+
+
+@approvals.command()
+@click.argument("request")
+@click.option("--digest", default="", help="Of what you were shown, whole. What would run now must still have it.")
+@reason_option
+@click.option("--yes", is_flag=True, help="Do not ask; needs --digest.")
+@click.option("--wait/--no-wait", default=True, show_default=True, help="Stay until it was executed.")
+@json_option
+def approve(*, request: str, digest: str, reason: str, yes: bool, wait: bool, as_json: bool) -> None:
+    """Approve exactly what is shown, and stay until it was executed. Ctrl-C leaves it running.
+
+    Exits with 0 where it was done (or approved, with --no-wait), 1 where it failed or did not begin, 4 where nobody can tell,
+    65 for an unknown request, 75 where others were first, 77 where it is refused.
+
+    \b
+    Examples:
+      middlewatch approvals approve apr-0123456789ab
+      middlewatch approvals approve apr-0123456789ab --yes --digest "$DIGEST" --no-wait
+    """
+    if yes and not digest:
+        raise click.UsageError("--yes needs --digest: it says what you approve without being shown it.")
+    if not yes and not sys.stdin.isatty():
+        raise Refused(
+            "Nobody can be asked here: this is not a terminal.",
+            remedy="Run it in one, or give --yes and --digest of what you were shown.",
+        )
+    with application() as app, desk.working(app) if wait else nullcontext():
+        person = desk.viewer(app)
+        card = desk.prepared(app, whole_id(app.approvals, request), person)
+        if card.request.state is S.PENDING:
+            reason = reason if yes else _asked(card, digest, reason, err=as_json)
+            answer = app.approvals.decide(
+                card.request.id, Decision.APPROVE, person, digest=digest or card.request.digest, reason=reason, face=FACE
+            )
+            print_line(_said(answer.request, person, changed=answer.changed), err=True)
+        elif card.request.state in {S.APPROVED, S.EXECUTING, S.UNKNOWN, S.SUCCEEDED, S.FAILED} and digest in {
+            "",
+            card.request.digest,
+        }:
+            print_line(f"{card.request.id} is {card.request.state} already: {card.request.why}", err=True)
+        else:
+            raise Refused(f"{card.request.id} is {card.request.state}: {card.request.why}.", remedy=_look(card.request.id))
+        code = _end(app, card.request.id, wait=wait, as_json=as_json)
+    sys.exit(code)
+
+
+def _asked(card: Card, digest: str, reason: str, *, err: bool) -> str:
+    """Show what would run and ask. A plain "y" is typed too easily at night; eight characters are read off what was shown.
+
+    Raises:
+        Refused: they may not, or it is not what they typed. Nothing was decided.
+    """
+    desk.print_card(card, details=False, err=err)
+    if card.objection:
+        raise Refused(f"You may not approve it: {card.objection}.", remedy="See above who may.")
+    if digest not in {"", card.request.digest}:
+        raise Refused("What would run now is not what has the digest that you gave.", remedy="Read it, and decide again.")
+    if card.request.rule.reason_required and not reason.strip():
+        reason = click.prompt("Policy asks for a reason", err=True)
+    short = card.request.digest[:SHORT_DIGEST]
+    typed = click.prompt(
+        f"Approve exactly this? Type the first {SHORT_DIGEST} characters of the digest", default="", show_default=False, err=True
+    )
+    if typed.strip().lower() != short:
+        raise Refused(
+            "That is not the digest. Nothing was decided.",
+            remedy=f"Deny it with: {' '.join(program())} approvals deny {card.request.id}",
+        )
+    return reason
+
+
+def _said(request: ApprovalRequest, person: Principal | None, *, changed: bool) -> str:
+    who = quotation().named(person.id) if person else "somebody"
+    if request.state is S.PENDING:
+        return f"{request.id} is approved by {who} and needs more approvals"
+    return f"{request.id} is {'' if changed else 'already '}{request.state}: {request.why}"
+
+
+def _end(app: App, request: str, *, wait: bool, as_json: bool) -> int:
+    """How it ended, and the exit code of that."""
+    from middlewatch.cards import look  # noqa: PLC0415  likewise
+
+    try:
+        seen = desk.follow(app, request) if wait else look(app.approvals, request)
+    except KeyboardInterrupt:
+        later = "goes on without this terminal" if not app.owner else "goes on where a worker runs"
+        print_line(f"{request} {later}. {_look(request)}", err=True)
+        return INTERRUPTED
+    if as_json:
+        print_record(seen)
+    elif seen.request.state is S.UNKNOWN:
+        print_line(f"UNKNOWN: nobody can tell whether it was done. {_look(request)}")
+    elif seen.request.state is S.SUCCEEDED and seen.request.execution and seen.request.execution.undo:
+        print_line(f"To take it back: {' '.join(program())} approvals undo {request}")
+    match seen.request.state:
+        case S.SUCCEEDED | S.PENDING:
+            return 0
+        case S.UNKNOWN:
+            return desk.UNKNOWN
+        case S.APPROVED | S.EXECUTING if not wait:
+            return 0
+        case _:
+            return desk.FAILED
+
+
+def _look(request: str) -> str:
+    return f"Look at it with: {' '.join(program())} approvals show {request}"
+
+
+@approvals.command()
+@click.argument("request")
+@reason_option
+@json_option
+def deny(request: str, reason: str, *, as_json: bool) -> None:
+    """Deny a request. Whoever policy knows may; also what was approved, as long as it has not begun.
+
+    \b
+    Example:
+      middlewatch approvals deny apr-0123456789ab --reason "the deploy is not the cause"
+    """
+    with application() as app:
+        id_, person = whole_id(app.approvals, request), desk.viewer(app)
+        answer = app.approvals.decide(id_, Decision.DENY, person, digest="", reason=reason, face=FACE)
+    after = answer.request
+    if after.state is not S.DENIED:
+        raise Refused(f"{id_} cannot be denied any more, it is {after.state}: {after.why}.", remedy=_look(id_))
+    print_request(after, f"{id_} is denied: {after.why}", as_json=as_json)
+
+
+@approvals.command()
+@click.argument("request")
+@click.argument("parameters", nargs=-1, required=True, metavar="KEY=VALUE...")
+@json_option
+def edit(request: str, parameters: tuple[str, ...], *, as_json: bool) -> None:
+    """Ask for the same action with other parameters. REQUEST is void then, and somebody else decides on the new one.
+
+    \b
+    Example:
+      middlewatch approvals edit apr-0123456789ab by=2
+    """
+    from middlewatch.cards import look  # noqa: PLC0415  likewise
+
+    with application() as app:
+        id_, person = whole_id(app.approvals, request), desk.viewer(app)
+        seen = look(app.approvals, id_)
+        wanted = seen.request.remediation.parameters | dict(_parameter(seen, text) for text in parameters)
+        made = app.approvals.edit(id_, wanted, person, face=FACE)
+    print_request(made, f"{id_} is void; {made.id} is asked for in its place", as_json=as_json)
+
+
+def _parameter(seen: Card, text: str) -> tuple[str, Scalar]:
+    """KEY=VALUE in the type that the catalogue's schema has for it.
+
+    Raises:
+        BadInput: no such parameter, or the value is not of its type.
+    """
+    name, equals, value = text.partition("=")
+    known = seen.spec.parameters_schema.get("properties", {}) if seen.spec else {}
+    known = known if isinstance(known, dict) else {}
+    if not equals or name not in known:
+        names = ", ".join(known) or "none"
+        raise BadInput(f"{text!r} is not KEY=VALUE of a parameter.", remedy=f"{seen.request.remediation.action} takes: {names}")
+    schema = known[name]
+    kind = schema.get("type") if isinstance(schema, dict) else None
+    try:
+        match kind:
+            case "integer":
+                return name, int(value)
+            case "number":
+                return name, float(value)
+            case "boolean":
+                return name, {"true": True, "false": False}[value.lower()]
+            case _:
+                return name, value
+    except (ValueError, KeyError):
+        raise BadInput(f"{value!r} is not of the type of {name}, {kind}.", remedy="Write it like by=2 or value=true.") from None
+
+
+@approvals.command()
+@click.argument("request")
+@json_option
+def again(request: str, *, as_json: bool) -> None:
+    """Ask anew for exactly what is over and was not done, such as what expired.
+
+    \b
+    Example:
+      middlewatch approvals again apr-0123456789ab
+    """
+    with application() as app:
+        id_ = whole_id(app.approvals, request)
+        made = app.approvals.propose_again(id_, desk.viewer(app), face=FACE)
+    print_request(made, f"{made.id} asks again for what {id_} asked for", as_json=as_json)
+
+
+@approvals.command()
+@click.argument("request")
+@json_option
+def undo(request: str, *, as_json: bool) -> None:
+    """Ask for what takes an executed request back. It is decided on like everything else.
+
+    \b
+    Example:
+      middlewatch approvals undo apr-0123456789ab
+    """
+    with application() as app:
+        id_ = whole_id(app.approvals, request)
+        made = app.approvals.undo(id_, desk.viewer(app), face=FACE)
+    print_request(made, f"{made.id} asks for what takes {id_} back", as_json=as_json)
+
+
+@approvals.command()
+@click.argument("request")
+@click.option("--happened/--did-not-happen", "happened", required=True, default=None, help="What you found at the other end.")
+@needed_reason
+@json_option
+def reconcile(request: str, *, happened: bool, reason: str, as_json: bool) -> None:
+    """Say what became of an execution that is UNKNOWN. Look at the target first: middlewatch believes you.
+
+    \b
+    Example:
+      middlewatch approvals reconcile apr-0123456789ab --did-not-happen --reason "revision 41 still runs"
+    """
+    with application() as app:
+        id_ = whole_id(app.approvals, request)
+        answer = app.approvals.reconcile(id_, desk.viewer(app), happened=happened, reason=reason, face=FACE)
+    after = answer.request
+    print_request(after, f"{id_} is {'' if answer.changed else 'already '}{after.state}: {after.why}", as_json=as_json)
+
+
+@approvals.command(name="break-glass")
+@click.argument("request")
+@click.option(
+    "--credential-file",
+    required=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True),
+    help="Your break-glass credential, alone in a file; - reads it from standard input.",
+)
+@needed_reason
+@json_option
+def break_glass(request: str, credential_file: Path, reason: str, *, as_json: bool) -> None:
+    """Let an approved request begin in a freeze. It takes a manager, and skips nothing but the freeze; a review stays open.
+
+    \b
+    Example:
+      middlewatch approvals break-glass apr-0123456789ab --credential-file ~/glass --reason "checkout is down"
+    """
+    text = click.get_text_stream("stdin").read() if str(credential_file) == "-" else credential_file.read_text(encoding="utf-8")
+    with application() as app:
+        id_, person = whole_id(app.approvals, request), desk.viewer(app)
+        after = app.approvals.break_glass(id_, person, credential=text.strip(), reason=reason, face=FACE)
+    print_request(after, f"the glass is broken for {id_}: no freeze holds it up; somebody else has to review it", as_json=as_json)
+
+
+@approvals.command()
+@click.argument("request")
+@needed_reason
+@json_option
+def review(request: str, reason: str, *, as_json: bool) -> None:
+    """Close the review of a broken glass. It takes a manager who did not break it.
+
+    \b
+    Example:
+      middlewatch approvals review apr-0123456789ab --reason "it was right: the outage ended"
+    """
+    with application() as app:
+        id_ = whole_id(app.approvals, request)
+        after = app.approvals.review_glass(id_, desk.viewer(app), reason=reason, face=FACE)
+    print_request(after, f"the broken glass of {id_} is reviewed", as_json=as_json)
+
+
+@approvals.command()
+@json_option
+def watch(*, as_json: bool) -> None:
+    """Tell what changes, a line each, until Ctrl-C.
+
+    \b
+    Example:
+      middlewatch approvals watch
+    """
+    known: dict[str, tuple[str, str]] | None = None
+    before: Halt | None = None
+    with application() as app:
+        while True:
+            found, now, halt = app.approvals.list(limit=desk.MOST), app.approvals.now(), app.approvals.halted()
+            if halt != before and not as_json:
+                print_halt(halt, lifted=True)
+            for request in reversed(found):
+                standing = (str(request.state), request.why)
+                if request.state.terminal if known is None else known.get(request.id) == standing:
+                    continue
+                if as_json:
+                    click.echo(request.model_dump_json(ensure_ascii=True))
+                else:
+                    what = f"{request.remediation.action} on {quotation().named(request.remediation.target)}"
+                    print_line(f"{now:%H:%M:%S}  {request.id}  {what}  {request.state}: {request.why}")
+            known, before = {one.id: (str(one.state), one.why) for one in found}, halt
+            time.sleep(WATCH_SECONDS)

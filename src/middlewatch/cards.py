@@ -1,0 +1,144 @@
+"""An approval request with what surrounds it now: what every front end shows a person before they decide."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from middlewatch.approval.requirement import fits, in_words, may_sit, seat_in_words
+from middlewatch.approval.transitions import Attempt, Event, end_of, row_for
+from middlewatch.records import ActionSpec, ApprovalRequest, Halt, Principal, Record, RequestState, Seat, UtcDatetime
+from middlewatch.records.errors import Misconfigured, Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from middlewatch.approval.policy import Policy
+    from middlewatch.approvals import Approvals
+
+
+class Asked(Record):
+    """One level that is asked, or will be if nobody decides before."""
+
+    at: UtcDatetime
+    whom: tuple[str, ...] = Field(description="in words, such as 'a lead'")
+    reaches: tuple[str, ...] = Field(default=(), description="ids of the principals that these are, as policy has them now")
+    done: bool
+
+
+class Card(Record):
+    """A request, and what holds for it at this moment."""
+
+    request: ApprovalRequest
+    now: UtcDatetime = Field(description="by the store's clock, which deadlines go by")
+    ends_at: UtcDatetime | None = Field(description="when its state ends by itself; null where it does not")
+    needs: str = Field(description="who must approve, in words; empty where policy lets it run by itself")
+    deciders: tuple[Principal, ...] = Field(description="who may take a seat of that, as policy has them now")
+    asked: tuple[Asked, ...] = Field(description="in order")
+    viewer: Principal | None = Field(description="whom it is shown to")
+    objection: str = Field(description="why the viewer may not approve it; empty where they may")
+    spec: ActionSpec | None = Field(description="the entry of the catalogue; null where there is none any more")
+    freeze: str = Field(description="what holds it up now, in words; empty where nothing does")
+    halt: Halt | None
+
+    @property
+    def overdue(self) -> bool:
+        """Whether its time is over, and nobody was there to write that down."""
+        return self.ends_at is not None and self.now >= self.ends_at
+
+
+def card(approvals: Approvals, request: str, viewer: Principal | None, *, face: str) -> Card:
+    """Show a request to somebody; that they saw it is an event.
+
+    Raises:
+        UnknownRequest: there is none.
+        Misconfigured: there is no policy that can be used.
+    """
+    found = approvals.show(request, viewer, face=face)
+    return _card(approvals, found, viewer)
+
+
+def look(approvals: Approvals, request: str) -> Card:
+    """The same, shown to nobody: to see how it goes on."""
+    return _card(approvals, approvals.show(request, None, face=""), None)
+
+
+def ends_at(request: ApprovalRequest) -> datetime | None:
+    """When its state ends by itself."""
+    return end_of(request)
+
+
+def asked_now(request: ApprovalRequest) -> str:
+    """Who is asked, in words: the ones whom the rule requires, and those to whom it was escalated since."""
+    if request.state is not RequestState.PENDING or request.rule.requires is None:
+        return ""
+    later = [seat_in_words(seat) for step in request.asked for seat in step.asked]
+    return ", then ".join(dict.fromkeys((in_words(request.rule.requires), *later)))
+
+
+def _card(approvals: Approvals, request: ApprovalRequest, viewer: Principal | None) -> Card:
+    desk = approvals.desk
+    halt, now = desk.store.halted(request.tenant)
+    policy = desk.policy()
+    requires = request.rule.requires
+    try:
+        spec = desk.catalogue.spec(request.remediation.action)
+    except (Refused, Misconfigured):
+        spec = None
+    people = policy.principals.values()
+    return Card(
+        request=request,
+        now=now,
+        ends_at=end_of(request),
+        needs=in_words(requires) if requires else "",
+        deciders=tuple(person for person in people if requires and may_sit(person, requires)),
+        asked=_asked(request, policy),
+        viewer=viewer,
+        objection=_objection(Attempt(request, now, desk.store.epoch, viewer, request.digest)),
+        spec=spec,
+        freeze="" if request.state.terminal else desk.frozen(request, now),
+        halt=halt,
+    )
+
+
+def _objection(attempt: Attempt) -> str:
+    """What the guards of an approval would say to it now."""
+    row = row_for(attempt.request.state, Event.APPROVE)
+    if row is None:
+        return f"it is {attempt.request.state}"
+    return next(filter(None, (guard(attempt) for guard in row.guards)), "")
+
+
+def _asked(request: ApprovalRequest, policy: Policy) -> tuple[Asked, ...]:
+    """Who was asked and who will be. The clock of a request starts when its target was looked at."""
+    if request.rule.requires is None or request.bound is None:
+        return ()
+    start = request.bound.expires_at - timedelta(seconds=request.rule.deadline_seconds)
+    first = Asked(
+        at=start,
+        whom=(in_words(request.rule.requires),),
+        reaches=tuple(person.id for person in policy.principals.values() if may_sit(person, request.rule.requires)),
+        done=True,
+    )
+    done = [Asked(at=step.at, whom=_words(step.asked), reaches=_reached(step.asked, policy), done=True) for step in request.asked]
+    steps = sorted(request.rule.escalation, key=lambda step: step.after_seconds)[len(done) :]
+    ahead = [
+        Asked(
+            at=start + timedelta(seconds=step.after_seconds),
+            whom=_words(step.asked),
+            reaches=_reached(step.asked, policy),
+            done=False,
+        )
+        for step in steps
+    ]
+    return (first, *done, *(ahead if request.state is RequestState.PENDING else ()))
+
+
+def _words(seats: Sequence[Seat]) -> tuple[str, ...]:
+    return tuple(seat_in_words(seat) for seat in seats)
+
+
+def _reached(seats: Sequence[Seat], policy: Policy) -> tuple[str, ...]:
+    return tuple(person.id for person in policy.principals.values() if any(fits(person, seat) for seat in seats))
