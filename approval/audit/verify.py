@@ -193,8 +193,9 @@ class _Check:
             self._covered = size
         elif not self._broken:
             self._broken = True  # every later one differs too
-            since = f"lines {self._covered + 1:,} to {size:,}" if self._covered + 1 < size else f"line {size:,}"
-            self._problem(size, f"the checkpoint of {size:,} lines has another root: {since} are not those that were signed")
+            first = self._covered + 1
+            since = f"lines {first:,} to {size:,} are" if first < size else f"line {size:,} is"
+            self._problem(size, f"the checkpoint of {size:,} lines has another root: {since} not what was signed")
 
     def _beyond(self, events: int, sizes: Sequence[int]) -> None:
         if sizes:

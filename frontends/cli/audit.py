@@ -152,6 +152,10 @@ def _print_entry(entry: Entry) -> None:
 
 def _value(entry: Entry, value: object) -> str:
     say = quotation()
+    if isinstance(value, dict) and value.keys() == {"sha256"}:  # what somebody typed
+        value = value["sha256"]
+        if value not in entry.texts:
+            return f"deleted, sha256 {say.named(str(value))}"
     if isinstance(value, str):
         return say.quoted(entry.texts[value]) if value in entry.texts else say.named(value)
     return say.clean(json.dumps(value, ensure_ascii=False))

@@ -113,7 +113,7 @@ def test_the_line_is_named_and_one_fault_is_not_many() -> None:
         (4, "its seq is 4 where 3 follows"),
     ]
     assert found[2:] == [
-        (5, "the checkpoint of 5 lines has another root: lines 1 to 5 are not those that were signed"),
+        (5, "the checkpoint of 5 lines has another root: lines 1 to 5 are not what was signed"),
         (None, "a checkpoint covers 12 lines and the file has 11: 1 are missing"),
     ]
 
@@ -122,7 +122,7 @@ def test_a_root_says_between_which_checkpoints_it_was() -> None:
     lines = list(LINES)
     lines[6] = lines[6].replace(b"person-0", b"person-9")
     assert problems(check(joined(chained(lines)), EXPORT.trusted)) == [
-        (10, "the checkpoint of 10 lines has another root: lines 6 to 10 are not those that were signed")
+        (10, "the checkpoint of 10 lines has another root: lines 6 to 10 are not what was signed")
     ]
 
 
