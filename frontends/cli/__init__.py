@@ -22,6 +22,7 @@ COMMANDS = {
     "evaluate": ("evaluate", "Answer every incident of every recording and write predictions."),
     "policy": ("policy", "Say who may decide what: write a first policy, check it, explain it."),
     "worker": ("operate", "Work on tasks until stopped."),
+    "executor": ("operate", "Execute what was approved, until stopped."),
     "doctor": ("doctor", "Say what is configured, reachable and missing, and how to mend it."),
     "audit": ("audit", "Show, export and verify the audit log."),
     "backup": ("operate", "Write the context store and the archive to a file."),

@@ -1,4 +1,4 @@
-"""`middlewatch worker`, `backup`, `restore` and `schema`."""
+"""`middlewatch worker`, `executor`, `backup`, `restore` and `schema`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ import click
 from middlewatch.frontends.cli.contract import report_schema
 from middlewatch.frontends.cli.output import application, json_option
 from middlewatch.frontends.cli.telling import count
-from middlewatch.records.errors import BadInput
+from middlewatch.records.errors import BadInput, Misconfigured
+from middlewatch.settings import Settings
 
 LOOK_SECONDS = 0.2
 """How soon a worker that cannot go on is noticed."""
@@ -30,15 +31,7 @@ def worker(name: str | None) -> None:
     Example:
       middlewatch worker --name worker-1
     """
-    stop = threading.Event()
-
-    def ask_to_stop(number: int, _frame: object) -> None:
-        if stop.is_set():
-            sys.exit(128 + number)
-        stop.set()
-
-    signal.signal(signal.SIGTERM, ask_to_stop)
-    signal.signal(signal.SIGINT, ask_to_stop)
+    stop = _until_asked()
     with application() as app:
         role = "owner of the data directory" if app.owner else "attached"
         click.echo(f"working ({role}, {count(app.settings.slots, 'slot')}); Ctrl-C stops", err=True)
@@ -49,11 +42,48 @@ def worker(name: str | None) -> None:
 
 
 @click.command()
+def executor() -> None:
+    """Execute what was approved, until stopped. It alone opens the credentials of actions, and it reads no telemetry.
+
+    Beside a Redis server, run one or more of these where the credentials are. The embedded deployment brings its own.
+    Ctrl-C or SIGTERM lets what is being executed finish; a second one gives up, and the next executor finds out what became of it.
+
+    \b
+    Example:
+      MIDDLEWATCH_CREDENTIALS_DIR=/etc/middlewatch/credentials middlewatch executor
+    """
+    from middlewatch.executor import execute  # noqa: PLC0415  takes a moment to import, and no --help needs it
+
+    settings = Settings.load()
+    if not settings.actions_path.exists():
+        raise Misconfigured(
+            f"There is no {settings.actions_path}.", remedy="It says what can be done to which service: docs/actions.md"
+        )
+    stop = _until_asked()
+    click.echo("executing what is approved; Ctrl-C stops", err=True)
+    execute(settings, stop)
+
+
+def _until_asked() -> threading.Event:
+    """Set when the process is asked to stop; asked twice, it ends at once."""
+    stop = threading.Event()
+
+    def ask_to_stop(number: int, _frame: object) -> None:
+        if stop.is_set():
+            sys.exit(128 + number)
+        stop.set()
+
+    signal.signal(signal.SIGTERM, ask_to_stop)
+    signal.signal(signal.SIGINT, ask_to_stop)
+    return stop
+
+
+@click.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--force", is_flag=True, help="Replace FILE where it exists.")
 @json_option
 def backup(file: Path, force: bool, as_json: bool) -> None:
-    """Write the context store and the archive to FILE. Telemetry is not in it: it can be read again from its sources.
+    """Write the context store, with approvals and audit log, and the archive to FILE. Telemetry can be read again from its sources.
 
     \b
     Example:

@@ -10,13 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from middlewatch.approval import controls
-from middlewatch.approval.audit.log import AuditLog
-from middlewatch.approval.desk import Desk
+from middlewatch.approval.desk import Desk, Sealer
 from middlewatch.approval.gateway import Answer, Gateway
 from middlewatch.approval.policy import Policy, load_policy
 from middlewatch.approval.proposals import propose
 from middlewatch.approval.timers import Watch, tend
-from middlewatch.auditing import open_audit
+from middlewatch.auditing import LateLog
 from middlewatch.context_store.approvals import ApprovalStore
 from middlewatch.context_store.script import Server
 from middlewatch.live_file import LiveFile
@@ -98,7 +97,7 @@ class LivePolicy:
         return policy
 
 
-def open_desk(settings: Settings, server: Server, audit: AuditLog, evidence: Callable[[str, str], Sequence[Evidence]]) -> Desk:
+def open_desk(settings: Settings, server: Server, audit: Sealer, evidence: Callable[[str, str], Sequence[Evidence]]) -> Desk:
     """Everything that the gateway works with; credentials are not among it."""
     store = ApprovalStore(server)
     return Desk(
@@ -115,10 +114,11 @@ class Approvals:
 
     def __init__(self, settings: Settings, server: Server, evidence: Callable[[str, str], Sequence[Evidence]]) -> None:
         self.settings = settings
-        self.log = open_audit(settings, server)
+        self.log = LateLog(settings, server)
         self.desk = open_desk(settings, server, self.log, evidence)
         self.gateway = Gateway(self.desk)
         self._tenant = settings.tenant
+        self._catalogue = LiveCatalogue(settings.actions_path)
 
     def identify(self, identity: str, *, face: str) -> Principal | None:
         """Who that is, by policy; signing in is an event, and so is failing to.
@@ -176,7 +176,7 @@ class Approvals:
 
     def seal_until(self, stop: threading.Event) -> None:
         """Sign what is not signed, about twice a second, until told to stop."""
-        self.log.seal_until(stop, [self._tenant])
+        self.log.seal_until(stop, self._tenant)
 
     def list(self, *, waiting: bool = False, limit: int = 100) -> tuple[ApprovalRequest, ...]:
         """Requests, newest first; those that wait for somebody or something only, where asked for."""
@@ -192,6 +192,23 @@ class Approvals:
         found = self.desk.store.look(self._tenant, request).request
         self.gateway.viewed(self._tenant, found, principal, face=face)
         return found
+
+    def targets(self) -> tuple[str, ...]:
+        """The services that something can be done to.
+
+        Raises:
+            Misconfigured: the configuration has a mistake.
+        """
+        return tuple(self._catalogue.configuration().targets)
+
+    def people(self) -> tuple[Principal, ...]:
+        """Those whom policy names.
+
+        Raises:
+            Misconfigured: the policy has a mistake.
+            Refused: there is none.
+        """
+        return tuple(self.desk.policy().principals.values())
 
     def now(self) -> UtcDatetime:
         """By the store's clock, which deadlines go by."""

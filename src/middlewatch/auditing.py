@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 import re
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 from pydantic import Field, JsonValue
 
-from middlewatch.approval.audit.copies import Copies, copy_to
+from middlewatch.approval.audit.copies import Copies, Trouble, copy_to
 from middlewatch.approval.audit.keys import AuditKey
 from middlewatch.approval.audit.lines import timestamp
-from middlewatch.approval.audit.log import AuditLog
+from middlewatch.approval.audit.log import SEAL_SECONDS, AuditLog
 from middlewatch.approval.audit.note import NoteError, VerifierKey
 from middlewatch.approval.audit.verify import Verdict, read_checkpoints, verify
-from middlewatch.context_store.audit import EVENTS_AT_ONCE, AuditStore, Logged
+from middlewatch.context_store.audit import EVENTS_AT_ONCE, AuditStore, Logged, Private
 from middlewatch.context_store.script import Server
-from middlewatch.records import Record
-from middlewatch.records.errors import BadInput
+from middlewatch.records import AuditEvent, Record
+from middlewatch.records.errors import BadInput, MiddlewatchError
 from middlewatch.settings import Settings
 
 __all__ = ["Entry", "Verdict", "entries", "forget", "open_audit", "verify_files"]
+
+LOG = logging.getLogger(__name__)
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _LARGEST_KEY_FILE = 65_536
@@ -48,6 +52,52 @@ def open_audit(settings: Settings, server: Server) -> AuditLog:
     """
     copies = Copies([copy_to(place) for place in settings.audit_copies])
     return AuditLog(AuditStore(server), AuditKey.open(settings.audit_key_path), copies)
+
+
+class LateLog:
+    """The log, opened when there is something to write or to sign: who uses no approvals gets no key, and no note about one."""
+
+    def __init__(self, settings: Settings, server: Server) -> None:
+        self._settings = settings
+        self._server = server
+        self._lock = threading.Lock()
+        self._log: AuditLog | None = None
+
+    def open(self) -> AuditLog:
+        """The log.
+
+        Raises:
+            Misconfigured: as `open_audit`.
+        """
+        with self._lock:
+            if self._log is None:
+                self._log = open_audit(self._settings, self._server)
+            return self._log
+
+    def append(self, tenant: str, events: Sequence[AuditEvent], private: Sequence[Private] = ()) -> None:
+        """See `AuditLog.append`."""
+        self.open().append(tenant, events, private)
+
+    def seal(self, tenant: str) -> None:
+        """See `AuditLog.seal`."""
+        self.open().seal(tenant)
+
+    def seal_until(self, stop: threading.Event, tenant: str) -> None:
+        """See `AuditLog.seal_until`; the key is opened with the first event."""
+        store, told = AuditStore(self._server), ""
+        while not stop.wait(SEAL_SECONDS):
+            try:
+                if store.sealed(tenant).log_size:
+                    self.open().seal_until(stop, [tenant])
+            except MiddlewatchError as error:
+                if told != str(error):
+                    LOG.error("the audit log of %s is not sealed: %s", tenant, error)  # noqa: TRY400  the message says it all
+                told = str(error)
+
+    @property
+    def troubles(self) -> tuple[Trouble, ...]:
+        """Places that checkpoints cannot be copied to for now."""
+        return () if self._log is None else self._log.troubles
 
 
 def entries(server: Server, tenant: str, *, limit: int, request: str = "") -> tuple[Entry, ...]:

@@ -11,12 +11,14 @@ from pydantic import Field
 
 from middlewatch.app import App, open_app
 from middlewatch.context_store.redis_program import find_binary
-from middlewatch.records import Freshness, Record, Scope, Window
+from middlewatch.records import Freshness, Record, RequestState, Scope, Window
 from middlewatch.records.errors import MiddlewatchError
 from middlewatch.settings import Settings
 
 LOW_DISK_MIB = 1024
 """Below this a day of a small system's telemetry may not fit."""
+EXECUTOR_SECONDS = 15.0
+"""An executor that runs looks at a target within seconds."""
 LIVE_HOURS = 1.0
 """Telemetry older than this is not live."""
 MIB = 1024 * 1024
@@ -55,6 +57,7 @@ def examine(settings: Settings) -> Iterator[Check]:
             )
             yield from _store(app)
             yield from _telemetry(app)
+            yield from _approvals(app)
     except MiddlewatchError as error:
         yield Check(name="back ends", health=Health.BROKEN, found=error.message, remedy=error.remedy)
 
@@ -108,6 +111,68 @@ def _store(app: App) -> Iterator[Check]:
             + (f"; {len(dead) - 3} more" if len(dead) > 3 else ""),  # noqa: PLR2004  three fit the screen
             remedy="Read the investigation's report: it names what is missing. Run it again once the cause is mended.",
         )
+
+
+def _approvals(app: App) -> Iterator[Check]:
+    """Whether anything can be done, who decides, and what waits."""
+    settings, approvals = app.settings, app.approvals
+    if not settings.actions_path.exists():
+        yield Check(
+            name="actions",
+            health=Health.OK,
+            found="none configured: investigations propose nothing, and nothing can be executed",
+            remedy=f"Write {settings.actions_path} (docs/actions.md), then: middlewatch policy init",
+        )
+        return
+    for name, file, look in (
+        ("actions", settings.actions_path, approvals.targets),
+        ("policy", settings.policy_path, approvals.people),
+    ):
+        try:
+            yield Check(name=name, health=Health.OK, found=f"{file}: {len(look())} in it")
+        except MiddlewatchError as error:
+            yield Check(name=name, health=Health.BROKEN, found=error.message, remedy=error.remedy)
+    yield _credentials(settings)
+    halt, now = approvals.halted(), approvals.now()
+    if halt is not None:
+        yield Check(
+            name="halt",
+            health=Health.NOTICE,
+            found=f"everything is halted by {halt.by} since {halt.at:%Y-%m-%d %H:%M} UTC",
+            remedy="A manager lifts it with: middlewatch resume",
+        )
+    waiting = approvals.list(waiting=True)
+    late = [r for r in waiting if r.state is RequestState.PREPARING and (now - r.created_at).total_seconds() > EXECUTOR_SECONDS]
+    yield Check(
+        name="approvals",
+        health=Health.NOTICE if late else Health.OK,
+        found=f"{len(waiting)} open"
+        + (f"; {len(late)} wait for an executor, the first since {late[-1].created_at}" if late else ""),
+        remedy="Start one: middlewatch executor (embedded, a worker brings its own)." if late else "",
+    )
+    for trouble in approvals.log.troubles:
+        yield Check(
+            name="audit copies",
+            health=Health.NOTICE,
+            found=f"{trouble.place}: {trouble.problem}",
+            remedy="Checkpoints are kept and copied later; until then a cut of the log behind the last copy goes unseen.",
+        )
+
+
+def _credentials(settings: Settings) -> Check:
+    folder = settings.credentials_path
+    try:
+        mode = folder.stat().st_mode & 0o777
+    except OSError as error:
+        return Check(
+            name="credentials",
+            health=Health.NOTICE,
+            found=f"{folder}: {error.strerror}",
+            remedy=f"mkdir -m 700 {folder}, and put each credential into a file of its own there, mode 600.",
+        )
+    if mode & 0o077:
+        return Check(name="credentials", health=Health.BROKEN, found=f"others can read {folder}", remedy=f"chmod 700 {folder}")
+    return Check(name="credentials", health=Health.OK, found=f"{folder}, for the executor alone")
 
 
 def _telemetry(app: App) -> Iterator[Check]:

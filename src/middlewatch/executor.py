@@ -20,7 +20,7 @@ from uuid import uuid4
 
 from middlewatch.approval.executor import Executor
 from middlewatch.approvals import open_desk
-from middlewatch.auditing import open_audit
+from middlewatch.auditing import LateLog
 from middlewatch.context_store.connection import client_of
 from middlewatch.context_store.epoch import Epoch
 from middlewatch.context_store.processes import start_process
@@ -71,10 +71,10 @@ def execute(settings: Settings, stop: threading.Event) -> None:
     """
     with closing(client_of(_redis_url(settings))) as redis:
         server = Server(redis, Epoch.read(settings.epoch_path))
-        audit = open_audit(settings, server)
+        audit = LateLog(settings, server)
         desk = open_desk(settings, server, audit, lambda _tenant, _investigation: ())
         name = f"executor:{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:6]}"
-        sealing = threading.Thread(target=audit.seal_until, args=(stop, [settings.tenant]), name="seal", daemon=True)
+        sealing = threading.Thread(target=audit.seal_until, args=(stop, settings.tenant), name="seal", daemon=True)
         sealing.start()
         Executor(desk, LiveActions(settings), name=name).run(stop)
         sealing.join()
