@@ -15,6 +15,8 @@ from middlewatch.tools.actions.catalogue import ActionCatalogue
 from middlewatch.tools.actions.configuration import Configuration
 from middlewatch.tools.actions.credentials import Credentials
 from middlewatch.tools.actions.entries import undo_of
+from middlewatch.tools.actions.kubernetes import KubernetesAdapter
+from middlewatch.tools.actions.kubernetes_place import DeploymentPlace
 from middlewatch.tools.actions.places import Place, ServerPlace, SupervisorPlace, WebhookPlace
 from middlewatch.tools.actions.remote import RemoteAdapter
 from middlewatch.tools.actions.signature import signer
@@ -61,6 +63,8 @@ class PlacedAction:
 
     def run(self, order: Order) -> ActionResult:
         """See `Executable`. What an earlier try did is found out first, then whether the target is still the approved one."""
+        if order.version.get(CONFIGURED) != self.place.digest:
+            return _nothing_sent("the configuration of the target changed since it was approved.")
         try:
             before = self.adapter.probe(order)
             if before.result is not Result.NOT_DONE:
@@ -160,6 +164,8 @@ class Actions:
             case SupervisorPlace():
                 wire = Wire("http://supervisor", seconds=place.seconds, signer=nobody, unix=place.socket)
                 return RemoteAdapter(place, wire)
+            case DeploymentPlace():
+                return KubernetesAdapter(place, self._wire(place))
             case _:
                 raise Misconfigured(f"Nothing executes what is done at a {type(place).__name__}.")
 

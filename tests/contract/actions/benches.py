@@ -13,6 +13,7 @@ from middlewatch.tools.actions.configuration import Configuration
 from middlewatch.tools.actions.credentials import Credentials
 from middlewatch.tools.actions.entries import BUILT_IN
 from middlewatch.tools.actions.execution import Actions
+from tests.contract.actions.kubernetes_end import TOKEN, KubernetesEnd
 from tests.contract.actions.loopback import CUT_AFTER, CUT_BEFORE, OtherEnd, served
 from tests.contract.actions.remote_end import SECRET, RemoteEnd
 from tests.fake_actions import FakeActions, fake_catalogue
@@ -53,7 +54,6 @@ class Bench:
     end: OtherEnd | None = None
     finish: Callable[[], None] = lambda: None
     """What was begun takes effect."""
-    digits: str = "0"
 
     def order(self, case: Case, digest: str = "ab" * 32) -> Order:
         """An approved order for a case, with the version as it is now."""
@@ -118,6 +118,31 @@ def remote(folder: Path, kind: str, seconds: float) -> Iterator[Bench]:
 
 
 @contextmanager
+def kubernetes(folder: Path, seconds: float) -> Iterator[Bench]:
+    end = KubernetesEnd()
+    with served(end) as url:
+        at = {"connection": "x", "namespace": "shop", "deployment": "orders"}
+        configuration = {
+            "kubernetes": {"x": {"url": url, "token": "key", "seconds": seconds}},
+            "targets": {TARGET: {"max_replicas": 8, "kubernetes": at}},
+        }
+        cases: tuple[Case, ...] = (
+            ("scale_up", {"by": 2}),
+            ("restart_instance", {"instance": "orders-1"}),
+            ("restart_service", {}),
+            ("rollback_deploy", {}),
+            ("scale_down", {"by": 1}),
+        )
+
+        def change() -> None:
+            end.deploy("orders:3")
+            end.deployment["spec"]["replicas"] = 3
+
+        actions = actions_for(folder, configuration, key=TOKEN)
+        yield Bench(actions, cases, lambda: end.changes, change, faulty(end), end, end.settle)
+
+
+@contextmanager
 def fake(folder: Path, seconds: float) -> Iterator[Bench]:
     del seconds
     actions = FakeActions(fake_catalogue(TARGET), file=folder / "world")
@@ -134,6 +159,7 @@ def fake(folder: Path, seconds: float) -> Iterator[Bench]:
 BENCHES: dict[str, Callable[[Path, float], Any]] = {
     "webhook": lambda folder, seconds: remote(folder, "webhook", seconds),
     "supervisor": lambda folder, seconds: remote(folder, "supervisor", seconds),
+    "kubernetes": kubernetes,
     "fake": fake,
 }
 """By the name of the adapter: a folder and the time limit of a call to a context with the bench."""
