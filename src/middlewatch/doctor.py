@@ -129,7 +129,7 @@ def _approvals(app: App) -> Iterator[Check]:
         ("policy", settings.policy_path, approvals.people),
     ):
         try:
-            yield Check(name=name, health=Health.OK, found=f"{file}: {len(look())} in it")
+            yield Check(name=name, health=Health.OK, found=f"{file}: {len(look())} found in it")
         except MiddlewatchError as error:
             yield Check(name=name, health=Health.BROKEN, found=error.message, remedy=error.remedy)
     yield _credentials(settings)
