@@ -7,6 +7,7 @@ so that no timer lives in a process: whoever is there when the time comes takes 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +19,9 @@ from middlewatch.context_store.keys import IndexKeys, approval_keys, checked_ide
 from middlewatch.context_store.script import Reply, Server
 from middlewatch.context_store.stored import record_from, text_of
 from middlewatch.records import ApprovalRequest, AuditEvent, Halt, RequestState, UtcDatetime
-from middlewatch.records.errors import Conflict, Halted, Refused
+from middlewatch.records.errors import Conflict, Halted, Refused, StoreUnavailable
+
+_LOG = logging.getLogger(__name__)
 
 NEVER_DUE = None
 """Nobody has to look at the request any more."""
@@ -96,16 +99,24 @@ class ApprovalStore:
 
         For `lease_seconds` nobody else takes it then.
 
-        The lease saves doubled work and guards nothing: what is written is judged by the revision.
+        The lease saves doubled work and guards nothing: what is written is judged by the revision. A request that another version
+        wrote, and this one cannot read, is left to that version and holds nobody else's up.
         """
-        reply = scripts.take_due(
-            self._server,
-            approval_keys(tenant),
-            in_states=[*states],
-            overdue_ms=_milliseconds(overdue_seconds),
-            lease_ms=_milliseconds(lease_seconds),
-        )
-        return None if reply[1] is None else _kept(reply, halt=reply[3])
+        passed: set[str] = set()
+        while True:
+            reply = scripts.take_due(
+                self._server,
+                approval_keys(tenant),
+                in_states=[*states],
+                overdue_ms=_milliseconds(overdue_seconds),
+                lease_ms=_milliseconds(lease_seconds),
+            )
+            if reply[1] is None or reply[1][0] in passed:
+                return None
+            found = _readable(reply[1], reply[2], halt=reply[3])
+            if found is not None:
+                return found
+            passed.add(reply[1][0])
 
     def wait(self, kept: Kept, *, seconds: float) -> Kept:
         """Look at it again after so long; it stays as it is. Where somebody changed it, nothing is to be done."""
@@ -167,9 +178,10 @@ class ApprovalStore:
         return _kept(reply)
 
     def list(self, tenant: str, *, limit: int = 1000) -> tuple[Kept, ...]:
-        """A tenant's requests, newest first."""
+        """A tenant's requests, newest first, without those that only another version can read."""
         _, rows, now, halt = scripts.list_requests(self._server, approval_keys(tenant), limit=limit)
-        return tuple(_kept(["OK", row, now], halt=halt) for row in rows)
+        found = (_readable(row, now, halt=halt) for row in rows)
+        return tuple(kept for kept in found if kept is not None)
 
     def halt(self, tenant: str, halt: Halt | None, events: Sequence[AuditEvent], private: Sequence[Private] = ()) -> Halt | None:
         """Set the kill switch, or lift it with None. Where it is so already nothing is written.
@@ -221,6 +233,16 @@ class ApprovalStore:
 def _kept(reply: Reply, *, halt: str | None = None) -> Kept:
     (_, record, revision), now = reply[1], reply[2]
     return Kept(record_from(ApprovalRequest, record), revision, _moment(now), record_from(Halt, halt) if halt else None)
+
+
+def _readable(row: Reply, now: int, *, halt: str | None) -> Kept | None:
+    """A row among others; None, with a word in the log, where this version cannot read it."""
+    try:
+        request = record_from(ApprovalRequest, row[1])
+    except StoreUnavailable as error:
+        _LOG.warning("the request %s is passed over: %s", row[0], error)
+        return None
+    return Kept(request, row[2], _moment(now), record_from(Halt, halt) if halt else None)
 
 
 def _moment(milliseconds: int) -> UtcDatetime:

@@ -1,0 +1,98 @@
+"""Invariants: what was given up is not begun late, and what nobody can tell is not called done or failed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from middlewatch.approval import stages
+from middlewatch.approval.executor import Executor
+from middlewatch.approval.timers import tend
+from middlewatch.context_store.keys import approval_keys
+from middlewatch.records import ApprovalRequest, Decision, Recovery, RequestState, Result
+from tests.approval_data import TENANT, Office, remediation
+from tests.store_fixtures import redis as server
+from tests.store_fixtures import set_times
+
+__all__ = ["server"]
+
+
+@pytest.fixture
+def office(server: Redis, tmp_path: Path) -> Office:
+    server.flushall()
+    return Office.open(server, tmp_path)
+
+
+def step(office: Office, name: str = "executor:one") -> bool:
+    return Executor(office.desk, office.hands, name=name).step(TENANT)
+
+
+def approved(office: Office) -> ApprovalRequest:
+    asked = office.gateway.submit(remediation())
+    step(office)
+    asked = office.desk.store.look(TENANT, asked.id).request
+    return office.gateway.resolve(TENANT, asked.id, Decision.APPROVE, office.policy.person("leo"), digest=asked.digest).request
+
+
+def end_leases(office: Office) -> None:
+    set_times(office.redis, approval_keys(TENANT).due, 1)
+
+
+def test_an_executor_that_slept_over_its_intent_does_not_act_late(office: Office) -> None:
+    asked = approved(office)
+
+    def given_up_while_it_signs(_tenant: str) -> None:
+        if office.events("execution.began") and not office.events("execution.lost"):
+            end_leases(office)
+            assert tend(office.desk, TENANT, lambda _request, _now: (Recovery.RECOVERED, ""))
+
+    office.audit.seal = given_up_while_it_signs  # type: ignore[method-assign]
+    step(office)
+    assert office.desk.store.look(TENANT, asked.id).request.state is RequestState.UNKNOWN
+    assert office.hands.runs == []
+    step(office, "executor:two")
+    assert office.desk.store.look(TENANT, asked.id).request.state is RequestState.FAILED
+    assert office.hands.runs == []
+
+
+def test_an_effect_that_nobody_can_see_in_time_is_unknown_and_not_failed(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stages, "EFFECT_SECONDS", 0.0)
+    asked = approved(office)
+    office.hands.seen = Result.UNKNOWN
+    step(office)
+    lost = office.desk.store.look(TENANT, asked.id).request
+    assert lost.state is RequestState.UNKNOWN
+    assert "its effect was not seen" in lost.why
+    office.hands.seen = None
+    step(office, "executor:two")
+    assert office.desk.store.look(TENANT, asked.id).request.state is RequestState.SUCCEEDED
+    assert len(office.hands.runs) == 1
+
+
+def test_an_effect_that_is_not_there_in_time_is_failed(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stages, "EFFECT_SECONDS", 0.0)
+    asked = approved(office)
+    office.hands.seen = Result.NOT_DONE
+    step(office)
+    assert office.desk.store.look(TENANT, asked.id).request.state is RequestState.FAILED
+
+
+def test_the_lease_of_an_execution_is_that_of_its_executor(office: Office) -> None:
+    asked = approved(office)
+    due = approval_keys(TENANT).due
+    left: list[float] = []
+
+    class Dies(Exception):
+        pass
+
+    class Dying(type(office.hands)):  # type: ignore[misc]
+        def run(self, _order: object) -> object:
+            now_ms = office.desk.store.halted(TENANT)[1].timestamp() * 1000
+            left.append((office.redis.zscore(due, asked.id) or 0.0) / 1000 - now_ms / 1000)
+            raise Dies
+
+    with pytest.raises(Dies):
+        Executor(office.desk, Dying(), name="executor:one", lease_seconds=7.0).step(TENANT)
+    assert 0 < left[0] <= 7.0
