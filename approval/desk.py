@@ -16,6 +16,7 @@ from middlewatch.context_store.audit import Private
 from middlewatch.records import (
     ActionResult,
     ActionSpec,
+    Anomaly,
     AnomalyKind,
     ApprovalRequest,
     AuditEvent,
@@ -30,7 +31,7 @@ from middlewatch.records import (
     Undo,
     UtcDatetime,
 )
-from middlewatch.records.errors import MiddlewatchError, Refused, UnknownRequest
+from middlewatch.records.errors import MiddlewatchError, Misconfigured, Refused, UnknownRequest
 
 LOG = logging.getLogger(__name__)
 
@@ -82,6 +83,8 @@ class Desk:
     """As it is now: the file is read again where it changed."""
     evidence: Callable[[str, str], Sequence[Evidence]]
     """(tenant, investigation) -> the facts in the shared context."""
+    confidence: Callable[[str, str, str], float] = lambda _tenant, _investigation, _target: 0.0
+    """(tenant, investigation, target) -> that of the finding which blames the target, out of the store; 0 where none does."""
     budget: Callable[[str, str], BudgetState | None] = lambda _tenant, _target: None
     """(tenant, target) -> how much of the error budget is left; None where nobody declared one."""
 
@@ -111,7 +114,7 @@ class Desk:
             return False
         for fact in self.evidence(remediation.tenant, remediation.investigation):
             if fact.id == remediation.undoes and fact.anomaly.kind is AnomalyKind.CHANGE:
-                if fact.anomaly.service == remediation.target and fact.anomaly.change in spec.undoes:
+                if self._takes_back(fact.anomaly, spec, remediation):
                     return True
                 break
         try:
@@ -127,6 +130,24 @@ class Desk:
             f"{remediation.action} on {remediation.target!r} does not undo {remediation.undoes}.",
             remedy="Name the recorded change, or the executed request, that it takes back; or propose it as what it is.",
         )
+
+    def _takes_back(self, change: Anomaly, spec: ActionSpec, remediation: Remediation) -> bool:
+        """Whether it is what the configuration says that takes this change back, to the last parameter."""
+        if change.service != remediation.target or change.change not in spec.undoes:
+            return False
+        back = self.catalogue.parameters_to_undo(spec.id, remediation.target, change)
+        return back is not None and self.catalogue.checked(spec.id, remediation.target, back) == remediation.parameters
+
+    def known(self, principal: Principal | None) -> Principal:
+        """Whoever asks, as policy has them now: what a front end remembers of them may be old.
+
+        Raises:
+            Refused: policy does not know them, or they are not active.
+        """
+        found = None if principal is None else self.policy().principal(principal.id)
+        if found is None:
+            raise Refused("Policy does not know whoever asks, or they are not active.")
+        return found
 
     def with_modalities(self, remediation: Remediation, rule: Rule) -> tuple[Remediation, str]:
         """The remediation with the kinds of telemetry that speak for it, out of the store; and in words which rule it met.
@@ -146,9 +167,15 @@ class Desk:
 
     def people(self, kept: Kept) -> tuple[Principal, ...]:
         """Those who approved, as policy has them now."""
-        policy = self.policy()
-        found = (policy.principal(approval.principal) for approval in kept.request.approvals)
+        found = (self._person(approval.principal) for approval in kept.request.approvals)
         return tuple(person for person in found if person is not None)
+
+    def _person(self, name: str) -> Principal | None:
+        """Somebody as policy has them now. Without a policy that can be used it knows nobody: time passes all the same."""
+        try:
+            return self.policy().principal(name)
+        except (Misconfigured, Refused):
+            return None
 
     def frozen(self, request: ApprovalRequest, now: UtcDatetime) -> str:
         """The freeze that holds a request up; none holds up an undo."""
@@ -160,15 +187,16 @@ class Desk:
         return None if request.undo else self.policy().next_freeze(request.remediation.target, now)
 
     def attempt(self, kept: Kept, actor: Principal | None = None, *, digest: str = "") -> Attempt:
-        """What is known without looking at the target."""
+        """What is known without looking at the target. Of the actor only the id is taken; the rest is policy's to say."""
         return Attempt(
             request=kept.request,
             now=kept.now,
             epoch=self.store.epoch,
-            actor=actor,
+            actor=None if actor is None else self.policy().principal(actor.id),
             digest=digest,
             approvers=self.people(kept),
             halt=kept.halt,
+            breaker=self._person(kept.request.break_glass.principal) if kept.request.break_glass else None,
         )
 
     def seal(self, tenant: str) -> None:

@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from middlewatch.approval.desk import Desk, Hands
-from middlewatch.approval.outcomes import RECONCILE_SECONDS, order_of, settle
+from middlewatch.approval.outcomes import RECONCILE_SECONDS, expire, hold_up, order_of, settle
 from middlewatch.approval.stages import EXECUTION_LEASE_SECONDS, RETRY_SECONDS, Passage, walk
+from middlewatch.approval.transitions import is_over_time
 from middlewatch.context_store.approvals import Kept
 from middlewatch.records import ActionResult, RequestState, Result
 from middlewatch.records.errors import Conflict, LeaseLost, MiddlewatchError, Refused, StaleEpoch
@@ -72,14 +73,27 @@ class Executor:
             self._reconcile(kept)
             return True
         try:
+            if not is_over_time(self._desk.attempt(kept)):
+                expire(self._desk, kept)
+                return True
             with self._holding(kept) as passage:
                 walk(self._desk, passage)
         except (Conflict, LeaseLost):  # somebody denied or expired it, or found it lost, at this very moment
             LOG.info("%s: %s was changed by somebody else", self._name, kept.request.id)
         except MiddlewatchError as error:
             LOG.warning("%s: %s could not be taken further: %s", self._name, kept.request.id, error)
-            self._desk.store.wait(self._desk.store.look(tenant, kept.request.id), seconds=RETRY_SECONDS)
+            self._put_off(self._desk.store.look(tenant, kept.request.id), error)
         return True
+
+    def _put_off(self, kept: Kept, error: MiddlewatchError) -> None:
+        """Try again soon, and let people see why it does not go on."""
+        if kept.request.state in {RequestState.PREPARING, RequestState.APPROVED}:
+            try:
+                hold_up(self._desk, kept, error.message, seconds=RETRY_SECONDS)
+            except Conflict:
+                LOG.info("%s: %s was changed by somebody else", self._name, kept.request.id)
+        else:
+            self._desk.store.wait(kept, seconds=RETRY_SECONDS)
 
     def _reconcile(self, kept: Kept) -> None:
         """Look what became of an execution whose executor died. It is never tried again."""
@@ -104,7 +118,9 @@ class Executor:
         keeper = threading.Thread(target=self._keep, args=(kept, done), name=f"{self._name}-lease", daemon=True)
         keeper.start()
         try:
-            yield Passage(kept.request.remediation, executor=self._name, hands=self._hands, kept=kept)
+            yield Passage(
+                kept.request.remediation, executor=self._name, lease_seconds=self._lease_seconds, hands=self._hands, kept=kept
+            )
         finally:
             done.set()
             keeper.join()

@@ -22,6 +22,7 @@ from middlewatch.records import (
     RiskTier,
     Undo,
 )
+from middlewatch.records.errors import Refused
 
 FIRST_LOOK_SECONDS = 5.0
 """After an execution, until the symptom is looked at for the first time."""
@@ -30,9 +31,14 @@ RECONCILE_SECONDS = 60.0
 
 
 def order_of(request: ApprovalRequest) -> Order:
-    """What the executor is to do: out of what is bound, and nothing else."""
+    """What the executor is to do: out of what is bound, and nothing else.
+
+    Raises:
+        Refused: nothing is bound.
+    """
     bound = request.bound
-    assert bound is not None  # noqa: S101  nothing is ordered that nobody was asked about
+    if bound is None:
+        raise Refused(f"The request {request.id} is damaged: it does not say what would run.")
     return Order(
         tenant=bound.tenant,
         request=request.id,
@@ -62,10 +68,18 @@ def expire(desk: Desk, kept: Kept) -> Kept:
     return _write(desk, kept, judge(Event.FINAL_TIMEOUT, desk.attempt(kept)), "request.expired", why)
 
 
-def lose(desk: Desk, kept: Kept) -> Kept:
-    """Its executor was not heard of for a whole lease: nobody knows what became of it until somebody looks."""
+def hold_up(desk: Desk, kept: Kept, why: str, *, seconds: float) -> Kept:
+    """It stays where it is for now, and people see why; said once, however often it is tried."""
+    request = kept.request
+    if request.why == why:
+        return desk.store.wait(kept, seconds=seconds)
+    return _write(desk, kept, request.state, "execution.held", why, due=seconds)
+
+
+def lose(desk: Desk, kept: Kept, why: str = "its executor was not heard of") -> Kept:
+    """Nobody knows what became of it until somebody looks: its executor was silent for a whole lease, or cannot tell."""
     state = judge(Event.LOSE, replace(desk.attempt(kept), lost=True))
-    return _write(desk, kept, state, "execution.lost", "its executor was not heard of; what became of it is looked for", due=0.0)
+    return _write(desk, kept, state, "execution.lost", f"{why}; what became of it is looked for", due=0.0)
 
 
 def approve_by_policy(desk: Desk, kept: Kept) -> Kept:
@@ -95,12 +109,17 @@ def settle(desk: Desk, kept: Kept, result: ActionResult, *, actor: str, undo: Un
         actor: who says so.
         undo: what would take it back.
         by: who found out, where it was not the executor itself.
+
+    Raises:
+        Refused: it does not belong to whoever says so.
     """
     execution = kept.request.execution
-    assert execution is not None  # noqa: S101  it began
+    if execution is None:
+        raise Refused(f"The request {kept.request.id} is damaged: it does not say when it began.")
     attempt = replace(desk.attempt(kept), fence=kept.revision)
     if result.result is Result.UNKNOWN:
-        return lose(desk, kept) if kept.request.state is RequestState.EXECUTING else kept
+        why = result.detail.rstrip(".") or "its executor cannot tell"
+        return lose(desk, kept, why) if kept.request.state is RequestState.EXECUTING else kept
     done = result.result is Result.DONE
     watched = done and kept.request.rule.tier is not RiskTier.INFO
     ended = execution.model_copy(

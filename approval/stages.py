@@ -6,19 +6,18 @@ earlier walk is judged again. Without hands (everywhere but in the executor) a p
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from uuid import uuid4
 
-from middlewatch.approval.binding import digest_of_bound
+from middlewatch.approval.binding import digest_of_bound, digest_of_shown
 from middlewatch.approval.desk import Desk, Hands
 from middlewatch.approval.events import GATEWAY, event
-from middlewatch.approval.outcomes import approve_by_policy, order_of, refuse, settle, void
+from middlewatch.approval.outcomes import approve_by_policy, hold_up, order_of, refuse, settle, void
 from middlewatch.approval.similar import similar_actions
-from middlewatch.approval.transitions import BINDING, Event, judge
+from middlewatch.approval.transitions import BINDING, Event, end_of, judge, skips_freezes
 from middlewatch.context_store.approvals import Kept, Update
 from middlewatch.records import (
     ORCHESTRATOR,
@@ -46,7 +45,8 @@ PROBE_SECONDS = 2.0
 RETRY_SECONDS = 5.0
 """Until a beginning that a freeze or a halt holds up is tried again."""
 
-LOG = logging.getLogger(__name__)
+ABOUT = "investigation"
+"""The parameter with which an action names the investigation that it follows from."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,7 @@ class Passage:
 
     remediation: Remediation
     executor: str = ""
+    lease_seconds: float = EXECUTION_LEASE_SECONDS
     hands: Hands | None = None
     kept: Kept | None = None
     spec: ActionSpec | None = None
@@ -91,6 +92,8 @@ def classify(desk: Desk, passage: Passage) -> Passage:
     remediation = passage.remediation
     spec = desk.catalogue.spec(remediation.action)
     parameters = desk.catalogue.checked(remediation.action, remediation.target, remediation.parameters)
+    if parameters.get(ABOUT, "") not in {"", remediation.investigation}:
+        raise Refused(f"{remediation.action} is about the investigation that it follows from, and no other.")
     return replace(passage, spec=spec, remediation=remediation.model_copy(update={"parameters": parameters}))
 
 
@@ -164,28 +167,28 @@ def decide(desk: Desk, passage: Passage) -> Passage:
         return passage
     kept, request, rule, spec = passage.kept, passage.request, passage.rule, passage.spec
     assert kept is not None and rule is not None and spec is not None  # noqa: S101, PT018  the stages before
+    remediation, version = request.remediation, passage.inspection.version
+    plan = desk.catalogue.plan(spec.id, remediation.target, remediation.parameters, version)
+    request = request.model_copy(update={"rule": rule, "plan": plan, "notes": (*request.notes, *passage.inspection.notes)})
     bound = Bound(
         tenant=request.tenant,
-        investigation=request.remediation.investigation,
+        investigation=remediation.investigation,
         action_id=spec.id,
         catalogue_hash=spec.digest,
-        params=request.remediation.parameters,
-        target=request.remediation.target,
-        target_version=passage.inspection.version,
+        params=remediation.parameters,
+        target=remediation.target,
+        target_version=version,
         tier=rule.tier,
         rule_hash=rule.digest,
+        shown=digest_of_shown(request),
         expires_at=kept.now + timedelta(seconds=rule.deadline_seconds),
         nonce=uuid4().hex,
     )
-    plan = desk.catalogue.plan(spec.id, bound.target, bound.params, bound.target_version)
     asked = request.model_copy(
         update={
             "state": judge(Event.ASK, desk.attempt(kept)),
-            "rule": rule,
             "bound": bound,
             "digest": digest_of_bound(bound),
-            "plan": plan,
-            "notes": (*request.notes, *passage.inspection.notes),
             "why": "it waits for a decision",
         }
     )
@@ -214,8 +217,8 @@ def record_intent(desk: Desk, passage: Passage) -> Passage:
     if reason := next(filter(None, (guard(attempt) for guard in BINDING)), ""):
         return replace(passage, kept=void(desk, kept, attempt, reason), parked=True)
     state = judge(Event.BEGIN, attempt)
-    bounds = [request.approved_until]
-    if request.break_glass is None:
+    bounds = [end_of(request)]
+    if not skips_freezes(attempt):
         bounds.append(desk.next_freeze(request, kept.now))
     begun = request.model_copy(
         update={
@@ -230,7 +233,7 @@ def record_intent(desk: Desk, passage: Passage) -> Passage:
         Update(
             begun,
             [intent],
-            due_in_seconds=EXECUTION_LEASE_SECONDS,
+            due_in_seconds=passage.lease_seconds,
             not_after=min((end for end in bounds if end is not None), default=None),
             unless_halted=True,
         ),
@@ -244,9 +247,14 @@ def record_intent(desk: Desk, passage: Passage) -> Passage:
     return passage
 
 
-def execute(_desk: Desk, passage: Passage) -> Passage:
-    """The one place where something is done to the world."""
-    assert passage.hands is not None  # noqa: S101  without hands it was parked
+def execute(desk: Desk, passage: Passage) -> Passage:
+    """The one place where something is done to the world.
+
+    Signing the intent may have taken long, or this process may have been suspended: an execution that was given up meanwhile is
+    not begun late. What is left is the moment between this look and the call itself.
+    """
+    assert passage.hands is not None and passage.kept is not None  # noqa: S101, PT018  without hands it was parked
+    desk.store.hold(passage.kept, lease_seconds=passage.lease_seconds)
     try:
         return replace(passage, result=passage.hands.run(order_of(passage.request)))
     except MiddlewatchError as error:  # an adapter answers where it can; what it raises says that it cannot tell
@@ -267,9 +275,9 @@ def await_effect(_desk: Desk, passage: Passage) -> Passage:
             seen = ActionResult(result=Result.UNKNOWN, detail=str(error))
         if seen.result is Result.DONE:
             return replace(passage, result=seen.model_copy(update={"reference": seen.reference or done.reference}))
-        if time.monotonic() > deadline:
+        if time.monotonic() > deadline:  # where the last look could not tell either, nobody knows
             late = f"It ran, and within {EFFECT_SECONDS:.0f} s its effect was not seen: {seen.detail or seen.result}"
-            return replace(passage, result=ActionResult(result=Result.NOT_DONE, detail=late, reference=done.reference))
+            return replace(passage, result=ActionResult(result=seen.result, detail=late, reference=done.reference))
         time.sleep(PROBE_SECONDS)
 
 
@@ -319,5 +327,4 @@ def _refused(desk: Desk, kept: Kept, stage: Stage, refusal: Refused) -> Kept:
         return refuse(desk, kept, refusal.message)
     if kept.request.state is RequestState.APPROVED and stage in {classify, match_policy}:
         return void(desk, kept, desk.attempt(kept), refusal.message)
-    LOG.info("%s waits: %s", kept.request.id, refusal.message)  # a freeze or a halt may end before the approval does
-    return desk.store.wait(kept, seconds=RETRY_SECONDS)
+    return hold_up(desk, kept, refusal.message, seconds=RETRY_SECONDS)  # a freeze or a halt may end before the approval does

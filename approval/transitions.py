@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
-from middlewatch.approval.binding import digest_of_bound
+from middlewatch.approval.binding import digest_of_bound, digest_of_shown
 from middlewatch.approval.requirement import in_words, is_met, may_sit
-from middlewatch.records import ApprovalRequest, Decision, Halt, Principal, RequestState, RiskTier, Rule, Scalar, UtcDatetime
+from middlewatch.records import ApprovalRequest, Decision, Halt, Principal, RequestState, RiskTier, Role, Rule, Scalar, UtcDatetime
 from middlewatch.records.errors import Refused
 
 
@@ -60,6 +60,8 @@ class Attempt:
     halt: Halt | None = None
     frozen: str = ""
     """The freeze that holds the action up now; empty where none does."""
+    breaker: Principal | None = None
+    """Who broke the glass, as policy has them now; None where nobody did, or policy does not know them any more."""
     fence: int = 0
     """Of whoever reports a result."""
     lost: bool = False
@@ -90,6 +92,7 @@ def is_intact(attempt: Attempt) -> str:
     whole = (
         bound is not None
         and digest_of_bound(bound) == request.digest
+        and digest_of_shown(request) == bound.shown
         and (bound.tenant, bound.investigation) == (request.tenant, request.remediation.investigation)
         and (bound.action_id, bound.target) == (request.remediation.action, request.remediation.target)
         and bound.params == request.remediation.parameters
@@ -134,7 +137,9 @@ def end_of(request: ApprovalRequest) -> UtcDatetime | None:
         case RequestState.PENDING:
             return request.bound.expires_at if request.bound else request.created_at
         case RequestState.APPROVED:
-            return request.approved_until or request.created_at
+            newest = max((approval.at for approval in request.approvals), default=request.created_at)
+            life = timedelta(seconds=request.rule.life_seconds)
+            return min(request.approved_until or request.created_at, newest + life)
         case _:
             return None
 
@@ -172,9 +177,9 @@ def is_approved_still(attempt: Attempt) -> str:
 
 
 def approved_this(attempt: Attempt) -> str:
-    """Every approval is of this digest."""
-    digests = {approval.digest for approval in attempt.request.approvals}
-    return "" if digests == {attempt.request.digest} else "it was not this that was approved"
+    """Every decision is an approval, and of this digest."""
+    decisions = {(approval.decision, approval.digest) for approval in attempt.request.approvals}
+    return "" if decisions == {(Decision.APPROVE, attempt.request.digest)} else "it was not this that was approved"
 
 
 def has_same_rule(attempt: Attempt) -> str:
@@ -195,9 +200,15 @@ def has_same_target(attempt: Attempt) -> str:
     return "" if bound is None or bound.target_version == attempt.version else "the target changed since it was proposed"
 
 
+def skips_freezes(attempt: Attempt) -> bool:
+    """Whether the glass is broken, by somebody who is a manager still."""
+    broken, breaker = attempt.request.break_glass, attempt.breaker
+    return broken is not None and breaker is not None and breaker.id == broken.principal and breaker.role is Role.MANAGER
+
+
 def is_not_frozen(attempt: Attempt) -> str:
     """No freeze window holds it up; break-glass skips this guard and no other."""
-    return attempt.frozen if attempt.request.break_glass is None else ""
+    return "" if skips_freezes(attempt) else attempt.frozen
 
 
 def is_not_halted(attempt: Attempt) -> str:

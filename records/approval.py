@@ -108,7 +108,9 @@ class Remediation(Record):
     target: str = Field(min_length=1, max_length=256, description="a target that the operator configured, by its exact name")
     parameters: dict[str, Scalar] = Field(default_factory=dict)
     proposed_by: str = Field(description="a principal's id, or `system:orchestrator`")
-    confidence: float = Field(ge=0.0, le=1.0, description="of the finding that it follows from; 1 where a person proposes it")
+    confidence: float = Field(
+        ge=0.0, le=1.0, description="of the finding that it follows from; 0 where a person proposes it and none blames the target"
+    )
     evidence: tuple[Identifier, ...] = Field(default=(), description="ids of the facts that it rests on")
     modalities: tuple[Signal, ...] = Field(default=(), description="the kinds of telemetry that those facts are of")
     expected_effect: str = Field(default="", description="one sentence, by middlewatch")
@@ -225,6 +227,7 @@ class Bound(Record):
     target_version: dict[str, Scalar]
     tier: RiskTier
     rule_hash: str
+    shown: str = Field(description="digest of what else people were shown: who proposed it and why, the steps in full, the notes")
     expires_at: UtcDatetime
     nonce: str
 
