@@ -9,7 +9,7 @@ from redis import Redis
 
 from middlewatch.approval import stages
 from middlewatch.approval.executor import Executor
-from middlewatch.approval.timers import tend
+from middlewatch.approval.timers import Sight, tend
 from middlewatch.context_store.keys import approval_keys
 from middlewatch.records import ApprovalRequest, Decision, Recovery, RequestState, Result
 from tests.approval_data import TENANT, Office, remediation
@@ -43,10 +43,10 @@ def end_leases(office: Office) -> None:
 def test_an_executor_that_slept_over_its_intent_does_not_act_late(office: Office) -> None:
     asked = approved(office)
 
-    def given_up_while_it_signs(_tenant: str) -> None:
-        if office.events("execution.began") and not office.events("execution.lost"):
+    def given_up_while_it_signs(tenant: str) -> None:
+        if tenant == TENANT and office.events("execution.began") and not office.events("execution.lost"):
             end_leases(office)
-            assert tend(office.desk, TENANT, lambda _request, _now: (Recovery.RECOVERED, ""))
+            assert tend(office.desk, TENANT, lambda _request, _now: Sight(Recovery.RECOVERED, ""))
 
     office.audit.seal = given_up_while_it_signs  # type: ignore[method-assign]
     step(office)

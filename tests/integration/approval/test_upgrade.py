@@ -11,7 +11,7 @@ import pytest
 from redis import Redis
 
 from middlewatch.approval.executor import Executor
-from middlewatch.approval.timers import tend
+from middlewatch.approval.timers import Sight, tend
 from middlewatch.context_store.keys import approval_keys
 from middlewatch.records import ApprovalRequest, Decision, Recovery, RequestState
 from middlewatch.records.errors import Refused, StoreUnavailable
@@ -93,7 +93,7 @@ def test_what_cannot_be_read_holds_up_no_other_request(redis: Redis, office: Off
     redis.zadd(KEYS.due, {foreign.id: 0})
 
     assert [kept.request.id for kept in office.desk.store.list(TENANT)] == [other.id]
-    tend(office.desk, TENANT, lambda _request, _now: (Recovery.RECOVERED, ""))
+    tend(office.desk, TENANT, lambda _request, _now: Sight(Recovery.RECOVERED, ""))
     assert approved_and_executed(office, other).state is RequestState.SUCCEEDED
 
 
