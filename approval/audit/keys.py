@@ -13,7 +13,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
-from middlewatch.approval.audit.note import Signer
+from middlewatch.approval.audit.note import Signer, VerifierKey
 from middlewatch.context_store import durable_file
 from middlewatch.records.errors import Misconfigured
 
@@ -63,16 +63,42 @@ class AuditKey:
         digest = hashlib.sha256(self._private.public_key().public_bytes_raw()).hexdigest()
         return f"middlewatch/{digest[:NAME_DIGITS]}/{tenant}"
 
-    def signer(self, tenant: str) -> Signer:
-        """What signs a tenant's checkpoints. Its public half is written to `<tenant>.pub` beside the key, once.
+    def signer(self, log: str) -> Signer:
+        """What signs the checkpoints of the log of this name.
 
         Raises:
-            Misconfigured: that file holds another key.
+            NoteError: nothing can have this name.
         """
-        signer = Signer(self.log_name(tenant), self._private)
-        if self._file is not None:
-            _publish(self._file.with_name(f"{tenant}.pub"), f"{signer.verifier}\n")
-        return signer
+        return Signer(log, self._private)
+
+    def publish(self, tenant: str, verifier: VerifierKey, *, replaced: bool = False) -> None:
+        """Write the public half to `<tenant>.pub` beside the key, where it is not there yet.
+
+        Args:
+            tenant: whose log it checks.
+            verifier: of this key.
+            replaced: the file has that of an older key, which still checks what was signed with it: add a line.
+
+        Raises:
+            Misconfigured: the file has that of another key.
+        """
+        if self._file is None:
+            return
+        file, line = self._file.with_name(f"{tenant}.pub"), f"{verifier}\n"
+        try:
+            there = file.read_text(encoding="utf-8") if file.exists() else ""
+            if line not in there and (replaced or not there):
+                durable_file.write(file, (there + line).encode())
+                file.chmod(0o644)
+                there += line
+        except OSError as error:  # such as a secret that is mounted to be read only
+            LOG.warning("the public key of the audit log is %s (%s cannot be written: %s)", verifier, file, error.strerror)
+            return
+        if line not in there:
+            raise Misconfigured(
+                f"{file} is not the public key that belongs to the audit log's key.",
+                remedy="Put back the key that the log was begun with; if it is lost: middlewatch audit rekey",
+            )
 
 
 def _make(file: Path) -> None:
@@ -113,19 +139,3 @@ def _read(file: Path) -> Ed25519PrivateKey:
             f"{file} holds no Ed25519 private key in PEM without a password.", remedy="Put the audit log's key file back."
         )
     return private
-
-
-def _publish(file: Path, content: str) -> None:
-    try:
-        if not file.exists():
-            durable_file.write(file, content.encode())
-            file.chmod(0o644)
-        same = file.read_bytes() == content.encode()
-    except OSError as error:  # such as a secret that is mounted to be read only
-        LOG.warning("the audit log's public key is %s (%s cannot be written: %s)", content.strip(), file, error.strerror)
-        return
-    if not same:
-        raise Misconfigured(
-            f"{file} is not the public key that belongs to the audit log's key.",
-            remedy="Put back the key that the log was begun with. If the public key alone is wrong, remove that file.",
-        )

@@ -56,7 +56,6 @@ class AuditLog:
         self._store = store
         self._key = key
         self._copies = copies or Copies(())
-        self._signers: dict[str, Signer] = {}
         self._seen: dict[str, tuple[str, Tip]] = {}
         """By tenant: where the log was sealed when we last looked, as the store keeps it and as it reads."""
         self._copied: dict[str, int] = {}
@@ -117,8 +116,7 @@ class AuditLog:
 
     def lines(self, tenant: str) -> Iterator[bytes]:
         """Every line of the log, from the first on, without newlines."""
-        newest = self._store.sealed(tenant).checkpoint
-        tip = Tip(newest.partition("\n")[0] or self._signer(tenant).verifier.name)  # also where the key is another one now
+        tip = Tip(self._log_name(tenant, self._store.sealed(tenant)))
         for logged in self._store.read(tenant):
             yield tip.line(logged)
 
@@ -140,26 +138,65 @@ class AuditLog:
             self.seal(tenant)
         except AuditBroken as error:
             LOG.warning("the log is exported as it is, for verification: %s", error.message)
-        size = self._store.sealed(tenant).size
+        seal = self._store.sealed(tenant)
+        size, verifier = seal.size, self._signer(tenant, seal).verifier
         if not size:
             raise BadInput(f"The audit log of {tenant} is empty.", remedy="There is nothing to export yet.")
-        verifier = self._signer(tenant).verifier
         notes = [note for note in self._store.checkpoints(tenant) if _size(note) <= size]
         _write(file, (line + b"\n" for line in islice(self.lines(tenant), size)))
         _write(beside[0], (note.encode() for note in notes))
         _write(beside[1], [f"{verifier}\n".encode()])
         return Exported(file, beside[0], beside[1], size, len(notes))
 
-    def _signer(self, tenant: str) -> Signer:
-        if tenant not in self._signers:
-            self._signers[tenant] = self._key.signer(tenant)
-        return self._signers[tenant]
+    def rekey(self, tenant: str) -> None:
+        """Go on with a log whose key is lost or was stolen, with the key that is there now. The log says so, and keeps its name.
+
+        Everything so far is read, and must be what the newest checkpoint says. What the old key signed is still checked with the
+        old public key: `verify` takes both.
+
+        Raises:
+            BadInput: this key signs the log already, or there is none.
+            AuditBroken: the log is not what was signed.
+        """
+        with self._lock:
+            seal = self._store.sealed(tenant)
+            signer = self._signer(tenant, seal)
+            try:
+                before = Checkpoint.parse(seal.checkpoint.partition("\n\n")[0] + "\n")
+            except NoteError:
+                raise BadInput(f"The audit log of {tenant} has no checkpoint.", remedy="It needs no other key.") from None
+            if _signed_by(seal.tree, signer):
+                raise BadInput(f"This key signs the audit log of {tenant} already.", remedy="There is nothing to do.")
+            tip = Tip(signer.verifier.name)
+            for logged in islice(self._store.read(tenant), seal.size):
+                tip.line(logged)
+            if tip.checkpoint() != before:
+                raise _broken(tenant)
+            key = signer.verifier.id.hex()
+            self._store.append(tenant, [AuditEvent(tenant=tenant, actor=AUDIT, event="audit.key_replaced", data={"key": key})])
+            for logged in self._store.read(tenant, seal.size):
+                tip.line(logged)
+            kept = tip.signed(signer)
+            self._store.seal(tenant, size=tip.size, checkpoint=tip.checkpoint().signed(signer), tree=kept)
+            self._key.publish(tenant, signer.verifier, replaced=True)
+            self._seen.pop(tenant, None)
+        self.seal(tenant)
+
+    def _log_name(self, tenant: str, seal: Seal) -> str:
+        """What the log is called: as when it was begun, also where the key is another one now."""
+        return seal.tree.partition("\n")[0] or self._key.log_name(tenant)
+
+    def _signer(self, tenant: str, seal: Seal) -> Signer:
+        try:
+            return self._key.signer(self._log_name(tenant, seal))
+        except NoteError:
+            raise _broken(tenant) from None
 
     def _sealed_to_the_end(self, tenant: str) -> tuple[Checkpoint, str]:
         """The newest checkpoint and its note, once all that is in the log is under it."""
-        signer = self._signer(tenant)
         while True:
             seal = self._store.sealed(tenant)
+            signer = self._signer(tenant, seal)
             tip = self._trusted(tenant, seal, signer)
             if seal.log_size == seal.size:
                 return tip.checkpoint(), seal.checkpoint
@@ -184,6 +221,7 @@ class AuditLog:
             tip = self._opened(tenant, seal, signer)
             if known is not None and tip.size <= known[1].size:
                 raise _broken(tenant)
+            self._key.publish(tenant, signer.verifier)
         if tip.log != signer.verifier.name or tip.size != seal.size or seal.log_size < tip.size:
             raise _broken(tenant)
         self._seen[tenant] = seal.tree, tip
@@ -199,7 +237,8 @@ class AuditLog:
             raise AuditBroken(
                 f"The end of the audit log of {tenant} cannot be trusted: {error}.",
                 remedy="If the log was begun with another key, put that key file back, the same in every process "
-                "(MIDDLEWATCH_AUDIT_KEY_FILE). Otherwise somebody changed the store: export the log and verify it.",
+                "(MIDDLEWATCH_AUDIT_KEY_FILE), or, if it is lost: middlewatch audit rekey. Otherwise somebody changed the store: "
+                "export the log and verify it.",
             ) from None
 
     def _tell(self, tenant: str, changes: Iterable[Trouble]) -> None:
@@ -216,6 +255,14 @@ class AuditLog:
         ]
         if events:
             self._store.append(tenant, events)
+
+
+def _signed_by(kept: str, signer: Signer) -> bool:
+    try:
+        Tip.opened(kept, signer)
+    except NoteError:
+        return False
+    return True
 
 
 def _broken(tenant: str) -> AuditBroken:

@@ -138,6 +138,26 @@ def forget(digest: str, yes: bool) -> None:
     print_line("deleted; backups and exports that were made before are not touched")
 
 
+@audit.command()
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def rekey(yes: bool) -> None:
+    """Go on with the log under the key that is there now, because the one that it was begun with is lost or was stolen.
+
+    Whoever checks exports needs the new public key as well as the old one. Every process must be restarted.
+
+    \b
+    Example:
+      middlewatch audit rekey
+    """
+    from middlewatch.auditing import open_audit  # noqa: PLC0415  likewise
+
+    if not yes:
+        click.confirm("From now on another key signs the log. Go on?", abort=True)
+    with application() as app:
+        open_audit(app.settings, app.store.server).rekey(app.settings.tenant)
+    print_line("done; copy the new public key to where exports are checked, and restart every process")
+
+
 def _print_entry(entry: Entry) -> None:
     say = quotation()
     parts = [f"{entry.seq:6d}", entry.ts, say.named(entry.actor), entry.event]

@@ -273,6 +273,39 @@ def test_another_key_does_not_go_on_with_a_log(log: AuditLog, store: AuditStore,
     assert verify_files(written.file, [tmp_path / "audit" / f"{tenant}.pub"], [written.checkpoints_file]).good
 
 
+def test_a_log_whose_key_is_lost_goes_on_with_another(log: AuditLog, store: AuditStore, tenant: str, tmp_path: Path) -> None:
+    log.append(tenant, [event(tenant)])
+    with pytest.raises(BadInput, match="already"):
+        log.rekey(tenant)
+    other = AuditLog(store, AuditKey.open(tmp_path / "other" / "key"))
+    store.append(tenant, [event(tenant)])
+    other.rekey(tenant)
+    other.append(tenant, [event(tenant)])
+    with pytest.raises(AuditBroken):
+        log.append(tenant, [event(tenant)])
+    AuditLog(store, AuditKey.open(tmp_path / "other" / "key")).seal(tenant)
+    written = other.export(tenant, tmp_path / "log")
+    keys = [tmp_path / name / f"{tenant}.pub" for name in ("audit", "other")]
+    verdict = verify_files(written.file, keys, [written.checkpoints_file])
+    assert (verdict.good, verdict.covered) == (True, 5)
+    assert not verify_files(written.file, keys[:1], [written.checkpoints_file]).good, "a new key has to be accepted by a person"
+    assert [row.event.event for row in store.read(tenant)].count("audit.key_replaced") == 1
+
+
+def test_no_other_key_goes_on_with_a_log_that_was_changed(
+    log: AuditLog, store: AuditStore, redis: Redis, tenant: str, tmp_path: Path
+) -> None:
+    other = AuditLog(store, AuditKey.open(tmp_path / "other" / "key"))
+    with pytest.raises(BadInput, match="no checkpoint"):
+        other.rekey(tenant)
+    log.append(tenant, [event(tenant)])
+    audit = place(tenant, "audit")
+    redis.lset(audit, 0, str(redis.lindex(audit, 0)).replace("alice", "mallory"))
+    with pytest.raises(AuditBroken):
+        other.rekey(tenant)
+    assert sizes(store, tenant) == [1]
+
+
 def test_a_changed_event_is_found_in_the_next_export(log: AuditLog, redis: Redis, tenant: str, tmp_path: Path) -> None:
     for number in range(4):
         log.append(tenant, [event(tenant, number)])

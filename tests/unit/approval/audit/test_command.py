@@ -123,6 +123,6 @@ def test_it_runs_where_there_is_nothing_but_the_files(tmp_path: Path) -> None:
     assert not nowhere.exists()
 
 
-@pytest.mark.parametrize("command", ["verify", "show", "export", "forget"])
+@pytest.mark.parametrize("command", ["verify", "show", "export", "forget", "rekey"])
 def test_the_help_has_an_example(command: str) -> None:
     assert f"middlewatch audit {command}" in run(["audit", command, "--help"]).output

@@ -33,10 +33,13 @@ def test_the_first_run_makes_it_for_nobody_else(tmp_path: Path, caplog: pytest.L
 
 def test_the_public_key_lies_beside_it_and_checks_signatures(tmp_path: Path) -> None:
     file = tmp_path / "audit" / "key"
-    signer = AuditKey.open(file).signer("acme")
+    key = AuditKey.open(file)
+    signer = key.signer(key.log_name("acme"))
+    key.publish("acme", signer.verifier)
+    key.publish("acme", signer.verifier)
     public = VerifierKey.parse((file.parent / "acme.pub").read_text().strip())
     assert public.name == signer.verifier.name == AuditKey.open(file).log_name("acme")
-    assert opened(AuditKey.open(file).signer("acme").sign("text\n"), [public]) == "text\n"
+    assert opened(AuditKey.open(file).signer(public.name).sign("text\n"), [public]) == "text\n"
 
 
 def test_every_tenant_and_installation_has_another_log(tmp_path: Path) -> None:
@@ -87,15 +90,15 @@ def test_a_folder_in_its_place_is_refused(tmp_path: Path) -> None:
         AuditKey.open(tmp_path)
 
 
-def test_another_public_key_beside_it_is_refused(tmp_path: Path) -> None:
-    one, two = tmp_path / "one" / "key", tmp_path / "two" / "key"
-    for file in (one, two):
-        AuditKey.open(file).signer("acme")
-    two.unlink()
-    two.write_bytes(one.read_bytes())
-    two.chmod(0o600)
+def test_another_public_key_beside_it_is_refused_and_kept_when_the_key_was_replaced(tmp_path: Path) -> None:
+    old, new = (AuditKey.open(tmp_path / name / "key").signer("log").verifier for name in ("old", "new"))
+    key, file = AuditKey.open(tmp_path / "new" / "key"), tmp_path / "new" / "acme.pub"
+    file.write_text(f"{old}\n")
     with pytest.raises(Misconfigured, match="not the public key"):
-        AuditKey.open(two).signer("acme")
+        key.publish("acme", new)
+    key.publish("acme", new, replaced=True)
+    key.publish("acme", new)
+    assert file.read_text() == f"{old}\n{new}\n"
 
 
 def test_a_public_key_that_cannot_be_written_is_told(
@@ -107,6 +110,7 @@ def test_a_public_key_that_cannot_be_written_is_told(
         raise OSError(30, "Read-only file system")
 
     monkeypatch.setattr("middlewatch.context_store.durable_file.write", refuse)
+    verifier = key.signer("log").verifier
     with caplog.at_level(logging.WARNING):
-        verifier = key.signer("acme").verifier
+        key.publish("acme", verifier)
     assert str(verifier) in caplog.text
