@@ -10,21 +10,24 @@ from typing import Protocol
 
 from middlewatch.records import ActionResult, Inspection, Order, Result, Scalar, Undo
 from middlewatch.records.errors import MiddlewatchError, Misconfigured
+from middlewatch.tools.actions import github
 from middlewatch.tools.actions.action import CONFIGURED, Executable
+from middlewatch.tools.actions.argocd import ArgoAdapter
 from middlewatch.tools.actions.catalogue import ActionCatalogue
+from middlewatch.tools.actions.command import CommandAdapter, Journal
 from middlewatch.tools.actions.configuration import Configuration
 from middlewatch.tools.actions.credentials import Credentials
 from middlewatch.tools.actions.entries import undo_of
 from middlewatch.tools.actions.kubernetes import KubernetesAdapter
 from middlewatch.tools.actions.kubernetes_place import DeploymentPlace
-from middlewatch.tools.actions.places import Place, ServerPlace, SupervisorPlace, WebhookPlace
+from middlewatch.tools.actions.places import ArgoPlace, CommandPlace, GitHubPlace, Place, ServerPlace, SupervisorPlace, WebhookPlace
 from middlewatch.tools.actions.remote import RemoteAdapter
 from middlewatch.tools.actions.signature import signer
 from middlewatch.tools.actions.wire import NoAnswer, Wire, bearer, nobody
 
 
 class Adapter(Protocol):
-    """What speaks to one place. It raises only where it changed nothing, `NoAnswer` where it looks in vain.
+    """What speaks to one place. It raises only where it changed nothing, `NoAnswer` where it looks in vain or cannot tell.
 
     What it did, or may have done, it answers.
     """
@@ -166,10 +169,17 @@ class Actions:
                 return RemoteAdapter(place, wire)
             case DeploymentPlace():
                 return KubernetesAdapter(place, self._wire(place))
+            case ArgoPlace():
+                return ArgoAdapter(place, self._wire(place))
+            case GitHubPlace():
+                headers = {"Accept": github.ACCEPT, "X-GitHub-Api-Version": github.API_VERSION}
+                return github.GitHubAdapter(place, self._wire(place, headers))
+            case CommandPlace():
+                return CommandAdapter(place, Journal(self._journal))
             case _:
                 raise Misconfigured(f"Nothing executes what is done at a {type(place).__name__}.")
 
-    def _wire(self, place: ServerPlace, **headers: str) -> Wire:
+    def _wire(self, place: ServerPlace, headers: Mapping[str, str] | None = None) -> Wire:
         secret = partial(self._credentials.read, place.credential)
-        shown = signer(secret) if isinstance(place, WebhookPlace) else bearer(secret, **headers)
+        shown = signer(secret) if isinstance(place, WebhookPlace) else bearer(secret, headers or {})
         return Wire(place.url, seconds=place.seconds, signer=shown, secret=secret, ca=place.ca)

@@ -13,7 +13,7 @@ from middlewatch.records import ActionResult, Inspection, Order, Result, Scalar,
 from middlewatch.tools.actions.action import Step
 from middlewatch.tools.actions.kubernetes_place import RESTARTED, DeploymentPlace, Live, annotation, wanted_replicas
 from middlewatch.tools.actions.scaling import scale_problem
-from middlewatch.tools.actions.wire import Answered, NoAnswer, Reply, Wire
+from middlewatch.tools.actions.wire import Answered, Reply, Wire, in_vain
 from middlewatch.tools.wording import quoted
 
 REVISION = "deployment.kubernetes.io/revision"
@@ -225,12 +225,12 @@ class KubernetesAdapter:
         deployment = self._deployment()
         marked = deployment.metadata.annotations.get(annotation(order.action), "")
         if deployment.metadata.uid != order.version.get("uid"):
-            return ActionResult(result=Result.UNKNOWN, detail="The deployment is another one of the same name.")
+            raise in_vain("The deployment is another one of the same name.")
         if marked == order.digest:
             return self._effect(order, deployment)
         if marked == order.version.get("last_request"):
             return ActionResult(result=Result.NOT_DONE, detail="The deployment does not name the request.")
-        return ActionResult(result=Result.UNKNOWN, detail="The deployment names a later request of the same kind.")
+        raise in_vain("The deployment names a later request of the same kind.")
 
     def _step(self, order: Order) -> Step | ActionResult:
         """The call, with what is known only now: the shapes that it tests for and the template to put back."""
@@ -303,7 +303,7 @@ class KubernetesAdapter:
         reply = self._get(self.place.pod_path(str(order.parameters["instance"])))
         pod = None if reply.absent else reply.read(Pod)
         if pod is not None and pod.metadata.uid != order.version.get("uid"):
-            return ActionResult(result=Result.UNKNOWN, detail="Another instance has the name now.")
+            raise in_vain("Another instance has the name now.")
         if pod is not None and not pod.metadata.deleted:
             return ActionResult(result=Result.NOT_DONE, detail="The instance still runs.")
         deployment = self._deployment()
@@ -335,7 +335,7 @@ class KubernetesAdapter:
     def _deployment(self) -> Deployment:
         found = self._get(self.place.path).read(Deployment)
         if found.metadata.name != self.place.deployment:
-            raise NoAnswer(Reply(Result.UNKNOWN, "The answer is about another deployment."))
+            raise in_vain("The answer is about another deployment.")
         return found
 
     def _get(self, path: str) -> Reply:

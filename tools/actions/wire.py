@@ -95,6 +95,11 @@ class NoAnswer(Unavailable):
         super().__init__(reply.detail)
 
 
+def in_vain(detail: str) -> NoAnswer:
+    """The error of an adapter that looked and cannot tell: whatever it was asked for is neither seen nor ruled out."""
+    return NoAnswer(Reply(Result.UNKNOWN, detail))
+
+
 class Wire:
     """A connection to one server or socket. Not kept open between calls: a call on one that was just closed would be in doubt."""
 
@@ -241,8 +246,8 @@ def _kind(error: Exception) -> str:
     }.get(type(error).__name__, type(error).__name__)
 
 
-def bearer(secret: Callable[[], str], **more: str) -> Signer:
-    """Shows a token with each call (RFC 6750)."""
+def bearer(secret: Callable[[], str], more: Headers) -> Signer:
+    """Shows a token with each call (RFC 6750), and what else the server wants to see."""
     return lambda _method, _path, _body: {"Authorization": f"Bearer {secret()}", **more}
 
 

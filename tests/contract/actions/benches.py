@@ -13,6 +13,9 @@ from middlewatch.tools.actions.configuration import Configuration
 from middlewatch.tools.actions.credentials import Credentials
 from middlewatch.tools.actions.entries import BUILT_IN
 from middlewatch.tools.actions.execution import Actions
+from tests.contract.actions import argocd_end, github_end
+from tests.contract.actions.argocd_end import ArgoEnd
+from tests.contract.actions.github_end import GitHubEnd
 from tests.contract.actions.kubernetes_end import TOKEN, KubernetesEnd
 from tests.contract.actions.loopback import CUT_AFTER, CUT_BEFORE, OtherEnd, served
 from tests.contract.actions.remote_end import SECRET, RemoteEnd
@@ -49,8 +52,8 @@ class Bench:
     """How many changes the other end made."""
     change: Callable[[], None]
     """Somebody else changes the target."""
-    lose: Callable[[bool], None]
-    """The next answer to a change is lost; whether it was carried out before."""
+    lose: Callable[[bool], None] | None
+    """The next answer to a change is lost; whether it was carried out before. None where there are no answers to lose."""
     end: OtherEnd | None = None
     finish: Callable[[], None] = lambda: None
     """What was begun takes effect."""
@@ -143,6 +146,58 @@ def kubernetes(folder: Path, seconds: float) -> Iterator[Bench]:
 
 
 @contextmanager
+def argocd(folder: Path, seconds: float) -> Iterator[Bench]:
+    end = ArgoEnd()
+    with served(end) as url:
+        configuration = {
+            "argocd": {"x": {"url": url, "token": "key", "seconds": seconds}},
+            "targets": {TARGET: {"argocd": {"connection": "x", "application": "orders-app"}}},
+        }
+        actions = actions_for(folder, configuration, key=argocd_end.TOKEN)
+        cases: tuple[Case, ...] = (("rollback_deploy", {}), ("sync_application", {}))
+        yield Bench(actions, cases, lambda: end.begun, end.sync_elsewhere, faulty(end), end, end.settle)
+
+
+@contextmanager
+def github(folder: Path, seconds: float) -> Iterator[Bench]:
+    end = GitHubEnd()
+    with served(end) as url:
+        workflow = {"connection": "x", "file": "clear.yml", "ref": "main", "inputs": {"scope": "all"}}
+        at = {"connection": "x", "labels": ["incident"]}
+        configuration = {
+            "github": {"x": {"repository": "acme/shop.operations", "url": url, "token": "key", "seconds": seconds}},
+            "targets": {TARGET: {"github": at, "runbooks": ["clear_cache"]}},
+            "runbooks": {"clear_cache": {**RUNBOOK, "workflow": workflow}},
+        }
+
+        def change() -> None:
+            end.repository["id"] = 8
+
+        actions = actions_for(folder, configuration, key=github_end.TOKEN)
+        cases: tuple[Case, ...] = (("open_ticket", {"investigation": "inv-1"}), ("run_clear_cache", {}))
+        yield Bench(actions, cases, lambda: end.changes, change, faulty(end), end, end.settle)
+
+
+@contextmanager
+def command(folder: Path, seconds: float) -> Iterator[Bench]:
+    """A command that counts its runs in a file. What is lost of it is the note of its end, or of its beginning as well."""
+    del seconds
+    program, count = folder / "count", folder / "counted"
+    program.write_text(f"#!/bin/sh\nprintf x >> '{count}'\n")
+    program.chmod(0o700)
+    runbook = {**RUNBOOK, "command": [str(program), "--all", "; touch /tmp/never"]}
+    configuration = {"targets": {TARGET: {"runbooks": ["clear_cache"]}}, "runbooks": {"clear_cache": runbook}}
+
+    def change() -> None:
+        program.write_text("#!/bin/sh\nexit 3\n")
+
+    def counted() -> int:
+        return count.stat().st_size if count.exists() else 0
+
+    yield Bench(actions_for(folder, configuration), (("run_clear_cache", {}),), counted, change, None)
+
+
+@contextmanager
 def fake(folder: Path, seconds: float) -> Iterator[Bench]:
     del seconds
     actions = FakeActions(fake_catalogue(TARGET), file=folder / "world")
@@ -160,6 +215,9 @@ BENCHES: dict[str, Callable[[Path, float], Any]] = {
     "webhook": lambda folder, seconds: remote(folder, "webhook", seconds),
     "supervisor": lambda folder, seconds: remote(folder, "supervisor", seconds),
     "kubernetes": kubernetes,
+    "argocd": argocd,
+    "github": github,
+    "command": command,
     "fake": fake,
 }
 """By the name of the adapter: a folder and the time limit of a call to a context with the bench."""

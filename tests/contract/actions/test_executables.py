@@ -84,6 +84,8 @@ def test_a_lost_answer_is_unknown_and_the_probe_tells_the_truth(bench: Bench, ca
     for number, case in enumerate(bench.cases):
         order = bench.order(case, digest=f"{number:064x}")
         before = bench.carried_out()
+        if bench.lose is None:
+            pytest.skip("no answers to lose")
         bench.lose(carried_out)
         assert bench.actions.run(order).result is Result.UNKNOWN, case
         bench.finish()
