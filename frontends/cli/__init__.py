@@ -20,6 +20,7 @@ COMMANDS = {
     "resume": ("control", "Lift a halt."),
     "recordings": ("recordings", "Import recordings of past incidents, and list them."),
     "evaluate": ("evaluate", "Answer every incident of every recording and write predictions."),
+    "actions": ("actions", "Say what can be done to which service: write a first configuration, check it, list."),
     "policy": ("policy", "Say who may decide what: write a first policy, check it, explain it."),
     "worker": ("operate", "Work on tasks until stopped."),
     "executor": ("operate", "Execute what was approved, until stopped."),

@@ -1,0 +1,80 @@
+"""The catalogue of actions for front ends: write a first configuration, check one, list what can be done."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+from pydantic import Field
+
+from middlewatch.context_store import durable_file
+from middlewatch.records import ActionSpec, Record
+from middlewatch.records.errors import BadInput, Misconfigured
+from middlewatch.settings import Settings
+from middlewatch.tools.actions.catalogue import ActionCatalogue
+from middlewatch.tools.actions.configuration import Configuration
+from middlewatch.tools.actions.example import EXAMPLE
+
+
+class Examined(Record):
+    """A configuration without a mistake."""
+
+    file: str
+    targets: dict[str, tuple[str, ...]] = Field(description="the actions that each target offers, least dangerous first")
+    runbooks: tuple[str, ...]
+    credentials_missing: tuple[str, ...] = Field(description="files that the executor will look for and that are not there")
+    credentials_folder: str
+    credentials_open: bool = Field(description="whether others can read the folder, so that the executor refuses it")
+
+
+def init_actions(settings: Settings, *, force: bool) -> Path:
+    """Write a first configuration, and make the folder for credentials.
+
+    Raises:
+        BadInput: there is a file already.
+    """
+    path = settings.actions_path
+    if path.exists() and not force:
+        raise BadInput(f"{path} exists already.", remedy="Edit it, or replace it with --force.")
+    durable_file.write(path, EXAMPLE.encode())
+    settings.credentials_path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return path
+
+
+def examine_actions(settings: Settings, file: Path | None = None) -> Examined:
+    """Check a configuration. No credential is opened.
+
+    Raises:
+        Misconfigured: there is none, or it has a mistake; the message names the line.
+    """
+    path = file or settings.actions_path
+    configuration = Configuration.of(_present(path))
+    folder = settings.credentials_path
+    wanted = {
+        name
+        for kind in (configuration.kubernetes, configuration.argocd, configuration.webhook, configuration.github)
+        for connection in kind.values()
+        for name in (getattr(connection, "token", None), getattr(connection, "secret", None))
+        if name
+    }
+    return Examined(
+        file=str(path),
+        targets={target: configuration.offers(target) for target in configuration.targets},
+        runbooks=tuple(configuration.runbooks),
+        credentials_missing=tuple(sorted(name for name in wanted if not (folder / name).exists())),
+        credentials_folder=str(folder),
+        credentials_open=folder.exists() and bool(stat.S_IMODE(folder.stat().st_mode) & 0o077),
+    )
+
+
+def catalogue(settings: Settings) -> tuple[ActionSpec, ...]:
+    """Every entry there is; with the runbooks of the configuration, where there is one."""
+    path = settings.actions_path
+    configuration = Configuration.of(path) if path.exists() else Configuration()
+    return tuple(action.spec for action in ActionCatalogue.of(configuration).actions.values())
+
+
+def _present(path: Path) -> Path:
+    if not path.exists():
+        raise Misconfigured(f"There is no {path}.", remedy="Write a first one with: middlewatch actions init")
+    return path

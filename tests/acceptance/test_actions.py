@@ -1,0 +1,28 @@
+"""A first configuration works as it is written, a mistake names its line, and nothing is overwritten unasked."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.acceptance.command import refused, run
+
+
+def test_the_first_configuration_is_whole_and_offers_something_to_try(tmp_path: Path) -> None:
+    made = run(tmp_path, "actions", "init")
+    assert made.returncode == 0, made.stderr
+    assert "--force" in refused(run(tmp_path, "actions", "init"), 65)
+    checked = run(tmp_path, "actions", "check", "--json")
+    assert checked.returncode == 0, checked.stderr
+    found = json.loads(checked.stdout)
+    assert found["targets"] == {"checkout": ["run_try"]}
+    assert not found["credentials_open"]
+    listed = run(tmp_path, "actions", "list", "--json")
+    assert {"run_try", "rollback_deploy"} <= {spec["id"] for spec in json.loads(listed.stdout)}
+
+
+def test_a_mistake_names_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "actions.toml"
+    file.write_text("[targets.checkout]\nmax_replicas = 3\nmin_replica = 2\n")
+    assert "actions.toml:3" in refused(run(tmp_path / "data", "actions", "check", file), 78)
+    assert "actions init" in refused(run(tmp_path / "data", "actions", "check"), 78)
