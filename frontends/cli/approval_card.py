@@ -73,6 +73,7 @@ def render_card(
     width: int,
     color: bool,
     details: bool = True,
+    question: bool = False,
     ascii_only: bool = False,
     program: Sequence[str] = ("middlewatch",),
 ) -> str:
@@ -83,6 +84,7 @@ def render_card(
         width: columns of the terminal. No line is longer; below 40 and above 120 it is taken for these.
         color: whether to add the sixteen standard colours. They repeat what the words say.
         details: everything; otherwise what is read before a decision. What would run is shown whole either way.
+        question: whether the question follows at once: no commands then.
         ascii_only: for terminals that cannot show UTF-8.
         program: the words of a shell that start this program, for the commands that follow.
 
@@ -96,9 +98,10 @@ def render_card(
     page.why()
     page.consequences()
     page.people()
-    page.binding()
-    page.commands()
+    if not question:
+        page.commands()
     page.untrusted()
+    page.binding()
     return page.page.text(color=color)
 
 
@@ -171,7 +174,7 @@ class _CardPage:
             self.page.entry(label, Span("not known yet: the executor looks at the target first", Tone.SOFT))
         if self.request.bound is not None:
             found = self._pairs(self.request.bound.target_version) or "nothing that identifies a version"
-            later = "; if that changes first, nothing runs" if self.request.state in _WAITING else ""
+            later = "; if that changes first, nothing runs" if self.details and self.request.state in _WAITING else ""
             self.page.entry("Version", Span(f"{found}{later}"))
 
     def why(self) -> None:
@@ -203,11 +206,9 @@ class _CardPage:
                 self.page.entry("Worked if", Span(spec.effect))
         if execution is not None and execution.undo is not None:
             pairs = self._pairs(execution.undo.parameters)
-            self.page.entry(
-                "Undo", Span(f"{execution.undo.action}{f' with {pairs}' if pairs else ''}; it is asked for like this was")
-            )
+            self.page.entry("Undo", Span(f"{execution.undo.action}{f' with {pairs}' if pairs else ''}; it needs an approval too"))
         elif spec is not None and not self.request.state.terminal:
-            takes_back = f"{spec.undo} takes it back; that is asked for like this is" if spec.undo else "NOTHING takes it back"
+            takes_back = f"{spec.undo} takes it back, and needs an approval too" if spec.undo else "NOTHING takes it back"
             self.page.entry("Undo", Span(takes_back, Tone.PLAIN if spec.undo else Tone.WAIT))
         if self.request.undo and self.details:
             undone = self._named(self.request.remediation.undoes or "")
@@ -221,8 +222,8 @@ class _CardPage:
             self._tier()
             return
         if self.card.needs:
-            names = self._names([self._person(person) for person in self.card.deciders])
-            self.page.entry("Who decides", Span(f"{self.card.needs}: {names or 'NOBODY that policy knows'}"))
+            known = [self._person(person) if self.details else self._named(person.id) for person in self.card.deciders]
+            self.page.entry("Who decides", Span(f"{self.card.needs} ({self._names(known) or 'policy knows NOBODY who is'})"))
             if self.request.state is not S.APPROVED:
                 self.page.entry("You", self._you())
         self._no_decision()
@@ -237,11 +238,10 @@ class _CardPage:
 
     def commands(self) -> None:
         """What can be done about it now."""
-        following = self._following()
-        if not self.details and not following and not self.request.plan:
-            return
-        for number, words in enumerate(following):
+        for number, words in enumerate(self._following()):
             self.page.command("" if number else "Next", (*self.program, "approvals", *words))
+        if self.request.state is S.PENDING and not self.card.objection:
+            self.page.entry("", Span("or `deny` in the place of `approve`"))
         if not self.details:
             self.page.command("More", (*self.program, "approvals", "show", self.request.id, "--details"))
 
@@ -250,7 +250,7 @@ class _CardPage:
         note = self.request.remediation.note
         if not note:
             return
-        who = Span(f"by {self._named(self.request.remediation.proposed_by)}, checked by nobody: ", Tone.SOFT)
+        who = Span(f"by {self._named(self.request.remediation.proposed_by)}, checked by nobody: ", Tone.WAIT)
         if self.details:
             self.page.entry("Untrusted", who, Span(self.page.say.quoted(note)))
         else:
@@ -272,14 +272,14 @@ class _CardPage:
         if self.details:
             for number, step in enumerate(rule.tier_because):
                 self.page.entry("" if number else "Tier", Span(f"{rule.tier}: {step}" if number == 0 else step))
-        elif self.request.state in _WAITING and rule.tier_because:
-            self.page.short_entry("Tier", Span(f"{rule.tier}: {'; '.join(rule.tier_because)}"))
+        elif self.request.state in _WAITING and len(rule.tier_because) > 1:
+            self.page.short_entry("Tier", Span(f"{rule.tier}: {' '.join(rule.tier_because)}"), most_lines=_BRIEF_LINES)
 
     def _you(self) -> Span:
         viewer = self.card.viewer
         if viewer is None:
             return Span("policy does not know you, so you may look and not decide", Tone.WAIT)
-        you = f"{self._person(viewer)}, a {viewer.role}"
+        you = self._person(viewer)
         if not self.card.objection:
             return Span(f"{you}: you may decide", Tone.WORK)
         return Span(f"{you}: you may not approve it ({self.card.objection})", Tone.WAIT)
@@ -292,14 +292,13 @@ class _CardPage:
         if self.request.state is S.APPROVED:
             self.page.entry("If too late", Span(f"what has not begun by {self._clock(end)} UTC does not run"))
             return
-        steps = [self._step(step) for step in self.card.asked[1:] if self.details or not step.done]
-        told = "".join(f"{step}; " for step in steps)
+        told = "".join(f"{self._step(step)}; " for step in self.card.asked[1:])
         self.page.entry("If nobody", Span(f"{told}at {self._clock(end)} UTC it expires and nothing runs"))
 
     def _step(self, step: Asked) -> str:
-        names = self._names([self._named(one) for one in step.reaches])
+        names = self._names([self._named(one) for one in step.reaches]) if self.details else ""
         whom = " and ".join(step.whom) + (f" ({names})" if names else "")
-        return f"{whom} {'was' if step.done else 'is'} asked too at {self._clock(step.at)}"
+        return f"at {self._clock(step.at)} {whom} {'was' if step.done else 'is'} asked too"
 
     def _decision(self, approval: Approval) -> str:
         verb = "approved" if approval.decision is Decision.APPROVE else "denied"
@@ -324,8 +323,7 @@ class _CardPage:
         request, id_ = self.request, self.request.id
         found: list[tuple[str, ...]] = []
         if request.state is S.PENDING and not self.card.overdue:
-            found += [("approve", id_)] if not self.card.objection else []
-            found += [("deny", id_)] if self.card.viewer else []
+            found += [("deny" if self.card.objection else "approve", id_)] if self.card.viewer else []
         if request.state is S.APPROVED and self.card.freeze and not request.break_glass:
             found.append(("break-glass", id_, "--help"))
         if request.state is S.UNKNOWN:
@@ -339,13 +337,13 @@ class _CardPage:
         return found
 
     def _person(self, person: Principal) -> str:
-        name = f" ({self._named(person.name)})" if person.name and person.name != person.id else ""
-        return f"{self._named(person.id)}{name}"
+        name = f", {person.name}," if person.name and person.name != person.id else ""
+        return f"{self._named(person.id)}{name} {'an' if False else 'a'} {person.role}"
 
     def _names(self, names: Sequence[str]) -> str:
         """The first ones, and how many more there are."""
         more = len(names) - _MOST_NAMES
-        return ", ".join(names[:_MOST_NAMES]) + (f" and {count(more, 'other')}" if more > 0 else "")
+        return ("; " if self.details else ", ").join(names[:_MOST_NAMES]) + (f" and {count(more, 'other')}" if more > 0 else "")
 
     def _pairs(self, values: Mapping[str, Scalar]) -> str:
         return ", ".join(f"{self._named(name)} {self._named(_scalar(value))}" for name, value in values.items())

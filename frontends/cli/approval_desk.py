@@ -49,8 +49,10 @@ COLUMNS = (
     Column("left", right=True),
     Column("risk"),
     Column("what", elastic=True),
-    Column("asked", prefix="asked: "),
+    Column("asked"),
 )
+SIDE_BY_SIDE = 100
+"""Columns from which on a request fits on one line."""
 
 
 def viewer(app: App) -> Principal | None:
@@ -82,10 +84,12 @@ def working(app: App) -> AbstractContextManager[object]:
     return app.working() if app.owner else nullcontext()
 
 
-def print_card(card: Card, *, details: bool, err: bool = False) -> None:
+def print_card(card: Card, *, details: bool, question: bool = False, err: bool = False) -> None:
     """A card, as wide as the terminal."""
     color = (sys.stderr if err else sys.stdout).isatty() and not no_color()
-    text = render_card(card, width=width(), color=color, details=details, ascii_only=ascii_only(), program=program())
+    text = render_card(
+        card, width=width(), color=color, details=details, question=question, ascii_only=ascii_only(), program=program()
+    )
     click.echo(text, color=color, nl=False, err=err)
 
 
@@ -107,8 +111,7 @@ def print_list(requests: Sequence[ApprovalRequest], now: datetime) -> None:
     """A line each, what waits for a person first."""
     from middlewatch.cards import asked_now, ends_at  # noqa: PLC0415  what it imports no --help needs
 
-    say = quotation()
-    page = Page(width(), say)
+    page = Page(width(), quotation())
     rows = []
     for request in in_order(requests, now):
         end = ends_at(request)
@@ -120,11 +123,16 @@ def print_list(requests: Sequence[ApprovalRequest], now: datetime) -> None:
                 Span(str(request.state), _TONES.get(request.state, Tone.PLAIN)),
                 Span(left),
                 Span(str(request.rule.tier)),
-                Span(f"{request.remediation.action} on {say.named(request.remediation.target)}", Tone.STRONG),
-                Span("review of the broken glass" if review_is_open(request) else asked_now(request)),
+                Span(f"{request.remediation.action} on {page.say.named(request.remediation.target)}", Tone.STRONG),
+                Span("review" if review_is_open(request) else asked_now(request)),
             )
         )
-    page.table(COLUMNS, rows)
+    if page.width >= SIDE_BY_SIDE:
+        page.table(COLUMNS, rows)
+    else:
+        for id_, state, rest, risk, what, asked in rows:
+            page.paragraph(id_, Span("  "), state, Span(f", {rest.text} left" if rest.text else ""), indent=0)
+            page.paragraph(what, Span(f" ({risk.text})"), Span(f"; asked: {asked.text}" if asked.text else ""))
     color = sys.stdout.isatty() and not no_color()
     click.echo(page.text(color=color), color=color, nl=False)
 

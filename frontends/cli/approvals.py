@@ -148,7 +148,7 @@ def _asked(card: Card, digest: str, reason: str, *, err: bool) -> str:
     Raises:
         Refused: they may not, or it is not what they typed. Nothing was decided.
     """
-    desk.print_card(card, details=False, err=err)
+    desk.print_card(card, details=False, question=True, err=err)
     if card.objection:
         raise Refused(f"You may not approve it: {card.objection}.", remedy="See above who may.")
     if digest not in {"", card.request.digest}:
@@ -342,7 +342,7 @@ def break_glass(request: str, credential_file: Path, reason: str, *, as_json: bo
     Example:
       middlewatch approvals break-glass apr-0123456789ab --credential-file ~/glass --reason "checkout is down"
     """
-    text = click.get_text_stream("stdin").read() if str(credential_file) == "-" else credential_file.read_text(encoding="utf-8")
+    text = sys.stdin.read() if str(credential_file) == "-" else credential_file.read_text(encoding="utf-8")
     with application() as app:
         id_, person = whole_id(app.approvals, request), desk.viewer(app)
         after = app.approvals.break_glass(id_, person, credential=text.strip(), reason=reason, face=FACE)

@@ -262,7 +262,7 @@ class Page:
 
 
 def _broken(text: str, width: int) -> list[str]:
-    """The pieces of a line, each within the width: broken at a space, or with a backslash where none is near."""
+    """The pieces of a line, each within the width: broken at a space; where none is near with a backslash, best after a comma."""
     lines = []
     while cells(text) > width:
         whole = len(_first(text, width))
@@ -272,6 +272,8 @@ def _broken(text: str, width: int) -> list[str]:
             text = text[space + 1 :]
         else:
             piece = _first(text, width - 1)
+            comma = max(piece.rfind(mark) for mark in ",:/")
+            piece = piece[: comma + 1] if comma > whole // 2 else piece
             lines.append(piece + "\\")
             text = text[len(piece) :]
     return [*lines, text]

@@ -71,11 +71,16 @@ def ends_at(request: ApprovalRequest) -> datetime | None:
 
 
 def asked_now(request: ApprovalRequest) -> str:
-    """Who is asked, in words: the ones whom the rule requires, and those to whom it was escalated since."""
-    if request.state is not RequestState.PENDING or request.rule.requires is None:
+    """Who is asked, in a few words: those whom the rule requires, and those to whom it was escalated since."""
+    requires = request.rule.requires
+    if request.state is not RequestState.PENDING or requires is None:
         return ""
-    later = [seat_in_words(seat) for step in request.asked for seat in step.asked]
-    return ", then ".join(dict.fromkeys((in_words(request.rule.requires), *later)))
+    first = (" + " if requires.quantifier == "all_of" else " or ").join(map(_short, requires.seats))
+    return ", ".join(dict.fromkeys((first, *(_short(seat) for step in request.asked for seat in step.asked))))
+
+
+def _short(seat: Seat) -> str:
+    return seat.principal or str(seat.role)
 
 
 def _card(approvals: Approvals, request: ApprovalRequest, viewer: Principal | None) -> Card:
