@@ -24,5 +24,5 @@ def test_the_first_configuration_is_whole_and_offers_something_to_try(tmp_path: 
 def test_a_mistake_names_its_line(tmp_path: Path) -> None:
     file = tmp_path / "actions.toml"
     file.write_text("[targets.checkout]\nmax_replicas = 3\nmin_replica = 2\n")
-    assert "actions.toml:3" in refused(run(tmp_path / "data", "actions", "check", file), 78)
+    assert "actions.toml, line 3" in refused(run(tmp_path / "data", "actions", "check", file), 78)
     assert "actions init" in refused(run(tmp_path / "data", "actions", "check"), 78)
