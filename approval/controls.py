@@ -34,14 +34,8 @@ class Trust(Record):
     at: UtcDatetime
 
 
-def _known(principal: Principal | None) -> Principal:
-    if principal is None:
-        raise Refused("Policy does not know whoever asks, or they are not active.")
-    return principal
-
-
-def _manager(principal: Principal | None, what: str) -> Principal:
-    known = _known(principal)
+def _manager(desk: Desk, principal: Principal | None, what: str) -> Principal:
+    known = desk.known(principal)
     if known.role is not Role.MANAGER:
         raise Refused(f"{what} takes a manager, and {known.id} is a {known.role}.", remedy="Ask a manager.")
     return known
@@ -55,7 +49,7 @@ def halt(desk: Desk, tenant: str, principal: Principal | None, reason: str, *, f
     Raises:
         Refused: policy does not know whoever asks.
     """
-    known = _known(principal)
+    known = desk.known(principal)
     _, now = desk.store.halted(tenant)
     words, private = typed(reason)
     wanted = Halt(by=known.id, reason=reason, at=now)
@@ -72,7 +66,7 @@ def lift(desk: Desk, tenant: str, principal: Principal | None, reason: str, *, f
         Refused: it takes a manager.
     """
     try:
-        known = _manager(principal, "Lifting a halt")
+        known = _manager(desk, principal, "Lifting a halt")
     except Refused as refusal:
         who = principal.id if principal else "system:unknown"
         desk.audit.append(tenant, [AuditEvent(tenant=tenant, actor=who, event="halt.kept", data={"why": refusal.message})])
@@ -119,7 +113,7 @@ def break_glass(  # noqa: PLR0913  # said whole
 
 
 def _may_break(desk: Desk, kept: Kept, principal: Principal | None, credential: str, reason: str) -> Principal:
-    known = _manager(principal, "Breaking the glass")
+    known = _manager(desk, principal, "Breaking the glass")
     if not reason.strip():
         raise Refused("Breaking the glass takes a reason.")
     if not desk.policy().opens_glass(known.id, credential):
@@ -137,7 +131,7 @@ def review_glass(desk: Desk, tenant: str, request: str, principal: Principal | N
     Raises:
         Refused: no manager, the same manager, or nothing to review.
     """
-    known = _manager(principal, "A review")
+    known = _manager(desk, principal, "A review")
     kept = desk.store.look(tenant, request)
     broken = kept.request.break_glass
     if broken is None or not kept.request.state.terminal:
@@ -176,7 +170,7 @@ def confirm_trust(desk: Desk, tenant: str, action: str, target: str, principal: 
     Raises:
         Refused: no manager, policy does not offer it, or there were not enough successes.
     """
-    known = _manager(principal, "Moving a tier down")
+    known = _manager(desk, principal, "Moving a tier down")
     needed = desk.policy().trust(action, target)
     if needed is None:
         raise Refused(f"Policy does not offer to move {action} on {target!r} down.", remedy="See docs/policy.md, growing trust.")

@@ -19,6 +19,7 @@ from middlewatch.approval.transitions import Event, end_of, judge, opens
 from middlewatch.context_store.approvals import Kept, Update
 from middlewatch.context_store.audit import Private
 from middlewatch.records import (
+    ORCHESTRATOR,
     ActionResult,
     Approval,
     ApprovalRequest,
@@ -52,11 +53,41 @@ class Gateway:
         self.desk = desk
 
     def submit(self, remediation: Remediation) -> ApprovalRequest:
-        """Propose an action; people are asked as soon as the executor has looked at the target.
+        """Propose what follows from a finding: the orchestrator's, and nobody else's, for whoever proposes does not decide.
+
+        People are asked as soon as the executor has looked at the target.
 
         Raises:
-            Refused: the catalogue, policy or the evidence does not let it through.
+            Refused: somebody else proposes it, or the catalogue, policy or the evidence does not let it through.
         """
+        if remediation.proposed_by != ORCHESTRATOR:
+            raise Refused("Only what follows from a finding is proposed here.", remedy="What a person proposes has their name.")
+        return self._submit(remediation)
+
+    def propose(self, wanted: Remediation, principal: Principal | None) -> ApprovalRequest:
+        """Propose an action for a person, or for a program that acts for one.
+
+        Of what is wanted only that is taken which can be judged (action, target, parameters, cited facts, what it undoes) and the
+        note, which is shown apart. Who proposes it, how sure that is and what it should bring about is not the caller's to say.
+
+        Raises:
+            Refused: policy does not know them, or the catalogue, policy or the evidence does not let it through.
+        """
+        known = self.desk.known(principal)
+        confidence = self.desk.confidence(wanted.tenant, wanted.investigation, wanted.target)
+        return self._submit(
+            wanted.model_copy(
+                update={
+                    "proposed_by": known.id,
+                    "confidence": confidence,
+                    "modalities": (),
+                    "expected_effect": "",
+                    "instead_of": None,
+                }
+            )
+        )
+
+    def _submit(self, remediation: Remediation) -> ApprovalRequest:
         try:
             return walk(self.desk, Passage(remediation)).request
         except Refused as refusal:
@@ -66,7 +97,7 @@ class Gateway:
                 "proposal.refused",
                 remediation.investigation,
                 action=remediation.action,
-                target=remediation.target,
+                target=remediation.target if self.desk.catalogue.offers(remediation.target) else "",  # else anybody's text
                 why=refusal.message,
             )
             raise
@@ -125,23 +156,22 @@ class Gateway:
         Raises:
             Refused: policy does not know the editor, the request is over, or the new one is not let through.
         """
-        if principal is None:
-            raise Refused("Policy does not know whoever asks, or they are not active.")
+        known = self.desk.known(principal)
         old = self.desk.store.look(tenant, request).request
         if old.state.terminal:
             raise Refused(f"The request {request} is {old.state}: {old.why}.", remedy="Propose it anew.")
         wanted = old.remediation.model_copy(
-            update={"parameters": parameters, "proposed_by": principal.id, "instead_of": request, "note": ""}
+            update={"parameters": parameters, "proposed_by": known.id, "instead_of": request, "note": ""}
         )
         match_policy(self.desk, classify(self.desk, Passage(wanted)))  # before anything is given up for it
 
         def supersede(kept: Kept) -> Update:
-            state = judge(Event.EDIT, self.desk.attempt(kept, principal))
-            changed = kept.request.model_copy(update={"state": state, "why": f"{principal.id} edited it"})
-            return Update(changed, [event(changed, "request.superseded", principal.id, why=changed.why, face=face)])
+            state = judge(Event.EDIT, self.desk.attempt(kept, known))
+            changed = kept.request.model_copy(update={"state": state, "why": f"{known.id} edited it"})
+            return Update(changed, [event(changed, "request.superseded", known.id, why=changed.why, face=face)])
 
         self._change(tenant, request, supersede, principal=principal, event_name="request.edited")
-        return self.submit(wanted)
+        return self._submit(wanted)
 
     def propose_again(self, tenant: str, request: str, principal: Principal | None, *, face: str = "") -> ApprovalRequest:
         """Ask anew for exactly what is over without having been done; whoever proposed it then is its proposer still.
@@ -149,14 +179,39 @@ class Gateway:
         Raises:
             Refused: policy does not know whoever asks, it is not over, it was executed, or it is not let through any more.
         """
-        if principal is None:
-            raise Refused("Policy does not know whoever asks, or they are not active.")
+        known = self.desk.known(principal)
         old = self.desk.store.look(tenant, request).request
         if not old.state.terminal or old.state is RequestState.SUCCEEDED:
             raise Refused(f"The request {request} is {old.state}: {old.why}.", remedy="Only what is over is proposed again.")
-        again = self.submit(old.remediation.model_copy(update={"instead_of": request}))
-        self._tell(tenant, principal.id, "request.again", again.id, instead_of=request, face=face)
+        again = self._submit(old.remediation.model_copy(update={"instead_of": request}))
+        self._tell(tenant, known.id, "request.again", again.id, instead_of=request, face=face)
         return again
+
+    def undo(self, tenant: str, request: str, principal: Principal | None, *, face: str = "") -> ApprovalRequest:
+        """Propose what takes an execution back; whoever asks is its proposer, so policy says who else decides.
+
+        Raises:
+            Refused: policy does not know whoever asks, it was not done, or nothing takes it back.
+        """
+        known = self.desk.known(principal)
+        done = self.desk.store.look(tenant, request).request
+        if done.state is not RequestState.SUCCEEDED or done.execution is None or done.execution.undo is None:
+            raise Refused(f"There is nothing to take back: the request {request} is {done.state}, or has no undo.")
+        undo = done.execution.undo
+        wanted = done.remediation.model_copy(
+            update={
+                "action": undo.action,
+                "parameters": undo.parameters,
+                "proposed_by": known.id,
+                "undoes": request,
+                "instead_of": None,
+                "expected_effect": f"Takes {done.remediation.action} on {done.remediation.target} back.",
+                "note": "",
+            }
+        )
+        asked = self._submit(wanted)
+        self._tell(tenant, known.id, "request.undo", asked.id, undoes=request, face=face)
+        return asked
 
     def reconcile(
         self, tenant: str, request: str, principal: Principal | None, *, happened: bool, reason: str, face: str = ""
@@ -166,22 +221,21 @@ class Gateway:
         Raises:
             Refused: they may not decide on its tier, or it is not unknown.
         """
-        if principal is None:
-            raise Refused("Policy does not know whoever asks, or they are not active.")
+        known = self.desk.known(principal)
         kept = self.desk.store.look(tenant, request)
         if kept.request.state.terminal:
             return Answer(kept.request, changed=False)
         event_of = Event.SUCCEED if happened else Event.FAIL
         if kept.request.state is not RequestState.UNKNOWN:
             raise Refused(f"The request {request} is {kept.request.state}: there is nothing to find out about it.")
-        self._judged(kept, event_of, principal, "execution.reconciled", digest="")
+        self._judged(kept, event_of, known, "execution.reconciled", digest="")
         _, private = typed(reason)
-        self.desk.audit.append(tenant, [event(kept.request, "execution.told", principal.id, happened=happened, face=face)], private)
+        self.desk.audit.append(tenant, [event(kept.request, "execution.told", known.id, happened=happened, face=face)], private)
         said = ActionResult(
             result=Result.DONE if happened else Result.NOT_DONE,
-            detail=f"{principal.id} says that it {'happened' if happened else 'did not happen'}.",
+            detail=f"{known.id} says that it {'happened' if happened else 'did not happen'}.",
         )
-        return Answer(settle(self.desk, kept, said, actor=principal.id, by=principal.id).request, changed=True)
+        return Answer(settle(self.desk, kept, said, actor=known.id, by=known.id).request, changed=True)
 
     def viewed(self, tenant: str, request: ApprovalRequest, principal: Principal | None, *, face: str) -> None:
         """Somebody who may decide was shown it."""
@@ -201,12 +255,13 @@ class Gateway:
         approve = decision is Decision.APPROVE
         attempt = self.desk.attempt(kept, principal, digest=digest)
         state = judge(Event.APPROVE if approve else Event.DENY, attempt)
-        assert principal is not None  # noqa: S101  a guard saw to it
-        alone = approve and principal.id == kept.request.remediation.proposed_by
+        known = attempt.actor
+        assert known is not None  # noqa: S101  a guard saw to it
+        alone = approve and known.id == kept.request.remediation.proposed_by
         approval = Approval(
             digest=digest if approve else kept.request.digest or "0" * 64,
-            principal=principal.id,
-            role=principal.role,
+            principal=known.id,
+            role=known.role,
             decision=decision,
             reason=reason[:2000],
             face=face,
@@ -214,7 +269,7 @@ class Gateway:
             at=kept.now,
         )
         whole = not approve or opens(attempt)
-        said = f"{principal.id} {'approved' if approve else 'denied'} it"
+        said = f"{known.id} {'approved' if approve else 'denied'} it"
         changed = kept.request.model_copy(
             update={
                 "state": state if whole else kept.request.state,
@@ -225,7 +280,7 @@ class Gateway:
         )
         name = "request.denied" if not approve else "request.approved" if whole else "request.seconded"
         words, private = typed(reason)
-        made = event(changed, name, principal.id, face=face, role=principal.role, sole_operator=alone, **words)
+        made = event(changed, name, known.id, face=face, role=known.role, sole_operator=alone, **words)
         due = None if not approve else 0.0 if whole else 1.0
         return Update(changed, [made], private, due_in_seconds=due, not_after=end_of(kept.request) if approve else None)
 

@@ -47,6 +47,7 @@ from middlewatch.records import (
     ImportedRecording,
     Investigation,
     InvestigationState,
+    Outcome,
     Report,
     Scope,
     Snapshot,
@@ -93,7 +94,7 @@ class App:
         self.archive_folder = archive_folder
         self.archive: Archive = FileArchive(archive_folder) if settings.clickhouse_url is None else ClickHouseArchive(telemetry)
         self.owner = owner
-        self.approvals = Approvals(settings, store.server, self.evidence)
+        self.approvals = Approvals(settings, store.server, self.evidence, self.confidence)
 
     # Recordings
 
@@ -150,6 +151,15 @@ class App:
             return self._kept(tenant, investigation).evidence
         except UnknownInvestigation:
             return ()
+
+    def confidence(self, tenant: str, investigation: str, target: str) -> float:
+        """Of the finding that blames a service; 0 where none does."""
+        try:
+            report = self._kept(tenant, investigation).report
+        except UnknownInvestigation:
+            return 0.0
+        found = report.causes if report is not None and report.outcome is Outcome.FINDING else ()
+        return max((cause.confidence for cause in found if cause.service == target), default=0.0)
 
     def _kept(self, tenant: str, investigation: str) -> Snapshot:
         try:

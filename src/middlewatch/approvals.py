@@ -29,6 +29,7 @@ from middlewatch.records import (
     Halt,
     Principal,
     ProposedRemediation,
+    Remediation,
     Report,
     RequestState,
     Scalar,
@@ -97,8 +98,14 @@ class LivePolicy:
         return policy
 
 
-def open_desk(settings: Settings, server: Server, audit: Sealer, evidence: Callable[[str, str], Sequence[Evidence]]) -> Desk:
-    """Everything that the gateway works with; credentials are not among it."""
+def open_desk(
+    settings: Settings,
+    server: Server,
+    audit: Sealer,
+    evidence: Callable[[str, str], Sequence[Evidence]],
+    confidence: Callable[[str, str, str], float] = lambda _tenant, _investigation, _target: 0.0,
+) -> Desk:
+    """Everything that the gateway works with; credentials are not among it. The last two are as in `Desk`."""
     store = ApprovalStore(server)
     return Desk(
         store=store,
@@ -106,16 +113,23 @@ def open_desk(settings: Settings, server: Server, audit: Sealer, evidence: Calla
         catalogue=LiveCatalogue(settings.actions_path),
         policy=LivePolicy(settings.policy_path, store, settings.tenant),
         evidence=evidence,
+        confidence=confidence,
     )
 
 
 class Approvals:
     """What a front end can do. `principal` is whom it authenticated; None for somebody whom policy does not know."""
 
-    def __init__(self, settings: Settings, server: Server, evidence: Callable[[str, str], Sequence[Evidence]]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        server: Server,
+        evidence: Callable[[str, str], Sequence[Evidence]],
+        confidence: Callable[[str, str, str], float],
+    ) -> None:
         self.settings = settings
         self.log = LateLog(settings, server)
-        self.desk = open_desk(settings, server, self.log, evidence)
+        self.desk = open_desk(settings, server, self.log, evidence, confidence)
         self.gateway = Gateway(self.desk)
         self._tenant = settings.tenant
         self._catalogue = LiveCatalogue(settings.actions_path)
@@ -162,6 +176,10 @@ class Approvals:
                 )
             )
         return report.model_copy(update={"remediations": tuple(asked), "considered": tuple(told)})
+
+    def propose_as(self, principal: Principal | None, wanted: Remediation) -> ApprovalRequest:
+        """Propose an action for a person, or for a program that acts for one. See `Gateway.propose`."""
+        return self.gateway.propose(wanted.model_copy(update={"tenant": self._tenant}), principal)
 
     def tend_until(self, stop: threading.Event, watch: Watch) -> None:
         """Do what is due (ask the next level, expire, notice lost executions, look at symptoms) until told to stop."""
