@@ -16,7 +16,7 @@ from middlewatch.records import AnomalyKind, Brief, Evidence, Freshness, Signal,
 from middlewatch.records.errors import BoundExceeded, SourceUnavailable
 from middlewatch.telemetry.sources import Sources
 from middlewatch.tools.metric_series import SeriesMatrix
-from middlewatch.tools.recovery_courses import Spans, fact_courses, load_metrics, metric_course, reached
+from middlewatch.tools.recovery_courses import Spans, direction, fact_courses, load_metrics, metric_course, reached
 from middlewatch.tools.recovery_reading import LEAST_SAMPLES, LEAST_SECONDS, Course, Phases, Reading, State, back_since, faded, read
 from middlewatch.tools.timeline import LEAST_VOLUME
 from middlewatch.tools.wording import clock, duration, quantity, quoted
@@ -113,9 +113,10 @@ class _Look:
         if symptom is None or symptom.metric is None:
             return
         matrix = self._metrics_of(symptom.service)
-        course = metric_course(matrix, symptom.service, symptom.metric) if matrix is not None else None
-        if course is not None:
-            yield course
+        if matrix is not None:
+            worse = direction(matrix, self.brief, symptom)
+            course = metric_course(matrix, symptom.service, symptom.metric, worse=worse)
+            yield from [] if course is None else [course]
 
     def _service(self) -> Iterator[Course]:
         """The spans of the service that alarmed."""

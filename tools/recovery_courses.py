@@ -6,6 +6,7 @@ Instances and attributes are taken together, since an action may replace them: w
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,10 +15,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from middlewatch.records import Anomaly, AnomalyKind, Brief, Family, Freshness, UtcDatetime, Window
+from middlewatch.records import Anomaly, AnomalyKind, Brief, Family, Freshness, Symptom, UtcDatetime, Window
 from middlewatch.telemetry.sources import Sources
 from middlewatch.tools.baseline import Floats
-from middlewatch.tools.metric_series import SeriesMatrix, load_series
+from middlewatch.tools.metric_deviations import LEAST_SUCCESS_SCALE
+from middlewatch.tools.metric_series import SeriesMatrix, family_of, load_series
 from middlewatch.tools.recovery_reading import LEAST_SECONDS, Course
 from middlewatch.tools.structure import rows_of
 from middlewatch.tools.timeline import HISTORY_HOURS, STEP_SECONDS, microseconds
@@ -54,7 +56,7 @@ def load_metrics(sources: Sources, brief: Brief, service: str, end: UtcDatetime)
     return matrix if isinstance(matrix, SeriesMatrix) else None
 
 
-def metric_course(matrix: SeriesMatrix, service: str, name: str) -> Course | None:
+def metric_course(matrix: SeriesMatrix, service: str, name: str, *, worse: int) -> Course | None:
     """A metric of a service; None where it is not known.
 
     Sums are added up over instances and attributes, of everything else the mean is taken. A rate without a sample is 0 where the
@@ -64,6 +66,7 @@ def metric_course(matrix: SeriesMatrix, service: str, name: str) -> Course | Non
         matrix: the metrics of the service.
         service: whose.
         name: the metric, with its attributes or without.
+        worse: as of a course.
     """
     labels = matrix.labels
     own = [i for i, label in enumerate(labels) if label.service == service]
@@ -78,7 +81,18 @@ def metric_course(matrix: SeriesMatrix, service: str, name: str) -> Course | Non
     else:
         course = np.where(count > 0, total / np.maximum(count, 1), np.nan)
     what = f"{quoted(name)} of {quoted(service)}"
-    return Course(what, label.unit, matrix.axis.start, matrix.axis.step_seconds, course)
+    return Course(what, label.unit, matrix.axis.start, matrix.axis.step_seconds, course, worse=worse)
+
+
+def direction(matrix: SeriesMatrix, brief: Brief, symptom: Symptom) -> int:
+    """Which way the alarming metric gets worse, from what it measures: 1 up, -1 down, 0 either way."""
+    rows = [i for i, label in enumerate(matrix.labels) if (label.service, label.metric) == (symptom.service, symptom.metric)]
+    before = math.ceil((brief.incident.start - matrix.axis.start).total_seconds() / matrix.axis.step_seconds)
+    family = family_of(matrix.labels[rows[0]].unit, matrix.values[rows, : max(0, before)]) if rows else Family.OTHER
+    return _WORSE.get(family, 0)
+
+
+_WORSE = {Family.LATENCY: 1, Family.ERRORS: 1, Family.SUCCESS: -1}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,24 +137,28 @@ class Spans:
     def symptom(self) -> Iterable[Course]:
         """How many of its spans fail, and how long they take."""
         count, service = self.count.sum(axis=0), quoted(self.service)
-        yield self._course(f"share of failed spans of {service}", "1", _share(self.errors.sum(axis=0), count))
-        yield self._course(f"mean duration of spans of {service}", "ms", _share(self.duration_ms.sum(axis=0), count))
+        yield self._course(
+            f"share of failed spans of {service}", "1", _share(self.errors.sum(axis=0), count), 1, LEAST_SUCCESS_SCALE
+        )
+        yield self._course(f"mean duration of spans of {service}", "ms", _share(self.duration_ms.sum(axis=0), count), 1)
 
-    def operation(self, name: str, family: Family) -> Course | None:
+    def operation(self, name: str, family: Family, *, worse: int) -> Course | None:
         """What a fact says of an operation: its time, its failures or its number; None of an operation without spans."""
         rows = [i for i, operation in enumerate(self.operations) if operation == name]
         if not rows:
             return None
         count, what = self.count[rows].sum(axis=0), f"{quoted(name)} of {quoted(self.service)}"
         if family is Family.ERRORS:
-            return self._course(f"share of failures of {what}", "1", _share(self.errors[rows].sum(axis=0), count))
+            return self._course(
+                f"share of failures of {what}", "1", _share(self.errors[rows].sum(axis=0), count), worse, LEAST_SUCCESS_SCALE
+            )
         if family is Family.TRAFFIC:
-            return self._course(f"spans of {what}", "", count)
+            return self._course(f"spans of {what}", "", count, worse)
         own_time = np.exp(_share(self.log_self[rows].sum(axis=0), count)) - FLOOR_MS
-        return self._course(f"own time of {what}", "ms", own_time)
+        return self._course(f"own time of {what}", "ms", own_time, worse)
 
-    def _course(self, what: str, unit: str, values: Floats) -> Course:
-        return Course(what, unit, self.start, STEP_SECONDS, values)
+    def _course(self, what: str, unit: str, values: Floats, worse: int = 0, floor: float = 0.0) -> Course:
+        return Course(what, unit, self.start, STEP_SECONDS, values, worse, floor)
 
 
 def fact_courses(facts: Sequence[Anomaly], metrics: Mapping[str, SeriesMatrix], spans: Mapping[str, Spans]) -> list[Course]:
@@ -154,10 +172,11 @@ def fact_courses(facts: Sequence[Anomaly], metrics: Mapping[str, SeriesMatrix], 
     found: dict[tuple[str, ...], Course | None] = {}
     for fact in facts:
         key = (fact.kind, fact.service, fact.subject, fact.family)
+        worse = 0 if fact.observed is None or fact.baseline is None else 1 if fact.observed > fact.baseline else -1
         if fact.kind is AnomalyKind.METRIC and fact.service in metrics:
-            found[key] = metric_course(metrics[fact.service], fact.service, fact.subject)
+            found[key] = metric_course(metrics[fact.service], fact.service, fact.subject, worse=worse)
         elif fact.kind is AnomalyKind.OPERATION and fact.service in spans:
-            found[key] = spans[fact.service].operation(fact.subject, fact.family)
+            found[key] = spans[fact.service].operation(fact.subject, fact.family, worse=worse)
     return [course for course in found.values() if course is not None]
 
 

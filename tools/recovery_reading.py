@@ -16,13 +16,16 @@ from numpy.typing import NDArray
 
 from middlewatch.records import UtcDatetime, Window
 from middlewatch.tools.baseline import Floats, robust_baseline, tail_rank
-from middlewatch.tools.metric_deviations import CLEAR_DEVIATION
+from middlewatch.tools.metric_deviations import CLEAR_DEVIATION, FEWEST_PAST_SAMPLES
 from middlewatch.tools.metric_evidence import GAP_STEPS
 
 LEAST_SECONDS = 60.0
 """What is called recovered was so for at least this long,"""
 LEAST_SAMPLES = 4
 """and in so many samples one after the other. Both chosen: the shortest that is no lucky moment."""
+AROUND_SECONDS = 60.0
+"""No quiet time around a known earlier incident: few alerts fire within a minute of the beginning, and few systems recover at once.
+Chosen."""
 RARE = 0.05
 """A window is unusual where less than this share of the quiet ones are as bad. Chosen, the usual level."""
 NEGLIGIBLE = 0.05
@@ -56,6 +59,10 @@ class Course:
     step_seconds: int
     values: Floats
     """Shape (steps,)."""
+    worse: int = 0
+    """1 where only more is worse, -1 where only less is, 0 where either may be."""
+    floor: float = 0.0
+    """A difference that is none whatever else is said, in `unit`."""
 
     @property
     def end(self) -> UtcDatetime:
@@ -83,7 +90,7 @@ class Phases:
         quiet = ends <= first
         for window in self.hidden:
             low, high = ((moment - course.start).total_seconds() for moment in (window.start, window.end))
-            quiet &= (begins >= high) | (ends <= low)
+            quiet &= (begins >= high + AROUND_SECONDS) | (ends <= low - AROUND_SECONDS)
         return quiet, (begins >= first) & (begins < last), begins >= since
 
 
@@ -110,15 +117,14 @@ def read(course: Course, phases: Phases) -> Reading:
     quiet, during, after = (np.flatnonzero(mask & known) for mask in phases.of(course))
     length = _length(course, np.flatnonzero(known))
     past = _windows(course.values[quiet], length)
-    if len(past) < 1 / RARE or not during.size:
+    if len(past) < FEWEST_PAST_SAMPLES or not during.size:
         return Reading(course, State.UNKNOWN)
     bad = _windows(course.values[during], min(length, during.size))
-    usual, sign = float(np.median(past.mean(axis=1))), 1.0
-    if usual - bad.mean(axis=1).min() > bad.mean(axis=1).max() - usual:
-        sign = -1.0
+    usual = float(np.median(past.mean(axis=1)))
+    sign = course.worse or (-1 if usual - bad.mean(axis=1).min() > bad.mean(axis=1).max() - usual else 1)
     worst = int(np.argmax(sign * bad.mean(axis=1)))
     reading = Reading(course, State.UNMOVED, usual, float(bad[worst].mean()))
-    if not _moved(sign * bad, sign * past):
+    if not _moved(sign * bad, sign * past, course.floor):
         return reading
     if _silent(course, known, length):
         last = int(np.flatnonzero(known)[-1]) + 1
@@ -128,7 +134,8 @@ def read(course: Course, phases: Phases) -> Reading:
         window = _window(course, int(latest[0]), int(latest[-1]) + 1) if latest.size else None
         return replace(reading, state=State.TOO_SHORT, window=window)
     now = course.values[latest]
-    state = State.AWAY if _unusual(sign * now, sign * past, sign * bad[worst]) else State.BACK
+    away = _unusual(sign * now, sign * past, sign * bad[worst], course.floor)
+    state = State.AWAY if away else State.BACK
     return replace(reading, state=state, now=float(now.mean()), window=_window(course, int(latest[0]), int(latest[-1]) + 1))
 
 
@@ -146,10 +153,10 @@ def faded(course: Course, phases: Phases, least_share: float) -> Reading | None:
     quiet, _, after = (np.flatnonzero(mask & ~np.isnan(course.values)) for mask in phases.of(course))
     length = max(LEAST_SAMPLES, int(np.ceil(LEAST_SECONDS / course.step_seconds)))
     past, latest = _windows(course.values[quiet], length).mean(axis=1), after[-length:]
-    if len(past) < 1 / RARE or latest.size < length:
+    if len(past) < FEWEST_PAST_SAMPLES or latest.size < length:
         return None
     usual, now = float(np.median(past)), float(course.values[latest].mean())
-    if now >= least_share * usual or _rank(-now, -past) >= RARE:
+    if now >= least_share * usual or not _rare(-now, -past):
         return None
     return Reading(course, State.SILENT, usual=usual, now=now, window=_window(course, int(latest[0]), int(latest[-1]) + 1))
 
@@ -167,36 +174,38 @@ def _windows(samples: Floats, length: int) -> Floats:
     return np.lib.stride_tricks.sliding_window_view(samples, length)
 
 
-def _moved(bad: Floats, past: Floats) -> bool:
+def _moved(bad: Floats, past: Floats, floor: float) -> bool:
     """Whether the worst window of the incident deviates clearly, by the measure of the analyses, from what quiet ones are.
 
     Args:
         bad: the windows of the incident, shape (windows, length).
         past: the quiet ones, likewise.
+        floor: the least scale.
     """
     for statistic in (np.mean, np.max):
         worst, quiet = float(np.max(statistic(bad, axis=1))), np.asarray(statistic(past, axis=1))
         baseline = robust_baseline(quiet[None, :])
         usual, scale = float(baseline.centre[0]), float(baseline.scale[0])
-        if worst - usual > max(CLEAR_DEVIATION * scale, NEGLIGIBLE * abs(usual)):
+        if worst - usual > max(CLEAR_DEVIATION * max(scale, floor), NEGLIGIBLE * abs(usual)):
             return True
     return False
 
 
-def _unusual(window: Floats, past: Floats, worst: Floats) -> bool:
+def _unusual(window: Floats, past: Floats, worst: Floats, floor: float) -> bool:
     """Whether the mean or the highest value of a window is rarely reached by quiet ones, and by more than a trifle."""
     for statistic in (np.mean, np.max):
         value, quiet, most = float(statistic(window)), np.asarray(statistic(past, axis=1)), float(statistic(worst))
         usual = float(np.median(quiet))
-        trifle = NEGLIGIBLE * max(abs(usual), abs(most - usual))
-        if value > usual + trifle and _rank(value, quiet) < RARE:
+        trifle = max(floor, NEGLIGIBLE * abs(usual), NEGLIGIBLE * abs(most - usual))
+        if value > usual + trifle and _rare(value, quiet):
             return True
     return False
 
 
-def _rank(value: float, quiet: Floats) -> float:
-    """The share of the quiet windows, and this one, that are at least as high."""
-    return float(tail_rank(np.asarray(value), np.append(quiet, value)))
+def _rare(value: float, quiet: Floats) -> bool:
+    """Whether hardly any quiet window is as high; of few of them, none."""
+    pool = np.append(quiet, value)
+    return float(tail_rank(np.asarray(value), pool)) <= max(RARE, 1 / pool.size)
 
 
 def _silent(course: Course, known: NDArray[np.bool_], length: int) -> bool:

@@ -21,6 +21,7 @@ from middlewatch.records.errors import SourceUnavailable
 from middlewatch.telemetry.sources import Answer, MetricSource, Sources, TraceSource
 from middlewatch.tools.baseline import Floats
 from middlewatch.tools.recovery import SymptomState, Verdict, symptom_now
+from middlewatch.tools.recovery_reading import Course, Phases
 from tests.hostile import HOSTILE
 from tests.report_parts import fact
 from tests.unit.tools.synthetic_telemetry import END, TIME, Metrics, Series, sources
@@ -40,8 +41,10 @@ def course(now: Floats | Sequence[float], *, usual: float = 100.0, bad: float = 
     return np.asarray(values + np.random.default_rng(3).normal(0, noise, values.size), dtype=np.float64)
 
 
-def latency(now: Floats | Sequence[float], *, service: str = "shop", metric: str = "latency", **more: float) -> Series:
-    return Series(service, metric, course(now, **more), "ms", step_seconds=STEP)
+def latency(
+    now: Floats | Sequence[float], *, service: str = "shop", metric: str = "latency", unit: str = "ms", **more: float
+) -> Series:
+    return Series(service, metric, course(now, **more), unit, step_seconds=STEP)
 
 
 def brief(metric: str | None = "latency", *, service: str | None = "shop", earlier: Sequence[Window] = ()) -> Brief:
@@ -157,6 +160,18 @@ def test_what_is_bad_every_now_and_then_has_not() -> None:
     assert look(latency([100.0, 100.0, 100.0, 700.0] * (AFTER // 4))).verdict is Verdict.NOT_YET
 
 
+def test_what_is_half_as_bad_all_the_time_has_not_though_single_values_are_usual() -> None:
+    values = course([500.0] * AFTER)
+    values[:QUIET:6] = 700.0
+    assert look(Series("shop", "latency", values, "ms", step_seconds=STEP)).verdict is Verdict.NOT_YET
+
+
+def test_what_is_bad_every_now_and_then_has_not_though_its_mean_is_usual() -> None:
+    values = course([80.0, 80.0, 80.0, 290.0] * (AFTER // 4))
+    values[: QUIET // 2] += 50.0
+    assert look(Series("shop", "latency", values, "ms", step_seconds=STEP)).verdict is Verdict.NOT_YET
+
+
 def test_a_minute_is_needed() -> None:
     """The course is back for the last four samples, and was bad before."""
     bad = [900.0] * (AFTER - 4)
@@ -170,6 +185,7 @@ def test_a_minute_is_needed() -> None:
 def test_a_trifle_is_no_difference_however_steady_it_was() -> None:
     assert look(latency([103.0] * AFTER, noise=0.01)).verdict is Verdict.RECOVERED
     assert look(latency([160.0] * AFTER, noise=0.01)).verdict is Verdict.NOT_YET
+    assert look(latency([1030.0] * AFTER, usual=1000.0, bad=1200.0, noise=0.01)).verdict is Verdict.RECOVERED
 
 
 def test_gaps_are_no_recovery_and_no_hindrance() -> None:
@@ -180,8 +196,25 @@ def test_gaps_are_no_recovery_and_no_hindrance() -> None:
 
 
 def test_what_falls_in_an_incident_recovers_when_it_rises() -> None:
-    assert look(latency([0.999] * AFTER, usual=0.999, bad=0.6, noise=0.0005)).verdict is Verdict.RECOVERED
-    assert look(latency([0.7] * AFTER, usual=0.999, bad=0.6, noise=0.0005)).verdict is Verdict.NOT_YET
+    assert look(latency([0.9] * AFTER, unit="1", usual=0.9, bad=0.6, noise=0.005)).verdict is Verdict.RECOVERED
+    assert look(latency([0.7] * AFTER, unit="1", usual=0.9, bad=0.6, noise=0.005)).verdict is Verdict.NOT_YET
+
+
+def test_what_fails_fast_is_not_taken_for_an_incident_of_speed() -> None:
+    """Requests that fail take no time, and when they succeed again they take as long as ever."""
+    failing = np.concatenate([np.zeros(QUIET), np.full(BAD, 12.0), np.zeros(AFTER)])
+    count, _, ms = spans([100.0] * AFTER, failing=failing)
+    fast = np.where(failing > 0, 20.0, ms)
+    fast[-AFTER:] = 60.0
+    assert look(traces=Spans({"shop": (count, failing, fast)}), asked=brief(None)).verdict is Verdict.RECOVERED
+
+
+@pytest.mark.parametrize(("failed", "expected"), [(0.1, Verdict.CANNOT_TELL), (12.0, Verdict.RECOVERED)])
+def test_a_failure_in_a_thousand_shows_no_incident_and_hinders_no_recovery(failed: float, expected: Verdict) -> None:
+    failing = np.concatenate([np.zeros(QUIET), np.full(BAD, failed), np.full(AFTER, 0.04)])
+    held = Spans({"shop": spans([100.0] * AFTER, failing=failing)})
+    held.held["shop"][2][:] = 100.0
+    assert look(traces=held, asked=brief(None)).verdict is expected
 
 
 def test_a_metric_that_goes_quiet_has_not_recovered() -> None:
@@ -223,7 +256,7 @@ def test_an_alert_without_a_symptom_says_nothing() -> None:
 
 
 def test_a_past_that_is_too_short_says_nothing() -> None:
-    short = Series("shop", "latency", course([100.0] * AFTER)[QUIET - 30 :], "ms", step_seconds=STEP)
+    short = Series("shop", "latency", course([100.0] * AFTER)[QUIET - 14 :], "ms", step_seconds=STEP)
     assert look(short).verdict is Verdict.CANNOT_TELL
 
 
@@ -236,6 +269,17 @@ def test_an_earlier_incident_is_no_quiet_time() -> None:
     held = Series("shop", "latency", values, "ms", step_seconds=STEP)
     assert look(held, asked=brief(earlier=[known])).verdict is Verdict.NOT_YET
     assert look(held).verdict is not Verdict.NOT_YET
+
+
+def test_the_minute_around_an_earlier_incident_is_no_quiet_time_either() -> None:
+    """It began before anybody noticed."""
+    minutes = Course("", "", END - timedelta(minutes=10), 60, np.zeros(10))
+    known = Window(start=END - timedelta(minutes=6), end=END - timedelta(minutes=5))
+    incident = Window(start=END - timedelta(minutes=2), end=END - timedelta(minutes=1))
+    quiet, during, after = Phases(incident, since=incident.end, hidden=(known,)).of(minutes)
+    assert quiet.tolist() == [True] * 3 + [False] * 3 + [True] * 2 + [False] * 2
+    assert np.flatnonzero(during).tolist() == [8]
+    assert np.flatnonzero(after).tolist() == [9]
 
 
 def test_instances_are_taken_together_since_an_action_replaces_them() -> None:
