@@ -11,10 +11,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
+from urllib.parse import quote
 
 from pydantic import JsonValue
 
 from middlewatch.records import ActionResult, ActionSpec, Inspection, Order, Scalar, Undo
+from middlewatch.records.errors import Refused
 
 REQUEST = "<digest of this request>"
 """Stands in a plan for the order's digest, which names the execution at the other end."""
@@ -42,6 +44,17 @@ class Step:
         sent = () if self.body is None else (*((self.content_type,) if self.method != "EXEC" else ()), canonical(self.body))
         where = f"{self.place}{separator}{self.path}"
         return " ".join((self.method, *((where,) if where else ()), *sent)).encode("ascii", "backslashreplace").decode("ascii")
+
+
+def segment(name: str) -> str:
+    """A name as one segment of a path.
+
+    Raises:
+        Refused: it is one that leads elsewhere even when it is encoded.
+    """
+    if name in {"", ".", ".."}:
+        raise Refused("This is not a name that anything can have.")
+    return quote(name, safe="")
 
 
 def canonical(body: JsonValue) -> str:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import quote
 
 from pydantic import JsonValue
 
 from middlewatch.records import Scalar
 from middlewatch.records.errors import Refused
-from middlewatch.tools.actions.action import REQUEST, Step
+from middlewatch.tools.actions.action import REQUEST, Step, segment
 from middlewatch.tools.actions.places import ServerPlace
 
 JSON_PATCH = "application/json-patch+json"
@@ -50,14 +49,14 @@ class DeploymentPlace(ServerPlace):
 
     @property
     def path(self) -> str:
-        return f"{self.namespaced('/apis/apps/v1')}/deployments/{quote(self.deployment, safe='')}"
+        return f"{self.namespaced('/apis/apps/v1')}/deployments/{segment(self.deployment)}"
 
     def namespaced(self, api: str) -> str:
         """The path of the namespace in an API group."""
-        return f"{api}/namespaces/{quote(self.namespace, safe='')}"
+        return f"{api}/namespaces/{segment(self.namespace)}"
 
     def pod_path(self, pod: str) -> str:
-        return f"{self.namespaced('/api/v1')}/pods/{quote(pod, safe='')}"
+        return f"{self.namespaced('/api/v1')}/pods/{segment(pod)}"
 
     def steps(self, action: str, target: str, parameters: Mapping[str, Scalar], version: Mapping[str, Scalar]) -> tuple[Step, ...]:
         del target

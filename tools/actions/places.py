@@ -6,13 +6,12 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import quote
 
 from pydantic import AfterValidator, Field, JsonValue, StringConstraints
 
 from middlewatch.records import Record, Scalar, digest_of
 from middlewatch.records.errors import Refused
-from middlewatch.tools.actions.action import CONFIGURED, REQUEST, Step
+from middlewatch.tools.actions.action import CONFIGURED, REQUEST, Step, segment
 from middlewatch.tools.actions.credentials import FILE_NAME
 
 CALL_SECONDS = 10.0
@@ -88,7 +87,7 @@ class RemotePlace(Place):
 
     def status_step(self, request: str) -> Step:
         """The call that asks what became of a request."""
-        return Step("GET", self.base, f"/requests/{quote(request, safe='')}")
+        return Step("GET", self.base, f"/requests/{segment(request)}")
 
     @staticmethod
     def _about(action: str, target: str, parameters: Mapping[str, Scalar]) -> dict[str, JsonValue]:
@@ -134,7 +133,7 @@ class ArgoPlace(ServerPlace):
 
     @property
     def path(self) -> str:
-        return f"/api/v1/applications/{quote(self.application, safe='')}"
+        return f"/api/v1/applications/{segment(self.application)}"
 
     def steps(self, action: str, target: str, parameters: Mapping[str, Scalar], version: Mapping[str, Scalar]) -> tuple[Step, ...]:
         del parameters
@@ -165,7 +164,7 @@ class GitHubPlace(ServerPlace):
     @property
     def path(self) -> str:
         owner, _, name = self.repository.partition("/")
-        return f"/repos/{quote(owner, safe='')}/{quote(name, safe='')}"
+        return f"/repos/{segment(owner)}/{segment(name)}"
 
     def steps(self, action: str, target: str, parameters: Mapping[str, Scalar], version: Mapping[str, Scalar]) -> tuple[Step, ...]:
         del version
@@ -182,7 +181,7 @@ class GitHubPlace(ServerPlace):
 
     @property
     def workflow_path(self) -> str:
-        return f"{self.path}/actions/workflows/{quote(self.workflow, safe='')}"
+        return f"{self.path}/actions/workflows/{segment(self.workflow)}"
 
     def _ticket(self, target: str, parameters: Mapping[str, Scalar], request: str) -> dict[str, JsonValue]:
         investigation = parameters.get("investigation")
