@@ -85,22 +85,25 @@ class Calendar:
     freezes: Sequence[Window] = ()
     maintenance: Sequence[Window] = ()
 
-    def freeze(self, target: str, at: datetime) -> Freeze | None:
+    def on(self, target: str, at: datetime) -> Window | None:
         """The freeze that is on for a target, the first of the file where there are several; none in a maintenance window of it."""
         if any(_on(window, at, wide=False) for window in self.maintenance if window.binds(target)):
             return None
-        for window in self.freezes:
-            if window.binds(target) and _on(window, at, wide=True):
-                ends_at = self._turn(target, at, frozen=False) or at + timedelta(days=HORIZONS_DAYS[-1])
-                return Freeze(name=window.name, reason=window.reason, ends_at=ends_at)
-        return None
+        return next((window for window in self.freezes if window.binds(target) and _on(window, at, wide=True)), None)
+
+    def freeze(self, target: str, at: datetime) -> Freeze | None:
+        """The freeze that is on for a target, and when it ends."""
+        if (window := self.on(target, at)) is None:
+            return None
+        ends_at = self._turn(target, at, frozen=False) or at + timedelta(days=HORIZONS_DAYS[-1])
+        return Freeze(name=window.name, reason=window.reason, ends_at=ends_at)
 
     def next_freeze(self, target: str, after: datetime) -> datetime | None:
         """The first instant from `after` on at which a freeze is on for a target: `after` itself where one is on then.
 
         The end of a maintenance window counts where a freeze is on by then.
         """
-        return after if self.freeze(target, after) else self._turn(target, after, frozen=True)
+        return after if self.on(target, after) else self._turn(target, after, frozen=True)
 
     def _turn(self, target: str, at: datetime, *, frozen: bool) -> datetime | None:
         """The first instant after `at` at which the target is frozen, or not; None where there is none within `HORIZONS_DAYS`."""
