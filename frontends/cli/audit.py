@@ -105,7 +105,8 @@ def export(file: Path, force: bool, as_json: bool) -> None:
     from middlewatch.auditing import open_audit  # noqa: PLC0415  likewise
 
     with application() as app:
-        written = open_audit(app.settings, app.store.server).export(app.settings.tenant, file, force=force)
+        settings = app.settings
+        written = open_audit(settings, app.store.server).export(settings.tenant, file, force=force)
     if as_json:
         click.echo(json.dumps(asdict(written), default=str))
         return
@@ -115,6 +116,8 @@ def export(file: Path, force: bool, as_json: bool) -> None:
     command = f"{' '.join(program())} audit verify {written.file} --public-key {written.public_key_file}"
     print_line(f"To check it: {command} --checkpoint {written.checkpoints_file}")
     print_line("That trusts this machine. Better: with the key and the checkpoints that were copied elsewhere.")
+    if not settings.audit_copies:
+        print_line("Checkpoints are copied NOWHERE: set MIDDLEWATCH_AUDIT_COPIES, or what is cut off the log is not noticed.")
 
 
 @audit.command()
@@ -203,12 +206,12 @@ def _print_verdict(file: Path, verdict: Verdict) -> None:
             print_line(f"{sort}: {place}: {finding.what}")
         if findings.count > SHOWN:
             print_line(f"{sort}s: {findings.count - SHOWN:,} more")
-    held = count(verdict.covered, "line")
     if verdict.good:
         signed = count(verdict.checkpoints, "checkpoint")
-        print_line(f"good: the first {held} of {file} are what {verdict.log} signed ({signed})")
+        print_line(f"good: {file} is what {verdict.log} signed, up to line {verdict.covered:,} ({signed})")
     else:
-        print_line(f"NOT the log that was signed: {count(verdict.problems.count, 'problem')}; the first {held} hold")
+        held = f"up to line {verdict.covered:,} it is" if verdict.covered else "no part of it is known to be"
+        print_line(f"NOT the log that was signed: {count(verdict.problems.count, 'problem')}; {held}")
     if verdict.uncovered:
         after = f"{count(verdict.uncovered, 'line')} after the last checkpoint"
         print_line(f"not covered: {after}; what was added or taken away there cannot be seen")

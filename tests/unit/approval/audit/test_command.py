@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from middlewatch.frontends.cli import cli
 from middlewatch.records.errors import AuditBroken, BadInput
-from tests.unit.approval.audit.logs import EVENTS, Export, joined, make_export, make_signer
+from tests.unit.approval.audit.logs import EVENTS, LOG, Export, joined, make_export, make_signer
 
 EXPORT = make_export(9, every=4)
 
@@ -39,7 +39,7 @@ def run(arguments: list[str]) -> Result:
 def test_a_good_log_exits_with_0(tmp_path: Path) -> None:
     found = run(write(tmp_path))
     assert found.exit_code == 0
-    assert f"good: the first 9 lines of {tmp_path}/log" in found.output
+    assert f"good: {tmp_path}/log is what {LOG} signed, up to line 9 (3 checkpoints)" in found.output
     assert "not covered" not in found.output
 
 
