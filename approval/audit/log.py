@@ -20,7 +20,7 @@ from middlewatch.approval.audit.tip import Tip
 from middlewatch.context_store import durable_file
 from middlewatch.context_store.audit import AuditStore, Private, Seal
 from middlewatch.records import AuditEvent
-from middlewatch.records.errors import AuditBroken, BadInput, Unavailable
+from middlewatch.records.errors import AuditBroken, BadInput, MiddlewatchError
 
 LOG = logging.getLogger(__name__)
 
@@ -105,7 +105,7 @@ class AuditLog:
             for tenant in tenants:
                 try:
                     self.seal_due(tenant)
-                except (Unavailable, AuditBroken) as error:
+                except MiddlewatchError as error:
                     if told.get(tenant) != str(error):  # once, and not twice a second
                         LOG.warning("the audit log of %s is not sealed: %s", tenant, error)
                     told[tenant] = str(error)

@@ -211,15 +211,9 @@ def parsed(line: bytes) -> dict[str, Any]:
     Raises:
         LineError: it is no line of a log; the message says why.
     """
-    odd: list[str] = []
     try:
         text = line.decode()
-        found = json.loads(
-            text,
-            parse_float=lambda text: _odd(text, odd),
-            parse_int=lambda text: _whole(text, odd),
-            parse_constant=odd.append,
-        )
+        found = _DECODER.decode(text)
     except (ValueError, RecursionError):
         raise LineError("it is not JSON") from None
     if not isinstance(found, dict) or found.keys() != FIELDS:
@@ -230,35 +224,46 @@ def parsed(line: bytes) -> dict[str, Any]:
         raise LineError("one of its fields is of the wrong type")
     if not _TS.fullmatch(found["ts"]):
         raise LineError(f"its ts {_short(found['ts'])} is not a time as the log writes them")
-    if not _canonical(text, found, plain=not odd):
+    if not _canonical(text, found):
         raise LineError("it is not in canonical form (RFC 8785)")
     return found
 
 
-def _odd(text: str, odd: list[str]) -> float:
-    odd.append(text)
-    return float(text)
+def _whole(text: str) -> object:
+    return int(text) if len(text) <= _EXACT_DIGITS else _ODD
 
 
-def _whole(text: str, odd: list[str]) -> int | float:
-    if len(text) <= _EXACT_DIGITS:
-        return int(text)
-    odd.append(text)
-    value = int(text)
-    return value if abs(value) <= LARGEST_EXACT else float(text)
+def _odd(_: str) -> object:
+    return _ODD
 
 
-def _canonical(text: str, found: dict[str, Any], *, plain: bool) -> bool:
+_ODD = object()
+"""Stands for a number that Python's JSON writer may write otherwise than RFC 8785. It cannot be written at all."""
+_DECODER = json.JSONDecoder(parse_int=_whole, parse_float=_odd, parse_constant=_odd)
+_ENCODER = json.JSONEncoder(ensure_ascii=False, check_circular=False, sort_keys=True, separators=(",", ":"))
+
+
+def _canonical(text: str, found: dict[str, Any]) -> bool:
     """Whether the line is what RFC 8785 makes of its content.
 
     Python's own JSON writer, ten times as fast, does the same for ASCII text and small whole numbers; for anything else, and for
     what it finds different, rfc8785 decides.
     """
-    if plain and text.isascii() and json.dumps(found, ensure_ascii=False, sort_keys=True, separators=(",", ":")) == text:
-        return True
     try:
-        return bool(rfc8785.dumps(found) == text.encode())
-    except (ValueError, RecursionError):  # half a surrogate pair, for one
+        return (text.isascii() and _ENCODER.encode(found) == text) or bool(rfc8785.dumps(found) == text.encode())
+    except (TypeError, ValueError, RecursionError):
+        return _canonical_numbers(text)
+
+
+def _canonical_numbers(text: str) -> bool:
+    """The same for a line with numbers of any kind: they are doubles in RFC 8785, also whole ones that are too large for it."""
+
+    def number(digits: str) -> int | float:
+        return int(digits) if abs(int(digits)) <= LARGEST_EXACT else float(digits)
+
+    try:
+        return bool(rfc8785.dumps(json.loads(text, parse_int=number)) == text.encode())
+    except (ValueError, OverflowError, RecursionError):  # half a surrogate pair, NaN, a number without end
         return False
 
 

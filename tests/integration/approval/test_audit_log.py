@@ -171,6 +171,24 @@ def test_what_others_write_is_sealed_while_something_runs(log: AuditLog, store: 
     assert store.sealed(tenant).size == 2, "the last look comes after the stop"
 
 
+def test_what_fails_while_something_runs_is_said_once_and_tried_again(
+    log: AuditLog, store: AuditStore, redis: Redis, tenant: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    log.append(tenant, [event(tenant)])
+    audit = place(tenant, "audit")
+    row = str(redis.lpop(audit))
+    stop, pause = threading.Event(), threading.Event()
+    thread = threading.Thread(target=log.seal_until, args=(stop, [tenant]))
+    thread.start()
+    pause.wait(SEAL_SECONDS * 3)
+    redis.rpush(audit, row)
+    store.append(tenant, [event(tenant)])
+    stop.set()
+    thread.join()
+    assert caplog.text.count("is not sealed") == 1
+    assert store.sealed(tenant).size == 2
+
+
 def test_every_checkpoint_is_copied_and_a_failure_is_in_the_log(store: AuditStore, key: AuditKey, tenant: str) -> None:
     memory = Memory()
     log = AuditLog(store, key, Copies([memory], clock=itertools.count(0, 100).__next__))
