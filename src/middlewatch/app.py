@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, nullcontext
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 from uuid import uuid4
@@ -94,7 +95,11 @@ class App:
         self.archive_folder = archive_folder
         self.archive: Archive = FileArchive(archive_folder) if settings.clickhouse_url is None else ClickHouseArchive(telemetry)
         self.owner = owner
-        self.approvals = Approvals(settings, store.server, self.evidence, self.confidence)
+
+    @cached_property
+    def approvals(self) -> Approvals:
+        """What waits for people, what they decide, and what became of it."""
+        return Approvals(self.settings, self.store.server, self.evidence, self.confidence)
 
     # Recordings
 

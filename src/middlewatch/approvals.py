@@ -42,6 +42,7 @@ from middlewatch.tools.actions.configuration import Configuration
 
 LOG = logging.getLogger(__name__)
 
+OVER = "nothing is proposed for a recorded incident: it is over, and an action would meet the systems of today"
 TEND_SECONDS = 1.0
 """Between two looks for what is due."""
 POLICY_NOTE = "policy"
@@ -157,10 +158,14 @@ class Approvals:
     def propose(self, report: Report) -> Report:
         """Put what follows from a finding to people. What is refused is said in the report, with the reason.
 
+        From a recording nothing follows: what it shows is over, and the targets are of today.
+
         Proposed again, for a task that runs twice, the same requests are found.
         """
         if not self.settings.actions_path.exists():
             return report
+        if report.scope.recording:
+            return report.model_copy(update={"considered": (OVER,)})
         proposed = propose(report, self.desk.catalogue)
         asked, told = [], list(proposed.told)
         for remediation in proposed.remediations:
