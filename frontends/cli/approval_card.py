@@ -123,7 +123,9 @@ class _CardPage:
         if self.request.state in _WAITING and self.card.ends_at is not None:
             left = _TIME_OVER if self.card.overdue else f", {self._left(self.card.ends_at)} left"
         self.page.entry("Request", Span(f"{self.request.id}  "), Span(words, tone), Span(left, Tone.WAIT))
-        if self.request.state.terminal or self.request.state is S.UNKNOWN:
+        execution = self.request.execution
+        told = execution is not None and execution.result is not None
+        if (self.request.state.terminal and not told) or self.request.state is S.UNKNOWN:
             after = f" It was replaced by {self._named(self.request.superseded_by)}." if self.request.superseded_by else ""
             self.page.entry("", Span(f"{self.request.why}{after}"))
         halt = self.card.halt
@@ -147,7 +149,7 @@ class _CardPage:
             after = ""
             if execution.recovered_at and execution.ended_at:
                 after = f" after {quantity.duration((execution.recovered_at - execution.ended_at).total_seconds())}"
-            note = f"; {execution.recovery_note}" if execution.recovery_note else ""
+            note = f". {execution.recovery_note}" if execution.recovery_note else ""
             bad = execution.recovery is Recovery.NOT_RECOVERED
             text = f"{_RECOVERIES[execution.recovery]}{after}{note}"
             self.page.entry("Recovery", Span(text, Tone.FAULT if bad else Tone.PLAIN))
@@ -189,8 +191,8 @@ class _CardPage:
             self.page.entry("", Span(f"It takes the place of {self._named(remediation.instead_of)}."))
         notes = self.request.notes
         if self.details:
-            for note in notes:
-                self.page.entry("Known" if note is notes[0] else "", Span(note))
+            for number, note in enumerate(notes):
+                self.page.entry("" if number else "Known", Span(note))
         elif notes:
             more = f" ({len(notes) - 1} more)" if len(notes) > 1 else ""
             self.page.short_entry("Known", Span(notes[0]), tail=more, most_lines=_BRIEF_LINES)
@@ -310,7 +312,7 @@ class _CardPage:
 
     def _result(self, result: ActionResult) -> tuple[Span, ...]:
         detail = Span(result.detail or str(result.result).replace("_", " "))
-        return (detail, Span(f"; see {self.page.say.named(result.reference)}")) if result.reference else (detail,)
+        return (detail, Span(f" (see {self.page.say.named(result.reference)})")) if result.reference else (detail,)
 
     def _took(self, execution: Execution) -> str:
         text = f"began {self._clock(execution.began_at)}"

@@ -99,7 +99,14 @@ def print_request(request: ApprovalRequest, said: str, *, as_json: bool) -> None
         print_record(request)
         return
     print_line(said)
-    print_line(f"  {' '.join(program())} approvals show {request.id}")
+    print_command("Look at it", "show", request.id)
+
+
+def print_command(label: str, *words: str, err: bool = False) -> None:
+    """What to run next, in a form that can be pasted."""
+    page = Page(width(), quotation())
+    page.command(label, (*program(), "approvals", *words))
+    click.echo(page.text(color=False), nl=False, err=err)
 
 
 def width() -> int:
@@ -170,7 +177,7 @@ def prepared(app: App, request: str, person: Principal | None) -> Card:
         if time.monotonic() - began > PREPARE_SECONDS:
             raise Unavailable(
                 f"No executor has looked at the target of {request} for {PREPARE_SECONDS:.0f} s.",
-                remedy=f"Is one running? Start one with: {' '.join(program())} worker",
+                remedy="Is one running? Start one with: middlewatch worker",
             )
         time.sleep(POLL_SECONDS)
     return card(app.approvals, request, person, face=FACE)
@@ -210,7 +217,7 @@ def _going(seen: Card, *, since: float) -> str:  # noqa: PLR0911  one line for e
         case S.APPROVED if seen.freeze and request.break_glass is None:
             return f"approved; {seen.freeze}"
         case S.APPROVED if since > SILENT_SECONDS:
-            return f"approved; no executor takes it up. Is one running? {' '.join(program())} worker"
+            return "approved; no executor takes it up. Is one running? Start one with: middlewatch worker"
         case S.APPROVED:
             return "approved; waits for the executor"
         case S.EXECUTING:

@@ -15,7 +15,6 @@ from middlewatch.frontends.cli import approval_desk as desk
 from middlewatch.frontends.cli.approval_card import SHORT_DIGEST
 from middlewatch.frontends.cli.approval_desk import FACE, print_request, whole_id
 from middlewatch.frontends.cli.output import application, details_option, json_option, print_record
-from middlewatch.frontends.cli.program import program
 from middlewatch.frontends.cli.terminal import print_line, quotation
 from middlewatch.records import ApprovalRequest, Decision, Halt, Principal, RequestState, Scalar
 from middlewatch.records.errors import BadInput, Refused
@@ -162,7 +161,7 @@ def _asked(card: Card, digest: str, reason: str, *, err: bool) -> str:
     if typed.strip().lower() != short:
         raise Refused(
             "That is not the digest. Nothing was decided.",
-            remedy=f"Deny it with: {' '.join(program())} approvals deny {card.request.id}",
+            remedy=f"Deny it with: middlewatch approvals deny {card.request.id}",
         )
     return reason
 
@@ -182,14 +181,16 @@ def _end(app: App, request: str, *, wait: bool, as_json: bool) -> int:
         seen = desk.follow(app, request) if wait else look(app.approvals, request)
     except KeyboardInterrupt:
         later = "goes on without this terminal" if not app.owner else "goes on where a worker runs"
-        print_line(f"{request} {later}. {_look(request)}", err=True)
+        print_line(f"{request} {later}", err=True)
+        desk.print_command("Look at it", "show", request, err=True)
         return INTERRUPTED
     if as_json:
         print_record(seen)
     elif seen.request.state is S.UNKNOWN:
-        print_line(f"UNKNOWN: nobody can tell whether it was done. {_look(request)}")
+        print_line("UNKNOWN: nobody can tell whether it was done. Look at the target, then say what you found:")
+        desk.print_command("", "reconcile", request, "--help")
     elif seen.request.state is S.SUCCEEDED and seen.request.execution and seen.request.execution.undo:
-        print_line(f"To take it back: {' '.join(program())} approvals undo {request}")
+        desk.print_command("To undo it", "undo", request)
     match seen.request.state:
         case S.SUCCEEDED | S.PENDING:
             return 0
@@ -202,7 +203,7 @@ def _end(app: App, request: str, *, wait: bool, as_json: bool) -> int:
 
 
 def _look(request: str) -> str:
-    return f"Look at it with: {' '.join(program())} approvals show {request}"
+    return f"Look at it with: middlewatch approvals show {request}"
 
 
 @approvals.command()
