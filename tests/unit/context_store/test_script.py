@@ -12,7 +12,7 @@ from middlewatch.context_store.keys import investigation_keys, queue_keys, tenan
 from middlewatch.context_store.script import Script
 
 ALL = {name: script for name, script in vars(scripts).items() if isinstance(script, Script)}
-SHARED = {"epoch", "investigation", "content"}
+SHARED = {"epoch", "investigation", "approvals", "content"}
 
 
 def lua_files() -> set[str]:

@@ -16,12 +16,14 @@ from middlewatch.records import Alert, FencingToken, Record, RiskTier, Scope, Wi
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 OWNED = (
     "Alert",
-    "Approval",
+    "ApprovalRequest",
+    "AuditEvent",
+    "Bound",
     "Change",
-    "Escalation",
     "Evidence",
     "Hypothesis",
     "Investigation",
+    "Order",
     "Remediation",
     "Report",
     "Scope",
