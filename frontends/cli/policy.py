@@ -153,7 +153,8 @@ def _print_explanation(told: Explanation) -> None:
         _print_rule(told, rule)
     _print_freezes(told)
     if told.trust_after is not None:
-        _line("Trust", f"after {count(told.trust_after, 'approved and verified success')} it may move one tier down")
+        times = count(told.trust_after, "time")
+        _line("Trust", f"approved, executed and verified {times} without an undo, it may move one tier down if a manager confirms")
     if told.viewer is not None:
         may = "may approve it" if told.viewer.may_approve else "may not approve it"
         own = "also where they propose it" if told.viewer.may_approve_own else "not where they propose it"

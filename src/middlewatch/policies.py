@@ -201,7 +201,7 @@ def _asked(rule: Rule, people: Collection[Principal]) -> tuple[Asked, ...]:
     return tuple(
         Asked(
             after_seconds=after,
-            whom=", ".join(seat_in_words(seat) for seat in seats),
+            whom=", ".join(dict.fromkeys(seat.principal or seat_in_words(seat) for seat in seats)),
             reaches=tuple(one.id for one in people if any(fits(one, seat) for seat in seats)),
         )
         for after, seats in steps

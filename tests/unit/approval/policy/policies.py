@@ -10,7 +10,7 @@ from middlewatch.approval.policy import Case, Policy, load_policy
 from middlewatch.records import ActionSpec, RiskTier
 
 ROOT = Path(__file__).resolve().parents[4]
-EXAMPLE = re.findall(r"```toml\n(.*?)```", (ROOT / "docs" / "policy.md").read_text(encoding="utf-8"), re.DOTALL)[0]
+EXAMPLE: str = re.findall(r"```toml\n(.*?)```", (ROOT / "docs" / "policy.md").read_text(encoding="utf-8"), re.DOTALL)[0]
 """The one of the documentation."""
 
 PEOPLE = """
