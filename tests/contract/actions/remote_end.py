@@ -63,8 +63,14 @@ class RemoteEnd(OtherEnd):
     def run(self, body: dict[str, Any]) -> Answer:
         if body["request"] in self.seen:
             return Answer(200, self.seen[body["request"]])
-        if self.version(body) != {k: v for k, v in body["version"].items() if k != "configuration"}:
+        if self.version(body) != body["version"]:
             return Answer(409, {"problem": "the target changed"})
+        self.carry_out(body)
+        self.carried_out.append(body)
+        self.seen[body["request"]] = {"state": "done", "detail": "as asked", "reference": "r-1"}
+        return Answer(200, self.seen[body["request"]])
+
+    def carry_out(self, body: dict[str, Any]) -> None:
         parameters = body["parameters"]
         match body["action"]:
             case "scale_up" | "scale_down":
@@ -75,6 +81,3 @@ class RemoteEnd(OtherEnd):
                 self.state["percent"] = parameters["percent"]
             case _:
                 self.state["revision"] += 1
-        self.carried_out.append(body)
-        self.seen[body["request"]] = {"state": "done", "detail": "as asked", "reference": "r-1"}
-        return Answer(200, self.seen[body["request"]])
