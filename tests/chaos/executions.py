@@ -107,6 +107,7 @@ def cut_guard() -> None:
 
 def prepared(url: str, folder: Path, role: str, run: Run, blow: Blow | None) -> tuple[Desk, Trap]:
     """What every process begins with."""
+    logging.disable(logging.WARNING)
     hasten()
     if run.without_guard:
         cut_guard()
@@ -217,7 +218,8 @@ class Chaos:
                 rested = self._drive(stage, redis)
             finally:
                 stage.end()
-            os.kill(server.pid, signal.SIGKILL)  # what is counted is what its disk kept
+            with suppress(ProcessLookupError):  # it may be between two lives
+                os.kill(server.pid, signal.SIGKILL)  # what is counted is what its disk kept
             return examined(open_desk(redis, folder / "worker"), redis, folder, run, rested=rested)
 
     def _drive(self, stage: Stage, redis: Server) -> bool:
