@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import socketserver
+import ssl
 import struct
 import threading
 from abc import abstractmethod
@@ -100,6 +101,9 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def handle_one_request(self) -> None:
+        if isinstance(self.connection, ssl.SSLSocket):  # which cannot be looked into
+            super().handle_one_request()
+            return
         first = self.connection.recv(4096, socket.MSG_PEEK).split(b"\r\n", 1)[0].decode("latin-1").split(" ")
         end = self.server.end
         if len(first) > 1 and first[0] and (end.write_fault if end.writes(first[0], first[1]) else end.read_fault) == CUT_BEFORE:
@@ -169,7 +173,7 @@ class _UnixServer(_Server):
 
 
 @contextmanager
-def served(end: OtherEnd, unix: Path | None = None) -> Iterator[str]:
+def served(end: OtherEnd, unix: Path | None = None, *, tls: ssl.SSLContext | None = None) -> Iterator[str]:
     """Serve until the block ends.
 
     Yields:
@@ -177,10 +181,12 @@ def served(end: OtherEnd, unix: Path | None = None) -> Iterator[str]:
     """
     server = _Server(("127.0.0.1", 0), _Handler) if unix is None else _UnixServer(str(unix), _Handler)  # type: ignore[arg-type]
     server.end = end
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
-        yield str(unix) if unix is not None else f"http://127.0.0.1:{server.server_address[1]}"
+        yield str(unix) if unix is not None else f"http{'s' if tls else ''}://127.0.0.1:{server.server_address[1]}"
     finally:
         end.released.set()
         server.shutdown()
