@@ -25,7 +25,6 @@ from middlewatch.records import (
     Order,
     Principal,
     Remediation,
-    RequestState,
     Rule,
     Scalar,
     Undo,
@@ -124,7 +123,7 @@ class Desk:
         if execution is not None and execution.execution is not None and execution.execution.undo is not None:
             undo = execution.execution.undo
             same = (undo.action, undo.parameters) == (remediation.action, remediation.parameters)
-            if same and execution.remediation.target == remediation.target and execution.state is RequestState.SUCCEEDED:
+            if same and execution.remediation.target == remediation.target and execution.state.terminal:
                 return True
         raise Refused(
             f"{remediation.action} on {remediation.target!r} does not undo {remediation.undoes}.",

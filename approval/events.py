@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import JsonValue
 
 from middlewatch.context_store.audit import Private
+from middlewatch.context_store.redaction import redact
 from middlewatch.records import ApprovalRequest, AuditEvent
 
 GATEWAY = "system:gateway"
@@ -12,7 +13,9 @@ GATEWAY = "system:gateway"
 
 
 def event(request: ApprovalRequest, name: str, actor: str, **data: JsonValue) -> AuditEvent:
-    """An event about a request."""
+    """An event about a request. What the other end of an action said may stand in a reason; secrets in it are taken out."""
+    if isinstance(why := data.get("why"), str):
+        data["why"] = redact(why)
     return AuditEvent(
         tenant=request.tenant,
         actor=actor,

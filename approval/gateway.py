@@ -195,7 +195,7 @@ class Gateway:
         """
         known = self.desk.known(principal)
         done = self.desk.store.look(tenant, request).request
-        if done.state is not RequestState.SUCCEEDED or done.execution is None or done.execution.undo is None:
+        if not done.state.terminal or done.execution is None or done.execution.undo is None:
             raise Refused(f"There is nothing to take back: the request {request} is {done.state}, or has no undo.")
         undo = done.execution.undo
         wanted = done.remediation.model_copy(

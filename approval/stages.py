@@ -64,6 +64,8 @@ class Passage:
     evidence_words: str = ""
     inspection: Inspection = field(default_factory=Inspection)
     result: ActionResult | None = None
+    ran: bool = False
+    """Whether the other end took it on: then it may have to be taken back even where its effect was not seen."""
     parked: bool = False
 
     @property
@@ -256,7 +258,8 @@ def execute(desk: Desk, passage: Passage) -> Passage:
     assert passage.hands is not None and passage.kept is not None  # noqa: S101, PT018  without hands it was parked
     desk.store.hold(passage.kept, lease_seconds=passage.lease_seconds)
     try:
-        return replace(passage, result=passage.hands.run(order_of(passage.request)))
+        result = passage.hands.run(order_of(passage.request))
+        return replace(passage, result=result, ran=result.result is Result.DONE)
     except MiddlewatchError as error:  # an adapter answers where it can; what it raises says that it cannot tell
         return replace(passage, result=ActionResult(result=Result.UNKNOWN, detail=str(error)))
 
@@ -285,7 +288,7 @@ def record_outcome(desk: Desk, passage: Passage) -> Passage:
     """What came of it, by the one who holds the fence. Where that is not known, somebody finds out; it is not tried again."""
     kept, result = passage.kept, passage.result
     assert kept is not None and result is not None  # noqa: S101, PT018  the stages before
-    undo = passage.hands.undo(order_of(kept.request)) if passage.hands and result.result is Result.DONE else None
+    undo = passage.hands.undo(order_of(kept.request)) if passage.hands and passage.ran else None
     return replace(passage, kept=settle(desk, kept, result, actor=passage.executor, undo=undo), parked=True)
 
 
