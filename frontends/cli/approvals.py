@@ -15,9 +15,10 @@ from middlewatch.frontends.cli import approval_desk as desk
 from middlewatch.frontends.cli.approval_card import SHORT_DIGEST
 from middlewatch.frontends.cli.approval_desk import FACE, print_request, whole_id
 from middlewatch.frontends.cli.output import application, details_option, json_option, print_record
+from middlewatch.frontends.cli.proposing import propose, typed
 from middlewatch.frontends.cli.terminal import print_line, quotation
-from middlewatch.records import ApprovalRequest, Decision, Halt, Principal, RequestState, Scalar
-from middlewatch.records.errors import BadInput, Refused
+from middlewatch.records import ApprovalRequest, Decision, Halt, Principal, RequestState
+from middlewatch.records.errors import Refused
 
 if TYPE_CHECKING:
     from middlewatch.app import App
@@ -242,37 +243,10 @@ def edit(request: str, parameters: tuple[str, ...], *, as_json: bool) -> None:
     with application() as app:
         id_, person = whole_id(app.approvals, request), desk.viewer(app)
         seen = look(app.approvals, id_)
-        wanted = seen.request.remediation.parameters | dict(_parameter(seen, text) for text in parameters)
+        schema = seen.spec.parameters_schema if seen.spec else {}
+        wanted = seen.request.remediation.parameters | typed(schema, seen.request.remediation.action, parameters)
         made = app.approvals.edit(id_, wanted, person, face=FACE)
     print_request(made, f"{id_} is void; {made.id} is asked for in its place", as_json=as_json)
-
-
-def _parameter(seen: Card, text: str) -> tuple[str, Scalar]:
-    """KEY=VALUE in the type that the catalogue's schema has for it.
-
-    Raises:
-        BadInput: no such parameter, or the value is not of its type.
-    """
-    name, equals, value = text.partition("=")
-    known = seen.spec.parameters_schema.get("properties", {}) if seen.spec else {}
-    known = known if isinstance(known, dict) else {}
-    if not equals or name not in known:
-        names = ", ".join(known) or "none"
-        raise BadInput(f"{text!r} is not KEY=VALUE of a parameter.", remedy=f"{seen.request.remediation.action} takes: {names}")
-    schema = known[name]
-    kind = schema.get("type") if isinstance(schema, dict) else None
-    try:
-        match kind:
-            case "integer":
-                return name, int(value)
-            case "number":
-                return name, float(value)
-            case "boolean":
-                return name, {"true": True, "false": False}[value.lower()]
-            case _:
-                return name, value
-    except (ValueError, KeyError):
-        raise BadInput(f"{value!r} is not of the type of {name}, {kind}.", remedy="Write it like by=2 or value=true.") from None
 
 
 @approvals.command()
@@ -394,3 +368,6 @@ def watch(*, as_json: bool) -> None:
                     print_line(f"{now:%H:%M:%S}  {request.id}  {what}  {request.state}: {request.why}")
             known, before = {one.id: (str(one.state), one.why) for one in found}, halt
             time.sleep(WATCH_SECONDS)
+
+
+approvals.add_command(propose)

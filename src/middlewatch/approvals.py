@@ -186,6 +186,19 @@ class Approvals:
         """Propose an action for a person, or for a program that acts for one. See `Gateway.propose`."""
         return self.gateway.propose(wanted.model_copy(update={"tenant": self._tenant}), principal)
 
+    def facts_about(self, investigation: str, target: str) -> tuple[str, ...]:
+        """Ids of the facts of an investigation that speak for something about a service; what a person most likely means."""
+        facts = self.desk.evidence(self._tenant, investigation)
+        return tuple(fact.id for fact in facts if target in {fact.anomaly.service, fact.anomaly.peer} and fact.anomaly.strength > 0)
+
+    def spec(self, action: str) -> ActionSpec:
+        """An entry of the catalogue.
+
+        Raises:
+            Refused: there is none of this name.
+        """
+        return self.desk.catalogue.spec(action)
+
     def tend_until(self, stop: threading.Event, watch: Watch) -> None:
         """Do what is due (ask the next level, expire, notice lost executions, look at symptoms) until told to stop."""
         while not stop.is_set():

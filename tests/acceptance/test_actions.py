@@ -15,7 +15,7 @@ def test_the_first_configuration_is_whole_and_offers_something_to_try(tmp_path: 
     checked = run(tmp_path, "actions", "check", "--json")
     assert checked.returncode == 0, checked.stderr
     found = json.loads(checked.stdout)
-    assert found["targets"] == {"checkout": ["run_try"]}
+    assert found["targets"] == {"inventory": ["run_try"]}
     assert not found["credentials_open"]
     listed = run(tmp_path, "actions", "list", "--json")
     assert {"run_try", "rollback_deploy"} <= {spec["id"] for spec in json.loads(listed.stdout)}

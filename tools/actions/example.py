@@ -13,7 +13,7 @@ tier = "low"
 blast_radius = "None: it prints a line."
 command = ["/bin/echo", "approved"]   # a fixed program with fixed words; there is no shell
 
-[targets.checkout]                    # a service under the exact name that telemetry has for it
+[targets.inventory]                   # a service under the exact name that telemetry has for it; this one is in `make demo`
 runbooks = ["try"]
 # max_replicas = 12
 # kubernetes = { connection = "main", namespace = "shop", deployment = "checkout" }
