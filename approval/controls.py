@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 from pydantic import Field
 
 from middlewatch.approval.desk import Desk, trust_name
-from middlewatch.approval.events import event, typed
+from middlewatch.approval.events import UNKNOWN, event, typed
 from middlewatch.context_store.approvals import Kept, Update
+from middlewatch.context_store.redaction import redact
 from middlewatch.records import (
     AuditEvent,
     BreakGlass,
@@ -41,6 +44,19 @@ def _manager(desk: Desk, principal: Principal | None, what: str) -> Principal:
     return known
 
 
+@contextmanager
+def _telling(desk: Desk, tenant: str, principal: Principal | None, name: str, obj: str = "") -> Iterator[None]:
+    """What is refused within is an event."""
+    try:
+        yield
+    except Refused as refusal:
+        who = principal.id if principal else UNKNOWN
+        told = AuditEvent(tenant=tenant, actor=who, event=name, obj=obj, data={"why": redact(refusal.message)})
+        desk.audit.append(tenant, [told])
+        desk.seal(tenant)
+        raise
+
+
 def halt(desk: Desk, tenant: str, principal: Principal | None, reason: str, *, face: str) -> Halt:
     """Set the kill switch: nothing begins from now on, over restarts, until a manager lifts it. Anybody whom policy knows may.
 
@@ -49,7 +65,8 @@ def halt(desk: Desk, tenant: str, principal: Principal | None, reason: str, *, f
     Raises:
         Refused: policy does not know whoever asks.
     """
-    known = desk.known(principal)
+    with _telling(desk, tenant, principal, "halt.refused"):
+        known = desk.known(principal)
     _, now = desk.store.halted(tenant)
     words, private = typed(reason)
     wanted = Halt(by=known.id, reason=reason, at=now)
@@ -65,13 +82,8 @@ def lift(desk: Desk, tenant: str, principal: Principal | None, reason: str, *, f
     Raises:
         Refused: it takes a manager.
     """
-    try:
+    with _telling(desk, tenant, principal, "halt.kept"):
         known = _manager(desk, principal, "Lifting a halt")
-    except Refused as refusal:
-        who = principal.id if principal else "system:unknown"
-        desk.audit.append(tenant, [AuditEvent(tenant=tenant, actor=who, event="halt.kept", data={"why": refusal.message})])
-        desk.seal(tenant)
-        raise
     words, private = typed(reason)
     made = AuditEvent(tenant=tenant, actor=known.id, event="halt.lifted", data={"face": face, **words})
     desk.store.halt(tenant, None, [made], private)
@@ -96,13 +108,8 @@ def break_glass(  # noqa: PLR0913  # said whole
         Refused: no manager, no reason, the wrong credential, or nothing to skip.
     """
     kept = desk.store.look(tenant, request)
-    try:
+    with _telling(desk, tenant, principal, "glass.refused", request):
         known = _may_break(desk, kept, principal, credential, reason)
-    except Refused as refusal:
-        who = principal.id if principal else "system:unknown"
-        desk.audit.append(tenant, [event(kept.request, "glass.refused", who, why=refusal.message, face=face)])
-        desk.seal(tenant)
-        raise
     words, private = typed(reason)
     broken = BreakGlass(principal=known.id, reason=reason, at=kept.now)
     changed = kept.request.model_copy(update={"break_glass": broken})
@@ -131,13 +138,14 @@ def review_glass(desk: Desk, tenant: str, request: str, principal: Principal | N
     Raises:
         Refused: no manager, the same manager, or nothing to review.
     """
-    known = _manager(desk, principal, "A review")
     kept = desk.store.look(tenant, request)
     broken = kept.request.break_glass
-    if broken is None or not kept.request.state.terminal:
-        raise Refused(f"The request {request} has nothing to review yet.")
-    if broken.principal == known.id:
-        raise Refused(f"{known.id} broke the glass, so somebody else reviews it.")
+    with _telling(desk, tenant, principal, "glass.refused", request):
+        known = _manager(desk, principal, "A review")
+        if broken is None or not kept.request.state.terminal:
+            raise Refused(f"The request {request} has nothing to review yet.")
+        if broken.principal == known.id:
+            raise Refused(f"{known.id} broke the glass, so somebody else reviews it.")
     words, private = typed(reason)
     changed = kept.request.model_copy(update={"break_glass": broken.model_copy(update={"reviewed_by": known.id})})
     after = desk.store.change(kept, Update(changed, [event(changed, "glass.reviewed", known.id, face=face, **words)], private))
@@ -170,13 +178,16 @@ def confirm_trust(desk: Desk, tenant: str, action: str, target: str, principal: 
     Raises:
         Refused: no manager, policy does not offer it, or there were not enough successes.
     """
-    known = _manager(desk, principal, "Moving a tier down")
-    needed = desk.policy().trust(action, target)
-    if needed is None:
-        raise Refused(f"Policy does not offer to move {action} on {target!r} down.", remedy="See docs/policy.md, growing trust.")
-    done = successes(desk, tenant, action, target)
-    if done < needed:
-        raise Refused(f"{action} on {target!r} succeeded {done} times with nothing undone since, and policy asks for {needed}.")
+    with _telling(desk, tenant, principal, "trust.refused"):
+        known = _manager(desk, principal, "Moving a tier down")
+        needed = desk.policy().trust(action, target)
+        if needed is None:
+            raise Refused(
+                f"Policy does not offer to move {action} on {target!r} down.", remedy="See docs/policy.md, growing trust."
+            )
+        done = successes(desk, tenant, action, target)
+        if done < needed:
+            raise Refused(f"{action} on {target!r} succeeded {done} times with nothing undone since, and policy asks for {needed}.")
     _, now = desk.store.halted(tenant)
     name = trust_name(action, target)
     before = desk.store.note(tenant, name)

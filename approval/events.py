@@ -10,6 +10,8 @@ from middlewatch.records import ApprovalRequest, AuditEvent
 
 GATEWAY = "system:gateway"
 """Who acts where time passes or something changed, and nobody said a word."""
+UNKNOWN = "system:unknown"
+"""Who tried something and is nobody whom policy knows."""
 
 
 def event(request: ApprovalRequest, name: str, actor: str, **data: JsonValue) -> AuditEvent:

@@ -5,14 +5,15 @@ Whatever is refused is said to whoever asked and written to the audit log.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 
 from pydantic import JsonValue
 
 from middlewatch.approval.desk import Desk
-from middlewatch.approval.events import event, typed
+from middlewatch.approval.events import UNKNOWN, event, typed
 from middlewatch.approval.outcomes import settle
 from middlewatch.approval.stages import Passage, classify, match_policy, walk
 from middlewatch.approval.transitions import Event, end_of, judge, opens
@@ -60,8 +61,9 @@ class Gateway:
         Raises:
             Refused: somebody else proposes it, or the catalogue, policy or the evidence does not let it through.
         """
-        if remediation.proposed_by != ORCHESTRATOR:
-            raise Refused("Only what follows from a finding is proposed here.", remedy="What a person proposes has their name.")
+        with self._proposing(remediation):
+            if remediation.proposed_by != ORCHESTRATOR:
+                raise Refused("Only what follows from a finding is proposed here.", remedy="What a person proposes has their name.")
         return self._submit(remediation)
 
     def propose(self, wanted: Remediation, principal: Principal | None) -> ApprovalRequest:
@@ -73,7 +75,8 @@ class Gateway:
         Raises:
             Refused: policy does not know them, or the catalogue, policy or the evidence does not let it through.
         """
-        known = self.desk.known(principal)
+        with self._proposing(wanted.model_copy(update={"proposed_by": _name(principal)})):
+            known = self.desk.known(principal)
         confidence = self.desk.confidence(wanted.tenant, wanted.investigation, wanted.target)
         return self._submit(
             wanted.model_copy(
@@ -88,8 +91,14 @@ class Gateway:
         )
 
     def _submit(self, remediation: Remediation) -> ApprovalRequest:
-        try:
+        with self._proposing(remediation):
             return walk(self.desk, Passage(remediation)).request
+
+    @contextmanager
+    def _proposing(self, remediation: Remediation) -> Iterator[None]:
+        """What is refused within is a proposal that was refused."""
+        try:
+            yield
         except Refused as refusal:
             self._tell(
                 remediation.tenant,
@@ -156,14 +165,15 @@ class Gateway:
         Raises:
             Refused: policy does not know the editor, the request is over, or the new one is not let through.
         """
-        known = self.desk.known(principal)
         old = self.desk.store.look(tenant, request).request
-        if old.state.terminal:
-            raise Refused(f"The request {request} is {old.state}: {old.why}.", remedy="Propose it anew.")
-        wanted = old.remediation.model_copy(
-            update={"parameters": parameters, "proposed_by": known.id, "instead_of": request, "note": ""}
-        )
-        match_policy(self.desk, classify(self.desk, Passage(wanted)))  # before anything is given up for it
+        with self._deciding(old, principal, "request.edited"):
+            known = self.desk.known(principal)
+            if old.state.terminal:
+                raise Refused(f"The request {request} is {old.state}: {old.why}.", remedy="Propose it anew.")
+            wanted = old.remediation.model_copy(
+                update={"parameters": parameters, "proposed_by": known.id, "instead_of": request, "note": ""}
+            )
+            match_policy(self.desk, classify(self.desk, Passage(wanted)))  # before anything is given up for it
 
         def supersede(kept: Kept) -> Update:
             state = judge(Event.EDIT, self.desk.attempt(kept, known))
@@ -179,10 +189,11 @@ class Gateway:
         Raises:
             Refused: policy does not know whoever asks, it is not over, it was executed, or it is not let through any more.
         """
-        known = self.desk.known(principal)
         old = self.desk.store.look(tenant, request).request
-        if not old.state.terminal or old.state is RequestState.SUCCEEDED:
-            raise Refused(f"The request {request} is {old.state}: {old.why}.", remedy="Only what is over is proposed again.")
+        with self._deciding(old, principal, "request.again"):
+            known = self.desk.known(principal)
+            if not old.state.terminal or old.state is RequestState.SUCCEEDED:
+                raise Refused(f"The request {request} is {old.state}: {old.why}.", remedy="Only what is over is proposed again.")
         again = self._submit(old.remediation.model_copy(update={"instead_of": request}))
         self._tell(tenant, known.id, "request.again", again.id, instead_of=request, face=face)
         return again
@@ -193,11 +204,12 @@ class Gateway:
         Raises:
             Refused: policy does not know whoever asks, it was not done, or nothing takes it back.
         """
-        known = self.desk.known(principal)
         done = self.desk.store.look(tenant, request).request
-        if not done.state.terminal or done.execution is None or done.execution.undo is None:
-            raise Refused(f"There is nothing to take back: the request {request} is {done.state}, or has no undo.")
-        undo = done.execution.undo
+        with self._deciding(done, principal, "request.undo"):
+            known = self.desk.known(principal)
+            if not done.state.terminal or done.execution is None or done.execution.undo is None:
+                raise Refused(f"There is nothing to take back: the request {request} is {done.state}, or has no undo.")
+            undo = done.execution.undo
         wanted = done.remediation.model_copy(
             update={
                 "action": undo.action,
@@ -221,14 +233,14 @@ class Gateway:
         Raises:
             Refused: they may not decide on its tier, or it is not unknown.
         """
-        known = self.desk.known(principal)
         kept = self.desk.store.look(tenant, request)
-        if kept.request.state.terminal:
-            return Answer(kept.request, changed=False)
-        event_of = Event.SUCCEED if happened else Event.FAIL
-        if kept.request.state is not RequestState.UNKNOWN:
-            raise Refused(f"The request {request} is {kept.request.state}: there is nothing to find out about it.")
-        self._judged(kept, event_of, known, "execution.reconciled", digest="")
+        with self._deciding(kept.request, principal, "execution.reconciled"):
+            known = self.desk.known(principal)
+            if kept.request.state.terminal:
+                return Answer(kept.request, changed=False)
+            if kept.request.state is not RequestState.UNKNOWN:
+                raise Refused(f"The request {request} is {kept.request.state}: there is nothing to find out about it.")
+            judge(Event.SUCCEED if happened else Event.FAIL, self.desk.attempt(kept, known))
         _, private = typed(reason)
         self.desk.audit.append(tenant, [event(kept.request, "execution.told", known.id, happened=happened, face=face)], private)
         said = ActionResult(
@@ -245,7 +257,7 @@ class Gateway:
     def login(self, tenant: str, principal: Principal | None, *, face: str) -> None:
         """Somebody signed in, or tried to."""
         if principal is None:
-            self._tell(tenant, "system:unknown", "login.refused", "", face=face)
+            self._tell(tenant, UNKNOWN, "login.refused", "", face=face)
         else:
             self._tell(tenant, principal.id, "principal.login", principal.id, face=face, role=principal.role)
 
@@ -297,26 +309,25 @@ class Gateway:
         for _ in range(TURNS):
             kept = self.desk.store.look(tenant, request)
             try:
-                update = make(kept)
-                if update is None:
-                    return Answer(kept.request, changed=False)
-                after = self.desk.store.change(kept, update)
+                with self._deciding(kept.request, principal, event_name):
+                    update = make(kept)
+                    if update is None:
+                        return Answer(kept.request, changed=False)
+                    after = self.desk.store.change(kept, update)
             except Conflict:
                 continue
-            except Refused as refusal:
-                who = principal.id if principal else "system:unknown"
-                self._write(tenant, [event(kept.request, "decision.refused", who, tried=event_name, why=refusal.message)])
-                raise
             self.desk.seal(tenant)
             return Answer(after.request, changed=True)
         raise Conflict(f"Too many people change the request {request} at once.", remedy="Look at it again.")
 
-    def _judged(self, kept: Kept, event_of: Event, principal: Principal, event_name: str, *, digest: str) -> None:
+    @contextmanager
+    def _deciding(self, request: ApprovalRequest, principal: Principal | None, tried: str) -> Iterator[None]:
+        """What is refused within is a decision that was refused."""
         try:
-            judge(event_of, replace(self.desk.attempt(kept, principal, digest=digest)))
+            yield
         except Refused as refusal:
-            told = event(kept.request, "decision.refused", principal.id, tried=event_name, why=refusal.message)
-            self._write(kept.request.tenant, [told])
+            told = event(request, "decision.refused", _name(principal), tried=tried, why=refusal.message)
+            self._write(request.tenant, [told])
             raise
 
     def _tell(self, tenant: str, actor: str, name: str, obj: str, **data: JsonValue) -> None:
@@ -325,6 +336,10 @@ class Gateway:
     def _write(self, tenant: str, events: list[AuditEvent], private: tuple[Private, ...] = ()) -> None:
         self.desk.audit.append(tenant, events, private)
         self.desk.seal(tenant)
+
+
+def _name(principal: Principal | None) -> str:
+    return principal.id if principal else UNKNOWN
 
 
 def _is_decided(request: ApprovalRequest, decision: Decision, principal: Principal, digest: str) -> bool:
