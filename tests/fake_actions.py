@@ -19,7 +19,7 @@ from middlewatch.records.errors import MiddlewatchError, Unavailable
 from middlewatch.tools.actions.catalogue import ActionCatalogue
 from middlewatch.tools.actions.configuration import Configuration
 from middlewatch.tools.actions.entries import undo_of
-from middlewatch.tools.actions.scaling import scale_problem
+from middlewatch.tools.actions.preconditions import problem_of
 
 STEPS = ("inspect", "before", "carried_out", "after", "probe")
 """Where a hook is called: before an inspection, before anything is sent, once it happened, once it is answered, before a probe."""
@@ -115,7 +115,7 @@ class FakeActions:
         if self.away:
             raise Unavailable("The fake is away.")
         version = self._version(action, target, checked)
-        return Inspection(version=version, problem=self.problem or scale_problem(action, checked, version, 1, 8))
+        return Inspection(version=version, problem=self.problem or problem_of(action, checked, version, 1, 8))
 
     def run(self, order: Order) -> ActionResult:
         self.hook("before")

@@ -17,8 +17,8 @@ command = ["/bin/echo", "approved"]   # a fixed program with fixed words; there 
 runbooks = ["try"]
 # max_replicas = 12
 # kubernetes = { connection = "main", namespace = "shop", deployment = "checkout" }
-# argocd = { connection = "main", application = "checkout" }
-# webhook = { connection = "platform", actions = ["drain_traffic", "shed_traffic"] }
+# argocd = { connection = "main", application = "checkout", actions = ["sync_application"] }
+# webhook = { connection = "platform", actions = ["drain_traffic", "shed_traffic", "set_flag"] }
 # github = { connection = "tickets", labels = ["incident"] }
 # flags = { new-basket = { safe = false } }
 

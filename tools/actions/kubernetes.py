@@ -12,7 +12,7 @@ from pydantic import Field, JsonValue
 from middlewatch.records import ActionResult, Inspection, Order, Result, Scalar, digest_of
 from middlewatch.tools.actions.action import Step
 from middlewatch.tools.actions.kubernetes_place import RESTARTED, DeploymentPlace, Live, annotation, wanted_replicas
-from middlewatch.tools.actions.scaling import scale_problem
+from middlewatch.tools.actions.preconditions import problem_of
 from middlewatch.tools.actions.wire import Answered, Reply, Wire, in_vain
 from middlewatch.tools.wording import quoted
 
@@ -273,7 +273,7 @@ class KubernetesAdapter:
         self, action: str, parameters: Mapping[str, Scalar], deployment: Deployment, version: dict[str, Scalar]
     ) -> Inspection:
         version = {**version, "replicas": deployment.spec.replicas}
-        problem = scale_problem(action, parameters, version, self.place.min_replicas, self.place.max_replicas)
+        problem = problem_of(action, parameters, version, self.place.min_replicas, self.place.max_replicas)
         path = f"{self.place.namespaced('/apis/autoscaling/v2')}/horizontalpodautoscalers"
         reply = self._get(path)
         if reply.result is Result.NOT_DONE and not reply.later:

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from middlewatch.records import ActionResult, Inspection, Order, Result, Scalar
 from middlewatch.tools.actions.places import RemotePlace
-from middlewatch.tools.actions.scaling import scale_problem
+from middlewatch.tools.actions.preconditions import problem_of
 from middlewatch.tools.actions.wire import Answered, NoAnswer, Wire
 from middlewatch.tools.wording import quoted
 
@@ -42,7 +42,7 @@ class RemoteAdapter:
         """Ask the other end. What it says is quoted: it is text that middlewatch did not write."""
         looked = self.wire.call(self.place.inspect_step(action, target, parameters)).read(Looked)
         problem = f"It says {quoted(looked.problem)}." if looked.problem else ""
-        problem = problem or scale_problem(action, parameters, looked.version, self.place.min_replicas, self.place.max_replicas)
+        problem = problem or problem_of(action, parameters, looked.version, self.place.min_replicas, self.place.max_replicas)
         return Inspection(version=looked.version, problem=problem, notes=tuple(f"It says {quoted(note)}." for note in looked.notes))
 
     def run(self, order: Order) -> ActionResult:

@@ -29,6 +29,7 @@ from middlewatch.records import (
 from middlewatch.records.errors import Refused
 from middlewatch.tools.actions.catalogue import ActionCatalogue
 from middlewatch.tools.actions.entries import ENTRIES, undo_of
+from middlewatch.tools.actions.preconditions import problem_of
 from tests.fake_actions import fake_catalogue, fake_configuration
 
 CATALOGUE = fake_catalogue()
@@ -231,6 +232,31 @@ def test_what_takes_an_order_back(
     assert undo_of(order(action, parameters, version)) == undo
     if undo is not None:
         assert undo.action == CATALOGUE.spec(action).undo
+
+
+@pytest.mark.parametrize(
+    ("action", "parameters", "version", "says"),
+    [
+        ("scale_up", {"by": 2}, {"replicas": 6}, ""),
+        ("scale_up", {"by": 3}, {"replicas": 6}, "more than the configured 8"),
+        ("scale_down", {"by": 1}, {"replicas": 2}, ""),
+        ("scale_down", {"by": 1}, {"replicas": 1}, "fewer than the configured 1"),
+        ("scale_down", {"by": 1}, {}, "not known"),
+        ("scale_up", {"by": 1}, {"replicas": True}, "not known"),
+        ("scale_up", {"by": 1}, {"replicas": "2"}, "not known"),
+        ("set_flag", {"flag": "a", "value": False}, {"value": False}, "already"),
+        ("set_flag", {"flag": "a", "value": False}, {"value": True}, ""),
+        ("set_flag", {"flag": "a", "value": False}, {"value": 0}, ""),
+        ("shed_traffic", {"percent": 5}, {"percent": 5}, "already"),
+        ("drain_traffic", {"percent": 5}, {"percent": 0}, ""),
+        ("restart_service", {}, {}, ""),
+    ],
+)
+def test_what_the_version_of_a_target_speaks_against(
+    action: str, parameters: dict[str, Scalar], version: dict[str, Scalar], says: str
+) -> None:
+    problem = problem_of(action, parameters, version, 1, 8)
+    assert (says in problem) if says else problem == ""
 
 
 def test_the_gateways_side_loads_no_credentials_and_no_client() -> None:
