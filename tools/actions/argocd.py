@@ -139,6 +139,7 @@ class ArgoAdapter:
             problem = problem or "There is no earlier revision to go back to."
         else:
             version |= {"to": earlier.id, "to_revision": earlier.revision}
+            notes = (f"It goes from revision {quoted(application.latest.revision)} to {quoted(earlier.revision)}.", *notes)
         return Inspection(version=version, problem=problem, notes=notes)
 
     def run(self, order: Order) -> ActionResult:

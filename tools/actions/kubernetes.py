@@ -206,7 +206,9 @@ class KubernetesAdapter:
             "previous_images": _images(previous.template),
             "previous_template": _digest(previous.template),
         }
-        return Inspection(version=version, notes=_notes(deployment))
+        images = f"from {quoted(_images(deployment.spec.template))} to {quoted(_images(previous.template))}"
+        goes = f"It goes {images}, revision {previous.revision}."
+        return Inspection(version=version, notes=(goes, *_notes(deployment)))
 
     def run(self, order: Order) -> ActionResult:
         """One call, which tests at the other end that the deployment is still the one that was looked at just before."""

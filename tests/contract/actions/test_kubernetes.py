@@ -36,6 +36,8 @@ def image(end: KubernetesEnd) -> Any:
 def test_a_rollback_puts_back_the_template_of_the_revision_before(bench: Bench, end: KubernetesEnd) -> None:
     order = bench.order(ROLLBACK)
     assert (order.version["images"], order.version["previous_images"]) == ("orders:2", "orders:1")
+    seen = bench.actions.inspect(ROLLBACK[0], TARGET, {})
+    assert seen.notes == ('It goes from "orders:2" to "orders:1", revision 1.', "All 2 instances are available.")
     assert bench.actions.run(order).result is Result.DONE
     assert end.deployment["spec"]["template"] == template("orders:1")
     assert end.deployment["metadata"]["annotations"]["middlewatch.io/rollback"] == order.digest

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import ssl
+import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -89,6 +93,27 @@ def test_an_endless_answer_is_given_up(end: Anything, url: str, monkeypatch: pyt
     monkeypatch.setattr(wire, "LARGEST_ANSWER", 10_000)
     end.answer = Answer(200, {"x": "y" * 20_000})
     assert connected(url).call(post(url)).result is Result.UNKNOWN
+
+
+@pytest.mark.parametrize("start", [b"HTTP/1.1 200 OK\r\nX-Slow: ", b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n"])
+def test_an_answer_that_comes_byte_by_byte_is_given_up(start: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def drip() -> None:
+            connection, _ = server.accept()
+            with connection, contextlib.suppress(OSError):
+                connection.recv(4096)
+                connection.sendall(start)
+                while True:  # until it hangs up
+                    connection.sendall(b"x")
+                    time.sleep(0.01)
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        patient = Wire(url, seconds=0.5, signer=bearer(lambda: SECRET, {}))
+        assert patient.call(post(url)).result is Result.UNKNOWN
+        thread.join()
 
 
 @pytest.mark.parametrize("body", [{"message": f"bad token {SECRET}"}, {"error": SECRET}])
