@@ -1,7 +1,7 @@
 """How soon a symptom is seen to be gone, on recordings whose faults were taken back: `python -m middlewatch.evals.recovery`.
 
 An incident of the lab ends at its `window_end`: then the fault is taken back. So what is seen before must not be called recovered,
-and what is seen after should be, until the next fault begins.
+and what is seen after should be, until the next fault begins. The last incident of a recording has no time after it.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def watched(recording: Path, settings: Settings, *, measures: Sequence[str] = ME
             if label is None or not label.services or incident.symptom is None:
                 continue
             alert = incident_alert(settings.tenant, imported.name, incident, imported.incidents)
-            until = min([*(start for start in starts if start > alert.window_end), imported.info.end])
+            until = min((start for start in starts if start > alert.window_end), default=alert.window_end)
             for measure in measures:
                 yield _watch(app, imported, alert, until, measure).model_copy(update={"incident": incident.id})
 

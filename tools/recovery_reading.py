@@ -6,10 +6,11 @@ shows what is still half as bad all the time, the worst step what is bad every n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +24,8 @@ LEAST_SECONDS = 60.0
 """What is called recovered was so for at least this long,"""
 LEAST_SAMPLES = 4
 """and in so many samples one after the other. Both chosen: the shortest that is no lucky moment."""
-AROUND_SECONDS = 60.0
-"""No quiet time around a known earlier incident: few alerts fire within a minute of the beginning, and few systems recover at once.
-Chosen."""
+AFTER_SECONDS = 60.0
+"""No quiet time after a known earlier incident, since few systems recover at once. Chosen."""
 RARE = 0.05
 """A window is unusual where less than this share of the quiet ones are as bad. Chosen, the usual level."""
 NEGLIGIBLE = 0.05
@@ -62,7 +62,7 @@ class Course:
     worse: int = 0
     """1 where only more is worse, -1 where only less is, 0 where either may be."""
     floor: float = 0.0
-    """A difference that is none whatever else is said, in `unit`."""
+    """The least scale that deviations are measured in, in `unit`."""
 
     @property
     def end(self) -> UtcDatetime:
@@ -90,7 +90,7 @@ class Phases:
         quiet = ends <= first
         for window in self.hidden:
             low, high = ((moment - course.start).total_seconds() for moment in (window.start, window.end))
-            quiet &= (begins >= high + AROUND_SECONDS) | (ends <= low - AROUND_SECONDS)
+            quiet &= (begins >= high + AFTER_SECONDS) | (ends <= low)
         return quiet, (begins >= first) & (begins < last), begins >= since
 
 
@@ -111,7 +111,7 @@ def read(course: Course, phases: Phases) -> Reading:
     """Hold a course's latest window against quiet windows of the same length.
 
     It is back where neither the mean nor the worst step of the latest samples is unusual, in the direction in which the incident
-    was. It says nothing where no window of the incident was unusual either.
+    was, or nearer to the incident than to what is usual. It says nothing where the incident did not deviate clearly.
     """
     known = ~np.isnan(course.values)
     quiet, during, after = (np.flatnonzero(mask & known) for mask in phases.of(course))
@@ -124,7 +124,8 @@ def read(course: Course, phases: Phases) -> Reading:
     sign = course.worse or (-1 if usual - bad.mean(axis=1).min() > bad.mean(axis=1).max() - usual else 1)
     worst = int(np.argmax(sign * bad.mean(axis=1)))
     reading = Reading(course, State.UNMOVED, usual, float(bad[worst].mean()))
-    if not _moved(sign * bad, sign * past, course.floor):
+    statistics = [_Statistic.of(sign * bad, sign * past, course.floor, how) for how in (np.mean, np.max)]
+    if not any(each.moved for each in statistics):
         return reading
     if _silent(course, known, length):
         last = int(np.flatnonzero(known)[-1]) + 1
@@ -134,8 +135,7 @@ def read(course: Course, phases: Phases) -> Reading:
         window = _window(course, int(latest[0]), int(latest[-1]) + 1) if latest.size else None
         return replace(reading, state=State.TOO_SHORT, window=window)
     now = course.values[latest]
-    away = _unusual(sign * now, sign * past, sign * bad[worst], course.floor)
-    state = State.AWAY if away else State.BACK
+    state = State.AWAY if any(each.away(sign * now) for each in statistics) else State.BACK
     return replace(reading, state=state, now=float(now.mean()), window=_window(course, int(latest[0]), int(latest[-1]) + 1))
 
 
@@ -174,32 +174,32 @@ def _windows(samples: Floats, length: int) -> Floats:
     return np.lib.stride_tricks.sliding_window_view(samples, length)
 
 
-def _moved(bad: Floats, past: Floats, floor: float) -> bool:
-    """Whether the worst window of the incident deviates clearly, by the measure of the analyses, from what quiet ones are.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Statistic:
+    """One number of a window, more of which is worse: what it is in quiet windows, and at most in the incident."""
 
-    Args:
-        bad: the windows of the incident, shape (windows, length).
-        past: the quiet ones, likewise.
-        floor: the least scale.
-    """
-    for statistic in (np.mean, np.max):
-        worst, quiet = float(np.max(statistic(bad, axis=1))), np.asarray(statistic(past, axis=1))
+    how: Callable[..., Floats]
+    quiet: Floats
+    """Shape (windows,)."""
+    usual: float
+    most: float
+    moved: bool
+    """Whether the incident deviates clearly, by the measure of the analyses."""
+
+    @classmethod
+    def of(cls, bad: Floats, past: Floats, floor: float, how: Callable[..., Floats]) -> Self:
+        """Of the windows of the incident and the quiet ones, each of shape (windows, length)."""
+        quiet, most = np.asarray(how(past, axis=1)), float(np.max(how(bad, axis=1)))
         baseline = robust_baseline(quiet[None, :])
-        usual, scale = float(baseline.centre[0]), float(baseline.scale[0])
-        if worst - usual > max(CLEAR_DEVIATION * max(scale, floor), NEGLIGIBLE * abs(usual)):
-            return True
-    return False
+        usual, scale = float(baseline.centre[0]), max(float(baseline.scale[0]), floor)
+        return cls(how, quiet, usual, most, most - usual > max(CLEAR_DEVIATION * scale, NEGLIGIBLE * abs(usual)))
 
-
-def _unusual(window: Floats, past: Floats, worst: Floats, floor: float) -> bool:
-    """Whether the mean or the highest value of a window is rarely reached by quiet ones, and by more than a trifle."""
-    for statistic in (np.mean, np.max):
-        value, quiet, most = float(statistic(window)), np.asarray(statistic(past, axis=1)), float(statistic(worst))
-        usual = float(np.median(quiet))
-        trifle = max(floor, NEGLIGIBLE * abs(usual), NEGLIGIBLE * abs(most - usual))
-        if value > usual + trifle and _rare(value, quiet):
-            return True
-    return False
+    def away(self, window: Floats) -> bool:
+        """Whether a window is still bad: by more than a trifle, and so that quiet ones rarely are or nearer to the incident."""
+        value = float(self.how(window))
+        trifle = NEGLIGIBLE * max(abs(self.usual), self.most - self.usual)
+        nearer = self.moved and value > (self.usual + self.most) / 2
+        return value > self.usual + trifle and (nearer or _rare(value, self.quiet))
 
 
 def _rare(value: float, quiet: Floats) -> bool:

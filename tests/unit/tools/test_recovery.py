@@ -172,6 +172,29 @@ def test_what_is_bad_every_now_and_then_has_not_though_its_mean_is_usual() -> No
     assert look(Series("shop", "latency", values, "ms", step_seconds=STEP)).verdict is Verdict.NOT_YET
 
 
+def test_what_is_still_nearer_to_the_incident_has_not_though_something_was_as_bad_before() -> None:
+    values = course([600.0] * AFTER)
+    values[:26] = 650.0
+    assert look(Series("shop", "latency", values, "ms", step_seconds=STEP)).verdict is Verdict.NOT_YET
+
+
+def test_a_value_that_comes_now_and_then_anyway_is_no_hindrance() -> None:
+    values = course([100.0] * AFTER, bad=800.0)
+    values[[*range(0, QUIET, 12), -2]] = 700.0
+    assert look(Series("shop", "latency", values, "ms", step_seconds=STEP)).verdict is Verdict.RECOVERED
+
+
+def test_a_few_failures_of_what_never_failed_are_no_hindrance() -> None:
+    held = latency([0.005] * AFTER, unit="1", usual=0.0, bad=0.3, noise=0.0)
+    assert look(held).verdict is Verdict.RECOVERED
+    assert look(latency([0.05] * AFTER, unit="1", usual=0.0, bad=0.3, noise=0.0)).verdict is Verdict.NOT_YET
+
+
+def test_of_a_short_past_nothing_must_be_exceeded() -> None:
+    values = course([300.0] * AFTER)[QUIET - 20 :]
+    assert look(Series("shop", "latency", values, "ms", step_seconds=STEP)).verdict is Verdict.NOT_YET
+
+
 def test_a_minute_is_needed() -> None:
     """The course is back for the last four samples, and was bad before."""
     bad = [900.0] * (AFTER - 4)
@@ -271,13 +294,12 @@ def test_an_earlier_incident_is_no_quiet_time() -> None:
     assert look(held).verdict is not Verdict.NOT_YET
 
 
-def test_the_minute_around_an_earlier_incident_is_no_quiet_time_either() -> None:
-    """It began before anybody noticed."""
+def test_the_minute_after_an_earlier_incident_is_no_quiet_time_either() -> None:
     minutes = Course("", "", END - timedelta(minutes=10), 60, np.zeros(10))
     known = Window(start=END - timedelta(minutes=6), end=END - timedelta(minutes=5))
     incident = Window(start=END - timedelta(minutes=2), end=END - timedelta(minutes=1))
     quiet, during, after = Phases(incident, since=incident.end, hidden=(known,)).of(minutes)
-    assert quiet.tolist() == [True] * 3 + [False] * 3 + [True] * 2 + [False] * 2
+    assert quiet.tolist() == [True] * 4 + [False] * 2 + [True] * 2 + [False] * 2
     assert np.flatnonzero(during).tolist() == [8]
     assert np.flatnonzero(after).tolist() == [9]
 
