@@ -125,7 +125,7 @@ class ArgoAdapter:
             "revision": application.latest.revision,
             "operation": status.last.started,
         }
-        notes = (f"Its health is {quoted(status.health.status)} and it is {quoted(status.sync.status)}.",)
+        notes: tuple[str, ...] = (f"Its health is {quoted(status.health.status)} and it is {quoted(status.sync.status)}.",)
         problem = "It syncs by itself, so Argo CD refuses this." if application.spec.policy.by_itself else ""
         if application.operation is not None or status.last.phase == "Running":
             problem = problem or "Another operation is under way."
