@@ -70,17 +70,53 @@ def test_a_status_or_a_scaling_in_between_voids_no_rollback(bench: Bench, end: K
     assert (image(end), end.deployment["spec"]["replicas"]) == ("orders:1", 5)
 
 
-def test_a_change_between_the_look_and_the_call_is_refused_at_the_other_end(bench: Bench, end: KubernetesEnd) -> None:
+@pytest.mark.parametrize("anew", [False, True])
+def test_a_change_between_the_look_and_the_call_is_refused_at_the_other_end(
+    bench: Bench,
+    end: KubernetesEnd,
+    anew: bool,  # noqa: FBT001
+) -> None:
     order, handled = bench.order(ROLLBACK), end.patch
 
     def late(operations: list[dict[str, Any]]) -> Any:
-        end.deploy("orders:3")
+        if anew:
+            end.deployment["metadata"]["uid"] = "d-2"
+        else:
+            end.deploy("orders:3")
         return handled(operations)
 
     end.patch = late  # type: ignore[method-assign]
     result = bench.actions.run(order)
     assert (result.result, "422" in result.detail) == (Result.NOT_DONE, True)
-    assert image(end) == "orders:3"
+    assert image(end) == ("orders:2" if anew else "orders:3")
+
+
+def test_an_instance_that_was_replaced_between_the_look_and_the_call_goes_on(bench: Bench, end: KubernetesEnd) -> None:
+    order, handled = bench.order(("restart_instance", {"instance": "orders-2"})), end.delete
+
+    def late(name: str, uid: str) -> Any:
+        end.pods[name]["metadata"]["uid"] = "p-9"
+        return handled(name, uid)
+
+    end.delete = late  # type: ignore[method-assign]
+    result = bench.actions.run(order)
+    assert (result.result, "409" in result.detail) == (Result.NOT_DONE, True)
+    assert "deletionTimestamp" not in end.pods["orders-2"]["metadata"]
+
+
+def test_an_earlier_revision_that_was_rewritten_between_two_looks_is_not_put_back(bench: Bench, end: KubernetesEnd) -> None:
+    order, got, looks = bench.order(ROLLBACK), end.get, []
+
+    def late(path: str, query: dict[str, list[str]]) -> Any:
+        if path.endswith("/replicasets"):
+            looks.append(path)
+            if len(looks) == 2:
+                end.sets[0]["spec"]["template"]["spec"]["containers"][0]["image"] = "orders:evil"
+        return got(path, query)
+
+    end.get = late  # type: ignore[method-assign]
+    assert bench.actions.run(order).result is Result.NOT_DONE
+    assert (len(looks), end.changes) == (2, 0)
 
 
 def test_a_new_deployment_of_the_same_name_is_another_target(bench: Bench, end: KubernetesEnd) -> None:
