@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -13,6 +14,11 @@ from middlewatch.tools.actions.places import RemotePlace
 from middlewatch.tools.actions.preconditions import problem_of
 from middlewatch.tools.actions.wire import Answered, NoAnswer, Wire
 from middlewatch.tools.wording import quoted
+
+LONGEST_NAME, LONGEST_VALUE = 64, 500
+"""Characters of a name and a value in a version: people read them before they approve."""
+LARGEST_NUMBER = 2**53 - 1
+"""The largest that every reader of JSON keeps exactly (RFC 8785 and RFC 7493, section 2.2)."""
 
 
 class Looked(Answered):
@@ -41,6 +47,8 @@ class RemoteAdapter:
     def inspect(self, action: str, target: str, parameters: Mapping[str, Scalar]) -> Inspection:
         """Ask the other end. What it says is quoted: it is text that middlewatch did not write."""
         looked = self.wire.call(self.place.inspect_step(action, target, parameters)).read(Looked)
+        if unfit := _unfit(looked.version):
+            return Inspection(problem=unfit)
         problem = f"It says {quoted(looked.problem)}." if looked.problem else ""
         problem = problem or problem_of(action, parameters, looked.version, self.place.min_replicas, self.place.max_replicas)
         return Inspection(version=looked.version, problem=problem, notes=tuple(f"It says {quoted(note)}." for note in looked.notes))
@@ -64,6 +72,16 @@ class RemoteAdapter:
         if reply.absent:
             return ActionResult(result=Result.NOT_DONE, detail="It was never received.")
         return _result(reply.read(Status))
+
+
+def _unfit(version: Mapping[str, Scalar]) -> str:
+    """Why an approval cannot be bound to a version; empty where it can."""
+    for name, value in version.items():
+        if len(name) > LONGEST_NAME or (isinstance(value, str) and len(value) > LONGEST_VALUE):
+            return "Its version has a name or a value that is too long to be shown."
+        if isinstance(value, int | float) and (not math.isfinite(value) or abs(value) > LARGEST_NUMBER):
+            return f"The number {quoted(name)} of its version is too large to be exact; it should be sent as text."
+    return ""
 
 
 def _result(status: Status) -> ActionResult:
