@@ -229,7 +229,7 @@ class AuditLog:
 
     @staticmethod
     def _opened(tenant: str, seal: Seal, signer: Signer) -> Tip:
-        if not seal.size and not seal.tree:
+        if not seal.tree:
             return Tip(signer.verifier.name)
         try:
             return Tip.opened(seal.tree, signer)

@@ -34,6 +34,7 @@ def test_the_example_of_the_specification_is_read() -> None:
         f"a\n01\n{ROOT}\n",
         f"a\n-1\n{ROOT}\n",
         f"a\n1\n{ROOT[:-2]}=\n",
+        f"a\n1\n{ROOT[:-2]}J=\n",
         f"\n1\n{ROOT}\n",
         f"a\n1\n{ROOT}\n\n",
         "a\n1\n!\n",

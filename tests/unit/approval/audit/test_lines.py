@@ -104,6 +104,12 @@ def test_keys_sort_as_utf_16() -> None:
     parsed(line)
 
 
+def test_keys_that_sort_otherwise_by_code_point_are_refused_in_that_order() -> None:
+    line = line_of(make_logged(0, data={"\U0001f600": 1, "\ufb33": 2}), log=LOG, prev=FIRST_PREV).decode()
+    with pytest.raises(LineError, match="canonical"):
+        parsed(line.replace('"\U0001f600":1,"\ufb33":2', '"\ufb33":2,"\U0001f600":1').encode())
+
+
 def test_deep_nesting_is_refused_and_does_no_harm() -> None:
     line = line_of(make_logged(0), log=LOG, prev=FIRST_PREV).replace(b'"attempt":0', b'"attempt":' + b"[" * 100_000)
     with pytest.raises(LineError):

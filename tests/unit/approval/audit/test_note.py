@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import string
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +21,7 @@ THEIR_NOTE = (
 )
 """The example in the documentation of Go's golang.org/x/mod/sumdb/note."""
 
+LETTERS = string.ascii_letters + string.digits + "+/"
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters=[chr(n) for n in range(32)]) | st.just("\n"))
 
 
@@ -40,6 +44,19 @@ def test_any_edited_character_is_found() -> None:
         for other in ("", chr(ord(note[n]) ^ 1), note[n] * 2):
             with pytest.raises(NoteError):
                 opened(note[:n] + other + note[n + 1 :], [signer.verifier])
+
+
+def test_a_signature_has_one_form() -> None:
+    """Base64 of 68 bytes has two bits that mean nothing; a note with others of them is another file, and no other note."""
+    signer = make_signer()
+    note = signer.sign("text\n")
+    last = note[-3]
+    others = [letter for letter in LETTERS if base64.b64decode(note[-5:-3] + letter + "=") == base64.b64decode(note[-5:-1])]
+    assert len(others) == 4
+    for letter in others:
+        if letter != last:
+            with pytest.raises(NoteError):
+                opened(note[:-3] + letter + note[-2:], [signer.verifier])
 
 
 def test_another_key_does_not_open_it() -> None:
