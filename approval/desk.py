@@ -177,13 +177,13 @@ class Desk:
             return None
 
     def frozen(self, request: ApprovalRequest, now: UtcDatetime) -> str:
-        """The freeze that holds a request up; none holds up an undo."""
-        freeze = None if request.undo else self.policy().freeze(request.remediation.target, now)
+        """The freeze that holds a request up; none holds up an undo, or what changes nothing."""
+        freeze = self.policy().freeze(request.remediation.target, now) if _is_forward(request) else None
         return f"the freeze {freeze.name!r} holds it up until {freeze.ends_at:%Y-%m-%d %H:%M} UTC" if freeze else ""
 
     def next_freeze(self, request: ApprovalRequest, now: UtcDatetime) -> UtcDatetime | None:
         """When the next freeze begins that would hold it up."""
-        return None if request.undo else self.policy().next_freeze(request.remediation.target, now)
+        return self.policy().next_freeze(request.remediation.target, now) if _is_forward(request) else None
 
     def attempt(self, kept: Kept, actor: Principal | None = None, *, digest: str = "") -> Attempt:
         """What is known without looking at the target. Of the actor only the id is taken; the rest is policy's to say."""
@@ -204,6 +204,11 @@ class Desk:
             self.audit.seal(tenant)
         except MiddlewatchError as error:
             LOG.warning("the audit log of %s is not signed yet: %s", tenant, error)
+
+
+def _is_forward(request: ApprovalRequest) -> bool:
+    """Whether it changes something anew: neither takes back what is recorded, nor is of the lowest tier."""
+    return not request.undo and request.rule.tier is not RiskTier.INFO
 
 
 def trust_name(action: str, target: str) -> str:

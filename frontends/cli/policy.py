@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from middlewatch.frontends.cli.output import UtcTime, json_option, print_record
+from middlewatch.frontends.cli.output import UtcTime, application, json_option, print_record
 from middlewatch.frontends.cli.program import program
 from middlewatch.frontends.cli.quantity import duration, stamp
 from middlewatch.frontends.cli.telling import count
@@ -138,6 +138,29 @@ def token(principal: str) -> None:
     print_line(f"  {made.line}", err=True)
     if not made.known:
         print_line("That policy has no such active principal yet.", err=True)
+
+
+@policy.command()
+@click.argument("action")
+@click.argument("target")
+@json_option
+def trust(action: str, target: str, as_json: bool) -> None:
+    """Confirm, as a manager, that an ACTION on a TARGET is of one tier less from now on, after the successes that policy asks for.
+
+    The first one that is undone ends it. Every such move is in the audit log.
+
+    \b
+    Example:
+      middlewatch policy trust restart_service checkout
+    """
+    with application() as app:
+        person = app.approvals.identify(app.approvals.local_identity(), face="cli")
+        moved = app.approvals.confirm_trust(action, target, person)
+    if as_json:
+        print_record(moved)
+    else:
+        print_line(f"{moved.action} on {moved.target} runs one tier lower; confirmed by {moved.confirmed_by}")
+        print_line(f"It was done {count(moved.successes, 'time')} in a row, and the symptom went away each time.")
 
 
 def _print_explanation(told: Explanation) -> None:
