@@ -25,6 +25,7 @@ from middlewatch.records import (
     Order,
     Principal,
     Remediation,
+    RiskTier,
     Rule,
     Scalar,
     Undo,
