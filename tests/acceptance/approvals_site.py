@@ -6,15 +6,17 @@ import hashlib
 import json
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
-from middlewatch.app import open_app
-from middlewatch.records import DEFAULT_TENANT, ORCHESTRATOR, ApprovalRequest, Remediation
+from middlewatch.app import App, open_app
+from middlewatch.records import DEFAULT_TENANT, ORCHESTRATOR, ApprovalRequest, Remediation, RequestState
 from middlewatch.settings import Settings
-from tests.acceptance.command import command, environment, run
+from tests.acceptance.command import SECONDS, command, environment, run
 from tests.contract.actions.loopback import served
 from tests.contract.actions.remote_end import SECRET, RemoteEnd
 
@@ -25,7 +27,7 @@ PEOPLE = {"mia": "member", "leo": "lead", "lea": "lead", "mara": "manager", "max
 
 RULES = """
 [[rules]]
-actions = ["scale_up", "set_flag", "rollback_deploy"]
+actions = ["scale_up", "scale_down", "set_flag", "rollback_deploy"]
 targets = ["checkout"]
 least_modalities = 0
 
@@ -41,9 +43,9 @@ FREEZE = """
 name = "big-sale"
 targets = "*"
 zone = "UTC"
-from = 2020-01-01T00:00:00
-to = 2099-01-01T00:00:00
-"""
+from = {year}-01-01T00:00:00
+to = {year}-12-31T23:59:59
+""".format(year=datetime.now(UTC).year)
 ACTIONS = ["open_ticket", "scale_up", "scale_down", "restart_service", "rollback_deploy", "set_flag", "drain_traffic"]
 
 
@@ -61,6 +63,8 @@ class Site:
 
     data: Path
     end: RemoteEnd
+    app: App | None = None
+    """Attached to the worker's data directory, while that runs."""
 
     def write_policy(self, extra: str = "") -> None:
         people = [
@@ -101,8 +105,19 @@ class Site:
             confidence=0.82,
             expected_effect="More instances share the load.",
         ).model_copy(update=update)
-        with open_app(Settings(data_dir=self.data)) as app:
-            return app.approvals.gateway.submit(wanted)
+        assert self.app is not None
+        return self.app.approvals.gateway.submit(wanted)
+
+    def request(self, id_: str) -> ApprovalRequest:
+        """As it stands, once the executor has looked at the target."""
+        assert self.app is not None
+        deadline = time.monotonic() + SECONDS
+        while time.monotonic() < deadline:
+            found = self.app.approvals.show(id_, face="")
+            if found.state is not RequestState.PREPARING:
+                return found
+            time.sleep(0.1)
+        raise AssertionError("no executor looked at the target")
 
     def run(self, person: str, *words: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
         """A command, as somebody runs it."""
@@ -114,9 +129,12 @@ class Site:
         process = subprocess.Popen(command("worker"), env=environment(self.data), stderr=subprocess.PIPE, text=True)
         assert process.stderr is not None
         try:
-            assert "owner of the data directory" in process.stderr.readline()
-            yield process
+            while "owner of the data directory" not in (line := process.stderr.readline()):
+                assert line, "the worker ended"
+            with open_app(Settings(data_dir=self.data)) as self.app:
+                yield process
         finally:
+            self.app = None
             process.send_signal(signal.SIGTERM)
             process.wait(60)
             process.stderr.close()
