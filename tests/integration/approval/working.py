@@ -166,7 +166,7 @@ def with_role(text: str, name: str, role: str) -> str:
     return f'{head}[principals.{name}]\n{before}role = "{role}"{after.partition(chr(34))[2]}'
 
 
-def once(act: Callable[[], None]) -> Callable[..., None]:
+def once(act: Callable[[], object]) -> Callable[..., None]:
     """Does it at the first call, and nothing after that."""
     left = [act]
 
