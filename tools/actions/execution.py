@@ -66,8 +66,8 @@ class PlacedAction:
 
     def run(self, order: Order) -> ActionResult:
         """See `Executable`. What an earlier try did is found out first, then whether the target is still the approved one."""
-        if order.version.get(CONFIGURED) != self.place.digest:
-            return _nothing_sent("the configuration of the target changed since it was approved.")
+        if self._moved(order):
+            return _nothing_sent(MOVED)
         try:
             before = self.adapter.probe(order)
             if before.result is not Result.NOT_DONE:
@@ -80,6 +80,8 @@ class PlacedAction:
 
     def probe(self, order: Order) -> ActionResult:
         """See `Executable`."""
+        if self._moved(order):
+            return ActionResult(result=Result.UNKNOWN, detail=f"Nobody can tell: {MOVED}")
         try:
             return self.adapter.probe(order)
         except MiddlewatchError as error:
@@ -88,6 +90,13 @@ class PlacedAction:
     def undo(self, order: Order) -> Undo | None:
         """See `Executable`."""
         return undo_of(order)
+
+    def _moved(self, order: Order) -> bool:
+        """Whether the order was for another place: this one knows nothing of it."""
+        return order.version.get(CONFIGURED) != self.place.digest
+
+
+MOVED = "the configuration of the target changed since it was approved."
 
 
 def _nothing_sent(why: str) -> ActionResult:

@@ -79,6 +79,17 @@ def test_a_version_that_is_not_the_targets_is_refused(bench: Bench, field: str) 
     assert bench.carried_out() == 0
 
 
+@pytest.mark.parametrize("bench", sorted(set(BENCHES) - {"fake"}), indirect=True)
+def test_another_place_does_not_know_what_became_of_an_order(bench: Bench) -> None:
+    order = bench.order(bench.cases[0])
+    assert bench.actions.run(order).result is Result.DONE
+    bench.finish()
+    moved = order.model_copy(update={"version": {**order.version, "configuration": "0" * 16}})
+    assert bench.actions.probe(order).result is Result.DONE
+    assert bench.actions.probe(moved).result is Result.UNKNOWN
+    assert bench.actions.run(moved).result is Result.NOT_DONE
+
+
 @pytest.mark.parametrize("bench", sorted(set(BENCHES) - {"command"}), indirect=True)
 @pytest.mark.parametrize("carried_out", [True, False])
 def test_a_lost_answer_is_unknown_and_the_probe_tells_the_truth(bench: Bench, carried_out: bool) -> None:  # noqa: FBT001

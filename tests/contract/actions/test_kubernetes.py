@@ -183,6 +183,21 @@ def test_paused_rollouts_are_left_alone(bench: Bench, end: KubernetesEnd) -> Non
         assert "paused" in bench.actions.inspect(action, TARGET, {}).problem
 
 
+def test_what_must_hold_is_looked_at_again_before_the_call(bench: Bench, end: KubernetesEnd) -> None:
+    order = bench.order(("restart_service", {}))
+    end.deployment["spec"]["paused"] = True
+    result = bench.actions.run(order)
+    assert (result.result, "paused" in result.detail, end.written) == (Result.NOT_DONE, True, [])
+
+
+def test_every_instance_goes_by_its_own_uid(bench: Bench, end: KubernetesEnd) -> None:
+    for number, pod in enumerate(("orders-1", "orders-2")):
+        order = bench.order(("restart_instance", {"instance": pod}), digest=f"{number:064x}")
+        assert bench.actions.run(order).result is Result.DONE
+        end.settle()
+    assert set(end.pods) == {"stranger-1"}
+
+
 @pytest.mark.parametrize(("pod", "says"), [("stranger-1", "does not belong"), ("orders-9", "no instance")])
 def test_only_an_instance_of_the_deployment_is_restarted(bench: Bench, pod: str, says: str) -> None:
     assert says in bench.actions.inspect("restart_instance", TARGET, {"instance": pod}).problem
