@@ -81,3 +81,17 @@ def test_the_receivers_version_is_its_own(bench: Bench, end: RemoteEnd) -> None:
     assert set(order.version) == {"revision", "configuration"}
     assert bench.actions.run(order).result is Result.DONE
     assert end.carried_out[0]["version"] == {"revision": 7}
+
+
+def test_a_version_of_another_type_is_another_version(bench: Bench, end: RemoteEnd) -> None:
+    order = bench.order(("set_flag", {"flag": "dark_mode", "value": False}))
+    assert order.version["value"] is True
+    assert bench.actions.run(order.model_copy(update={"version": {**order.version, "value": 1}})).result is Result.NOT_DONE
+    assert end.carried_out == []
+
+
+def test_what_was_approved_leaves_nothing_open(bench: Bench, end: RemoteEnd) -> None:
+    order = bench.order(("scale_up", {"by": 1}))
+    result = bench.actions.run(order.model_copy(update={"parameters": {}}))
+    assert (result.result, "leaves a parameter open" in result.detail) == (Result.NOT_DONE, True)
+    assert end.carried_out == []
