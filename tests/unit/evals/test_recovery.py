@@ -1,4 +1,4 @@
-"""Invariant: the table counts every look of the fault's time, and of the time after it who recovered, when, and what else was seen."""
+"""Invariant: the table counts every look while the fault was there, and of the time after it who recovered, when, and what else."""
 
 from __future__ import annotations
 
