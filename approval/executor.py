@@ -56,6 +56,10 @@ class Executor:
                 LOG.warning("%s: %s", self._name, error)
                 stop.wait(PAUSE_SECONDS)
                 continue
+            except Exception:  # a fault in one adapter holds up nothing else; what it left is found out like any that was lost
+                LOG.exception("%s: a fault; it goes on with the next", self._name)
+                stop.wait(PAUSE_SECONDS)
+                continue
             if not worked:
                 stop.wait(IDLE_SECONDS)
 

@@ -207,6 +207,9 @@ class Approvals:
             except MiddlewatchError as error:
                 LOG.warning("approvals are not tended: %s", error)
                 worked = 0
+            except Exception:  # a fault with one request, or in a look at its symptom, keeps no other from its deadline
+                LOG.exception("an approval is not tended")
+                worked = 0
             if not worked:
                 stop.wait(TEND_SECONDS)
 

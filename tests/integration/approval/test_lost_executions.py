@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from redis import Redis
 
-from middlewatch.approval import stages
+from middlewatch import approvals
+from middlewatch.approval import executor, stages
 from middlewatch.approval.executor import Executor
 from middlewatch.approval.timers import Sight, tend
+from middlewatch.context_store.epoch import Epoch
 from middlewatch.context_store.keys import approval_keys
-from middlewatch.records import ApprovalRequest, Decision, Recovery, RequestState, Result
+from middlewatch.context_store.script import Server
+from middlewatch.records import ApprovalRequest, Decision, Inspection, Recovery, RequestState, Result, Scalar, UtcDatetime
+from middlewatch.settings import Settings
 from tests.approval_data import TENANT, Office, remediation
 from tests.store_fixtures import redis as server
 from tests.store_fixtures import set_times
@@ -96,3 +103,69 @@ def test_the_lease_of_an_execution_is_that_of_its_executor(office: Office) -> No
     with pytest.raises(Dies):
         Executor(office.desk, Dying(), name="executor:one", lease_seconds=7.0).step(TENANT)
     assert 0 < left[0] <= 7.0
+
+
+def until(happened: Callable[[], bool], work: Callable[[threading.Event], None]) -> None:
+    """Let something work in a thread until something happened; fails where it ends before, or raises."""
+    stop, problems = threading.Event(), list[BaseException]()
+
+    def run() -> None:
+        try:
+            work(stop)
+        except BaseException as error:  # noqa: BLE001  the test says what it was
+            problems.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    while not happened() and thread.is_alive():
+        time.sleep(0.01)
+    stop.set()
+    thread.join()
+    assert problems == []
+    assert happened()
+
+
+def test_a_fault_in_one_adapter_keeps_no_other_request_from_the_executor(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executor, "PAUSE_SECONDS", 0.01)
+    faulty, fine = office.gateway.submit(remediation("nudge")), office.gateway.submit(remediation())
+    inspect = office.hands.inspect
+
+    def broken(action: str, target: str, parameters: dict[str, Scalar]) -> Inspection:
+        return inspect("no such", target, {"by": 1 // 0}) if action == "nudge" else inspect(action, target, parameters)
+
+    office.hands.inspect = broken  # type: ignore[method-assign]
+    one = Executor(office.desk, office.hands, name="executor:one")
+    until(lambda: office.desk.store.look(TENANT, fine.id).request.state is RequestState.PENDING, one.run)
+    assert office.desk.store.look(TENANT, faulty.id).request.state is RequestState.PREPARING
+
+
+def test_a_fault_in_a_look_at_a_symptom_keeps_no_other_from_its_deadline(
+    office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(approvals, "TEND_SECONDS", 0.01)
+    done = approved(office)
+    step(office)
+    waiting = office.gateway.submit(remediation("drain"))
+    step(office)
+    store = office.desk.store
+    late = store.look(TENANT, waiting.id).request
+    office.redis.hset(
+        approval_keys(TENANT).requests,
+        late.id,
+        late.model_copy(
+            update={"bound": late.bound and late.bound.model_copy(update={"expires_at": late.created_at})}
+        ).model_dump_json(),
+    )
+    end_leases(office)
+    office.redis.zadd(approval_keys(TENANT).due, {done.id: 0})  # the faulty one comes first
+
+    def watch(_request: ApprovalRequest, _now: UtcDatetime) -> Sight:
+        raise ZeroDivisionError
+
+    settings = Settings(data_dir=tmp_path, tenant=TENANT)
+    tended = approvals.Approvals(settings, Server(office.redis, Epoch()), lambda *_: (), lambda *_: 1.0)
+    until(
+        lambda: store.look(TENANT, waiting.id).request.state is RequestState.EXPIRED,
+        lambda stop: tended.tend_until(stop, watch),
+    )
+    assert store.look(TENANT, done.id).request.state is RequestState.SUCCEEDED
