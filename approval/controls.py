@@ -148,7 +148,10 @@ def review_glass(desk: Desk, tenant: str, request: str, principal: Principal | N
             raise Refused(f"{known.id} broke the glass, so somebody else reviews it.")
     words, private = typed(reason)
     changed = kept.request.model_copy(update={"break_glass": broken.model_copy(update={"reviewed_by": known.id})})
-    after = desk.store.change(kept, Update(changed, [event(changed, "glass.reviewed", known.id, face=face, **words)], private))
+    made = event(changed, "glass.reviewed", known.id, face=face, **words)
+    execution = changed.execution
+    watched = execution is not None and execution.recovery is Recovery.WATCHING
+    after = desk.store.change(kept, Update(changed, [made], private, due_in_seconds=0.0 if watched else None))
     desk.seal(tenant)
     return after
 

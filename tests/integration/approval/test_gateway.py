@@ -135,7 +135,7 @@ def test_whom_policy_does_not_know_decides_nothing(office: Office, who: Principa
 
 
 def test_who_proposed_it_does_not_decide_it(office: Office) -> None:
-    request = asked(office, by="leo")
+    request = asked(office, proposer="leo")
     with pytest.raises(Refused, match="leo proposed it, so somebody else decides"):
         resolve(office, request, "leo")
     assert resolve(office, request, "lea").request.state is S.APPROVED
@@ -155,14 +155,14 @@ def test_who_edited_it_does_not_decide_it(office: Office) -> None:
 
 
 def test_a_sole_operator_decides_their_own_in_the_tiers_that_policy_names_and_the_log_says_so(office: Office) -> None:
-    request = resolve(office, asked(office, "nudge", by="max"), "max").request
+    request = resolve(office, asked(office, "nudge", proposer="max"), "max").request
     assert (request.state, request.approvals[0].sole_operator) == (S.APPROVED, True)
     rows = [row.event for row in office.audit.store.read(TENANT) if row.event.event == "request.approved"]
     assert [row.data["sole_operator"] for row in rows] == [True]
     step(office)
     assert look(office, request).state is S.SUCCEEDED
     with pytest.raises(Refused, match="somebody else decides"):
-        resolve(office, asked(office, "roll_back", by="max"), "max")
+        resolve(office, asked(office, "roll_back", proposer="max"), "max")
 
 
 def test_anybody_may_deny_and_take_an_approval_back(office: Office) -> None:
@@ -298,7 +298,7 @@ def click(office: Office, request: ApprovalRequest, who: str, *, deny: bool = Fa
 
 def test_many_clicks_at_once_decide_once_and_everybody_hears_the_same(office: Office) -> None:
     for n in range(5):
-        request = asked(office, by="max")
+        request = asked(office, proposer="max")
         people = ["leo", "lea", "mara"] * 4
         answers = at_once([click(office, request, who) for who in people])
         assert all(isinstance(answer, Answer) for answer in answers)
@@ -312,7 +312,7 @@ def test_many_clicks_at_once_decide_once_and_everybody_hears_the_same(office: Of
 
 def test_approve_and_deny_at_once_never_run_what_was_denied(office: Office) -> None:
     for _ in range(5):
-        request = asked(office, by="max")
+        request = asked(office, proposer="max")
         clicks = [click(office, request, who, deny=deny) for who in ("leo", "lea") for deny in (False, True)]
         at_once([*clicks, *clicks, lambda: step(office)])
         step(office)
@@ -326,7 +326,7 @@ def test_approve_and_deny_at_once_never_run_what_was_denied(office: Office) -> N
 
 def test_two_executors_run_it_once(office: Office) -> None:
     for _ in range(5):
-        request = approved(office, by="max")
+        request = approved(office, proposer="max")
         all_due(office)
 
         def both(name: str) -> Callable[[], object]:
@@ -361,7 +361,7 @@ def test_what_is_over_or_under_way_is_not_edited(office: Office) -> None:
 
 
 def test_what_is_over_without_having_been_done_is_asked_anew(office: Office) -> None:
-    denied = resolve(office, asked(office, by="leo"), "mia", deny=True).request
+    denied = resolve(office, asked(office, proposer="leo"), "mia", deny=True).request
     again = office.gateway.propose_again(TENANT, denied.id, office.policy.person("lea"))
     assert (again.remediation.instead_of, again.remediation.proposed_by, again.state) == (denied.id, "leo", S.PREPARING)
     for state in (asked(office), executed(office, "nudge")):

@@ -291,7 +291,7 @@ def test_two_people_approved_and_one_lost_the_role(office: Office) -> None:
 
 
 def test_a_sole_operator_who_is_none_any_more_did_not_approve_it(office: Office) -> None:
-    request = resolve(office, asked(office, "nudge", by="max"), "max").request
+    request = resolve(office, asked(office, "nudge", proposer="max"), "max").request
     office.policy.write(POLICY_TEXT.replace('sole_operator = ["low"]\n', ""))
     step(office)
     assert (look(office, request).state, office.hands.runs) == (S.APPROVED, [])
@@ -505,7 +505,7 @@ def test_steps_that_were_not_shown_are_not_approved(office: Office) -> None:
 
 
 def test_who_proposed_it_cannot_be_rewritten_to_approve_it(office: Office) -> None:
-    request = asked(office, by="leo")
+    request = asked(office, proposer="leo")
     rewrite(office, request, remediation=request.remediation.model_copy(update={"proposed_by": "lea"}))
     with pytest.raises(Refused, match="not the one that was shown"):
         resolve(office, request, "leo")

@@ -49,10 +49,10 @@ def now(office: Office) -> UtcDatetime:
     return office.desk.store.halted(TENANT)[1]
 
 
-def asked(office: Office, action: str = "roll_back", *, by: str = "", **parameters: Scalar) -> ApprovalRequest:
+def asked(office: Office, action: str = "roll_back", *, proposer: str = "", **parameters: Scalar) -> ApprovalRequest:
     """A request that waits for people, of the orchestrator or of a person."""
     wanted = remediation(action, parameters=parameters)
-    made = office.gateway.propose(wanted, office.policy.person(by)) if by else office.gateway.submit(wanted)
+    made = office.gateway.propose(wanted, office.policy.person(proposer)) if proposer else office.gateway.submit(wanted)
     while look(office, made).state is S.PREPARING:
         assert step(office)
     return look(office, made)
@@ -79,8 +79,8 @@ def resolve(
     )
 
 
-def approved(office: Office, action: str = "roll_back", *, by: str = "") -> ApprovalRequest:
-    request = asked(office, action, by=by)
+def approved(office: Office, action: str = "roll_back", *, proposer: str = "") -> ApprovalRequest:
+    request = asked(office, action, proposer=proposer)
     for who in {"both": ("leo", "mara"), "drain": ("mara",)}.get(action, ("leo",)):
         request = resolve(office, request, who).request
     assert request.state is S.APPROVED
