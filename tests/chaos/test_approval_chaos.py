@@ -35,8 +35,10 @@ def counts(process: subprocess.Popen[str]) -> dict[str, Any]:
 def attacks() -> Iterator[dict[str, subprocess.Popen[str]]]:
     """They mostly wait, so they run side by side."""
     running = {
-        "kills": started("executions.py", "--runs", "12", "--lanes", "3"),
-        "kills without the guard": started("executions.py", "--without-guard", "--lanes", "3"),
+        "kills": started("executions.py", "--runs", "10"),
+        "kills without the guard": started("executions.py", "--without-guard"),
+        "clicks": started("clicks.py", *CLICKS),
+        "clicks without the guard": started("clicks.py", *CLICKS, "--without-guard"),
     }
     yield running
     for process in running.values():
@@ -48,7 +50,7 @@ def test_whoever_is_killed_nothing_is_executed_twice_unannounced_or_forgotten(at
     found = counts(attacks["kills"])
     assert {wrong: found[wrong] for wrong in WRONG} == dict.fromkeys(WRONG, 0), found["said"]
     assert found["exit"] == 0
-    assert found["runs"] == 12
+    assert found["runs"] == 10
     assert any(name.startswith("struck_") for name in found), "nobody was killed"
 
 
@@ -58,12 +60,12 @@ def test_without_the_guard_what_was_slept_over_is_executed_twice(attacks: dict[s
     assert found["exit"] == 1
 
 
-def test_many_clicks_at_once_are_one_approval_and_one_execution() -> None:
-    found = counts(started("clicks.py", *CLICKS))
+def test_many_clicks_at_once_are_one_approval_and_one_execution(attacks: dict[str, subprocess.Popen[str]]) -> None:
+    found = counts(attacks["clicks"])
     assert (found["answers"], found["done"], found["exit"]) == (400, 20, 0), found
 
 
-def test_without_the_guard_many_clicks_are_many_approvals() -> None:
-    found = counts(started("clicks.py", *CLICKS, "--without-guard"))
+def test_without_the_guard_many_clicks_are_many_approvals(attacks: dict[str, subprocess.Popen[str]]) -> None:
+    found = counts(attacks["clicks without the guard"])
     assert found["not_approved_once"] > 0
     assert found["exit"] == 1
