@@ -20,14 +20,14 @@ local function log(events, private)
   end
 end
 
--- due_ms below 0: nobody has to look at it any more.
-local function write(request, record, state, due_ms)
+-- due_in_ms below 0: nobody has to look at it any more.
+local function write(request, record, state, due_in_ms)
   redis.call('HSET', requests, request, record)
   redis.call('HSET', states, request, state)
-  if due_ms < 0 then
+  if due_in_ms < 0 then
     redis.call('ZREM', due, request)
   else
-    redis.call('ZADD', due, due_ms, request)
+    redis.call('ZADD', due, now + due_in_ms, request)
   end
   return redis.call('HINCRBY', revisions, request, 1)
 end

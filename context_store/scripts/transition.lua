@@ -13,10 +13,6 @@ end
 if unless_halted == 1 and redis.call('HEXISTS', meta, 'halt') == 1 then
   return {'HALTED', found, now}
 end
-local at = -1
-if due_in_ms >= 0 then
-  at = now + due_in_ms
-end
-write(request, record, state, at)
+write(request, record, state, due_in_ms)
 log(events, private)
 return {'OK', row(request), now}

@@ -1,5 +1,5 @@
-"""Invariants: anybody stops everything and a manager lets it go on; a broken glass skips a freeze and nothing else, and is reviewed;
-a tier moves one down only after enough that went well, and back at once.
+"""Invariants: anybody stops everything and a manager lets it go on; a broken glass skips a freeze alone, and another reviews it; a
+tier moves one down only after enough that went well, and back at once.
 """
 
 from __future__ import annotations
