@@ -33,7 +33,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 def propose(shop: Site, request: pytest.FixtureRequest) -> Callable[..., ApprovalRequest]:
     name = re.sub(r"\W", "-", request.node.name)[-40:]
     shop.end.state["replicas"] = 2
-    return lambda action="scale_up", **update: shop.propose(action, investigation=f"inv-{name}", **update)
+    return lambda action="scale_up", **update: shop.request(shop.propose(action, investigation=f"inv-{name}", **update).id)
 
 
 def approve(shop: Site, person: str, request: str, *words: str) -> subprocess.CompletedProcess[str]:
