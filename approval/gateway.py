@@ -61,8 +61,8 @@ class Gateway:
         Raises:
             Refused: somebody else proposes it, or the catalogue, policy or the evidence does not let it through.
         """
-        with self._proposing(remediation):
-            if remediation.proposed_by != ORCHESTRATOR:
+        if remediation.proposed_by != ORCHESTRATOR:  # a name that nobody proved is not written down as one
+            with self._proposing(remediation.model_copy(update={"proposed_by": UNKNOWN})):
                 raise Refused("Only what follows from a finding is proposed here.", remedy="What a person proposes has their name.")
         return self._submit(remediation)
 
@@ -184,7 +184,9 @@ class Gateway:
         return self._submit(wanted)
 
     def propose_again(self, tenant: str, request: str, principal: Principal | None, *, face: str = "") -> ApprovalRequest:
-        """Ask anew for exactly what is over without having been done; whoever proposed it then is its proposer still.
+        """Ask anew for exactly what is over without having been done.
+
+        What follows from a finding follows from it still; a person's proposal is theirs who asks anew, so somebody else decides.
 
         Raises:
             Refused: policy does not know whoever asks, it is not over, it was executed, or it is not let through any more.
@@ -194,7 +196,8 @@ class Gateway:
             known = self.desk.known(principal)
             if not old.state.terminal or old.state is RequestState.SUCCEEDED:
                 raise Refused(f"The request {request} is {old.state}: {old.why}.", remedy="Only what is over is proposed again.")
-        again = self._submit(old.remediation.model_copy(update={"instead_of": request}))
+        proposer = ORCHESTRATOR if old.remediation.proposed_by == ORCHESTRATOR else known.id
+        again = self._submit(old.remediation.model_copy(update={"instead_of": request, "proposed_by": proposer}))
         self._tell(tenant, known.id, "request.again", again.id, instead_of=request, face=face)
         return again
 

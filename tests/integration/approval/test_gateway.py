@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from middlewatch.approval.gateway import Answer
-from middlewatch.records import Approval, ApprovalRequest, Decision, Principal, Role
+from middlewatch.records import ORCHESTRATOR, Approval, ApprovalRequest, Decision, Principal, Role
 from middlewatch.records import RequestState as S
 from middlewatch.records.errors import BadInput, MiddlewatchError, Refused, UnknownRequest
 from tests.approval_data import POLICY_TEXT, TENANT, Office, remediation
@@ -363,7 +363,9 @@ def test_what_is_over_or_under_way_is_not_edited(office: Office) -> None:
 def test_what_is_over_without_having_been_done_is_asked_anew(office: Office) -> None:
     denied = resolve(office, asked(office, proposer="leo"), "mia", deny=True).request
     again = office.gateway.propose_again(TENANT, denied.id, office.policy.person("lea"))
-    assert (again.remediation.instead_of, again.remediation.proposed_by, again.state) == (denied.id, "leo", S.PREPARING)
+    assert (again.remediation.instead_of, again.remediation.proposed_by, again.state) == (denied.id, "lea", S.PREPARING)
+    finding = resolve(office, asked(office, "drain"), "mia", deny=True).request
+    assert office.gateway.propose_again(TENANT, finding.id, office.policy.person("lea")).remediation.proposed_by == ORCHESTRATOR
     for state in (asked(office), executed(office, "nudge")):
         with pytest.raises(Refused):
             office.gateway.propose_again(TENANT, state.id, office.policy.person("lea"))
