@@ -4,6 +4,7 @@
 # make chaos    kill workers and Redis by the hundred while they work (about 2 minutes)
 # make chaos-audit  do everything to an exported audit log that can be done to it, and verify each (about 5 minutes)
 # make chaos-approvals    kill everybody at every step of an execution, and click a hundred times on a thousand requests (about 10 minutes)
+# make chaos-injections   every hostile text in every place, read by a model that obeys it (about 10 minutes)
 # make measure-ranking    score every set of agents on RECORDINGS, rewrite docs/measurements/ranking.md (minutes)
 # make measure-lab        the same on the lab's suite alone, with kinds of causes and onsets, into docs/measurements/lab.md
 # make measure-degraded   the same on degraded copies of DEGRADED; goes on where it was stopped (an hour)
@@ -22,7 +23,7 @@ LAB_SUITE := evals/recordings/lab-suite
 MEASURED := .middlewatch/measured
 JOBS := 2
 
-.PHONY: demo test check chaos chaos-approvals chaos-audit bench-audit clean measure-ranking measure-lab measure-degraded bench-scale
+.PHONY: demo test check chaos chaos-approvals chaos-audit chaos-injections bench-audit clean measure-ranking measure-lab measure-degraded bench-scale
 
 demo:
 	@./scripts/setup.sh --no-dev
@@ -61,6 +62,10 @@ chaos-approvals:
 	! .venv/bin/python tests/chaos/executions.py --without-guard
 	.venv/bin/python tests/chaos/clicks.py --approvals 1000 --clicks 100
 	! .venv/bin/python tests/chaos/clicks.py --approvals 20 --clicks 20 --without-guard
+
+chaos-injections:
+	@./scripts/setup.sh
+	.venv/bin/python tests/chaos/injections.py
 
 measure-ranking:
 	@./scripts/setup.sh
