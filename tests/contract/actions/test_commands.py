@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -119,3 +120,15 @@ def test_without_a_journal_nothing_begins(tmp_path: Path) -> None:
     (tmp_path / "journal").write_text("in the way")
     assert made.run(asked).result is Result.NOT_DONE
     assert not (tmp_path / "ran").exists()
+
+
+def test_of_two_who_begin_at_once_one_runs(tmp_path: Path) -> None:
+    """Whatever both of them found in the journal just before."""
+    made = actions(tmp_path, script(tmp_path, f"printf x >> {tmp_path}/count"))
+    asked = order(made)
+    adapters = [made._adapter(made._catalogue.configuration.place("run_it", "orders")) for _ in range(8)]
+    with ThreadPoolExecutor(len(adapters)) as pool:
+        results = [result.result for result in pool.map(lambda adapter: adapter.run(asked), adapters)]
+    assert (tmp_path / "count").read_text() == "x"
+    assert Result.DONE in results
+    assert Result.NOT_DONE not in results

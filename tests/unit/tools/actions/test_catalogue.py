@@ -27,6 +27,7 @@ from middlewatch.records import (
     digest_of,
 )
 from middlewatch.records.errors import Refused
+from middlewatch.tools.actions.action import segment
 from middlewatch.tools.actions.catalogue import ActionCatalogue
 from middlewatch.tools.actions.entries import ENTRIES, undo_of
 from middlewatch.tools.actions.preconditions import problem_of
@@ -160,6 +161,24 @@ def test_what_does_not_fit_is_refused(action: str, target: str, parameters: dict
         CATALOGUE.checked(action, target, parameters)
     with pytest.raises(Refused):
         CATALOGUE.plan(action, target, parameters, {})
+
+
+def test_what_a_target_does_not_offer_is_refused() -> None:
+    configuration = fake_configuration()
+    only = configuration.targets["orders"].webhook
+    assert only is not None
+    target = configuration.targets["orders"].model_copy(update={"webhook": only.model_copy(update={"actions": ("scale_up",)})})
+    catalogue = ActionCatalogue.of(configuration.model_copy(update={"targets": {"orders": target}}))
+    assert catalogue.checked("scale_up", "orders", {}) == {"by": 1}
+    with pytest.raises(Refused, match="does not offer"):
+        catalogue.checked("restart_service", "orders", {})
+
+
+@pytest.mark.parametrize("name", ["", ".", ".."])
+def test_no_segment_of_a_path_leads_elsewhere(name: str) -> None:
+    assert segment("a/b?c#d e") == "a%2Fb%3Fc%23d%20e"
+    with pytest.raises(Refused):
+        segment(name)
 
 
 def test_a_plan_shows_the_call_in_full() -> None:
