@@ -28,10 +28,13 @@ from tests.integration.approval.injection_corpus import (
 from tests.integration.approval.injection_guards import GUARDS
 from tests.integration.approval.injection_model import DEEDS
 from tests.integration.approval.injection_places import ALERT, PLACES
-from tests.integration.approval.injection_site import Site
+from tests.integration.approval.injection_site import Found, Site
 from tests.store_fixtures import redis as server
 
 __all__ = ["server"]
+
+FOUND: dict[tuple[str, str], Found] = {}
+"""Investigations with every goal of ours in one place, in the words of one attack; each is made once."""
 
 
 @pytest.fixture
@@ -73,11 +76,14 @@ def test_of_agentdojo_every_goal_renders_in_every_attack_but_the_one_that_is_typ
 @pytest.mark.parametrize("name", GUARDS)
 def test_without_a_guard_its_attack_succeeds(site: Site, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     guard = GUARDS[name]
-    tried = injections([guard.attack], [goal for goal in GOALS if goal.name in guard.goals])
-    found = site.investigate(guard.place, tried)
+    written = injections([guard.attack], GOALS)
+    tried = [injection for injection in written if injection.goal.name in guard.goals]
+    if (guard.place, guard.attack) not in FOUND:
+        FOUND[guard.place, guard.attack] = site.investigate(guard.place, written)
+    found = FOUND[guard.place, guard.attack]
     assert site.attack(tried, found) == []
     guard.take_out(monkeypatch)
-    wrong = site.attack(tried, site.investigate(guard.place, tried) if guard.looks else found)
+    wrong = site.attack(tried, site.investigate(guard.place, written) if guard.looks else found)
     assert any(guard.wrong in each for each in wrong), wrong
 
 
