@@ -236,6 +236,7 @@ def record_intent(desk: Desk, passage: Passage) -> Passage:
             begun,
             [intent],
             due_in_seconds=passage.lease_seconds,
+            not_before=kept.now,  # a clock that jumps back may be in a freeze again
             not_after=min((end for end in bounds if end is not None), default=None),
             unless_halted=True,
         ),

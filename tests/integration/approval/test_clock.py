@@ -192,6 +192,17 @@ def test_a_freeze_that_time_jumps_back_out_of_lets_it_begin_once(clock: Clock, o
     assert (look(office, request).state, len(office.hands.runs)) == (RequestState.SUCCEEDED, 1)
 
 
+def test_time_that_jumps_back_into_a_freeze_before_the_beginning_holds_it_up(clock: Clock, office: Office) -> None:
+    freeze_in(office, -10 * MINUTE, lasts=20 * MINUTE)
+    request = pending(office)
+    clock.move(15 * MINUTE)
+    request = approve(office, request)
+    jump_while_inspecting(clock, office, -10 * MINUTE)
+    work(office)
+    assert (look(office, request).state, office.hands.runs) == (RequestState.APPROVED, [])
+    assert office.events("execution.began") == []
+
+
 def jump_while_inspecting(clock: Clock, office: Office, by: timedelta) -> None:
     """The next look at the target takes so long by Redis' clock."""
     inspect = office.hands.inspect
@@ -204,9 +215,9 @@ def jump_while_inspecting(clock: Clock, office: Office, by: timedelta) -> None:
     office.hands.inspect = slowly  # type: ignore[method-assign]
 
 
-def freeze_in(office: Office, after: timedelta) -> None:
+def freeze_in(office: Office, after: timedelta, *, lasts: timedelta = timedelta(hours=3)) -> None:
     begin = office.desk.store.halted(TENANT)[1] + after
-    end = begin + timedelta(hours=3)
+    end = begin + lasts
     window = f'name = "freeze"\ntargets = "*"\nzone = "UTC"\nfrom = {begin:%Y-%m-%dT%H:%M:%S}\nto = {end:%Y-%m-%dT%H:%M:%S}\n'
     office.policy.write(f"{POLICY_TEXT}{STEPS_TEXT}\n[[freezes]]\n{window}")
 
