@@ -71,6 +71,12 @@ class AuditKey:
         """
         return Signer(log, self._private)
 
+    def published(self, tenant: str, verifier: VerifierKey) -> str:
+        """The verifier keys of a tenant's log, a line each: this one, and those that it replaced."""
+        file = self._file.with_name(f"{tenant}.pub") if self._file else None
+        there = file.read_text(encoding="utf-8") if file and file.exists() else ""
+        return there if f"{verifier}\n" in there else f"{verifier}\n"
+
     def publish(self, tenant: str, verifier: VerifierKey, *, replaced: bool = False) -> None:
         """Write the public half to `<tenant>.pub` beside the key, where it is not there yet.
 

@@ -145,7 +145,7 @@ class AuditLog:
         notes = [note for note in self._store.checkpoints(tenant) if _size(note) <= size]
         _write(file, (line + b"\n" for line in islice(self.lines(tenant), size)))
         _write(beside[0], (note.encode() for note in notes))
-        _write(beside[1], [f"{verifier}\n".encode()])
+        _write(beside[1], [self._key.published(tenant, verifier).encode()])
         return Exported(file, beside[0], beside[1], size, len(notes))
 
     def rekey(self, tenant: str) -> None:

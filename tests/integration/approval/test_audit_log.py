@@ -310,6 +310,19 @@ def test_a_log_whose_key_is_lost_goes_on_with_another(log: AuditLog, store: Audi
     assert [row.event.event for row in store.read(tenant)].count("audit.key_replaced") == 1
 
 
+def test_an_export_has_the_keys_that_were_replaced(log: AuditLog, store: AuditStore, tenant: str, tmp_path: Path) -> None:
+    log.append(tenant, [event(tenant)])
+    file = tmp_path / "audit" / "key"
+    file.unlink()
+    again = AuditLog(store, AuditKey.open(file))
+    with pytest.raises(AuditBroken, match="audit rekey"):
+        again.seal(tenant)
+    again.rekey(tenant)
+    written = again.export(tenant, tmp_path / "log")
+    assert len(written.public_key_file.read_text().splitlines()) == 2
+    assert verify_files(written.file, [written.public_key_file], [written.checkpoints_file]).good
+
+
 def test_no_other_key_goes_on_with_a_log_that_was_changed(
     log: AuditLog, store: AuditStore, redis: Redis, tenant: str, tmp_path: Path
 ) -> None:
