@@ -25,6 +25,7 @@ from middlewatch.records import (
     Order,
     Principal,
     Remediation,
+    RequestState,
     RiskTier,
     Rule,
     Scalar,
@@ -108,7 +109,8 @@ class Desk:
         """Whether it takes back a change that is recorded: one that the investigation found, or an execution of ours.
 
         Raises:
-            Refused: it says that it undoes something, and that is not recorded, or not of this target, or not undone by this.
+            Refused: it says that it undoes something, and that is not recorded, or not of this target, or not undone by this, or
+                undone already.
         """
         if remediation.undoes is None:
             return False
@@ -124,7 +126,8 @@ class Desk:
         if execution is not None and execution.execution is not None and execution.execution.undo is not None:
             undo = execution.execution.undo
             same = (undo.action, undo.parameters) == (remediation.action, remediation.parameters)
-            if same and execution.remediation.target == remediation.target and execution.state.terminal:
+            here = execution.remediation.target == remediation.target and execution.state.terminal
+            if same and here and not self._is_undone(remediation.tenant, execution.id):
                 return True
         raise Refused(
             f"{remediation.action} on {remediation.target!r} does not undo {remediation.undoes}.",
@@ -137,6 +140,11 @@ class Desk:
             return False
         back = self.catalogue.parameters_to_undo(spec.id, remediation.target, change)
         return back is not None and self.catalogue.checked(spec.id, remediation.target, back) == remediation.parameters
+
+    def _is_undone(self, tenant: str, execution: str) -> bool:
+        """Whether it was taken back: done twice, what takes it back is a change like any other, and may run in no freeze."""
+        past = (kept.request for kept in self.store.list(tenant))
+        return any(one.undo and one.remediation.undoes == execution and one.state is RequestState.SUCCEEDED for one in past)
 
     def known(self, principal: Principal | None) -> Principal:
         """Whoever asks, as policy has them now: what a front end remembers of them may be old.

@@ -382,6 +382,8 @@ def test_what_was_done_is_taken_back_by_somebody_and_decided_by_somebody_else(of
     resolve(office, undo, "mia")
     step(office)
     assert look(office, undo).state is S.SUCCEEDED
+    with pytest.raises(Refused, match="does not undo"):  # twice would be a change like any other
+        office.gateway.undo(TENANT, done.id, office.policy.person("leo"))
     with pytest.raises(Refused, match="nothing to take back"):
         office.gateway.undo(TENANT, executed(office).id, office.policy.person("leo"))
 
