@@ -173,10 +173,9 @@ def test_what_awaits_approval_outlives_everything_and_escalates_once(
         assert any("middlewatch.executor" in line for line in killed), killed
     clock.move(timedelta(minutes=11))
 
-    with worker(settings, clock) as second:
-        assert said(second) == "working"
-        with worker(settings, clock) as third, open_app(settings) as app:
-            assert said(third) == "working"
+    with worker(settings, clock) as second, worker(settings, clock) as third:
+        assert (said(second), said(third)) == ("working", "working")
+        with open_app(settings) as app:
             awaited(lambda: bool(request_of(app, name).asked))
             time.sleep(2.5)  # both have looked again by now
             assert events(app, "request.escalated") == 1
@@ -199,3 +198,6 @@ def test_what_awaits_approval_outlives_everything_and_escalates_once(
             exported = open_audit(settings, app.store.server).export("default", tmp_path / "audit.jsonl")
             verdict = verify_files(exported.file, [exported.public_key_file], [exported.checkpoints_file])
             assert verdict.good, verdict.problems
+        for process in (second, third):  # whichever of them owns the directory waits for the other
+            assert process.stdin is not None
+            process.stdin.close()
