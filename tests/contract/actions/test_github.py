@@ -29,6 +29,13 @@ def end(bench: Bench) -> GitHubEnd:
     return bench.end
 
 
+def test_the_ticket_of_another_request_is_not_ours(bench: Bench, end: GitHubEnd) -> None:
+    order = bench.order(("open_ticket", {"investigation": ""}))
+    for body in (github.marker(f"{order.digest[:-1]}0"), f"about {order.digest}"):
+        end.issues.insert(0, {"number": 2, "html_url": "", "body": body})
+    assert bench.actions.probe(order).result is Result.NOT_DONE
+
+
 def test_a_ticket_says_what_it_is_about_and_names_its_request(bench: Bench, end: GitHubEnd) -> None:
     order = bench.order(("open_ticket", {"investigation": "inv-1"}))
     result = bench.actions.run(order)
