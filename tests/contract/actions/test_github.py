@@ -9,6 +9,7 @@ import pytest
 
 from middlewatch.records import Result
 from middlewatch.tools.actions import github
+from middlewatch.tools.actions.places import marker
 from tests.contract.actions.benches import BENCHES, TARGET, Bench
 from tests.contract.actions.github_end import GitHubEnd
 
@@ -31,7 +32,7 @@ def end(bench: Bench) -> GitHubEnd:
 
 def test_the_ticket_of_another_request_is_not_ours(bench: Bench, end: GitHubEnd) -> None:
     order = bench.order(("open_ticket", {"investigation": ""}))
-    for body in (github.marker(f"{order.digest[:-1]}0"), f"about {order.digest}"):
+    for body in (marker(f"{order.digest[:-1]}0"), f"about {order.digest}"):
         end.issues.insert(0, {"number": 2, "html_url": "", "body": body})
     assert bench.actions.probe(order).result is Result.NOT_DONE
 
