@@ -11,6 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from middlewatch.approval.audit import keys
 from middlewatch.approval.audit.keys import AuditKey
 from middlewatch.approval.audit.note import VerifierKey, opened
 from middlewatch.records.errors import Misconfigured
@@ -43,8 +44,8 @@ def test_the_public_key_lies_beside_it_and_checks_signatures(tmp_path: Path) -> 
 
 
 def test_every_tenant_and_installation_has_another_log(tmp_path: Path) -> None:
-    keys = [AuditKey.open(tmp_path / name / "key") for name in "ab"]
-    assert len({key.log_name(tenant) for key in keys for tenant in ("acme", "other")}) == 4
+    both = [AuditKey.open(tmp_path / name / "key") for name in "ab"]
+    assert len({key.log_name(tenant) for key in both for tenant in ("acme", "other")}) == 4
 
 
 def test_processes_that_start_at_once_have_the_same_key(tmp_path: Path) -> None:
@@ -52,6 +53,16 @@ def test_processes_that_start_at_once_have_the_same_key(tmp_path: Path) -> None:
     with ThreadPoolExecutor(16) as pool:
         names = {key.log_name("acme") for key in pool.map(lambda _: AuditKey.open(file), range(64))}
     assert len(names) == 1
+    assert [path.name for path in file.parent.iterdir()] == ["key"]
+
+
+def test_who_is_second_replaces_nothing(tmp_path: Path) -> None:
+    """The other process made its key after we looked and before we made ours."""
+    file = tmp_path / "audit" / "key"
+    AuditKey.open(file)
+    content = file.read_bytes()
+    keys._make(file)
+    assert file.read_bytes() == content
     assert [path.name for path in file.parent.iterdir()] == ["key"]
 
 
