@@ -18,7 +18,7 @@ from middlewatch.frontends.cli.page import NARROWEST, WIDEST, Column, Page, Span
 from middlewatch.frontends.cli.program import program
 from middlewatch.frontends.cli.terminal import print_line, quotation
 from middlewatch.records import ApprovalRequest, Principal, RequestState
-from middlewatch.records.errors import BadInput, Conflict, Unavailable, UnknownRequest
+from middlewatch.records.errors import BadInput, Unavailable, UnknownRequest
 from middlewatch.settings import ascii_only, no_color
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ PREPARE_SECONDS = 30.0
 """How long a person waits for the executor to look at a target; it takes a second or two where one runs."""
 SILENT_SECONDS = 6.0
 """After which it is said that no executor seems to be there."""
+OVERDUE_SECONDS = 15.0
+"""How long after its end a worker may take to write down that it expired."""
 UNKNOWN_SECONDS = 5.0
 """How long somebody who waits is told nothing yet: a probe may find out at once what became of it."""
 MOST = 1000
@@ -177,7 +179,7 @@ def prepared(app: App, request: str, person: Principal | None) -> Card:
         if time.monotonic() - began > PREPARE_SECONDS:
             raise Unavailable(
                 f"No executor has looked at the target of {request} for {PREPARE_SECONDS:.0f} s.",
-                remedy="Is one running? Start one with: middlewatch worker",
+                remedy="It does not answer, or no executor runs. Start one with: middlewatch worker",
             )
         time.sleep(POLL_SECONDS)
     return card(app.approvals, request, person, face=FACE)
@@ -188,16 +190,18 @@ def follow(app: App, request: str) -> Card:
     last = ""
     began = changed = time.monotonic()
     for seen in _looks(app, request):
+        if seen.request.state is S.PENDING:
+            return seen  # it needs more approvals
         words = _going(seen, since=time.monotonic() - began)
         if words != last:
             print_line(f"{seen.now:%H:%M:%S} {words}", err=True)
             last, changed = words, time.monotonic()
         state = seen.request.state
         waited = time.monotonic() - changed
-        if state.terminal or state is S.PENDING or (state is S.UNKNOWN and waited > UNKNOWN_SECONDS):
+        if state.terminal or (state is S.UNKNOWN and waited > UNKNOWN_SECONDS):
             return seen
-        if seen.overdue and waited > SILENT_SECONDS:
-            raise Conflict(f"The time of {request} is over and it did not begin.", remedy="No worker runs that would say so.")
+        if seen.overdue and waited > OVERDUE_SECONDS:
+            return seen
     raise AssertionError  # the looks never end
 
 
@@ -212,12 +216,14 @@ def _looks(app: App, request: str) -> Iterator[Card]:
 def _going(seen: Card, *, since: float) -> str:  # noqa: PLR0911  one line for each way that it may stand
     request = seen.request
     match request.state:
+        case S.APPROVED if seen.overdue:
+            return "approved; its time is over, and it did not begin"
         case S.APPROVED if seen.halt is not None:
             return "approved; everything is halted, so it waits until a manager lifts that"
         case S.APPROVED if seen.freeze and request.break_glass is None:
             return f"approved; {seen.freeze}"
         case S.APPROVED if since > SILENT_SECONDS:
-            return "approved; no executor takes it up. Is one running? Start one with: middlewatch worker"
+            return "approved; not begun yet: the target does not answer, or no executor runs (middlewatch worker starts one)"
         case S.APPROVED:
             return "approved; waits for the executor"
         case S.EXECUTING:

@@ -76,6 +76,7 @@ def asked_now(request: ApprovalRequest) -> str:
     if request.state is not RequestState.PENDING or requires is None:
         return ""
     first = (" + " if requires.quantifier == "all_of" else " or ").join(map(_short, requires.seats))
+    first += f" ({len(request.approvals)} of {len(requires.seats)} approved)" if request.approvals else ""
     return ", ".join(dict.fromkeys((first, *(_short(seat) for step in request.asked for seat in step.asked))))
 
 
