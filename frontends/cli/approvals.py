@@ -14,7 +14,7 @@ import click
 from middlewatch.frontends.cli import approval_desk as desk
 from middlewatch.frontends.cli.approval_card import SHORT_DIGEST
 from middlewatch.frontends.cli.approval_desk import FACE, print_request, whole_id
-from middlewatch.frontends.cli.output import application, details_option, json_option, print_record
+from middlewatch.frontends.cli.output import application, json_option, print_record
 from middlewatch.frontends.cli.proposing import propose, typed
 from middlewatch.frontends.cli.terminal import print_line, quotation
 from middlewatch.records import ApprovalRequest, Decision, Halt, Principal, RequestState
@@ -78,7 +78,7 @@ def print_halt(halt: Halt | None, *, lifted: bool = False) -> None:
 
 @approvals.command()
 @click.argument("request")
-@details_option
+@click.option("--details", is_flag=True, help="Everything: the precondition, all notes, how the tier came about, the whole prose.")
 @json_option
 def show(request: str, *, details: bool, as_json: bool) -> None:
     """Show a request: what exactly would run, on what, why, who decides, and what came of it.

@@ -13,7 +13,7 @@ from middlewatch.frontends.cli.approval_desk import in_order, print_list
 from middlewatch.frontends.cli.approvals import approvals, approve
 from middlewatch.frontends.cli.control import halt, resume
 from middlewatch.records import RequestState
-from tests.unit.frontends.test_approval_card import APPROVED, BROKEN, NOW, done, request
+from tests.approval_cards import APPROVED, BROKEN, NOW, done, request
 
 COMMANDS: dict[str, click.Command] = {**approvals.commands, "halt": halt, "resume": resume}
 
