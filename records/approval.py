@@ -254,7 +254,6 @@ class ApprovalRequest(Record):
     break_glass: BreakGlass | None = None
     execution: Execution | None = None
     similar: tuple[PastAction, ...] = ()
-    superseded_by: Identifier | None = None
 
 
 class Halt(Record):

@@ -126,8 +126,7 @@ class _CardPage:
         execution = self.request.execution
         told = execution is not None and execution.result is not None
         if (self.request.state.terminal and not told) or self.request.state is S.UNKNOWN:
-            after = f" It was replaced by {self._named(self.request.superseded_by)}." if self.request.superseded_by else ""
-            self.page.entry("", Span(f"{self.request.why}{after}"))
+            self.page.entry("", Span(self.request.why))
         halt = self.card.halt
         if halt is not None and not self.request.state.terminal:
             reason = f": {self.page.say.quoted(halt.reason)}" if halt.reason else ""

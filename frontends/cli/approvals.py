@@ -150,7 +150,7 @@ def _asked(card: Card, digest: str, reason: str, *, err: bool) -> str:
     """
     desk.print_card(card, details=False, question=True, err=err)
     if card.objection:
-        raise Refused(f"You may not approve it: {card.objection}.", remedy="See above who may.")
+        return reason  # no question: the gateway refuses, and writes that down
     if digest not in {"", card.request.digest}:
         raise Refused("What would run now is not what has the digest that you gave.", remedy="Read it, and decide again.")
     if card.request.rule.reason_required and not reason.strip():

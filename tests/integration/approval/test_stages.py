@@ -335,7 +335,6 @@ CATALOGUE = fake_catalogue(TARGET)
 DECIDES_NOTHING = {
     # In words, for people; the log has the true ones.
     ("why",),
-    ("superseded_by",),
     ("asked",),
     ("approvals", 0, "role"),
     ("approvals", 0, "reason"),

@@ -113,6 +113,6 @@ def test_whatever_people_are_shown_is_bound() -> None:
 
 def test_what_changes_while_it_waits_is_not_bound() -> None:
     """Every field is bound one by one, shown, or one of these, which are judged live or decide nothing."""
-    live = {"state", "why", "approvals", "asked", "approved_until", "break_glass", "execution", "superseded_by"}
+    live = {"state", "why", "approvals", "asked", "approved_until", "break_glass", "execution"}
     assert set(ApprovalRequest.model_fields) == SHOWN | {"tenant", "rule", "bound", "digest"} | live
     assert digest_of_shown(REQUEST.model_copy(update={"why": "so", "approved_until": NOON})) == digest_of_shown(REQUEST)
