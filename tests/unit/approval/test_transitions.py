@@ -11,7 +11,8 @@ from middlewatch.approval.transitions import BINDING, TABLE, Event, Guard, Row, 
 from middlewatch.records import Principal, Requirement, Role, Seat
 from middlewatch.records import RequestState as S
 from middlewatch.records.errors import Refused
-from tests.unit.approval.approval_model import NAMED, VALUES, attempt_of, cases, differences
+from tests.unit.approval.approval_attempts import VALUES, attempt_of
+from tests.unit.approval.approval_model import NAMED, cases, differences
 
 GOOD = tuple(values[0] for values in VALUES.values())
 
