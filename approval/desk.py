@@ -108,6 +108,8 @@ class Desk:
     def is_undo(self, spec: ActionSpec, remediation: Remediation) -> bool:
         """Whether it takes back a change that is recorded: one that the investigation found, or an execution of ours.
 
+        What takes back an undo does the change anew: that is no undo, and freezes and budgets bind it.
+
         Raises:
             Refused: it says that it undoes something, and that is not recorded, or not of this target, or not undone by this, or
                 undone already.
@@ -116,7 +118,8 @@ class Desk:
             return False
         for fact in self.evidence(remediation.tenant, remediation.investigation):
             if fact.id == remediation.undoes and fact.anomaly.kind is AnomalyKind.CHANGE:
-                if self._takes_back(fact.anomaly, spec, remediation):
+                made = fact.anomaly.onset.at if fact.anomaly.onset else fact.anomaly.window.start
+                if self._takes_back(fact.anomaly, spec, remediation) and not self._is_undone(remediation, since=made):
                     return True
                 break
         try:
@@ -127,8 +130,8 @@ class Desk:
             undo = execution.execution.undo
             same = (undo.action, undo.parameters) == (remediation.action, remediation.parameters)
             here = execution.remediation.target == remediation.target and execution.state.terminal
-            if same and here and not self._is_undone(remediation.tenant, execution.id):
-                return True
+            if same and here and (execution.undo or not self._is_undone(remediation, since=execution.execution.began_at)):
+                return not execution.undo
         raise Refused(
             f"{remediation.action} on {remediation.target!r} does not undo {remediation.undoes}.",
             remedy="Name the recorded change, or the executed request, that it takes back; or propose it as what it is.",
@@ -141,10 +144,26 @@ class Desk:
         back = self.catalogue.parameters_to_undo(spec.id, remediation.target, change)
         return back is not None and self.catalogue.checked(spec.id, remediation.target, back) == remediation.parameters
 
-    def _is_undone(self, tenant: str, execution: str) -> bool:
-        """Whether it was taken back: done twice, what takes it back is a change like any other, and may run in no freeze."""
-        past = (kept.request for kept in self.store.list(tenant))
-        return any(one.undo and one.remediation.undoes == execution and one.state is RequestState.SUCCEEDED for one in past)
+    def _is_undone(self, remediation: Remediation, *, since: UtcDatetime) -> bool:
+        """Whether the change of that time was taken back: done twice, what takes it back is a change like any other."""
+        same = (remediation.action, remediation.target)
+        return any(
+            one.undo
+            and one.state is RequestState.SUCCEEDED
+            and one.execution is not None
+            and (one.remediation.action, one.remediation.target) == same
+            and (one.remediation.undoes == remediation.undoes or one.execution.began_at >= since)
+            for one in (kept.request for kept in self.store.list(remediation.tenant))
+        )
+
+    def refuse_if_undone(self, request: ApprovalRequest) -> None:
+        """Two people may have been asked for the same undo; the second one does not begin.
+
+        Raises:
+            Refused: it was taken back since this was proposed.
+        """
+        if request.undo and self._is_undone(request.remediation, since=request.created_at):
+            raise Refused(f"What it takes back, {request.remediation.undoes}, was taken back since it was proposed.")
 
     def known(self, principal: Principal | None) -> Principal:
         """Whoever asks, as policy has them now: what a front end remembers of them may be old.

@@ -83,9 +83,18 @@ Stage = Callable[[Desk, Passage], Passage]
 
 
 def request_id(remediation: Remediation) -> str:
-    """The same proposal of the orchestrator has the same id, so that an investigation that runs again proposes nothing twice."""
-    once = "" if remediation.proposed_by == ORCHESTRATOR and remediation.instead_of is None else uuid4().hex
-    what = (remediation.tenant, remediation.investigation, remediation.action, remediation.target, remediation.parameters, once)
+    """What is proposed once has one id: an investigation that runs again proposes nothing twice, nor do two clicks on `again`."""
+    once = remediation.instead_of or ("" if remediation.proposed_by == ORCHESTRATOR else uuid4().hex)
+    who = "" if remediation.proposed_by == ORCHESTRATOR else remediation.proposed_by
+    what = (
+        remediation.tenant,
+        remediation.investigation,
+        remediation.action,
+        remediation.target,
+        remediation.parameters,
+        who,
+        once,
+    )
     return "apr-" + digest_of(*what)[:12]
 
 
@@ -206,9 +215,19 @@ def decide(desk: Desk, passage: Passage) -> Passage:
 
 
 def record_intent(desk: Desk, passage: Passage) -> Passage:
-    """Everything is judged once more; then the intent is written with the beginning, in one step, and signed. Or nothing runs."""
-    kept, request, spec = passage.kept, passage.request, passage.spec
-    assert kept is not None and spec is not None  # noqa: S101, PT018  the stages before
+    """Everything is judged once more; then the intent is written with the beginning, in one step, and signed. Or nothing runs.
+
+    Looking at the target may have taken minutes: catalogue and policy are asked again, as they are now.
+    """
+    kept, request = passage.kept, passage.request
+    assert kept is not None  # noqa: S101  the stages before
+    try:
+        passage = match_policy(desk, classify(desk, passage))
+        desk.refuse_if_undone(request)
+    except Refused as refusal:
+        return replace(passage, kept=void(desk, kept, desk.attempt(kept), refusal.message), parked=True)
+    spec = passage.spec
+    assert spec is not None  # noqa: S101  `classify` found it
     attempt = replace(
         desk.attempt(kept),
         rule=passage.rule,
@@ -257,7 +276,9 @@ def execute(desk: Desk, passage: Passage) -> Passage:
     not begun late. What is left is the moment between this look and the call itself.
     """
     assert passage.hands is not None and passage.kept is not None  # noqa: S101, PT018  without hands it was parked
-    desk.store.hold(passage.kept, lease_seconds=passage.lease_seconds)
+    halt = desk.store.hold(passage.kept, lease_seconds=passage.lease_seconds).halt
+    if halt is not None:
+        return replace(passage, result=ActionResult(result=Result.NOT_DONE, detail=f"Nothing ran: {halt.by} halted everything."))
     try:
         result = passage.hands.run(order_of(passage.request))
         return replace(passage, result=result, ran=result.result is Result.DONE)

@@ -126,19 +126,23 @@ class ApprovalStore:
             return self.look(kept.request.tenant, kept.request.id)
         return kept
 
-    def hold(self, kept: Kept, *, lease_seconds: float) -> None:
+    def hold(self, kept: Kept, *, lease_seconds: float) -> Kept:
         """Keep what was taken for so long from now on.
+
+        Returns:
+            The request as it stands, with the halt that holds now.
 
         Raises:
             Conflict: somebody changed it.
         """
-        scripts.hold(
+        reply = scripts.hold(
             self._server,
             approval_keys(kept.request.tenant),
             request=kept.request.id,
             revision=kept.revision,
             lease_ms=_milliseconds(lease_seconds),
         )
+        return _kept(reply, halt=reply[3])
 
     def change(self, kept: Kept, change: Update) -> Kept:
         """Write a new version of a request with its audit events: all of it, or nothing.

@@ -227,7 +227,7 @@ def take_due(keys: ApprovalKeys, *, in_states: list[str], overdue_ms: int, lease
 
 @Script
 def hold(keys: ApprovalKeys, *, request: str, revision: int, lease_ms: int) -> None:
-    """``OK, row, now``, ``CONFLICT, row, now`` or ``UNKNOWN_REQUEST``."""
+    """``OK, row, now, halt or None``, ``CONFLICT, row, now`` or ``UNKNOWN_REQUEST``."""
 
 
 @Script

@@ -9,4 +9,4 @@ end
 if redis.call('ZSCORE', due, request) then
   redis.call('ZADD', due, now + lease_ms, request)
 end
-return {'OK', found, now}
+return {'OK', found, now, redis.call('HGET', meta, 'halt')}

@@ -35,7 +35,7 @@ from middlewatch.records import (
     Scalar,
     UtcDatetime,
 )
-from middlewatch.records.errors import MiddlewatchError, Misconfigured, Refused
+from middlewatch.records.errors import MiddlewatchError
 from middlewatch.settings import Settings
 from middlewatch.tools.actions.catalogue import ActionCatalogue
 from middlewatch.tools.actions.configuration import Configuration
@@ -166,21 +166,28 @@ class Approvals:
             return report
         if report.scope.recording:
             return report.model_copy(update={"considered": (OVER,)})
-        proposed = propose(report, self.desk.catalogue)
+        try:
+            proposed = propose(report, self.desk.catalogue)
+        except MiddlewatchError as error:
+            if error.retryable:
+                raise
+            return report.model_copy(update={"considered": (f"nothing could be proposed: {error.message}",)})
         asked, told = [], list(proposed.told)
         for remediation in proposed.remediations:
             try:
-                request = self.gateway.submit(remediation)
-            except (Refused, Misconfigured) as refusal:
-                told.append(f"{remediation.action}: {refusal.message}")
-                continue
-            spec = self.desk.catalogue.spec(remediation.action)
-            asked.append(
-                ProposedRemediation(
-                    request=request.id, action=spec.id, title=spec.title, target=remediation.target, tier=request.rule.tier
-                )
-            )
+                asked.append(self._asked(remediation))
+            except MiddlewatchError as error:  # whatever is wrong with approvals, the report is not lost for it
+                if error.retryable:
+                    raise
+                told.append(f"{remediation.action}: {error.message}")
         return report.model_copy(update={"remediations": tuple(asked), "considered": tuple(told)})
+
+    def _asked(self, remediation: Remediation) -> ProposedRemediation:
+        request = self.gateway.submit(remediation)
+        spec = self.desk.catalogue.spec(remediation.action)
+        return ProposedRemediation(
+            request=request.id, action=spec.id, title=spec.title, target=remediation.target, tier=request.rule.tier
+        )
 
     def propose_as(self, principal: Principal | None, wanted: Remediation) -> ApprovalRequest:
         """Propose an action for a person, or for a program that acts for one. See `Gateway.propose`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -150,11 +150,12 @@ def test_a_halt_holds_up_only_what_depends_on_it(store: ApprovalStore, log: Audi
 def test_what_is_not_there_is_said(store: ApprovalStore) -> None:
     kept = proposed(store)
     other = Kept(made("apr-2"), 1, kept.now)
-    for act in (
+    acts: tuple[Callable[[], object], ...] = (
         lambda: store.look(TENANT, "apr-2"),
         lambda: store.change(other, later(other)),
         lambda: store.hold(other, lease_seconds=1),
-    ):
+    )
+    for act in acts:
         with pytest.raises(UnknownRequest):
             act()
     with pytest.raises(UnknownRequest):
@@ -251,7 +252,7 @@ def test_a_higher_epoch_makes_what_is_open_due_and_refuses_older_processes(store
     assert taken is not None
     assert taken.request.id == "apr-1"
     assert newer.take(TENANT, [*S], lease_seconds=60) is None
-    for act in (
+    acts: tuple[Callable[[], object], ...] = (
         lambda: store.look(TENANT, "apr-1"),
         lambda: store.change(waiting, later(waiting)),
         lambda: store.take(TENANT, OPEN, lease_seconds=1),
@@ -260,7 +261,8 @@ def test_a_higher_epoch_makes_what_is_open_due_and_refuses_older_processes(store
         lambda: store.halt(TENANT, None, []),
         lambda: store.set_note(TENANT, "n", "r", before="", events=[]),
         lambda: log_at(redis).append(TENANT, [said("a.b")]),
-    ):
+    )
+    for act in acts:
         with pytest.raises(StaleEpoch):
             act()
     assert newer.epoch == 2
