@@ -13,8 +13,8 @@ from middlewatch.approval.outcomes import RECONCILE_SECONDS, expire, hold_up, or
 from middlewatch.approval.stages import EXECUTION_LEASE_SECONDS, RETRY_SECONDS, Passage, walk
 from middlewatch.approval.transitions import is_over_time
 from middlewatch.context_store.approvals import Kept
-from middlewatch.records import ActionResult, RequestState, Result
-from middlewatch.records.errors import Conflict, LeaseLost, MiddlewatchError, Refused, StaleEpoch
+from middlewatch.records import ActionResult, Order, RequestState, Result
+from middlewatch.records.errors import Conflict, Halted, LeaseLost, MiddlewatchError, Refused, StaleEpoch
 
 LOG = logging.getLogger(__name__)
 
@@ -22,6 +22,20 @@ IDLE_SECONDS = 0.25
 """Between two looks where nothing is due; less than people notice."""
 PAUSE_SECONDS = 1.0
 """After the store was away."""
+
+
+def last_look(desk: Desk, order: Order) -> None:
+    """Right before the call that changes something: looking at the target took its time.
+
+    Raises:
+        LeaseLost: the execution was given up.
+        Halted: the kill switch was set.
+    """
+    kept = desk.store.look(order.tenant, order.request)
+    if kept.request.state is not RequestState.EXECUTING or kept.request.digest != order.digest:
+        raise LeaseLost
+    if kept.halt is not None:
+        raise Halted(f"{kept.halt.by} halted everything.")
 
 
 class Executor:

@@ -15,10 +15,12 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
-from middlewatch.approval.executor import Executor
+from middlewatch.approval.desk import Desk
+from middlewatch.approval.executor import Executor, last_look
 from middlewatch.approvals import open_desk
 from middlewatch.auditing import LateLog
 from middlewatch.context_store.connection import client_of
@@ -46,9 +48,10 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 30.0
 class LiveActions:
     """What can be executed, as the configuration is now. Implements the gateway's `Hands`."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, desk: Desk) -> None:
         credentials, journal = Credentials(settings.credentials_path), settings.data_dir / "executor"
-        self._actions = LiveFile(settings.actions_path, lambda path: Actions(Configuration.of(path), credentials, journal))
+        look = partial(last_look, desk)
+        self._actions = LiveFile(settings.actions_path, lambda path: Actions(Configuration.of(path), credentials, journal, look))
 
     def inspect(self, action: str, target: str, parameters: dict[str, Scalar]) -> Inspection:
         return self._actions().inspect(action, target, parameters)
@@ -76,7 +79,7 @@ def execute(settings: Settings, stop: threading.Event) -> None:
         name = f"executor:{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:6]}"
         sealing = threading.Thread(target=audit.seal_until, args=(stop, settings.tenant), name="seal", daemon=True)
         sealing.start()
-        Executor(desk, LiveActions(settings), name=name).run(stop)
+        Executor(desk, LiveActions(settings, desk), name=name).run(stop)
         sealing.join()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,9 @@ from middlewatch.tools.actions.places import ArgoPlace, CommandPlace, GitHubPlac
 from middlewatch.tools.actions.remote import RemoteAdapter
 from middlewatch.tools.actions.signature import signer
 from middlewatch.tools.actions.wire import NoAnswer, Wire, bearer, nobody
+
+LastLook = Callable[[Order], None]
+"""Raises where an order must not be carried out any more: it was given up, or everything was halted meanwhile."""
 
 
 class Adapter(Protocol):
@@ -53,6 +56,7 @@ class PlacedAction:
     target: str
     place: Place
     adapter: Adapter
+    last_look: LastLook
 
     def inspect(self, parameters: Mapping[str, Scalar]) -> Inspection:
         """See `Executable`."""
@@ -74,7 +78,10 @@ class PlacedAction:
                 return before
             seen = self.inspect(order.parameters)
             why_not = seen.problem or _changed(order.version, seen.version)
-            return _nothing_sent(why_not) if why_not else self.adapter.run(order)
+            if why_not:
+                return _nothing_sent(why_not)
+            self.last_look(order)
+            return self.adapter.run(order)
         except MiddlewatchError as error:
             return _nothing_sent(error.message)
 
@@ -113,17 +120,21 @@ def _changed(approved: Mapping[str, Scalar], now: Mapping[str, Scalar]) -> str:
 class Actions:
     """Every action of the configuration, ready to be executed. Implements the gateway's `Hands`."""
 
-    def __init__(self, configuration: Configuration, credentials: Credentials, journal: Path) -> None:
+    def __init__(
+        self, configuration: Configuration, credentials: Credentials, journal: Path, last_look: LastLook = lambda _order: None
+    ) -> None:
         """Nothing is opened before it is needed.
 
         Args:
             configuration: what can be done where.
             credentials: the executor's.
             journal: a folder of the executor's own, where it notes the beginnings and ends of local commands.
+            last_look: asked right before the call that changes something.
         """
         self._catalogue = ActionCatalogue.of(configuration)
         self._credentials = credentials
         self._journal = journal
+        self._last_look = last_look
 
     def of(self, action: str, target: str) -> Executable:
         """One action on one target.
@@ -133,7 +144,7 @@ class Actions:
         """
         self._catalogue.spec(action)
         place = self._catalogue.configuration.place(action, target)
-        return PlacedAction(action, target, place, self._adapter(place))
+        return PlacedAction(action, target, place, self._adapter(place), self._last_look)
 
     def inspect(self, action: str, target: str, parameters: Mapping[str, Scalar]) -> Inspection:
         """How the target is, and whether the action can be done. Reads only.

@@ -6,9 +6,13 @@ from collections.abc import Callable
 
 import pytest
 
+from middlewatch.approval import controls
+from middlewatch.approval.executor import last_look
+from middlewatch.approval.outcomes import order_of
 from middlewatch.records import Inspection, RequestState, Scalar
+from middlewatch.records.errors import Halted, LeaseLost
 from tests.approval_data import POLICY_TEXT, TENANT, FakeCatalogue, Office, spec
-from tests.integration.approval.working import S, asked, look, resolve, step
+from tests.integration.approval.working import S, asked, look, resolve, rewrite, step
 
 FORBIDDEN = """
 [[rules]]
@@ -56,8 +60,6 @@ def test_a_halt_while_the_intent_is_signed_stops_it(office: Office, monkeypatch:
     resolve(office, request, "mia")
 
     def halt_and_seal(_tenant: str) -> None:
-        from middlewatch.approval import controls  # noqa: PLC0415  only here
-
         if "halt.set" not in office.events() and "execution.began" in office.events():
             monkeypatch.undo()
             controls.halt(office.desk, TENANT, office.policy.person("mia"), "stop", face="test")
@@ -104,3 +106,16 @@ def test_two_clicks_on_again_ask_once(office: Office) -> None:
     leo = office.policy.person("leo")
     first, second = (office.gateway.propose_again(TENANT, request.id, leo) for _ in range(2))
     assert first.id == second.id
+
+
+def test_the_last_look_is_right_before_the_call(office: Office) -> None:
+    request = asked(office, "nudge")
+    resolve(office, request, "mia")
+    order = order_of(look(office, request))
+    with pytest.raises(LeaseLost):  # it has not begun, or was given up
+        last_look(office.desk, order)
+    begun = rewrite(office, request, state=S.EXECUTING)
+    last_look(office.desk, order)
+    controls.halt(office.desk, TENANT, office.policy.person("mia"), "stop", face="test")
+    with pytest.raises(Halted):
+        last_look(office.desk, order_of(begun))
