@@ -47,6 +47,7 @@ def order_of(request: ApprovalRequest) -> Order:
         target=bound.target,
         parameters=bound.params,
         version=bound.target_version,
+        since=request.created_at,
     )
 
 

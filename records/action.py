@@ -77,6 +77,9 @@ class Order(Record):
     target: str
     parameters: dict[str, Scalar] = Field(default_factory=dict)
     version: dict[str, Scalar] = Field(default_factory=dict, description="of the target, as it was approved")
+    since: UtcDatetime | None = Field(
+        default=None, description="by the store's clock: when the request was made, so nothing of it is older; null where not known"
+    )
 
 
 class Result(StrEnum):

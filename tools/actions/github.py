@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
 
 from middlewatch.records import ActionResult, Inspection, Order, Result, Scalar
 from middlewatch.tools.actions.action import Step
@@ -18,8 +20,10 @@ ACCEPT = "application/vnd.github+json"
 API_VERSION = "2022-11-28"
 PAGE = 100
 """Items of a page; the most that the API gives."""
-PAGES = 3
-"""Pages of the newest items that are looked through for a request; chosen, not derived: an incident seldom lasts 300 tickets."""
+PAGES = 10
+"""Pages of items that are younger than a request, until it is given up; chosen, not derived: few incidents see 1000 tickets."""
+CLOCKS = timedelta(hours=1)
+"""How far GitHub's clock and the store's may be apart; chosen, not derived: more is a fault, and an hour costs no further page."""
 SETTLE_SECONDS = 15.0
 """How long a dispatched workflow is waited for before its run is listed; chosen, not derived. It takes a few seconds."""
 PAUSE_SECONDS = 1.0
@@ -34,7 +38,13 @@ class Repository(Answered):
     disabled: bool = False
 
 
-class Issue(Answered):
+class Made(Answered):
+    """What GitHub lists with the newest first."""
+
+    at: AwareDatetime = Field(alias="created_at", strict=False)
+
+
+class Issue(Made):
     """A ticket."""
 
     number: int
@@ -49,7 +59,7 @@ class Workflow(Answered):
     state: str
 
 
-class Run(Answered):
+class Run(Made):
     """One run of a workflow."""
 
     status: str | None = None
@@ -65,6 +75,7 @@ class Runs(Answered):
 
 
 _ISSUES = TypeAdapter(list[Issue])
+_Made = TypeVar("_Made", bound=Made)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +113,7 @@ class GitHubAdapter:
                 return ActionResult(result=Result.UNKNOWN, detail=error.message)
         for _ in range(round(SETTLE_SECONDS / PAUSE_SECONDS)):
             try:
-                if (run := self._run_of(order.digest)) is not None:
+                if (run := self._run_of(order)) is not None:
                     return ActionResult(result=Result.DONE, detail="GitHub has begun it.", reference=run.html_url)
             except NoAnswer:
                 break
@@ -112,8 +123,8 @@ class GitHubAdapter:
     def probe(self, order: Order) -> ActionResult:
         """See `Adapter`: a ticket names its request in its body, a run in its title."""
         if not self.place.workflow:
-            return self._ticket_of(order.digest)
-        run = self._run_of(order.digest)
+            return self._ticket_of(order)
+        run = self._run_of(order)
         if run is None:
             return ActionResult(result=Result.NOT_DONE, detail="No run of the workflow names the request.")
         if run.status != "completed":
@@ -122,22 +133,27 @@ class GitHubAdapter:
         detail = f"The workflow ended with {quoted(run.conclusion or '')}."
         return ActionResult(result=Result.DONE if done else Result.NOT_DONE, detail=detail, reference=run.html_url)
 
-    def _ticket_of(self, digest: str) -> ActionResult:
-        for page in range(1, PAGES + 1):
-            query = f"?state=all&sort=created&direction=desc&per_page={PAGE}&page={page}"
-            issues = self._issues(self._get(f"{self.place.path}/issues{query}"))
-            for issue in issues:
-                if marker(digest) in (issue.body or ""):
-                    return _opened(issue)
-            if len(issues) < PAGE:
-                return ActionResult(result=Result.NOT_DONE, detail="No ticket names the request.")
-        raise in_vain(f"None of the newest {PAGES * PAGE} tickets names the request.")
+    def _ticket_of(self, order: Order) -> ActionResult:
+        path = f"{self.place.path}/issues?state=all&sort=created&direction=desc"
+        issue = self._find(order, path, self._issues, lambda issue: marker(order.digest) in (issue.body or ""))
+        return ActionResult(result=Result.NOT_DONE, detail="No ticket names the request.") if issue is None else _opened(issue)
 
-    def _run_of(self, digest: str) -> Run | None:
-        """The newest runs that were dispatched; the request's is among them, for it is younger than its approval."""
-        path = f"{self.place.workflow_path}/runs?event=workflow_dispatch&per_page={PAGE}"
-        runs = self._get(path).read(Runs).workflow_runs
-        return next((run for run in runs if digest in run.title), None)
+    def _run_of(self, order: Order) -> Run | None:
+        path = f"{self.place.workflow_path}/runs?event=workflow_dispatch"
+        return self._find(order, path, lambda reply: reply.read(Runs).workflow_runs, lambda run: order.digest in run.title)
+
+    def _find(
+        self, order: Order, path: str, read: Callable[[Reply], Sequence[_Made]], ours: Callable[[_Made], bool]
+    ) -> _Made | None:
+        """What an order made, among all that is not older than its request: however much is, a tracker is never too full."""
+        oldest = datetime.min.replace(tzinfo=UTC) if order.since is None else order.since - CLOCKS
+        for page in range(1, PAGES + 1):
+            items = read(self._get(f"{path}&per_page={PAGE}&page={page}"))
+            if (found := next(filter(ours, items), None)) is not None:
+                return found
+            if len(items) < PAGE or items[-1].at < oldest:
+                return None
+        raise in_vain(f"None of the newest {PAGES * PAGE} names the request, and all are younger than it.")
 
     @staticmethod
     def _issues(reply: Reply) -> list[Issue]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,8 @@ import pytest
 from middlewatch.records import Result
 from middlewatch.tools.actions import github
 from middlewatch.tools.actions.places import marker
-from tests.contract.actions.benches import BENCHES, TARGET, Bench
-from tests.contract.actions.github_end import GitHubEnd
+from tests.contract.actions.benches import BENCHES, TARGET, Bench, Case
+from tests.contract.actions.github_end import LONG_AGO, GitHubEnd, now
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def end(bench: Bench) -> GitHubEnd:
 def test_the_ticket_of_another_request_is_not_ours(bench: Bench, end: GitHubEnd) -> None:
     order = bench.order(("open_ticket", {"investigation": ""}))
     for body in (marker(f"{order.digest[:-1]}0"), f"about {order.digest}"):
-        end.issues.insert(0, {"number": 2, "html_url": "", "body": body})
+        end.issues.insert(0, {"number": 2, "html_url": "", "body": body, "created_at": LONG_AGO})
     assert bench.actions.probe(order).result is Result.NOT_DONE
 
 
@@ -47,17 +48,56 @@ def test_a_ticket_says_what_it_is_about_and_names_its_request(bench: Bench, end:
     assert body["body"].endswith(f"<!-- middlewatch.io/request={order.digest} -->")
 
 
-@pytest.mark.parametrize(("newer", "result"), [(0, Result.DONE), (99, Result.DONE), (250, Result.DONE), (300, Result.UNKNOWN)])
-def test_a_ticket_is_found_among_newer_ones(bench: Bench, end: GitHubEnd, newer: int, result: Result) -> None:
-    order = bench.order(("open_ticket", {"investigation": ""}))
+TICKET: Case = ("open_ticket", {"investigation": ""})
+
+
+def others(count: int, at: str) -> list[dict[str, object]]:
+    return [{"number": 9, "html_url": "", "body": "other", "created_at": at}] * count
+
+
+@pytest.mark.parametrize("older", [300, 2000])
+def test_a_full_tracker_takes_a_ticket_and_keeps_it_found(bench: Bench, end: GitHubEnd, older: int) -> None:
+    end.issues = others(older, LONG_AGO)
+    order = bench.order(TICKET).model_copy(update={"since": datetime.now(UTC)})
+    assert bench.actions.probe(order).result is Result.NOT_DONE
     assert bench.actions.run(order).result is Result.DONE
-    end.issues = [{"number": 9, "html_url": "", "body": "other"}] * newer + end.issues
+    end.issues = others(450, now()) + end.issues
+    assert bench.actions.probe(order).result is Result.DONE
+    assert bench.actions.run(order).result is Result.DONE
+    assert end.changes == 1
+
+
+@pytest.mark.parametrize("since", [None, datetime.now(UTC)])
+@pytest.mark.parametrize(("newer", "result"), [(0, Result.DONE), (99, Result.DONE), (999, Result.DONE), (1000, Result.UNKNOWN)])
+def test_a_ticket_is_found_among_newer_ones(
+    bench: Bench, end: GitHubEnd, newer: int, result: Result, since: datetime | None
+) -> None:
+    order = bench.order(TICKET).model_copy(update={"since": since})
+    assert bench.actions.run(order).result is Result.DONE
+    end.issues = others(newer, now()) + end.issues
     assert bench.actions.probe(order).result is result
     if result is Result.DONE:
         assert bench.actions.run(order).result is Result.DONE
     else:
         assert "Nothing was sent" in bench.actions.run(order).detail
     assert end.changes == 1
+
+
+def test_a_clock_of_github_that_is_behind_hides_no_ticket(bench: Bench, end: GitHubEnd) -> None:
+    order = bench.order(TICKET).model_copy(update={"since": datetime.now(UTC)})
+    assert bench.actions.run(order).result is Result.DONE
+    behind = (datetime.now(UTC) - timedelta(minutes=30)).isoformat()
+    end.issues = [{**issue, "created_at": behind} for issue in others(100, behind) + end.issues[:1]]
+    assert bench.actions.probe(order).result is Result.DONE
+
+
+def test_a_run_is_found_among_newer_ones(bench: Bench, end: GitHubEnd) -> None:
+    order = bench.order(("run_clear_cache", {})).model_copy(update={"since": datetime.now(UTC)})
+    end.runs = end.runs * 300
+    assert bench.actions.run(order).result is Result.DONE
+    end.settle()
+    end.runs = [{**end.runs[-1], "created_at": now()}] * 250 + end.runs
+    assert bench.actions.probe(order).result is Result.DONE
 
 
 @pytest.mark.parametrize(
