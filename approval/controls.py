@@ -90,6 +90,21 @@ def lift(desk: Desk, tenant: str, principal: Principal | None, reason: str, *, f
     desk.seal(tenant)
 
 
+def forget_text(desk: Desk, tenant: str, principal: Principal | None, digest: str, *, face: str) -> bool:
+    """Delete a text that the log holds the digest of. The log keeps the digest and says who deleted it, and verifies as before.
+
+    Returns:
+        Whether there was one; nothing is written where there was none.
+
+    Raises:
+        Refused: it takes a manager.
+    """
+    with _telling(desk, tenant, principal, "audit.forget_refused"):
+        known = _manager(desk, principal, "Deleting a text")
+    forgotten = AuditEvent(tenant=tenant, actor=known.id, event="audit.text_forgotten", digest=digest, data={"face": face})
+    return desk.audit.forget(tenant, digest, forgotten)
+
+
 def break_glass(  # noqa: PLR0913  # said whole
     desk: Desk, tenant: str, request: str, principal: Principal | None, *, credential: str, reason: str, face: str
 ) -> Kept:

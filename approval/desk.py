@@ -44,6 +44,10 @@ class Sealer(Protocol):
         """Write events that no request is about; durable when this returns."""
         ...
 
+    def forget(self, tenant: str, digest: str, event: AuditEvent) -> bool:
+        """Delete a text that the log holds the digest of, with its event; returns whether there was one."""
+        ...
+
     def seal(self, tenant: str) -> None:
         """Sign a checkpoint over everything that was written.
 

@@ -126,13 +126,14 @@ class AuditStore:
         found = scripts.read_texts(self._server, approval_keys(tenant), digests=list(digests))[1]
         return tuple(None if text is None else Private(**json.loads(text)) for text in found)
 
-    def forget(self, tenant: str, digest: str) -> bool:
-        """Delete a text; the log keeps its digest.
+    def forget(self, tenant: str, digest: str, event: AuditEvent) -> bool:
+        """Delete a text and write its event, where there is one; the log keeps its digest.
 
         Returns:
             Whether there was one.
         """
-        return bool(scripts.forget_text(self._server, approval_keys(tenant), digest=digest)[1])
+        reply = scripts.forget_text(self._server, approval_keys(tenant), digest=digest, events=[text_of(event)], private=[])
+        return bool(reply[1])
 
 
 def _logged(seq: int, entry: str) -> Logged:

@@ -180,6 +180,9 @@ class PlainAudit:
     def append(self, tenant: str, events: Sequence[AuditEvent], private: Sequence[Private] = ()) -> None:
         self.store.append(tenant, events, private)
 
+    def forget(self, tenant: str, digest: str, event: AuditEvent) -> bool:
+        return self.store.forget(tenant, digest, event)
+
     def seal(self, tenant: str) -> None:  # noqa: ARG002
         if self.problem is not None:
             raise self.problem

@@ -76,6 +76,20 @@ class AuditLog:
         self._store.append(tenant, events, private)
         self.seal(tenant)
 
+    def forget(self, tenant: str, digest: str, event: AuditEvent) -> bool:
+        """Delete a text that the log holds the digest of, with its event, and seal that. The log stays as it is, and verifies.
+
+        Returns:
+            Whether there was one; nothing is written where there was none.
+
+        Raises:
+            AuditBroken: as `seal`; the text is deleted then, and the event written.
+        """
+        there = self._store.forget(tenant, digest, event)
+        if there:
+            self.seal(tenant)
+        return there
+
     def seal(self, tenant: str) -> None:
         """Put everything that is in the log under a checkpoint, and copy it. Where that is so already, nothing happens.
 

@@ -276,7 +276,7 @@ def read_checkpoints(keys: ApprovalKeys) -> None:
 
 
 @Script
-def forget_text(keys: ApprovalKeys, *, digest: str) -> None:
+def forget_text(keys: ApprovalKeys, *, digest: str, events: list[str], private: Pairs) -> None:
     """``OK, 1 if there was one``."""
 
 

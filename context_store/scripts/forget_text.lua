@@ -1,2 +1,6 @@
--- FORGET_TEXT: the log keeps the digest, and nobody can tell any more what it is of.
-return {'OK', redis.call('HDEL', texts, digest)}
+-- FORGET_TEXT: the log keeps the digest and says that the text is gone; nobody can tell any more what it is of.
+local there = redis.call('HDEL', texts, digest)
+if there == 1 then
+  log(events, private)
+end
+return {'OK', there}

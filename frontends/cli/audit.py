@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from middlewatch.frontends.cli.approval_desk import FACE, viewer
 from middlewatch.frontends.cli.output import application, json_option
 from middlewatch.frontends.cli.program import program
 from middlewatch.frontends.cli.telling import count
@@ -124,18 +125,18 @@ def export(file: Path, force: bool, as_json: bool) -> None:
 @click.argument("digest")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def forget(digest: str, yes: bool) -> None:
-    """Delete a text, such as a reason, that the log holds the digest of. The log keeps the digest, and verifies as before.
+    """Delete a text, such as a reason, that the log holds the digest of; takes a manager.
+
+    The log keeps the digest and says who deleted the text, and verifies as before.
 
     \b
     Example:
       middlewatch audit forget 4bf5122f344554c53bde2ebb8cd2b7e3d1600ad631c385a5d7cce23c7785459a
     """
-    from middlewatch.auditing import forget as forget_text  # noqa: PLC0415  likewise
-
     if not yes:
         click.confirm("The text cannot be brought back. Delete it?", abort=True)
     with application() as app:
-        there = forget_text(app.store.server, app.settings.tenant, digest)
+        there = app.approvals.forget_text(digest, viewer(app), face=FACE)
     if not there:
         raise BadInput("There is no text of this digest.", remedy="`middlewatch audit show --json` has the digests, under texts.")
     print_line("deleted; backups and exports that were made before are not touched")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import pwd
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+
+from pydantic import JsonValue
 
 from middlewatch.approval import controls
 from middlewatch.approval.desk import Desk, Sealer
@@ -35,7 +38,7 @@ from middlewatch.records import (
     Scalar,
     UtcDatetime,
 )
-from middlewatch.records.errors import MiddlewatchError
+from middlewatch.records.errors import MiddlewatchError, Misconfigured, Refused
 from middlewatch.settings import Settings
 from middlewatch.tools.actions.catalogue import ActionCatalogue
 from middlewatch.tools.actions.configuration import Configuration
@@ -46,7 +49,9 @@ OVER = "nothing is proposed for a recorded incident: it is over, and an action w
 TEND_SECONDS = 1.0
 """Between two looks for what is due."""
 POLICY_NOTE = "policy"
-"""Under which the store keeps the digest of the policy that was seen last."""
+"""Under which the store keeps how the policy stood when it was seen last."""
+BROKEN = "broken "
+"""Before the digest of the last good policy, while the file cannot be used."""
 
 
 class LiveCatalogue:
@@ -73,30 +78,57 @@ class LiveCatalogue:
 
 
 class LivePolicy:
-    """The policy as its file is now. A change of it is an event in the log of every tenant that this process serves."""
+    """The policy as its file is now. That it changed, broke or was mended is an event, once however many processes see it.
+
+    The store keeps how the policy stood when somebody looked last: its digest; where it could not be used, a word and the digest of
+    the one before; nothing before there was any.
+    """
 
     def __init__(self, path: Path, store: ApprovalStore, tenant: str) -> None:
         self._file = LiveFile(path, load_policy)
         self._store = store
         self._tenant = tenant
-        self._seen = ""
+        self._noted: Policy | None = None
 
     def __call__(self) -> Policy:
-        policy = self._file()
-        if policy.digest != self._seen:
-            before = self._store.note(self._tenant, POLICY_NOTE)
-            if before != policy.digest:
-                changed = AuditEvent(
-                    tenant=self._tenant,
-                    actor="system:policy",
-                    event="policy.changed",
-                    obj=str(self._file.path.name),
-                    digest=policy.digest,
-                    data={"before": before},
-                )
-                self._store.set_note(self._tenant, POLICY_NOTE, policy.digest, before=before, events=[changed])
-            self._seen = policy.digest
+        try:
+            policy = self._file()
+        except (Misconfigured, Refused):
+            self._noted = None
+            self._note_broken()
+            raise
+        if policy is not self._noted:  # read anew: others may have seen meanwhile what we did not
+            self._note_good(policy)
+            self._noted = policy
         return policy
+
+    def _note_good(self, policy: Policy) -> None:
+        while (standing := self._standing()) != policy.digest:
+            before = standing.removeprefix(BROKEN)
+            changed = self._event("policy.changed", policy.digest, before=before, mended=standing.startswith(BROKEN))
+            if self._store.set_note(self._tenant, POLICY_NOTE, policy.digest, before=standing, events=[changed]):
+                return
+
+    def _note_broken(self) -> None:
+        while (standing := self._standing()) and not standing.startswith(BROKEN):
+            broken = self._event("policy.broken", _digest_of(self._file.path), before=standing)
+            if self._store.set_note(self._tenant, POLICY_NOTE, BROKEN + standing, before=standing, events=[broken]):
+                return
+
+    def _standing(self) -> str:
+        return self._store.note(self._tenant, POLICY_NOTE)
+
+    def _event(self, name: str, digest: str, **data: JsonValue) -> AuditEvent:
+        obj = self._file.path.name
+        return AuditEvent(tenant=self._tenant, actor="system:policy", event=name, obj=obj, digest=digest, data=data)
+
+
+def _digest_of(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal; empty where it is gone or cannot be read."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""
 
 
 def open_desk(
@@ -293,6 +325,10 @@ class Approvals:
     def lift(self, principal: Principal | None, reason: str, *, face: str) -> None:
         """Lift it; takes a manager."""
         controls.lift(self.desk, self._tenant, principal, reason, face=face)
+
+    def forget_text(self, digest: str, principal: Principal | None, *, face: str) -> bool:
+        """See `controls.forget_text`."""
+        return controls.forget_text(self.desk, self._tenant, principal, digest, face=face)
 
     def break_glass(self, request: str, principal: Principal | None, *, credential: str, reason: str, face: str) -> ApprovalRequest:
         """See `controls.break_glass`."""

@@ -23,7 +23,7 @@ from middlewatch.records import AuditEvent, Record
 from middlewatch.records.errors import BadInput, MiddlewatchError
 from middlewatch.settings import Settings
 
-__all__ = ["Entry", "Verdict", "entries", "forget", "open_audit", "verify_files"]
+__all__ = ["Entry", "Verdict", "entries", "open_audit", "verify_files"]
 
 LOG = logging.getLogger(__name__)
 
@@ -77,6 +77,10 @@ class LateLog:
     def append(self, tenant: str, events: Sequence[AuditEvent], private: Sequence[Private] = ()) -> None:
         """See `AuditLog.append`."""
         self.open().append(tenant, events, private)
+
+    def forget(self, tenant: str, digest: str, event: AuditEvent) -> bool:
+        """See `AuditLog.forget`."""
+        return self.open().forget(tenant, digest, event)
 
     def seal(self, tenant: str) -> None:
         """See `AuditLog.seal`."""
@@ -148,11 +152,6 @@ def _texts_in(value: JsonValue) -> Iterator[str]:
     elif isinstance(value, dict | list):
         for item in value.values() if isinstance(value, dict) else value:
             yield from _texts_in(item)
-
-
-def forget(server: Server, tenant: str, digest: str) -> bool:
-    """Delete a text that the log holds the digest of; returns whether there was one. The log stays as it is, and verifies."""
-    return AuditStore(server).forget(tenant, digest)
 
 
 def verify_files(file: Path, public_keys: Sequence[Path], checkpoints: Sequence[Path]) -> Verdict:

@@ -23,11 +23,11 @@ class LiveFile(Generic[T]):
         self.path = path
         self._load = load
         self._lock = threading.Lock()
-        self._stamp: tuple[int, int, int] | None = None
+        self._stamp: tuple[int, int, int, int] | None = None
         self._value: T | None = None
 
     def __call__(self) -> T:
-        """The file's content; read again where its time, size or inode is another.
+        """The file's content; read again where its times, size or inode are others.
 
         Raises:
             MiddlewatchError: as `load` does. A file that was good before and has a mistake now is not used any more.
@@ -40,9 +40,10 @@ class LiveFile(Generic[T]):
                 self._stamp = stamp
             return self._value
 
-    def _stamped(self) -> tuple[int, int, int] | None:
+    def _stamped(self) -> tuple[int, int, int, int] | None:
         try:
             status = self.path.stat()
         except OSError:
             return None
-        return status.st_mtime_ns, status.st_size, status.st_ino
+        # The second time also moves with what nobody can set: a change of the mode, or a file that is put back in its place.
+        return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino

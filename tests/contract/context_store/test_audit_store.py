@@ -86,10 +86,10 @@ def test_what_was_typed_can_be_deleted_and_its_digest_stays(log: AuditStore) -> 
     assert one.digest != other.digest
     log.append(TENANT, [said("a.b", one.digest)], (one, other))
     assert log.texts(TENANT, [one.digest, "none", other.digest]) == (one, None, other)
-    assert log.forget(TENANT, one.digest)
-    assert not log.forget(TENANT, one.digest)
+    assert log.forget(TENANT, one.digest, said("a.gone", one.digest))
+    assert not log.forget(TENANT, one.digest, said("a.gone", one.digest))
     assert log.texts(TENANT, [one.digest, other.digest]) == (None, other)
-    assert [row.event.obj for row in log.read(TENANT)] == [one.digest]
+    assert [(row.event.event, row.event.obj) for row in log.read(TENANT)] == [("a.b", one.digest), ("a.gone", one.digest)]
 
 
 def test_a_damaged_entry_is_said(log: AuditStore, redis: Redis) -> None:

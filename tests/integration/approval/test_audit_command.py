@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,14 +13,16 @@ import pytest
 from click.testing import CliRunner, Result
 from redis import Redis
 
+from middlewatch.approvals import Approvals
 from middlewatch.auditing import open_audit
 from middlewatch.context_store.audit import Private
 from middlewatch.context_store.epoch import Epoch
 from middlewatch.context_store.script import Server
 from middlewatch.frontends.cli import audit as command
 from middlewatch.frontends.cli import cli
+from middlewatch.policies import init_policy
 from middlewatch.records import AuditEvent
-from middlewatch.records.errors import BadInput
+from middlewatch.records.errors import BadInput, Refused
 from middlewatch.settings import Settings
 from tests.store_fixtures import redis
 
@@ -38,10 +41,12 @@ def run(redis: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setenv("MIDDLEWATCH_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("MIDDLEWATCH_AUDIT_COPIES", f"{copies}")
     settings, server = Settings.load(), Server(redis, Epoch())
+    init_policy(settings, getpass.getuser(), force=False)
 
     @contextmanager
     def application() -> Iterator[SimpleNamespace]:
-        yield SimpleNamespace(settings=settings, store=SimpleNamespace(server=server))
+        approvals = Approvals(settings, server, lambda *_: (), lambda *_: 0.0)
+        yield SimpleNamespace(settings=settings, store=SimpleNamespace(server=server), approvals=approvals)
 
     monkeypatch.setattr(command, "application", application)
     event = AuditEvent(
@@ -64,8 +69,23 @@ def test_show_has_what_was_typed_until_it_is_deleted(run: Run) -> None:
     assert (entry["seq"], entry["texts"]) == (0, {REASON.digest: REASON.text})
     assert run("forget", REASON.digest, input="n").exit_code != 0
     assert "deleted" in run("forget", REASON.digest, "--yes").output
-    assert f"reason deleted, sha256 {REASON.digest}" in run("show").output
+    after = run("show").output
+    assert f"reason deleted, sha256 {REASON.digest}" in after
+    assert f"{getpass.getuser()}  audit.text_forgotten\n        digest {REASON.digest}" in after
     assert isinstance(run("forget", REASON.digest, "--yes").exception, BadInput)
+
+
+def test_a_text_is_deleted_by_nobody_but_a_manager(run: Run, tmp_path: Path) -> None:
+    policy = tmp_path / "data" / "policy.toml"
+    policy.write_text(
+        policy.read_text(encoding="utf-8").replace('role = "manager"', 'role = "lead"', 1).replace(', "high"]', "]")
+        + '\n[principals.chief]\nrole = "manager"\nlocal = ["the-chief"]\n',
+        encoding="utf-8",
+    )
+    assert "takes a manager" in str(run("forget", REASON.digest, "--yes").exception)
+    policy.unlink()
+    assert isinstance(run("forget", REASON.digest, "--yes").exception, Refused)
+    assert 'reason "the graphs' in run("show").output
 
 
 def test_show_says_when_there_is_nothing(run: Run) -> None:

@@ -289,3 +289,28 @@ def test_policy_has_to_offer_it(office: Office) -> None:
     executed(office, "nudge")
     with pytest.raises(Refused, match="does not offer"):
         confirm(office)
+
+
+# What people typed
+
+
+def test_only_a_manager_deletes_a_text_and_the_log_says_who_did(office: Office) -> None:
+    halt(office, reason="Bob is on leave")
+    (row,) = office.audit.store.read(TENANT)
+    digest = str(typed_in(row.event.data))
+    for who in (None, STRANGER, office.policy.person("mia"), office.policy.person("leo")):
+        with pytest.raises(Refused):
+            controls.forget_text(office.desk, TENANT, who, digest, face="test")
+    assert office.audit.store.texts(TENANT, [digest]) != (None,)
+    mara = office.policy.person("mara")
+    assert controls.forget_text(office.desk, TENANT, mara, digest, face="test")
+    assert not controls.forget_text(office.desk, TENANT, mara, digest, face="test")
+    assert office.audit.store.texts(TENANT, [digest]) == (None,)
+    rows = [row.event for row in office.audit.store.read(TENANT)][1:]
+    assert [row.event for row in rows] == ["audit.forget_refused"] * 4 + ["audit.text_forgotten"]
+    assert (rows[-1].actor, rows[-1].digest, rows[-1].data) == ("mara", digest, {"face": "test"})
+
+
+def typed_in(data: object) -> object:
+    assert isinstance(data, dict)
+    return data["reason"]["sha256"]
