@@ -8,7 +8,6 @@ judged by a model of its own, at the moment at which the hands are asked to do i
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +40,7 @@ def explore(redis: Redis, folder: Path, *, examples: int, steps: int = 40, shrin
 
 
 MUTANTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {}
-"""Each takes one guard away that no other stands behind; those of the store's scripts are in tests/contract/context_store."""
+"""Each takes one guard away that no other stands behind; each guard of the table has its own in tests/unit/approval."""
 
 
 def mutant(change: Callable[[pytest.MonkeyPatch], None]) -> Callable[[pytest.MonkeyPatch], None]:
@@ -49,21 +48,9 @@ def mutant(change: Callable[[pytest.MonkeyPatch], None]) -> Callable[[pytest.Mon
     return change
 
 
-def without(monkeypatch: pytest.MonkeyPatch, *guards: Guard) -> None:
-    rows = tuple(replace(row, guards=tuple(guard for guard in row.guards if guard not in guards)) for row in transitions.TABLE)
-    monkeypatch.setattr(transitions, "TABLE", rows)
-    for module in (transitions, stages):
-        monkeypatch.setattr(module, "BINDING", tuple(guard for guard in transitions.BINDING if guard not in guards))
-
-
 def without_in(monkeypatch: pytest.MonkeyPatch, script: Any, text: str, instead: str) -> None:
     assert text in script.text
     monkeypatch.setattr(script, "text", script.text.replace(text, instead))
-
-
-@mutant
-def approvers_are_not_judged_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    without(monkeypatch, is_approved_still)
 
 
 @mutant
