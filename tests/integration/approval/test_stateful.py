@@ -17,7 +17,6 @@ from hypothesis.stateful import run_state_machine_as_test
 from redis import Redis
 
 from middlewatch.approval import stages, transitions
-from middlewatch.approval.transitions import Guard, is_approved_still
 from middlewatch.context_store import scripts
 from tests.integration.approval.stateful_machine import Protocol
 
