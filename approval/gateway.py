@@ -144,10 +144,10 @@ class Gateway:
         def decide(kept: Kept) -> Update | None:
             if principal is not None and _is_decided(kept.request, decision, principal, digest):
                 return None
-            rule = kept.request.rule
-            if decision is Decision.APPROVE and rule.reason_required and not reason.strip():
+            decided = self._decided(kept, decision, principal, digest=digest, reason=reason, face=face)
+            if decision is Decision.APPROVE and kept.request.rule.reason_required and not reason.strip():
                 raise Refused("Policy asks for a reason with this approval.", remedy="Say why, and decide again.")
-            return self._decided(kept, decision, principal, digest=digest, reason=reason, face=face)
+            return decided
 
         return self._change(tenant, request, decide, principal=principal, event_name=f"request.{decision}")
 
@@ -169,7 +169,7 @@ class Gateway:
         with self._deciding(old, principal, "request.edited"):
             known = self.desk.known(principal)
             if old.state.terminal:
-                raise Refused(f"The request {request} is {old.state}: {old.why}.", remedy="Propose it anew.")
+                raise Refused(f"The request {request} is {old.state}: {old.why.rstrip('.')}.", remedy="Propose it anew.")
             wanted = old.remediation.model_copy(
                 update={"parameters": parameters, "proposed_by": known.id, "instead_of": request, "note": ""}
             )
@@ -195,7 +195,10 @@ class Gateway:
         with self._deciding(old, principal, "request.again"):
             known = self.desk.known(principal)
             if not old.state.terminal or old.state is RequestState.SUCCEEDED:
-                raise Refused(f"The request {request} is {old.state}: {old.why}.", remedy="Only what is over is proposed again.")
+                why = old.why.rstrip(".")
+                raise Refused(
+                    f"The request {request} is {old.state}: {why}.", remedy="Only what is over and was not done is asked for anew."
+                )
         proposer = ORCHESTRATOR if old.remediation.proposed_by == ORCHESTRATOR else known.id
         again = self._submit(old.remediation.model_copy(update={"instead_of": request, "proposed_by": proposer}))
         self._tell(tenant, known.id, "request.again", again.id, instead_of=request, face=face)
@@ -284,11 +287,10 @@ class Gateway:
             at=kept.now,
         )
         whole = not approve or opens(attempt)
-        said = f"{known.id} {'approved' if approve else 'denied'} it"
         changed = kept.request.model_copy(
             update={
                 "state": state if whole else kept.request.state,
-                "why": said if whole else f"{said}; it needs more approvals",
+                "why": approval.words if whole else f"{approval.words}; it needs more approvals",
                 "approvals": (*kept.request.approvals, approval),
                 "approved_until": kept.now + timedelta(seconds=kept.request.rule.life_seconds) if approve and whole else None,
             }

@@ -97,7 +97,7 @@ def approve_by_policy(desk: Desk, kept: Kept) -> Kept:
     )
     state = judge(Event.APPROVE_BY_POLICY, desk.attempt(kept, digest=request.digest))
     changed = Kept(approved, kept.revision, kept.now, kept.halt)
-    return _write(desk, changed, state, "request.approved", "policy lets it run", actor=POLICY, due=0.0)
+    return _write(desk, changed, state, "request.approved", approval.words, actor=POLICY, due=0.0)
 
 
 def settle(desk: Desk, kept: Kept, result: ActionResult, *, actor: str, undo: Undo | None = None, by: str = "") -> Kept:

@@ -20,6 +20,7 @@ from middlewatch.approval.similar import similar_actions
 from middlewatch.approval.transitions import BINDING, Event, end_of, judge, skips_freezes
 from middlewatch.context_store.approvals import Kept, Update
 from middlewatch.records import (
+    LOOKING,
     ORCHESTRATOR,
     ActionResult,
     ActionSpec,
@@ -140,7 +141,7 @@ def record_request(desk: Desk, passage: Passage) -> Passage:
         remediation=remediation,
         rule=passage.rule,
         undo=passage.undo,
-        why="the executor looks at the target",
+        why=LOOKING,
         notes=(f"Evidence: {passage.evidence_words}.",),
         created_at=now,
         similar=similar_actions(desk.store.list(remediation.tenant), remediation),

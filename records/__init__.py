@@ -16,6 +16,7 @@ from middlewatch.records.action import (
 )
 from middlewatch.records.alert import Alert, Symptom
 from middlewatch.records.approval import (
+    LOOKING,
     ORCHESTRATOR,
     POLICY,
     ROLE_OF_TIER,
@@ -64,6 +65,7 @@ from middlewatch.records.telemetry import Change, ChangeKind, Edge, Freshness, Q
 
 __all__ = [
     "DEFAULT_TENANT",
+    "LOOKING",
     "ORCHESTRATOR",
     "POLICY",
     "REPORT_FORMAT",

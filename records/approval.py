@@ -15,6 +15,8 @@ ORCHESTRATOR = "system:orchestrator"
 """Who proposes what follows from a finding. No person has a name with a colon."""
 POLICY = "policy:auto"
 """Who approves where policy lets an action of the lowest tier run by itself."""
+LOOKING = "the executor looks at the target"
+"""Why a request stands where every one begins, until the executor met something."""
 
 
 class Role(StrEnum):
@@ -173,6 +175,13 @@ class Approval(Record):
     sole_operator: bool = Field(default=False, description="whether the principal approved what they themselves proposed")
     at: UtcDatetime
 
+    @property
+    def words(self) -> str:
+        """Who said what, as the request that it decides says it."""
+        if self.principal == POLICY:
+            return "policy lets it run"
+        return f"{self.principal} {'approved' if self.decision is Decision.APPROVE else 'denied'} it"
+
 
 class Escalation(Record):
     """Asking the next level. It changes who is asked, never the role that is required."""
@@ -254,6 +263,17 @@ class ApprovalRequest(Record):
     break_glass: BreakGlass | None = None
     execution: Execution | None = None
     similar: tuple[PastAction, ...] = ()
+
+    @property
+    def held_up(self) -> str:
+        """What the executor met that keeps it from going on, in words; empty where it met nothing, or does not work on it."""
+        match self.state:
+            case RequestState.PREPARING if self.why != LOOKING:
+                return self.why
+            case RequestState.APPROVED if self.approvals and self.why != self.approvals[-1].words:
+                return self.why
+            case _:
+                return ""
 
 
 class Halt(Record):

@@ -109,6 +109,8 @@ def test_policy_may_ask_for_a_reason_which_the_log_holds_only_a_salted_digest_of
     request = asked(office, "both")
     with pytest.raises(Refused, match="reason"):
         resolve(office, request, "leo", reason=" ")
+    with pytest.raises(Refused, match="it needs"):  # whoever may not decide is not asked why first
+        resolve(office, request, "mia", reason=" ")
     resolve(office, request, "leo", reason="it is Kim's flat that burns")
     resolve(office, request, "mara", deny=True, reason="it is Kim's flat that burns")
     log = office.redis.lrange(KEYS.audit, 0, -1)
