@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 
 from middlewatch.approval.desk import Desk, Hands
 from middlewatch.approval.outcomes import RECONCILE_SECONDS, expire, hold_up, order_of, settle
@@ -22,6 +23,9 @@ IDLE_SECONDS = 0.25
 """Between two looks where nothing is due; less than people notice."""
 PAUSE_SECONDS = 1.0
 """After the store was away."""
+LONGEST_ACTING_SECONDS = 3700.0
+"""How long after its beginning an execution can still be under way, unless the hands know better: the longest that a command may be
+given (an hour), and 100 s to sign the intent and to look at the target. An executor that lost the store acts on meanwhile."""
 
 
 def last_look(desk: Desk, order: Order) -> None:
@@ -41,7 +45,15 @@ def last_look(desk: Desk, order: Order) -> None:
 class Executor:
     """Takes up requests one at a time. Any number may run: what is begun once is never begun again."""
 
-    def __init__(self, desk: Desk, hands: Hands, *, name: str, lease_seconds: float = EXECUTION_LEASE_SECONDS) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        hands: Hands,
+        *,
+        name: str,
+        lease_seconds: float = EXECUTION_LEASE_SECONDS,
+        acting_seconds: Callable[[Order], float] = lambda _order: LONGEST_ACTING_SECONDS,
+    ) -> None:
         """Nothing runs yet.
 
         Args:
@@ -49,11 +61,13 @@ class Executor:
             hands: what touches the world.
             name: who executes; people see it.
             lease_seconds: how long it may be silent before what it executes counts as lost.
+            acting_seconds: how long after its beginning whoever executes an order can still be acting.
         """
         self._desk = desk
         self._hands = hands
         self._name = name
         self._lease_seconds = lease_seconds
+        self._acting_seconds = acting_seconds
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set; what is being executed is finished first.
@@ -114,20 +128,35 @@ class Executor:
             self._desk.store.wait(kept, seconds=RETRY_SECONDS)
 
     def _reconcile(self, kept: Kept) -> None:
-        """Look what became of an execution whose executor died. It is never tried again."""
+        """Look what became of an execution whose executor is not heard of. It is never tried again.
+
+        What was done is done. What was not done yet may still be: the first executor may live, and have lost the store alone. That
+        it was not done counts only once nobody can be acting any more.
+        """
+        pause = RECONCILE_SECONDS
         try:
-            found = self._hands.probe(order_of(kept.request))
+            order = order_of(kept.request)
+            found = self._hands.probe(order)
+            if found.result is Result.NOT_DONE and (left := self._still_acting(kept, order)) > 0:
+                found, pause = ActionResult(result=Result.UNKNOWN, detail="It may still be under way."), min(left, pause)
         except MiddlewatchError as error:
             found = ActionResult(result=Result.UNKNOWN, detail=str(error))
         if found.result is Result.UNKNOWN:
             LOG.warning("%s: nobody can tell yet what became of %s: %s", self._name, kept.request.id, found.detail)
-            self._desk.store.wait(kept, seconds=RECONCILE_SECONDS)
+            self._desk.store.wait(kept, seconds=pause)
             return
         undo = self._hands.undo(order_of(kept.request)) if found.result is Result.DONE else None
         try:
             settle(self._desk, kept, found, actor=self._name, undo=undo, by="probe")
         except (Conflict, Refused):
             LOG.info("%s: %s was reconciled by somebody else", self._name, kept.request.id)
+
+    def _still_acting(self, kept: Kept, order: Order) -> float:
+        """Seconds, by the store's clock as of before the look, for which whoever began it may still be acting."""
+        execution = kept.request.execution
+        if execution is None:
+            return 0.0
+        return (execution.began_at + timedelta(seconds=self._acting_seconds(order)) - kept.now).total_seconds()
 
     @contextmanager
     def _holding(self, kept: Kept) -> Iterator[Passage]:

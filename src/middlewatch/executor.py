@@ -65,6 +65,10 @@ class LiveActions:
     def undo(self, order: Order) -> Undo | None:
         return self._actions().undo(order)
 
+    def acting_seconds(self, order: Order) -> float:
+        """How long after its beginning whoever executes an order can still be acting."""
+        return self._actions().acting_seconds(order)
+
 
 def execute(settings: Settings, stop: threading.Event) -> None:
     """Take up what waits for hands, until told to stop; what is being executed then is finished.
@@ -79,7 +83,8 @@ def execute(settings: Settings, stop: threading.Event) -> None:
         name = f"executor:{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:6]}"
         sealing = threading.Thread(target=audit.seal_until, args=(stop, settings.tenant), name="seal", daemon=True)
         sealing.start()
-        Executor(desk, LiveActions(settings, desk), name=name).run(stop)
+        hands = LiveActions(settings, desk)
+        Executor(desk, hands, name=name, acting_seconds=hands.acting_seconds).run(stop)
         sealing.join()
 
 

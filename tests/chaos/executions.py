@@ -142,7 +142,9 @@ def execute(url: str, folder: Path, run: Run, blow: Blow | None) -> None:
     """An executor, until it is killed."""
     desk, trap = prepared(url, folder, "executor", run, blow)
     hands = World(folder / "world", trap, blind=run.blind)
-    Executor(desk, hands, name=f"executor:{os.getpid()}", lease_seconds=LEASE_SECONDS).run(threading.Event())
+    Executor(desk, hands, name=f"executor:{os.getpid()}", lease_seconds=LEASE_SECONDS, acting_seconds=lambda _order: 0.0).run(
+        threading.Event()
+    )
 
 
 MAIN: dict[str, Callable[[str, Path, Run, Blow | None], None]] = {"executor": execute, "worker": work}

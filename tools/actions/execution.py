@@ -180,6 +180,14 @@ class Actions:
         undo = undo_of(order)
         return undo if undo is not None and undo.action in self._catalogue.offers(order.target) else None
 
+    def acting_seconds(self, order: Order) -> float:
+        """How long after its beginning whoever executes an order can still be acting.
+
+        Raises:
+            Refused: there is no such action, or the target does not offer it.
+        """
+        return self._catalogue.configuration.place(order.action, order.target).acting_seconds
+
     def _adapter(self, place: Place) -> Adapter:
         match place:
             case WebhookPlace():

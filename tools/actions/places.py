@@ -17,6 +17,12 @@ from middlewatch.tools.actions.credentials import FILE_NAME
 CALL_SECONDS = 10.0
 """Time limit of one call unless the configuration has another; chosen, not derived. Interactive API calls end far below it."""
 
+MOST_CALLS = 16
+"""Calls of one execution at most, with the looks before it: ten pages of a full tracker, the repository, a workflow, the change."""
+BEFORE_SECONDS = 60.0
+"""From the beginning of an execution until its first look: the intent is signed and copied first. And for how long a network may
+hold back a call that its sender gave up. Chosen, not derived: a copy may take 5 s, and few logs have more than two."""
+
 PROTOCOL = 1
 """Version of the protocol of webhooks and supervisors (docs/actions.md)."""
 
@@ -46,6 +52,11 @@ class Place(Record):
     def digest(self) -> str:
         """Changes with every setting that decides where a call goes and what it says."""
         return digest_of(type(self).__name__, self.model_dump(mode="json"))[:16]
+
+    @property
+    def acting_seconds(self) -> float:
+        """How long after its beginning an execution here can still be under way; a second of each call is for hanging up."""
+        return BEFORE_SECONDS + MOST_CALLS * (self.seconds + 1)
 
 
 class ServerPlace(Place):
@@ -118,6 +129,10 @@ class CommandPlace(Place):
     command: tuple[str, ...] = Field(min_length=1)
     environment: dict[str, str] = Field(default_factory=dict)
     seconds: float = Field(default=300.0, gt=0, le=3600, description="time limit; then the command and its children are killed")
+
+    @property
+    def acting_seconds(self) -> float:
+        return BEFORE_SECONDS + self.seconds
 
     def steps(self, action: str, target: str, parameters: Mapping[str, Scalar], version: Mapping[str, Scalar]) -> tuple[Step, ...]:
         del action, target, parameters, version  # nothing of a request becomes part of a command

@@ -37,7 +37,7 @@ from tests.integration.approval.stateful_parts import (
     is_change,
     policy_text,
 )
-from tests.integration.approval.working import KEYS, aged, all_due, freeze_text, look, now, open_office, resolve
+from tests.integration.approval.working import KEYS, aged, all_due, at_once, freeze_text, look, now, open_office, resolve
 
 
 class Protocol(RuleBasedStateMachine):
@@ -211,7 +211,7 @@ class Protocol(RuleBasedStateMachine):
     @rule(name=st.sampled_from(["one", "two"]))
     def execute(self, name: str) -> None:
         self._in_order()
-        Executor(self.office.desk, self.office.hands, name=f"executor:{name}").step(TENANT)
+        Executor(self.office.desk, self.office.hands, name=f"executor:{name}", acting_seconds=at_once).step(TENANT)
 
     @precondition(lambda self: self.known)
     @rule(data=st.data(), number=st.integers(0, 12), after=st.booleans(), what=MEDDLING)
@@ -257,7 +257,7 @@ class Protocol(RuleBasedStateMachine):
         desk = replace(self.office.desk, store=store, audit=audit)  # type: ignore[arg-type]
         self._in_order()
         with suppress(Died):
-            Executor(desk, hands, name="executor:three").step(TENANT)
+            Executor(desk, hands, name="executor:three", acting_seconds=at_once).step(TENANT)
 
     @rule(recovered=st.booleans())
     def tend(self, *, recovered: bool) -> None:
@@ -326,7 +326,7 @@ class Protocol(RuleBasedStateMachine):
                     aged(self.office, kept.request, LONG)
                     self.known[kept.request.id].stale = True
             all_due(self.office)
-            executor = Executor(self.office.desk, self.office.hands, name="executor:last")
+            executor = Executor(self.office.desk, self.office.hands, name="executor:last", acting_seconds=at_once)
             while executor.step(TENANT) or tend(self.office.desk, TENANT, lambda _request, _now: Sight(Recovery.RECOVERED, "")):
                 pass
         self.nothing_ran_that_should_not_have()

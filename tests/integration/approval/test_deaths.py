@@ -17,7 +17,7 @@ from middlewatch.approval.timers import Sight, tend
 from middlewatch.records import Decision, Recovery
 from middlewatch.records import RequestState as S
 from tests.approval_data import TENANT, Office, remediation
-from tests.integration.approval.working import KEYS, all_due, open_office
+from tests.integration.approval.working import KEYS, all_due, at_once, open_office
 
 
 class Died(BaseException):
@@ -90,7 +90,7 @@ def test_whoever_dies_at_any_step_it_runs_once_at_most_and_is_never_forgotten(
 
 def whole_way(desk: Desk, hands: Any, office: Office, action: str) -> None:
     """Propose it, let the executor work, approve it, let it begin, look at the symptom. What is done already stays so."""
-    gateway, executor = Gateway(desk), Executor(desk, hands, name="executor:x")
+    gateway, executor = Gateway(desk), Executor(desk, hands, name="executor:x", acting_seconds=at_once)
     request = gateway.submit(remediation(action))
     executor.step(TENANT)
     request = desk.store.look(TENANT, request.id).request

@@ -17,9 +17,21 @@ from middlewatch.approval.timers import Sight, tend
 from middlewatch.context_store.epoch import Epoch
 from middlewatch.context_store.keys import approval_keys
 from middlewatch.context_store.script import Server
-from middlewatch.records import ApprovalRequest, Decision, Inspection, Recovery, RequestState, Result, Scalar, UtcDatetime
+from middlewatch.records import (
+    ActionResult,
+    ApprovalRequest,
+    Decision,
+    Inspection,
+    Order,
+    Recovery,
+    RequestState,
+    Result,
+    Scalar,
+    UtcDatetime,
+)
 from middlewatch.settings import Settings
 from tests.approval_data import TENANT, Office, remediation
+from tests.integration.approval.working import aged
 from tests.store_fixtures import redis as server
 from tests.store_fixtures import set_times
 
@@ -32,8 +44,8 @@ def office(server: Redis, tmp_path: Path) -> Office:
     return Office.open(server, tmp_path)
 
 
-def step(office: Office, name: str = "executor:one") -> bool:
-    return Executor(office.desk, office.hands, name=name).step(TENANT)
+def step(office: Office, name: str = "executor:one", *, acting_seconds: float = 0.0) -> bool:
+    return Executor(office.desk, office.hands, name=name, acting_seconds=lambda _order: acting_seconds).step(TENANT)
 
 
 def approved(office: Office) -> ApprovalRequest:
@@ -64,14 +76,71 @@ def test_an_executor_that_slept_over_its_intent_does_not_act_late(office: Office
     assert office.hands.runs == []
 
 
+def lost(office: Office) -> tuple[ApprovalRequest, Order]:
+    """A request whose executor lost the store before it acted, and what that one may still do."""
+    asked, orders = approved(office), list[Order]()
+
+    class Dies(Exception):
+        pass
+
+    def run(order: Order) -> ActionResult:
+        orders.append(order)
+        raise Dies
+
+    office.hands.run = run  # type: ignore[method-assign]
+    with pytest.raises(Dies):
+        step(office)
+    del office.hands.run
+    end_leases(office)
+    assert tend(office.desk, TENANT, lambda _request, _now: Sight(Recovery.RECOVERED, ""))
+    return asked, orders[0]
+
+
+def test_what_an_executor_that_lost_the_store_may_still_do_did_not_fail_yet(office: Office) -> None:
+    asked, order = lost(office)
+    for _ in range(3):
+        assert step(office, "executor:two", acting_seconds=600.0)
+        assert office.desk.store.look(TENANT, asked.id).request.state is RequestState.UNKNOWN
+        assert not step(office, "executor:two", acting_seconds=600.0), "it waits until it looks again"
+        end_leases(office)
+    office.hands.run(order)
+    assert step(office, "executor:two", acting_seconds=600.0)
+    assert office.desk.store.look(TENANT, asked.id).request.state is RequestState.SUCCEEDED, "what was done is done at once"
+
+
+def test_what_nobody_can_be_doing_any_more_failed(office: Office) -> None:
+    asked, _ = lost(office)
+    assert aged(office, asked, 601.0).execution is not None
+    end_leases(office)
+    assert step(office, "executor:two", acting_seconds=600.0)
+    assert office.desk.store.look(TENANT, asked.id).request.state is RequestState.FAILED
+    assert office.hands.runs == []
+
+
+def test_without_a_word_from_the_hands_it_waits_for_the_longest_command_there_is(office: Office) -> None:
+    asked, _ = lost(office)
+    another = Executor(office.desk, office.hands, name="executor:two")
+    for age, state in ((3600.0, RequestState.UNKNOWN), (60 + 100.0, RequestState.FAILED)):
+        aged(office, asked, age)
+        end_leases(office)
+        assert another.step(TENANT)
+        assert office.desk.store.look(TENANT, asked.id).request.state is state
+
+
+def test_an_order_says_since_when_it_can_have_happened(office: Office) -> None:
+    asked = approved(office)
+    step(office)
+    assert office.hands.runs[0].since == asked.created_at
+
+
 def test_an_effect_that_nobody_can_see_in_time_is_unknown_and_not_failed(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stages, "EFFECT_SECONDS", 0.0)
     asked = approved(office)
     office.hands.seen = Result.UNKNOWN
     step(office)
-    lost = office.desk.store.look(TENANT, asked.id).request
-    assert lost.state is RequestState.UNKNOWN
-    assert "its effect was not seen" in lost.why
+    found = office.desk.store.look(TENANT, asked.id).request
+    assert found.state is RequestState.UNKNOWN
+    assert "its effect was not seen" in found.why
     office.hands.seen = None
     step(office, "executor:two")
     assert office.desk.store.look(TENANT, asked.id).request.state is RequestState.SUCCEEDED
