@@ -104,6 +104,12 @@ def print_request(request: ApprovalRequest, said: str, *, as_json: bool) -> None
     print_command("Look at it", "show", request.id)
 
 
+def print_made(app: App, request: ApprovalRequest, person: Principal | None, said: str, *, as_json: bool) -> None:
+    """The same for a request that waits for people. Printed whole, it was shown to whoever runs this."""
+    found = app.approvals.show(request.id, person, face=FACE) if as_json else request
+    print_request(found, said, as_json=as_json)
+
+
 def print_command(label: str, *words: str, err: bool = False) -> None:
     """What to run next, in a form that can be pasted."""
     page = Page(width(), quotation())
@@ -133,7 +139,7 @@ def print_list(requests: Sequence[ApprovalRequest], now: datetime) -> None:
                 Span(left),
                 Span(str(request.rule.tier)),
                 Span(f"{request.remediation.action} on {page.say.named(request.remediation.target)}", Tone.STRONG),
-                Span("review" if review_is_open(request) else asked_now(request)),
+                Span(asked_now(request)),
             )
         )
     if page.width >= SIDE_BY_SIDE:
@@ -158,21 +164,16 @@ def in_order(requests: Sequence[ApprovalRequest], now: datetime) -> list[Approva
     return sorted(requests, key=key)
 
 
-def review_is_open(request: ApprovalRequest) -> bool:
-    """Whether the glass was broken for it and nobody reviewed that yet."""
-    return request.state.terminal and request.break_glass is not None and not request.break_glass.reviewed_by
-
-
-def prepared(app: App, request: str, person: Principal | None) -> Card:
-    """The card, as soon as the executor has looked at the target.
+def prepared(app: App, request: str) -> ApprovalRequest:
+    """The request, as soon as the executor has looked at the target; nobody was shown it yet.
 
     Raises:
         Unavailable: it did not for a long while.
     """
-    from middlewatch.cards import card, look  # noqa: PLC0415  likewise
+    from middlewatch.cards import look  # noqa: PLC0415  likewise
 
     began, told = time.monotonic(), False
-    while look(app.approvals, request).request.state is S.PREPARING:
+    while (found := look(app.approvals, request).request).state is S.PREPARING:
         if not told:
             print_line("the executor looks at the target ...", err=True)
             told = True
@@ -182,7 +183,7 @@ def prepared(app: App, request: str, person: Principal | None) -> Card:
                 remedy="It does not answer, or no executor runs. Start one with: middlewatch worker",
             )
         time.sleep(POLL_SECONDS)
-    return card(app.approvals, request, person, face=FACE)
+    return found
 
 
 def follow(app: App, request: str) -> Card:

@@ -22,7 +22,6 @@ from middlewatch.records.errors import Refused
 
 if TYPE_CHECKING:
     from middlewatch.app import App
-    from middlewatch.cards import Card
 
 S = RequestState
 INTERRUPTED = 130
@@ -47,7 +46,7 @@ def approvals() -> None:
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, desk.MOST), help="How many.")
 @json_option
 def list_(*, everything: bool, limit: int, as_json: bool) -> None:
-    """List what waits for somebody, the most urgent first.
+    """List what waits for somebody, the most urgent first. What exactly would run is in `approvals show`, also with --json.
 
     \b
     Example:
@@ -57,7 +56,9 @@ def list_(*, everything: bool, limit: int, as_json: bool) -> None:
         found = app.approvals.list(waiting=not everything, limit=limit)
         now, halt = app.approvals.now(), app.approvals.halted()
     if as_json:
-        click.echo(json.dumps([request.model_dump(mode="json") for request in desk.in_order(found, now)], indent=1))
+        from middlewatch.cards import line  # noqa: PLC0415  what it imports no --help needs
+
+        click.echo(json.dumps([line(request).model_dump(mode="json") for request in desk.in_order(found, now)], indent=1))
         return
     print_halt(halt)
     if not found:
@@ -124,33 +125,37 @@ def approve(*, request: str, digest: str, reason: str, yes: bool, wait: bool, as
         )
     with application() as app, desk.working(app) if wait else nullcontext():
         person = desk.viewer(app)
-        card = desk.prepared(app, whole_id(app.approvals, request), person)
-        if card.request.state is S.PENDING:
-            reason = reason if yes else _asked(card, digest, reason, err=as_json)
-            answer = app.approvals.decide(
-                card.request.id, Decision.APPROVE, person, digest=digest or card.request.digest, reason=reason, face=FACE
-            )
+        found = desk.prepared(app, whole_id(app.approvals, request))
+        if found.state is S.PENDING:
+            if not yes:
+                digest, reason = _asked(app, found.id, person, digest, reason, err=as_json)
+            answer = app.approvals.decide(found.id, Decision.APPROVE, person, digest=digest, reason=reason, face=FACE)
             print_line(_said(answer.request, person, changed=answer.changed), err=True)
-        elif card.request.state in {S.APPROVED, S.EXECUTING, S.UNKNOWN, S.SUCCEEDED, S.FAILED} and digest in {
-            "",
-            card.request.digest,
-        }:
-            print_line(f"{card.request.id} is {card.request.state} already: {card.request.why}", err=True)
+        elif found.state in {S.APPROVED, S.EXECUTING, S.UNKNOWN, S.SUCCEEDED, S.FAILED} and digest in {"", found.digest}:
+            print_line(f"{found.id} is {found.state} already: {found.why}", err=True)
         else:
-            raise Refused(f"{card.request.id} is {card.request.state}: {card.request.why}.", remedy=_look(card.request.id))
-        code = _end(app, card.request.id, wait=wait, as_json=as_json)
+            raise Refused(f"{found.id} is {found.state}: {found.why}.", remedy=_look(found.id))
+        code = _end(app, found.id, wait=wait, as_json=as_json)
     sys.exit(code)
 
 
-def _asked(card: Card, digest: str, reason: str, *, err: bool) -> str:
+def _asked(  # what they gave, and where to show
+    app: App, request: str, person: Principal | None, digest: str, reason: str, *, err: bool
+) -> tuple[str, str]:
     """Show what would run and ask. A plain "y" is typed too easily at night; eight characters are read off what was shown.
+
+    Returns:
+        The digest of what was shown, and the reason.
 
     Raises:
         Refused: they may not, or it is not what they typed. Nothing was decided.
     """
+    from middlewatch.cards import card as shown_to  # noqa: PLC0415  likewise
+
+    card = shown_to(app.approvals, request, person, face=FACE)
     desk.print_card(card, details=False, question=True, err=err)
     if card.objection:
-        return reason  # no question: the gateway refuses, and writes that down
+        return digest or card.request.digest, reason  # no question: the gateway refuses, and writes that down
     if digest not in {"", card.request.digest}:
         raise Refused("What would run now is not what has the digest that you gave.", remedy="Read it, and decide again.")
     if card.request.rule.reason_required and not reason.strip():
@@ -164,7 +169,7 @@ def _asked(card: Card, digest: str, reason: str, *, err: bool) -> str:
             "That is not the digest. Nothing was decided.",
             remedy=f"Deny it with: middlewatch approvals deny {card.request.id}",
         )
-    return reason
+    return card.request.digest, reason
 
 
 def _said(request: ApprovalRequest, person: Principal | None, *, changed: bool) -> str:
@@ -246,7 +251,7 @@ def edit(request: str, parameters: tuple[str, ...], *, as_json: bool) -> None:
         schema = seen.spec.parameters_schema if seen.spec else {}
         wanted = seen.request.remediation.parameters | typed(schema, seen.request.remediation.action, parameters)
         made = app.approvals.edit(id_, wanted, person, face=FACE)
-    print_request(made, f"{id_} is void; {made.id} is asked for in its place", as_json=as_json)
+        desk.print_made(app, made, person, f"{id_} is void; {made.id} is asked for in its place", as_json=as_json)
 
 
 @approvals.command()
@@ -260,9 +265,9 @@ def again(request: str, *, as_json: bool) -> None:
       middlewatch approvals again apr-0123456789ab
     """
     with application() as app:
-        id_ = whole_id(app.approvals, request)
-        made = app.approvals.propose_again(id_, desk.viewer(app), face=FACE)
-    print_request(made, f"{made.id} asks again for what {id_} asked for", as_json=as_json)
+        id_, person = whole_id(app.approvals, request), desk.viewer(app)
+        made = app.approvals.propose_again(id_, person, face=FACE)
+        desk.print_made(app, made, person, f"{made.id} asks again for what {id_} asked for", as_json=as_json)
 
 
 @approvals.command()
@@ -276,9 +281,9 @@ def undo(request: str, *, as_json: bool) -> None:
       middlewatch approvals undo apr-0123456789ab
     """
     with application() as app:
-        id_ = whole_id(app.approvals, request)
-        made = app.approvals.undo(id_, desk.viewer(app), face=FACE)
-    print_request(made, f"{made.id} asks for what takes {id_} back", as_json=as_json)
+        id_, person = whole_id(app.approvals, request), desk.viewer(app)
+        made = app.approvals.undo(id_, person, face=FACE)
+        desk.print_made(app, made, person, f"{made.id} asks for what takes {id_} back", as_json=as_json)
 
 
 @approvals.command()
@@ -344,12 +349,14 @@ def review(request: str, reason: str, *, as_json: bool) -> None:
 @approvals.command()
 @json_option
 def watch(*, as_json: bool) -> None:
-    """Tell what changes, a line each, until Ctrl-C.
+    """Tell what changes, a line each, until Ctrl-C. What exactly would run is in `approvals show`, also with --json.
 
     \b
     Example:
       middlewatch approvals watch
     """
+    from middlewatch.cards import line  # noqa: PLC0415  likewise
+
     known: dict[str, tuple[str, str]] | None = None
     before: Halt | None = None
     with application() as app:
@@ -362,7 +369,7 @@ def watch(*, as_json: bool) -> None:
                 if request.state.terminal if known is None else known.get(request.id) == standing:
                     continue
                 if as_json:
-                    click.echo(request.model_dump_json(ensure_ascii=True))
+                    click.echo(line(request).model_dump_json(ensure_ascii=True))
                 else:
                     what = f"{request.remediation.action} on {quotation().named(request.remediation.target)}"
                     print_line(f"{now:%H:%M:%S}  {request.id}  {what}  {request.state}: {request.why}")

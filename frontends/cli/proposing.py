@@ -8,7 +8,6 @@ import click
 from pydantic import JsonValue
 
 from middlewatch.frontends.cli import approval_desk as desk
-from middlewatch.frontends.cli.approval_desk import print_request
 from middlewatch.frontends.cli.output import application, json_option
 from middlewatch.records import Remediation, Scalar
 from middlewatch.records.errors import BadInput
@@ -60,8 +59,8 @@ def propose(
             undoes=undoes,
             note=note,
         )
-        made = desk.prepared(app, app.approvals.propose_as(person, wanted).id, person).request
-    print_request(made, f"{made.id} is {made.state}: {made.why}", as_json=as_json)
+        made = desk.prepared(app, app.approvals.propose_as(person, wanted).id)
+        desk.print_made(app, made, person, f"{made.id} is {made.state}: {made.why}", as_json=as_json)
 
 
 def typed(schema: Mapping[str, JsonValue], action: str, parameters: Sequence[str]) -> dict[str, Scalar]:

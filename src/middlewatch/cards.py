@@ -9,7 +9,7 @@ from pydantic import Field
 
 from middlewatch.approval.requirement import fits, in_words, may_sit, seat_in_words
 from middlewatch.approval.transitions import Attempt, Event, end_of, row_for
-from middlewatch.records import ActionSpec, ApprovalRequest, Halt, Principal, Record, RequestState, Seat, UtcDatetime
+from middlewatch.records import ActionSpec, ApprovalRequest, Halt, Principal, Record, RequestState, RiskTier, Seat, UtcDatetime
 from middlewatch.records.errors import Misconfigured, Refused
 
 if TYPE_CHECKING:
@@ -26,6 +26,19 @@ class Asked(Record):
     whom: tuple[str, ...] = Field(description="in words, such as 'a lead'")
     reaches: tuple[str, ...] = Field(default=(), description="ids of the principals that these are, as policy has them now")
     done: bool
+
+
+class Line(Record):
+    """A request in a list. It has neither the steps nor the digest: who decides is shown the whole of it before."""
+
+    id: str
+    state: RequestState
+    tier: RiskTier
+    action: str
+    target: str
+    why: str = Field(description="why it is in this state")
+    ends_at: UtcDatetime | None = Field(description="when its state ends by itself; null where it does not")
+    asked: str = Field(description="who is asked now; empty where nobody is")
 
 
 class Card(Record):
@@ -47,6 +60,20 @@ class Card(Record):
     def overdue(self) -> bool:
         """Whether its time is over, and nobody was there to write that down."""
         return self.ends_at is not None and self.now >= self.ends_at
+
+
+def line(request: ApprovalRequest) -> Line:
+    """A request as a list has it; that is no event."""
+    return Line(
+        id=request.id,
+        state=request.state,
+        tier=request.rule.tier,
+        action=request.remediation.action,
+        target=request.remediation.target,
+        why=request.why,
+        ends_at=end_of(request),
+        asked=asked_now(request),
+    )
 
 
 def card(approvals: Approvals, request: str, viewer: Principal | None, *, face: str) -> Card:
@@ -71,13 +98,20 @@ def ends_at(request: ApprovalRequest) -> datetime | None:
 
 
 def asked_now(request: ApprovalRequest) -> str:
-    """Who is asked, in a few words: those whom the rule requires, and those to whom it was escalated since."""
+    """Who is asked, in a few words: those whom the rule requires, and those to whom it was escalated since; or for a review."""
+    if _review_is_open(request):
+        return "review"
     requires = request.rule.requires
     if request.state is not RequestState.PENDING or requires is None:
         return ""
     first = (" + " if requires.quantifier == "all_of" else " or ").join(map(_short, requires.seats))
     first += f" ({len(request.approvals)} of {len(requires.seats)} approved)" if request.approvals else ""
     return ", ".join(dict.fromkeys((first, *(_short(seat) for step in request.asked for seat in step.asked))))
+
+
+def _review_is_open(request: ApprovalRequest) -> bool:
+    """Whether the glass was broken for it and nobody reviewed that yet."""
+    return request.state.terminal and request.break_glass is not None and not request.break_glass.reviewed_by
 
 
 def _short(seat: Seat) -> str:
