@@ -1,7 +1,8 @@
 """Fixed commands of this machine. No shell, no word of a request, no environment but the configured one, and a time limit.
 
 A command cannot be asked what became of a request, so the executor keeps a journal: a file is made durable before the command
-begins, and another one when it ended. A beginning without an end stays unknown until a person looks.
+begins, and another one when it ended. A beginning without an end stays unknown until a person looks. No journal knows what another
+machine began, so an approval is bound to the journal that it was prepared with.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 import signal
 import stat
 import subprocess
@@ -16,10 +18,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from middlewatch.context_store import durable_file
 from middlewatch.records import ActionResult, Inspection, Order, Result, Scalar, digest_of
 from middlewatch.records.errors import Misconfigured
 from middlewatch.tools.actions.places import CommandPlace
+from middlewatch.tools.actions.wire import in_vain
 
+JOURNAL = "journal"
+"""In a command's version: which executor's journal knows of it."""
 REAP_SECONDS = 5.0
 """After a command was killed, until it is given up on; what cannot be killed waits for the kernel."""
 
@@ -34,6 +40,22 @@ class Journal:
             folder: the executor's own.
         """
         self._folder = folder
+
+    @property
+    def identity(self) -> str:
+        """Tells this journal from those of other machines, and from one that was lost; made at its first use.
+
+        Raises:
+            Misconfigured: it cannot be read or written.
+        """
+        path = self._folder / "identity"
+        try:
+            if not path.exists():
+                self._make(path, secrets.token_hex(8))
+            return path.read_text("ascii")
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is damaged"
+            raise Misconfigured(f"The executor's journal cannot be read or written: {why}.") from None
 
     def begin(self, digest: str) -> bool:
         """Whether this is the first time. Durable when it returns."""
@@ -56,6 +78,18 @@ class Journal:
         """The name is a digest of the digest: whatever an order says, it is a plain file name."""
         return self._folder / f"{digest_of(digest)}.{what}"
 
+    def _make(self, path: Path, content: str) -> None:
+        """Whole and durable under its name, or not there; of two who make it at once, one does."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        whole = path.with_name(f".{content}")
+        durable_file.write(whole, content.encode("ascii"))
+        try:
+            with contextlib.suppress(FileExistsError):
+                path.hardlink_to(whole)
+        finally:
+            whole.unlink()
+        durable_file.sync_folder(self._folder)
+
     def _written(self, path: Path, content: Mapping[str, object]) -> bool:
         try:
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -65,11 +99,7 @@ class Journal:
             file.write(json.dumps(content) + "\n")
             file.flush()
             os.fsync(file.fileno())
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        durable_file.sync_folder(path.parent)
         return True
 
 
@@ -81,14 +111,17 @@ class CommandAdapter:
     journal: Journal
 
     def inspect(self, action: str, target: str, parameters: Mapping[str, Scalar]) -> Inspection:
-        """The version is the program itself: another file under its name is another command."""
+        """The version is the program itself, for another file under its name is another command, and the journal."""
         del action, target, parameters
         program = Path(self.place.command[0])
         try:
             status = program.stat()
         except OSError as error:
             return Inspection(problem=f"The program cannot be looked at: {error.strerror}.")
-        version: dict[str, Scalar] = {"program": f"{status.st_dev}:{status.st_ino}:{status.st_size}:{status.st_mtime_ns}"}
+        version: dict[str, Scalar] = {
+            JOURNAL: self.journal.identity,
+            "program": f"{status.st_dev}:{status.st_ino}:{status.st_size}:{status.st_mtime_ns}",
+        }
         if not stat.S_ISREG(status.st_mode) or not os.access(program, os.X_OK):
             return Inspection(version=version, problem="It is not a program that can be run.")
         if status.st_mode & stat.S_IWOTH:
@@ -109,6 +142,8 @@ class CommandAdapter:
 
     def probe(self, order: Order) -> ActionResult:
         """See `Adapter`."""
+        if order.version.get(JOURNAL) != self.journal.identity:
+            raise in_vain("It was for another executor's machine, whose journal alone knows what became of it.")
         return self.journal.result(order.digest)
 
     def _run(self) -> ActionResult:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +14,8 @@ from typing import Any
 import pytest
 
 from middlewatch.records import Order, Result
+from middlewatch.records.errors import Misconfigured
+from middlewatch.tools.actions.command import Journal
 from middlewatch.tools.actions.execution import Actions
 from tests.contract.actions.benches import RUNBOOK, actions_for
 
@@ -117,9 +121,53 @@ def test_a_program_that_is_not_there_is_a_problem(tmp_path: Path) -> None:
 def test_without_a_journal_nothing_begins(tmp_path: Path) -> None:
     made = actions(tmp_path, script(tmp_path, f"touch {tmp_path}/ran"))
     asked = order(made)
+    shutil.rmtree(tmp_path / "journal")
     (tmp_path / "journal").write_text("in the way")
     assert made.run(asked).result is Result.NOT_DONE
     assert not (tmp_path / "ran").exists()
+    assert made.probe(asked).result is Result.UNKNOWN
+    with pytest.raises(Misconfigured, match="journal"):
+        made.inspect("run_it", "orders", {})
+
+
+def of_another_machine(made: Actions, folder: Path) -> Actions:
+    """The same configuration and the same program, and a journal of its own."""
+    return Actions(made._catalogue.configuration, made._credentials, folder)
+
+
+@pytest.mark.parametrize("began", [True, False])
+def test_the_journal_of_another_machine_says_nothing_of_what_never_began(tmp_path: Path, began: bool) -> None:  # noqa: FBT001
+    made = actions(tmp_path, script(tmp_path, f"echo >> {tmp_path}/count"))
+    another, asked = of_another_machine(made, tmp_path / "another"), order(made)
+    assert made.probe(asked).result is Result.NOT_DONE
+    if began:
+        assert made.run(asked).result is Result.DONE
+    found = another.probe(asked)
+    assert (found.result, "another executor's machine" in found.detail) == (Result.UNKNOWN, True)
+    assert another.run(asked).result is Result.NOT_DONE, "whoever has the beginning begins it here or nowhere"
+    assert (tmp_path / "count").exists() is began
+
+
+def test_a_journal_that_was_lost_says_nothing_of_what_never_began(tmp_path: Path) -> None:
+    made = actions(tmp_path, script(tmp_path, "exit 0"))
+    asked = order(made)
+    assert made.run(asked).result is Result.DONE
+    shutil.rmtree(tmp_path / "journal")
+    assert made.probe(asked).result is Result.UNKNOWN
+
+
+def test_of_two_who_make_a_journal_at_once_both_have_the_same(tmp_path: Path) -> None:
+    together = threading.Barrier(8)
+
+    def identity(number: int) -> str:
+        together.wait()
+        return Journal(tmp_path / str(number // 8)).identity
+
+    with ThreadPoolExecutor(8) as pool:
+        found = [{*pool.map(identity, range(8 * n, 8 * n + 8))} for n in range(10)]
+    assert [len(one) for one in found] == [1] * 10
+    assert len(set.union(*found)) == 10
+    assert {path.name for path in tmp_path.rglob("*") if path.is_file()} == {"identity"}
 
 
 def test_of_two_who_begin_at_once_one_runs(tmp_path: Path) -> None:
