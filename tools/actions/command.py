@@ -18,7 +18,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from middlewatch.context_store import durable_file
 from middlewatch.records import ActionResult, Inspection, Order, Result, Scalar, digest_of
 from middlewatch.records.errors import Misconfigured
 from middlewatch.tools.actions.places import CommandPlace
@@ -51,11 +50,11 @@ class Journal:
         path = self._folder / "identity"
         try:
             if not path.exists():
-                self._make(path, secrets.token_hex(8))
-            return path.read_text("ascii")
-        except (OSError, ValueError) as error:
-            why = error.strerror if isinstance(error, OSError) else "it is damaged"
-            raise Misconfigured(f"The executor's journal cannot be read or written: {why}.") from None
+                self._make(path)
+            return str(json.loads(path.read_bytes())["identity"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            why = (isinstance(error, OSError) and error.strerror) or "its identity is damaged"
+            raise Misconfigured(f"The executor's journal cannot be used: {why}.") from None
 
     def begin(self, digest: str) -> bool:
         """Whether this is the first time. Durable when it returns."""
@@ -78,17 +77,16 @@ class Journal:
         """The name is a digest of the digest: whatever an order says, it is a plain file name."""
         return self._folder / f"{digest_of(digest)}.{what}"
 
-    def _make(self, path: Path, content: str) -> None:
-        """Whole and durable under its name, or not there; of two who make it at once, one does."""
+    def _make(self, path: Path) -> None:
+        """Whole and durable under its name, or not there; of several who make it at once, one does."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        whole = path.with_name(f".{content}")
-        durable_file.write(whole, content.encode("ascii"))
-        try:
-            with contextlib.suppress(FileExistsError):
-                path.hardlink_to(whole)
-        finally:
-            whole.unlink()
-        durable_file.sync_folder(self._folder)
+        identity = secrets.token_hex(8)
+        whole = path.with_name(f".{identity}")
+        self._written(whole, {"identity": identity})
+        with contextlib.suppress(FileExistsError):
+            path.hardlink_to(whole)
+        whole.unlink()
+        _sync(self._folder)
 
     def _written(self, path: Path, content: Mapping[str, object]) -> bool:
         try:
@@ -99,8 +97,17 @@ class Journal:
             file.write(json.dumps(content) + "\n")
             file.flush()
             os.fsync(file.fileno())
-        durable_file.sync_folder(path.parent)
+        _sync(path.parent)
         return True
+
+
+def _sync(folder: Path) -> None:
+    """Make what was added to a folder durable."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 @dataclass(frozen=True, slots=True)

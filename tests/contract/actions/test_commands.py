@@ -156,6 +156,16 @@ def test_a_journal_that_was_lost_says_nothing_of_what_never_began(tmp_path: Path
     assert made.probe(asked).result is Result.UNKNOWN
 
 
+@pytest.mark.parametrize("damaged", ["", "[]", "{}", '{"identity"'])
+def test_a_journal_whose_identity_is_damaged_says_nothing(tmp_path: Path, damaged: str) -> None:
+    made = actions(tmp_path, script(tmp_path, f"touch {tmp_path}/ran"))
+    asked = order(made)
+    (tmp_path / "journal" / "identity").write_text(damaged)
+    assert made.probe(asked).result is Result.UNKNOWN
+    assert "damaged" in made.run(asked).detail
+    assert not (tmp_path / "ran").exists()
+
+
 def test_of_two_who_make_a_journal_at_once_both_have_the_same(tmp_path: Path) -> None:
     together = threading.Barrier(8)
 
