@@ -124,7 +124,8 @@ def export(file: Path, force: bool, as_json: bool) -> None:
 @audit.command()
 @click.argument("digest")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def forget(digest: str, yes: bool) -> None:
+@json_option
+def forget(digest: str, yes: bool, as_json: bool) -> None:
     """Delete a text, such as a reason, that the log holds the digest of; takes a manager.
 
     The log keeps the digest and says who deleted the text, and verifies as before.
@@ -134,17 +135,21 @@ def forget(digest: str, yes: bool) -> None:
       middlewatch audit forget 4bf5122f344554c53bde2ebb8cd2b7e3d1600ad631c385a5d7cce23c7785459a
     """
     if not yes:
-        click.confirm("The text cannot be brought back. Delete it?", abort=True)
+        click.confirm("The text cannot be brought back. Delete it?", abort=True, err=True)
     with application() as app:
         there = app.approvals.forget_text(digest, viewer(app), face=FACE)
     if not there:
         raise BadInput("There is no text of this digest.", remedy="`middlewatch audit show --json` has the digests, under texts.")
-    print_line("deleted; backups and exports that were made before are not touched")
+    if as_json:
+        click.echo(json.dumps({"forgotten": digest}))
+    else:
+        print_line("deleted; backups and exports that were made before are not touched")
 
 
 @audit.command()
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def rekey(yes: bool) -> None:
+@json_option
+def rekey(yes: bool, as_json: bool) -> None:
     """Go on with the log under the key that is there now, because the one that it was begun with is lost or was stolen.
 
     Whoever checks exports needs the new public key as well as the old one. Every process must be restarted.
@@ -156,10 +161,13 @@ def rekey(yes: bool) -> None:
     from middlewatch.auditing import open_audit  # noqa: PLC0415  likewise
 
     if not yes:
-        click.confirm("From now on another key signs the log. Go on?", abort=True)
+        click.confirm("From now on another key signs the log. Go on?", abort=True, err=True)
     with application() as app:
         open_audit(app.settings, app.store.server).rekey(app.settings.tenant)
-    print_line("done; copy the new public key to where exports are checked, and restart every process")
+    if as_json:
+        click.echo(json.dumps({"rekeyed": app.settings.tenant}))
+    else:
+        print_line("done; copy the new public key to where exports are checked, and restart every process")
 
 
 def _print_entry(entry: Entry) -> None:

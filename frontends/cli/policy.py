@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 import sys
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,7 +40,8 @@ def policy() -> None:
 
 @policy.command()
 @click.option("--force", is_flag=True, help="Replace the policy that is there.")
-def init(force: bool) -> None:
+@json_option
+def init(force: bool, as_json: bool) -> None:
     """Write a first policy: you as a manager who works alone. Edit it to name the others.
 
     \b
@@ -50,6 +52,9 @@ def init(force: bool) -> None:
 
     user = getpass.getuser()
     path = init_policy(Settings.load(), user, force=force)
+    if as_json:
+        click.echo(json.dumps({"file": str(path), "user": user}))
+        return
     here = " ".join(program())
     print_line(f"Wrote {path}, which only you can read.")
     print_line(f"You, {user}, are a manager and may approve what you propose. Now name the others in it: members, leads, managers;")
@@ -90,7 +95,11 @@ def check(file: Path | None, as_json: bool) -> None:
 @click.option("--confidence", default=1.0, show_default=True, type=click.FloatRange(0, 1), help="Of the finding.")
 @click.option("--undo", is_flag=True, help="It takes a recorded change back.")
 @click.option("--at", type=UtcTime(), help="When; now where left out.")
-@click.option("--budget", type=click.Choice([state.value for state in BudgetState]), help="State of the target's error budget.")
+@click.option(
+    "--budget",
+    type=click.Choice([state.value for state in BudgetState]),
+    help="As if the target's error budget were so; nothing supplies one yet.",
+)
 @click.option("--as", "viewer", metavar="PRINCIPAL", help="Say what this principal can do.")
 @json_option
 def explain(
@@ -121,7 +130,8 @@ def explain(
 
 @policy.command()
 @click.argument("principal")
-def token(principal: str) -> None:
+@json_option
+def token(principal: str, as_json: bool) -> None:
     """Make a token for a PRINCIPAL and print it, this once, with the line of the policy file that knows it.
 
     \b
@@ -132,6 +142,9 @@ def token(principal: str) -> None:
 
     settings = Settings.load()
     made = make_token(settings, principal)
+    if as_json:
+        click.echo(json.dumps({"principal": principal, **asdict(made)}, indent=1))
+        return
     print_line(made.token)
     print_line(f"It is shown this once: give it to {principal}, who sets MIDDLEWATCH_TOKEN to it.", err=True)
     print_line(f"In {settings.policy_path}, below [principals.{principal}]:", err=True)
@@ -202,7 +215,7 @@ def _print_rule(told: Explanation, rule: Rule) -> None:
 
 def _print_freezes(told: Explanation) -> None:
     if not told.bound:
-        _line("Freeze", "does not hold it up: " + ("it takes a change back" if told.undo else "it changes nothing"))
+        _line("Freeze", "does not hold it up: " + ("it takes a change back" if told.undo else "it is of the info tier"))
         return
     if told.freeze is not None:
         reason = f", {told.freeze.reason}" if told.freeze.reason else ""

@@ -69,7 +69,9 @@ class Explanation(Record):
     deciders: tuple[str, ...] = Field(default=(), description="ids of those who may approve it now")
     asked: tuple[Asked, ...] = ()
     below_confidence: bool = Field(default=False, description="whether the finding is less sure than the rule asks for")
-    bound: bool = Field(description="whether freezes hold it up: they hold up neither what takes a change back nor a mere ticket")
+    bound: bool = Field(
+        description="whether freezes hold it up: they hold up neither what takes a change back nor what is of the info tier"
+    )
     freeze: Freeze | None = None
     next_freeze: UtcDatetime | None = None
     trust_after: int | None = None
@@ -148,7 +150,7 @@ def explain_policy(
         at=moment,
         offered=None if catalogue is None else action in catalogue.offers(case.target),
         rule=None,
-        bound=not case.undo and spec.tier is not RiskTier.INFO,
+        bound=_is_bound(case, spec.tier),
         trust_after=policy.trust(action, case.target),
         freeze=policy.freeze(case.target, moment),
     )
@@ -185,6 +187,7 @@ def _ruled(policy: Policy, spec: ActionSpec, case: Case, base: Explanation, view
     return base.model_copy(
         update={
             "rule": rule,
+            "bound": _is_bound(case, rule.tier),
             "needs": "" if rule.requires is None else in_words(rule.requires),
             "deciders": () if rule.requires is None else tuple(one.id for one in deciders),
             "asked": _asked(rule, people),
@@ -192,6 +195,11 @@ def _ruled(policy: Policy, spec: ActionSpec, case: Case, base: Explanation, view
             "viewer": None if person is None else _viewer(rule, person),
         }
     )
+
+
+def _is_bound(case: Case, tier: RiskTier) -> bool:
+    """Whether freezes hold it up, as the gateway has it: by the tier that policy gives it, not by the catalogue's."""
+    return not case.undo and tier is not RiskTier.INFO
 
 
 def _asked(rule: Rule, people: Collection[Principal]) -> tuple[Asked, ...]:

@@ -38,6 +38,10 @@ def test_a_first_policy_is_written_once_and_can_be_used(tmp_path: Path) -> None:
     assert checked["digest"] == hashlib.sha256(before).hexdigest()
     assert checked["mistakes"] == []
     me = getpass.getuser()
+    made = json.loads(run(data, "policy", "token", me, "--json").stdout)
+    assert made["line"] == f'token_sha256 = ["{hashlib.sha256(made["token"].encode()).hexdigest()}"]'
+    assert made["known"]
+    assert json.loads(run(data, "policy", "init", "--force", "--json").stdout) == {"file": str(data / "policy.toml"), "user": me}
     told = json.loads(run(data, "policy", "explain", "restart_service", "checkout", "--as", me, "--json").stdout)
     assert told["viewer"] == {"principal": me, "may_approve": True, "may_approve_own": True}
     assert told["rule"]["tier"] == "medium"

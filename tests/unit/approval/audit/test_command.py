@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,10 +12,14 @@ import pytest
 from click.testing import CliRunner, Result
 
 from middlewatch.frontends.cli import cli
+from middlewatch.frontends.cli.audit import audit
 from middlewatch.records.errors import AuditBroken, BadInput
 from tests.unit.approval.audit.logs import EVENTS, LOG, Export, joined, make_export, make_signer
 
 EXPORT = make_export(9, every=4)
+PROSE = (Path(__file__).parents[4] / "docs" / "audit.md").read_text(encoding="utf-8")
+DOCUMENTED = [line.strip("`") for line in re.findall(r"middlewatch audit (.+?)(?:  |`|\n)", PROSE)]
+"""What stands after `middlewatch audit` in the documentation."""
 
 
 def write(folder: Path, export: Export = EXPORT) -> list[str]:
@@ -123,6 +128,16 @@ def test_it_runs_where_there_is_nothing_but_the_files(tmp_path: Path) -> None:
     assert not nowhere.exists()
 
 
-@pytest.mark.parametrize("command", ["verify", "show", "export", "forget", "rekey"])
-def test_the_help_has_an_example(command: str) -> None:
-    assert f"middlewatch audit {command}" in run(["audit", command, "--help"]).output
+@pytest.mark.parametrize("command", audit.commands)
+def test_the_help_has_an_example_and_the_documentation_names_it_as_it_is(command: str) -> None:
+    shown = run(["audit", command, "--help"]).output
+    assert f"middlewatch audit {command}" in shown
+    assert "--json" in shown
+    lines = [line for line in DOCUMENTED if line.startswith(command)]
+    assert lines
+    options = {name for parameter in audit.commands[command].params for name in parameter.opts}
+    assert {name for line in lines for name in re.findall(r"--[a-z-]+", line)} <= options
+
+
+def test_the_documentation_names_no_command_that_there_is_not() -> None:
+    assert {line.split()[0] for line in DOCUMENTED} == set(audit.commands)
