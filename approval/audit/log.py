@@ -26,6 +26,11 @@ LOG = logging.getLogger(__name__)
 
 SEAL_SECONDS = 0.5
 """Between two looks for what is not sealed: half of the second that may lie between an event and its checkpoint."""
+OTHER_KEY = (
+    "If the log was begun with another key, put that key file back, the same in every process (MIDDLEWATCH_AUDIT_KEY_FILE), or, if "
+    "it is lost: middlewatch audit rekey."
+)
+"""What to do where a log cannot be gone on with by this key."""
 AUDIT = "system:audit"
 """Who tells in the log what became of copies."""
 
@@ -250,9 +255,7 @@ class AuditLog:
         except NoteError as error:
             raise AuditBroken(
                 f"The end of the audit log of {tenant} cannot be trusted: {error}.",
-                remedy="If the log was begun with another key, put that key file back, the same in every process "
-                "(MIDDLEWATCH_AUDIT_KEY_FILE), or, if it is lost: middlewatch audit rekey. Otherwise somebody changed the store: "
-                "export the log and verify it.",
+                remedy=f"{OTHER_KEY} Otherwise somebody changed the store: export the log and verify it.",
             ) from None
 
     def _tell(self, tenant: str, changes: Iterable[Trouble]) -> None:

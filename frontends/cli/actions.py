@@ -68,6 +68,9 @@ def check(file: Path | None, as_json: bool) -> None:
         print_line(f"  {target}: {', '.join(offered) or 'nothing can be done to it'}")
     for name in found.credentials_missing:
         print_line(f"notice: there is no {found.credentials_folder}/{name}; its connection does not work until there is")
+    for name in found.credentials_open_files:
+        open_ = f"{found.credentials_folder}/{name}"
+        print_line(f"notice: others can read {open_}, or it is a link; the executor refuses it. chmod 600 {open_}")
     if found.credentials_open:
         print_line(
             f"notice: others can read {found.credentials_folder}; the executor refuses it. chmod 700 {found.credentials_folder}"

@@ -12,7 +12,9 @@ import click
 
 from middlewatch.frontends.cli.contract import report_schema
 from middlewatch.frontends.cli.output import application, json_option
+from middlewatch.frontends.cli.program import program
 from middlewatch.frontends.cli.telling import count
+from middlewatch.frontends.cli.terminal import print_line
 from middlewatch.records.errors import BadInput, Misconfigured
 from middlewatch.settings import Settings
 
@@ -85,6 +87,9 @@ def _until_asked() -> threading.Event:
 def backup(file: Path, force: bool, as_json: bool) -> None:
     """Write the context store, with approvals and audit log, and the archive to FILE. Telemetry can be read again from its sources.
 
+    What is secret or yours to write is not in FILE; copy it as well: the audit log's key (audit/key in the data directory), without
+    which the log cannot be gone on with, policy.toml, actions.toml and the folder of credentials.
+
     \b
     Example:
       middlewatch backup middlewatch-2026-11-21.tar
@@ -109,9 +114,19 @@ def restore(file: Path, force: bool, as_json: bool) -> None:
     Example:
       middlewatch restore middlewatch-2026-11-21.tar
     """
+    from middlewatch.auditing import lost_key  # noqa: PLC0415  likewise
+
     with application() as app:
         read = app.restore(file, force=force)
+        keyless = lost_key(app.settings, app.store.server)
     click.echo(json.dumps(read) if as_json else f"{file}: {_counts(read)}")
+    if keyless:
+        key = app.settings.audit_key_path
+        print_line(f"notice: the audit log's key is not in a backup, and there is none at {key}.", err=True)
+        print_line(
+            "Put it back before anything else runs here: what starts without it makes another one, and then nothing", err=True
+        )
+        print_line(f"begins. If it is lost: {' '.join(program())} audit rekey", err=True)
 
 
 @click.command()

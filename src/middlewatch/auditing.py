@@ -14,16 +14,17 @@ from pydantic import Field, JsonValue
 from middlewatch.approval.audit.copies import Copies, Trouble, copy_to
 from middlewatch.approval.audit.keys import AuditKey
 from middlewatch.approval.audit.lines import timestamp
-from middlewatch.approval.audit.log import SEAL_SECONDS, AuditLog
+from middlewatch.approval.audit.log import OTHER_KEY, SEAL_SECONDS, AuditLog
 from middlewatch.approval.audit.note import NoteError, VerifierKey
 from middlewatch.approval.audit.verify import Verdict, read_checkpoints, verify
 from middlewatch.context_store.audit import EVENTS_AT_ONCE, AuditStore, Logged, Private
+from middlewatch.context_store.epoch import Epoch
 from middlewatch.context_store.script import Server
 from middlewatch.records import AuditEvent, Record
 from middlewatch.records.errors import BadInput, MiddlewatchError
 from middlewatch.settings import Settings
 
-__all__ = ["Entry", "Verdict", "entries", "open_audit", "verify_files"]
+__all__ = ["OTHER_KEY", "Entry", "Verdict", "entries", "lost_key", "open_audit", "verify_files"]
 
 LOG = logging.getLogger(__name__)
 
@@ -52,6 +53,12 @@ def open_audit(settings: Settings, server: Server) -> AuditLog:
     """
     copies = Copies([copy_to(place) for place in settings.audit_copies])
     return AuditLog(AuditStore(server), AuditKey.open(settings.audit_key_path), copies)
+
+
+def lost_key(settings: Settings, server: Server) -> bool:
+    """Whether the log was signed with a key that is not where it is looked for: whatever signs next would make another one."""
+    now = Server(server.redis, Epoch.read(settings.epoch_path))  # a restore by this process may have raised it
+    return AuditStore(now).sealed(settings.tenant).size > 0 and not settings.audit_key_path.exists()
 
 
 class LateLog:

@@ -23,6 +23,9 @@ class Examined(Record):
     targets: dict[str, tuple[str, ...]] = Field(description="the actions that each target offers, least dangerous first")
     runbooks: tuple[str, ...]
     credentials_missing: tuple[str, ...] = Field(description="files that the executor will look for and that are not there")
+    credentials_open_files: tuple[str, ...] = Field(
+        default=(), description="files that the executor refuses, since others can read them or they are links"
+    )
     credentials_folder: str
     credentials_open: bool = Field(description="whether others can read the folder, so that the executor refuses it")
 
@@ -57,14 +60,26 @@ def examine_actions(settings: Settings, file: Path | None = None) -> Examined:
         for name in (getattr(connection, "token", None), getattr(connection, "secret", None))
         if name
     }
+    modes = {name: _mode(folder / name) for name in sorted(wanted)}
     return Examined(
         file=str(path),
         targets={target: configuration.offers(target) for target in configuration.targets},
         runbooks=tuple(configuration.runbooks),
-        credentials_missing=tuple(sorted(name for name in wanted if not (folder / name).exists())),
+        credentials_missing=tuple(name for name, mode in modes.items() if mode is None),
+        credentials_open_files=tuple(name for name, mode in modes.items() if mode is not None and mode & 0o077),
         credentials_folder=str(folder),
-        credentials_open=folder.exists() and bool(stat.S_IMODE(folder.stat().st_mode) & 0o077),
+        credentials_open=bool((_mode(folder) or 0) & 0o077),
     )
+
+
+def _mode(path: Path) -> int | None:
+    """Who may do what with it; None where it is not there. What only the executor's user can look at counts as private."""
+    try:
+        return stat.S_IMODE(path.lstat().st_mode)
+    except FileNotFoundError:
+        return None
+    except OSError:
+        return 0
 
 
 def catalogue(settings: Settings) -> tuple[ActionSpec, ...]:

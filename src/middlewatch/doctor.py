@@ -6,10 +6,14 @@ import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from pathlib import Path
 
 from pydantic import Field
 
 from middlewatch.app import App, open_app
+from middlewatch.auditing import OTHER_KEY, lost_key
+from middlewatch.catalogues import examine_actions
+from middlewatch.context_store.audit import AuditStore
 from middlewatch.context_store.redis_program import find_binary
 from middlewatch.records import Freshness, Record, RequestState, Scope, Window
 from middlewatch.records.errors import MiddlewatchError
@@ -57,6 +61,7 @@ def examine(settings: Settings) -> Iterator[Check]:
             )
             yield from _store(app)
             yield from _telemetry(app)
+            yield from _audit(app)
             yield from _approvals(app)
     except MiddlewatchError as error:
         yield Check(name="back ends", health=Health.BROKEN, found=error.message, remedy=error.remedy)
@@ -121,7 +126,7 @@ def _approvals(app: App) -> Iterator[Check]:
             name="actions",
             health=Health.OK,
             found="none configured: investigations propose nothing, and nothing can be executed",
-            remedy=f"Write {settings.actions_path} (docs/actions.md), then: middlewatch policy init",
+            remedy=f"Write {settings.actions_path} (docs/actions.md), a first one with: middlewatch actions init",
         )
         return
     for name, file, look in (
@@ -132,7 +137,7 @@ def _approvals(app: App) -> Iterator[Check]:
             yield Check(name=name, health=Health.OK, found=f"{file}: {len(look())} found in it")
         except MiddlewatchError as error:
             yield Check(name=name, health=Health.BROKEN, found=error.message, remedy=error.remedy)
-    yield _credentials(settings)
+    yield from _credentials(settings)
     halt, now = approvals.halted(), approvals.now()
     if halt is not None:
         yield Check(
@@ -159,8 +164,49 @@ def _approvals(app: App) -> Iterator[Check]:
         )
 
 
-def _credentials(settings: Settings) -> Check:
-    folder = settings.credentials_path
+def _audit(app: App) -> Iterator[Check]:
+    """Whether the log can be gone on with; nothing begins where it cannot."""
+    settings, server = app.settings, app.store.server
+    if lost_key(settings, server):
+        found = f"it was signed with a key, and there is none at {settings.audit_key_path}: nothing begins"
+        yield Check(name="audit log", health=Health.BROKEN, found=found, remedy=OTHER_KEY)
+        return
+    events = AuditStore(server).sealed(settings.tenant).log_size
+    if not events:
+        return
+    try:
+        app.approvals.log.seal(settings.tenant)
+    except MiddlewatchError as error:
+        yield Check(name="audit log", health=Health.BROKEN, found=error.message, remedy=error.remedy)
+    else:
+        yield Check(name="audit log", health=Health.OK, found=f"{events} events, signed")
+
+
+def _credentials(settings: Settings) -> Iterator[Check]:
+    """The folder and the files that the configuration names; no content is opened."""
+    yield _credentials_folder(settings.credentials_path)
+    try:
+        found = examine_actions(settings)
+    except MiddlewatchError:  # it was said above
+        return
+    for name in found.credentials_open_files:
+        file = settings.credentials_path / name
+        yield Check(
+            name="credentials",
+            health=Health.BROKEN,
+            found=f"others can read {file}, or it is a link; the executor refuses it",
+            remedy=f"Make it a plain file: chmod 600 {file}. Replace what others may have read.",
+        )
+    for name in found.credentials_missing:
+        yield Check(
+            name="credentials",
+            health=Health.NOTICE,
+            found=f"there is no {settings.credentials_path / name}, which {settings.actions_path} names",
+            remedy="Put the credential there, alone, mode 600; its connection does not work until then.",
+        )
+
+
+def _credentials_folder(folder: Path) -> Check:
     try:
         mode = folder.stat().st_mode & 0o777
     except OSError as error:

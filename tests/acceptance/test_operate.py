@@ -40,6 +40,27 @@ def test_a_backup_comes_back_elsewhere(tmp_path: Path) -> None:
     refused(run(tmp_path / "third", "restore", file), 65)
 
 
+def test_what_a_backup_does_not_hold_is_said_when_it_comes_back(tmp_path: Path) -> None:
+    data, elsewhere, file = tmp_path / "data", tmp_path / "elsewhere", tmp_path / "backup.tar"
+    assert run(data, "policy", "init").returncode == 0
+    assert run(data, "halt", "--reason", "an event for the log").returncode == 0
+    assert run(data, "backup", file).returncode == 0
+    assert "the audit log's key is not in a backup" in run(elsewhere, "restore", file).stderr
+
+    def log() -> dict[str, str]:
+        checks: list[dict[str, str]] = json.loads(run(elsewhere, "doctor", "--json").stdout)
+        return next(check for check in checks if check["name"] == "audit log")
+
+    assert log()["health"] == "broken"
+    assert not (elsewhere / "audit" / "key").exists(), "the doctor makes no key in the place of the lost one"
+    assert run(elsewhere, "policy", "init").returncode == 0
+    run(elsewhere, "halt", "--reason", "with another key")
+    assert (log()["health"], "rekey" in log()["remedy"]) == ("broken", True)
+    (elsewhere / "audit" / "default.pub").unlink(missing_ok=True)
+    (elsewhere / "audit" / "key").write_bytes((data / "audit" / "key").read_bytes())
+    assert log()["health"] == "ok"
+
+
 def test_the_doctor_finds_a_fresh_installation_well_and_says_what_is_next(tmp_path: Path) -> None:
     result = run(tmp_path / "data", "doctor", "--json")
     checks = {check["name"]: check for check in json.loads(result.stdout)}
