@@ -104,6 +104,7 @@ class HttpCopy:
             raise ValueError("a URL without a host")
         self.place = str(parts.copy_with(username=None, password=None, query=None))
         self._url = url
+        logging.getLogger(httpx.__name__).addFilter(_without_addresses)
         self._client = httpx.Client(timeout=HTTP_SECONDS, transport=transport)
 
     def put(self, checkpoint: Checkpoint, note: str) -> None:
@@ -126,6 +127,11 @@ class HttpCopy:
         if answer.is_success and answer.content != note.encode():
             raise CopyFailed("another checkpoint of this size is there already")
         return answer
+
+
+def _without_addresses(record: logging.LogRecord) -> bool:
+    """Passes what httpx warns of. Below that it logs whole addresses, with the password and the query."""
+    return record.levelno >= logging.WARNING
 
 
 def copy_to(place: str) -> CheckpointCopy:

@@ -6,6 +6,7 @@ What failed before anything was sent, or was refused, did not happen. What was s
 from __future__ import annotations
 
 import json
+import logging
 import socket
 import ssl
 import threading
@@ -165,6 +166,7 @@ class Wire:
         """Without what the environment says: no proxy and no file of passwords takes part."""
         import httpx  # noqa: PLC0415
 
+        logging.getLogger("httpx").addFilter(_without_addresses)
         verify = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         try:
             if self._tls:
@@ -227,6 +229,11 @@ def _hung_up(client: httpx.Client, seconds: float) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
+
+
+def _without_addresses(record: logging.LogRecord) -> bool:
+    """Passes what httpx warns of. Below that it logs whole addresses, and those of webhooks may hold a secret."""
+    return record.levelno >= logging.WARNING
 
 
 def _listens(path: Path, seconds: float) -> bool:

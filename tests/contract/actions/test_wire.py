@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import socket
 import ssl
 import threading
@@ -122,6 +123,17 @@ def test_the_credential_is_not_shown_even_where_the_other_end_repeats_it(end: An
     reply = connected(url).call(post(url))
     assert "***" in reply.detail
     assert SECRET not in reply.detail
+
+
+def test_no_log_of_whoever_embeds_us_shows_the_address(end: Anything, url: str, caplog: pytest.LogCaptureFixture) -> None:
+    logging.getLogger("httpx").filters.clear()
+    for logger in (None, "httpx"):
+        caplog.set_level(logging.DEBUG, logger)
+        assert connected(f"{url}/hook/{SECRET}").call(post(url, f"/run?token={SECRET}")).result is Result.DONE
+    assert len(end.requests) == 2
+    assert SECRET not in caplog.text
+    logging.getLogger("httpx").warning("of a kind that should be seen")
+    assert "should be seen" in caplog.text
 
 
 def test_a_hostile_message_is_a_quotation_on_one_line(end: Anything, url: str) -> None:

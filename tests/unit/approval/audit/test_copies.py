@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from pathlib import Path
@@ -147,6 +148,18 @@ def test_a_url_that_ends_in_a_slash_gets_an_object_for_each() -> None:
     assert asked[0].url.path == "/audit/middlewatch/0123456789abcdef/acme/00000000000000000005"
     assert asked[0].headers["Authorization"].startswith("Basic ")
     assert copy.place == "https://store.example/audit/"
+
+
+def test_no_log_of_whoever_embeds_us_shows_the_address(caplog: pytest.LogCaptureFixture) -> None:
+    logging.getLogger("httpx").filters.clear()
+    copy, asked = http("https://user:hunter2@store.example/audit?token=hunter2", httpx.Response(200), httpx.Response(200))
+    for logger in (None, "httpx"):
+        caplog.set_level(logging.DEBUG, logger)
+        copy.put(*BOTH[0])
+    assert len(asked) == 2
+    assert "hunter2" not in caplog.text
+    logging.getLogger("httpx").warning("of a kind that should be seen")
+    assert "should be seen" in caplog.text
 
 
 def test_any_other_url_gets_a_post() -> None:
