@@ -9,16 +9,30 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from types import SimpleNamespace
 from typing import Any, cast
 from unittest import mock
 
+import yaml
 from agentdojo.agent_pipeline.base_pipeline_element import BasePipelineElement
 from agentdojo.attacks.attack_registry import ATTACKS
 from agentdojo.attacks.base_attacks import BaseAttack
 from agentdojo.task_suite.load_suites import get_suites
+
+_WRITERS = yaml.Dumper.yaml_representers
+_THEIRS = _WRITERS[str]
+_WRITERS[str] = yaml.representer.SafeRepresenter.represent_str  # as it was: others in this process write YAML too
+
+
+@contextmanager
+def _as_they_write() -> Iterator[None]:
+    """Agentdojo changes how the whole process writes texts in YAML; it does so for as long as it renders, and no longer."""
+    with mock.patch.dict(_WRITERS, {str: _THEIRS}):
+        yield
+
 
 VERSION = "v1.2.2"
 """Of the suites: the newest that this agentdojo has, with 35 injection goals."""
@@ -106,7 +120,8 @@ class _Pipeline(BasePipelineElement):  # type: ignore[misc]
 @cache
 def foreign_goals() -> tuple[Goal, ...]:
     """The injection goals of agentdojo, with the calls that reach them."""
-    return tuple(_foreign_goals())
+    with _as_they_write():
+        return tuple(_foreign_goals())
 
 
 def _foreign_goals() -> Iterator[Goal]:
@@ -130,10 +145,11 @@ def render(attack: str, goal: Goal) -> Injection | None:
     """A goal in the words of an attack; None where the attack has none by itself."""
     if attack == BY_HAND and goal.foreign:
         return None
-    suite = get_suites(VERSION)[goal.suite]
+    with _as_they_write():
+        suite = get_suites(VERSION)[goal.suite]
     user_task = next(iter(suite.user_tasks.values()))
     task = suite.injection_tasks[goal.name.partition("/")[2]] if goal.foreign else _Task(goal.name, goal.text)
-    with mock.patch.object(builtins, "input", return_value=goal.text):
+    with _as_they_write(), mock.patch.object(builtins, "input", return_value=goal.text):
         rendered = _attack(attack, goal.suite).attack(user_task, cast("Any", task))
     return Injection(goal, attack, rendered["here"])
 
