@@ -77,7 +77,7 @@ def show(limit: int, request: str, as_json: bool) -> None:
 
     \b
     Example:
-      middlewatch audit show --request req-0123456789ab
+      middlewatch audit show --request apr-0123456789ab
     """
     from middlewatch.auditing import entries  # noqa: PLC0415  likewise
 

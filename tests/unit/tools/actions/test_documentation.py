@@ -12,6 +12,8 @@ from middlewatch.tools.actions.catalogue import ActionCatalogue
 from middlewatch.tools.actions.configuration import CAN, Configuration
 from middlewatch.tools.actions.entries import BUILT_IN, ENTRIES
 from middlewatch.tools.actions.example import EXAMPLE
+from middlewatch.tools.actions.kubernetes_place import DeploymentPlace
+from middlewatch.tools.actions.places import CALL_SECONDS, MOST_CALLS, SupervisorPlace
 from middlewatch.tools.actions.signature import signer
 
 PAGE = Path(__file__).resolve().parents[4] / "docs" / "actions.md"
@@ -80,6 +82,33 @@ def test_what_each_connection_can_do_is_told() -> None:
     for kind, actions in CAN.items():
         told = "all of the catalogue; what it does is always named" if kind == "webhook" else ", ".join(actions)
         assert f"| `{kind}` | {told} |" in text
+
+
+def test_the_card_of_the_page_about_approvals_shows_what_is_sent() -> None:
+    text = (PAGE.parent / "approvals.md").read_text(encoding="utf-8")
+    shown = text[text.index("Will run      ") : text.index("\nVersion ")].removeprefix("Will run      ")
+    literal = re.sub(r"\n {14}", " ", re.sub(r"\\\n {14}", "", shown))
+    place = DeploymentPlace(
+        url="https://k8s.example.com:6443",
+        credential="token",
+        namespace="shop",
+        deployment="checkout",
+        min_replicas=1,
+        max_replicas=1,
+    )
+    version = {
+        "uid": "8c1f0b52-6d1e-4f0a-9a53-2f6f1f8f2c11",
+        "previous_revision": 40,
+        "previous_images": "registry.example.com/shop/checkout:2.3.0",
+        "previous_template": "5f0c" * 4,
+    }
+    assert literal == str(place.step("rollback_deploy", {}, version))
+
+
+def test_how_long_it_is_not_believed_that_nothing_was_done_is_told() -> None:
+    minutes = SupervisorPlace(socket=Path("/run/s"), min_replicas=1, max_replicas=1).acting_seconds / 60
+    assert f"about {round(minutes)} min with `seconds` of {CALL_SECONDS:.0f}" in PAGE.read_text(encoding="utf-8")
+    assert MOST_CALLS == 16, "sixteen calls"
 
 
 @pytest.mark.parametrize("body", [b"", b'{"v":1}'])
