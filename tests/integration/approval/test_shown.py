@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -81,7 +80,7 @@ def test_what_is_watched_tells_nobody_enough_to_approve(office: Office, run: Run
     def interrupted(_seconds: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(time, "sleep", interrupted)
+    monkeypatch.setattr(command, "time", SimpleNamespace(sleep=interrupted))  # nobody else's: the store's threads sleep too
     printed = run("watch", "--json").output
     row = json.loads(printed.splitlines()[0])
     assert (set(row), row["id"]) == (LINE, request.id)
