@@ -25,7 +25,7 @@ info = true                       # tickets, notes and dumps are made without as
 
 # A named action on a named target:
 # [[rules]]
-# actions = ["roll_back"]
+# actions = ["rollback_deploy"]
 # targets = ["checkout"]
 # tier = "high"
 # approvals = {{ all_of = ["manager", "manager"] }}

@@ -91,7 +91,7 @@ def render_card(
     Returns:
         Lines, each ended by a line feed.
     """
-    page = _CardPage(card, Page(width, Quotation(ascii_only=ascii_only)), details=details, program=program)
+    page = _CardPage(card, Page(width, Quotation(ascii_only=ascii_only)), details=details, question=question, program=program)
     page.head()
     page.outcome()
     page.what()
@@ -108,10 +108,11 @@ def render_card(
 class _CardPage:
     """The methods are the parts of the page, from top to bottom; each writes itself."""
 
-    def __init__(self, card: Card, page: Page, *, details: bool, program: Sequence[str]) -> None:
+    def __init__(self, card: Card, page: Page, *, details: bool, question: bool, program: Sequence[str]) -> None:
         self.card = card
         self.page = page
         self.details = details
+        self.question = question
         self.program = program
         self.request = card.request
         self.day = card.now.date()
@@ -127,6 +128,8 @@ class _CardPage:
         told = execution is not None and execution.result is not None
         if (self.request.state.terminal and not told) or self.request.state is S.UNKNOWN:
             self.page.entry("", Span(self.request.why))
+        if self.request.held_up and not self.card.freeze and self.card.halt is None:
+            self.page.entry("Held up", Span(self.request.held_up, Tone.WAIT))
         halt = self.card.halt
         if halt is not None and not self.request.state.terminal:
             reason = f": {self.page.say.quoted(halt.reason)}" if halt.reason else ""
@@ -189,7 +192,9 @@ class _CardPage:
         if remediation.instead_of:
             self.page.entry("", Span(f"It takes the place of {self._named(remediation.instead_of)}."))
         notes = self.request.notes
-        if self.details:
+        if self.question:  # what the target itself says is never folded away before a decision
+            self.page.entry("Known", Span(" ".join(notes)))
+        elif self.details:
             for number, note in enumerate(notes):
                 self.page.entry("" if number else "Known", Span(note))
         elif notes:

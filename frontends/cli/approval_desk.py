@@ -5,8 +5,10 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from datetime import timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import click
@@ -18,7 +20,7 @@ from middlewatch.frontends.cli.page import NARROWEST, WIDEST, Column, Page, Span
 from middlewatch.frontends.cli.program import program
 from middlewatch.frontends.cli.terminal import print_line, quotation
 from middlewatch.records import ApprovalRequest, Principal, RequestState
-from middlewatch.records.errors import BadInput, Unavailable, UnknownRequest
+from middlewatch.records.errors import BadInput, Misconfigured, Refused, Unavailable, UnknownRequest
 from middlewatch.settings import ascii_only, no_color
 
 if TYPE_CHECKING:
@@ -32,8 +34,8 @@ FACE = "cli"
 POLL_SECONDS = 0.3
 PREPARE_SECONDS = 30.0
 """How long a person waits for the executor to look at a target; it takes a second or two where one runs."""
-SILENT_SECONDS = 6.0
-"""After which it is said that no executor seems to be there."""
+SILENT_SECONDS = 10.0
+"""After which it is said that no executor seems to be there; what was held up is looked at again every five seconds."""
 OVERDUE_SECONDS = 15.0
 """How long after its end a worker may take to write down that it expired."""
 UNKNOWN_SECONDS = 5.0
@@ -44,6 +46,8 @@ S = RequestState
 FAILED, UNKNOWN = 1, 4
 _URGENCY = (S.UNKNOWN, S.PENDING, S.APPROVED, S.EXECUTING, S.PREPARING)
 """What waits for a person comes first."""
+_HELD = frozenset({S.PREPARING, S.PENDING, S.APPROVED})
+"""What a halt or a freeze can keep from beginning."""
 _TONES = {S.UNKNOWN: Tone.FAULT, S.FAILED: Tone.FAULT, S.PENDING: Tone.WAIT, S.APPROVED: Tone.WORK, S.EXECUTING: Tone.WORK}
 COLUMNS = (
     Column("request"),
@@ -122,8 +126,27 @@ def width() -> int:
     return max(NARROWEST, min(WIDEST, shutil.get_terminal_size().columns))
 
 
-def print_list(requests: Sequence[ApprovalRequest], now: datetime) -> None:
-    """A line each, what waits for a person first."""
+def held(approvals: Approvals, requests: Sequence[ApprovalRequest], now: datetime) -> dict[str, str]:
+    """What keeps requests from going on, by their ids: a freeze, or what the executor met. A halt is said above all of them."""
+    try:
+        frozen = {one.id: approvals.desk.frozen(one, now) for one in requests if one.state in _HELD and one.break_glass is None}
+    except (Misconfigured, Refused):  # no policy that can be used: the list says what it can
+        frozen = {}
+    found = {one.id: frozen.get(one.id) or one.held_up for one in requests}
+    return {id_: why for id_, why in found.items() if why}
+
+
+def print_list(
+    requests: Sequence[ApprovalRequest], now: datetime, held_up: Mapping[str, str] = MappingProxyType({}), *, halted: bool = False
+) -> None:
+    """A line each, what waits for a person first.
+
+    Args:
+        requests: in any order.
+        now: by the store's clock.
+        held_up: as `held` says; a line each, below the rest.
+        halted: whether everything is.
+    """
     from middlewatch.cards import asked_now, ends_at  # noqa: PLC0415  what it imports no --help needs
 
     page = Page(width(), quotation())
@@ -135,7 +158,7 @@ def print_list(requests: Sequence[ApprovalRequest], now: datetime) -> None:
         rows.append(
             (
                 Span(request.id),
-                Span(str(request.state), _TONES.get(request.state, Tone.PLAIN)),
+                Span(_standing(request, held_up, halted=halted), _TONES.get(request.state, Tone.PLAIN)),
                 Span(left),
                 Span(str(request.rule.tier)),
                 Span(f"{request.remediation.action} on {page.say.named(request.remediation.target)}", Tone.STRONG),
@@ -148,8 +171,19 @@ def print_list(requests: Sequence[ApprovalRequest], now: datetime) -> None:
         for id_, state, rest, risk, what, asked in rows:
             page.paragraph(id_, Span("  "), state, Span(f", {rest.text} left" if rest.text else ""), indent=0)
             page.paragraph(what, Span(f" ({risk.text})"), Span(f"; asked: {asked.text}" if asked.text else ""))
+    for held_one, why in held_up.items():
+        page.paragraph(Span(f"{held_one}: {why}", Tone.WAIT), indent=0, hang=2)
     color = sys.stdout.isatty() and not no_color()
     click.echo(page.text(color=color), color=color, nl=False)
+
+
+def _standing(request: ApprovalRequest, held_up: Mapping[str, str], *, halted: bool) -> str:
+    """Its state, and what keeps it there."""
+    if halted and request.state in _HELD:
+        return f"{request.state}, halted"
+    if request.id not in held_up:
+        return str(request.state)
+    return f"{request.state}, {'held up' if held_up[request.id] == request.held_up else 'frozen'}"
 
 
 def in_order(requests: Sequence[ApprovalRequest], now: datetime) -> list[ApprovalRequest]:
@@ -172,30 +206,53 @@ def prepared(app: App, request: str) -> ApprovalRequest:
     """
     from middlewatch.cards import look  # noqa: PLC0415  likewise
 
-    began, told = time.monotonic(), False
+    began, told = time.monotonic(), ""
     while (found := look(app.approvals, request).request).state is S.PREPARING:
-        if not told:
-            print_line("the executor looks at the target ...", err=True)
-            told = True
+        if told != found.why:
+            told = found.why
+            print_line(f"{told} ...", err=True)
         if time.monotonic() - began > PREPARE_SECONDS:
-            raise Unavailable(
-                f"No executor has looked at the target of {request} for {PREPARE_SECONDS:.0f} s.",
-                remedy="It does not answer, or no executor runs. Start one with: middlewatch worker",
-            )
+            raise _not_prepared(found)
         time.sleep(POLL_SECONDS)
     return found
+
+
+def _not_prepared(request: ApprovalRequest) -> Unavailable:
+    """Why nobody can be asked: what the executor met, or that there seems to be none."""
+    again = f"{' '.join(program())} approvals show {request.id}"
+    if request.held_up:
+        return Unavailable(
+            f"Nobody is asked about {request.id} yet: {request.held_up.rstrip('.')}.",
+            remedy=f"Mend that: an executor that runs looks again every few seconds. See how it stands: {again}",
+        )
+    return Unavailable(
+        f"No executor has looked at the target of {request.id} for {PREPARE_SECONDS:.0f} s.",
+        remedy=f"If none runs, start one with: {' '.join(program())} worker",
+    )
+
+
+def unattended(app: App, request: ApprovalRequest) -> str:
+    """That nobody executes what was approved once this command ends; empty where somebody may."""
+    if request.state is not S.APPROVED or not app.owner or app.settings.redis_url is not None:
+        return ""
+    return f"no executor runs here now, so it does not begin; start one: {' '.join(program())} worker"
 
 
 def follow(app: App, request: str) -> Card:
     """Tell how an approved request goes on, until it is over or nobody can tell; Ctrl-C leaves it running."""
     last = ""
-    began = changed = time.monotonic()
+    free = changed = time.monotonic()
     for seen in _looks(app, request):
         if seen.request.state is S.PENDING:
             return seen  # it needs more approvals
-        words = _going(seen, since=time.monotonic() - began)
+        if seen.halt is not None or (seen.freeze and seen.request.break_glass is None):
+            free = time.monotonic()
+        words = _going(seen, since=time.monotonic() - free)
+        if seen.request.state is S.APPROVED:
+            words += outlasted(app, seen)
         if words != last:
-            print_line(f"{seen.now:%H:%M:%S} {words}", err=True)
+            ended = seen.request.execution.ended_at if seen.request.state.terminal and seen.request.execution else None
+            print_line(f"{quantity.clock(ended or seen.now, seen.now.date())} {words}", err=True)
             last, changed = words, time.monotonic()
         state = seen.request.state
         waited = time.monotonic() - changed
@@ -204,6 +261,20 @@ def follow(app: App, request: str) -> Card:
         if seen.overdue and waited > OVERDUE_SECONDS:
             return seen
     raise AssertionError  # the looks never end
+
+
+def outlasted(app: App, card: Card) -> str:
+    """That a freeze lasts longer than the approval, given or given now, and what can be done; empty where none does."""
+    request = card.request
+    if not card.freeze or request.break_glass is not None:
+        return ""
+    freeze = app.approvals.desk.policy().freeze(request.remediation.target, card.now)
+    runs_out = request.approved_until or card.now + timedelta(seconds=request.rule.life_seconds)
+    if freeze is None or freeze.ends_at < runs_out:
+        return ""
+    lasts = f"the approval runs out at {quantity.clock(runs_out, card.now.date())} UTC, before that"
+    glass = f"{' '.join(program())} approvals break-glass {request.id} --help"
+    return f"; {lasts}, and then nothing runs. With an approval, a manager can let it begin: {glass}"
 
 
 def _looks(app: App, request: str) -> Iterator[Card]:
@@ -224,7 +295,8 @@ def _going(seen: Card, *, since: float) -> str:  # noqa: PLR0911  one line for e
         case S.APPROVED if seen.freeze and request.break_glass is None:
             return f"approved; {seen.freeze}"
         case S.APPROVED if since > SILENT_SECONDS:
-            return "approved; not begun yet: the target does not answer, or no executor runs (middlewatch worker starts one)"
+            met = request.held_up.rstrip(".") or f"no executor took it up; start one: {' '.join(program())} worker"
+            return f"approved; not begun yet: {met}"
         case S.APPROVED:
             return "approved; waits for the executor"
         case S.EXECUTING:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from contextlib import nullcontext
@@ -15,7 +16,8 @@ from middlewatch.frontends.cli import approval_desk as desk
 from middlewatch.frontends.cli.approval_card import SHORT_DIGEST
 from middlewatch.frontends.cli.approval_desk import FACE, print_request, whole_id
 from middlewatch.frontends.cli.output import application, json_option, print_record
-from middlewatch.frontends.cli.proposing import propose, typed
+from middlewatch.frontends.cli.program import program
+from middlewatch.frontends.cli.proposing import again, edit, propose, undo
 from middlewatch.frontends.cli.terminal import print_line, quotation
 from middlewatch.records import ApprovalRequest, Decision, Halt, Principal, RequestState
 from middlewatch.records.errors import Refused
@@ -55,6 +57,7 @@ def list_(*, everything: bool, limit: int, as_json: bool) -> None:
     with application() as app:
         found = app.approvals.list(waiting=not everything, limit=limit)
         now, halt = app.approvals.now(), app.approvals.halted()
+        held = {} if as_json else desk.held(app.approvals, found, now)
     if as_json:
         from middlewatch.cards import line  # noqa: PLC0415  what it imports no --help needs
 
@@ -64,7 +67,7 @@ def list_(*, everything: bool, limit: int, as_json: bool) -> None:
     if not found:
         print_line("No request was ever made." if everything else "Nothing waits for a decision.")
     else:
-        desk.print_list(found, now)
+        desk.print_list(found, now, held, halted=halt is not None)
 
 
 def print_halt(halt: Halt | None, *, lifted: bool = False) -> None:
@@ -98,9 +101,16 @@ def show(request: str, *, details: bool, as_json: bool) -> None:
         desk.print_card(shown, details=details)
 
 
+def _whole(_context: click.Context, _option: click.Parameter, digest: str) -> str:
+    """A digest is given whole: a part of one would be refused as another, which is not what is wrong with it."""
+    if digest and not re.fullmatch(r"[0-9a-fA-F]{64}", digest):
+        raise click.BadParameter(f"it has 64 hexadecimal digits, and this is {len(digest)} characters; give it whole.")
+    return digest.lower()
+
+
 @approvals.command()
 @click.argument("request")
-@click.option("--digest", default="", help="Of what you were shown, whole. What would run now must still have it.")
+@click.option("--digest", default="", callback=_whole, help="Of what you were shown, whole. What would run now must still have it.")
 @reason_option
 @click.option("--yes", is_flag=True, help="Do not ask; needs --digest.")
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Stay until it was executed.")
@@ -134,7 +144,7 @@ def approve(*, request: str, digest: str, reason: str, yes: bool, wait: bool, as
         elif found.state in {S.APPROVED, S.EXECUTING, S.UNKNOWN, S.SUCCEEDED, S.FAILED} and digest in {"", found.digest}:
             print_line(f"{found.id} is {found.state} already: {found.why}", err=True)
         else:
-            raise Refused(f"{found.id} is {found.state}: {found.why}.", remedy=_look(found.id))
+            raise Refused(f"{found.id} is {found.state}: {found.why.rstrip('.')}.", remedy=_look(found.id))
         code = _end(app, found.id, wait=wait, as_json=as_json)
     sys.exit(code)
 
@@ -160,6 +170,8 @@ def _asked(  # what they gave, and where to show
         raise Refused("What would run now is not what has the digest that you gave.", remedy="Read it, and decide again.")
     if card.request.rule.reason_required and not reason.strip():
         reason = click.prompt("Policy asks for a reason", err=True)
+    if outlasted := desk.outlasted(app, card):
+        print_line(f"{card.freeze}{outlasted}", err=True)
     short = card.request.digest[:SHORT_DIGEST]
     typed = click.prompt(
         f"Approve exactly this? Type the first {SHORT_DIGEST} characters of the digest", default="", show_default=False, err=True
@@ -167,7 +179,7 @@ def _asked(  # what they gave, and where to show
     if typed.strip().lower() != short:
         raise Refused(
             "That is not the digest. Nothing was decided.",
-            remedy=f"Deny it with: middlewatch approvals deny {card.request.id}",
+            remedy=f"Try again: {' '.join(program())} approvals approve {card.request.id}",
         )
     return card.request.digest, reason
 
@@ -190,6 +202,8 @@ def _end(app: App, request: str, *, wait: bool, as_json: bool) -> int:
         print_line(f"{request} {later}", err=True)
         desk.print_command("Look at it", "show", request, err=True)
         return INTERRUPTED
+    if not wait and (alone := desk.unattended(app, seen.request)):
+        print_line(f"{request}: {alone}", err=True)
     if as_json:
         print_record(seen)
     elif seen.request.state is S.UNKNOWN:
@@ -209,7 +223,7 @@ def _end(app: App, request: str, *, wait: bool, as_json: bool) -> int:
 
 
 def _look(request: str) -> str:
-    return f"Look at it with: middlewatch approvals show {request}"
+    return f"Look at it with: {' '.join(program())} approvals show {request}"
 
 
 @approvals.command()
@@ -228,62 +242,8 @@ def deny(request: str, reason: str, *, as_json: bool) -> None:
         answer = app.approvals.decide(id_, Decision.DENY, person, digest="", reason=reason, face=FACE)
     after = answer.request
     if after.state is not S.DENIED:
-        raise Refused(f"{id_} cannot be denied any more, it is {after.state}: {after.why}.", remedy=_look(id_))
+        raise Refused(f"{id_} cannot be denied any more, it is {after.state}: {after.why.rstrip('.')}.", remedy=_look(id_))
     print_request(after, f"{id_} is denied: {after.why}", as_json=as_json)
-
-
-@approvals.command()
-@click.argument("request")
-@click.argument("parameters", nargs=-1, required=True, metavar="KEY=VALUE...")
-@json_option
-def edit(request: str, parameters: tuple[str, ...], *, as_json: bool) -> None:
-    """Ask for the same action with other parameters. REQUEST is void then, and somebody else decides on the new one.
-
-    \b
-    Example:
-      middlewatch approvals edit apr-0123456789ab by=2
-    """
-    from middlewatch.cards import look  # noqa: PLC0415  likewise
-
-    with application() as app:
-        id_, person = whole_id(app.approvals, request), desk.viewer(app)
-        seen = look(app.approvals, id_)
-        schema = seen.spec.parameters_schema if seen.spec else {}
-        wanted = seen.request.remediation.parameters | typed(schema, seen.request.remediation.action, parameters)
-        made = app.approvals.edit(id_, wanted, person, face=FACE)
-        desk.print_made(app, made, person, f"{id_} is void; {made.id} is asked for in its place", as_json=as_json)
-
-
-@approvals.command()
-@click.argument("request")
-@json_option
-def again(request: str, *, as_json: bool) -> None:
-    """Ask anew for exactly what is over and was not done, such as what expired.
-
-    \b
-    Example:
-      middlewatch approvals again apr-0123456789ab
-    """
-    with application() as app:
-        id_, person = whole_id(app.approvals, request), desk.viewer(app)
-        made = app.approvals.propose_again(id_, person, face=FACE)
-        desk.print_made(app, made, person, f"{made.id} asks again for what {id_} asked for", as_json=as_json)
-
-
-@approvals.command()
-@click.argument("request")
-@json_option
-def undo(request: str, *, as_json: bool) -> None:
-    """Ask for what takes an executed request back. It is decided on like everything else.
-
-    \b
-    Example:
-      middlewatch approvals undo apr-0123456789ab
-    """
-    with application() as app:
-        id_, person = whole_id(app.approvals, request), desk.viewer(app)
-        made = app.approvals.undo(id_, person, face=FACE)
-        desk.print_made(app, made, person, f"{made.id} asks for what takes {id_} back", as_json=as_json)
 
 
 @approvals.command()
@@ -326,6 +286,9 @@ def break_glass(request: str, credential_file: Path, reason: str, *, as_json: bo
     with application() as app:
         id_, person = whole_id(app.approvals, request), desk.viewer(app)
         after = app.approvals.break_glass(id_, person, credential=text.strip(), reason=reason, face=FACE)
+        alone = desk.unattended(app, after)
+    if alone:
+        print_line(f"{id_}: {alone}", err=True)
     print_request(after, f"the glass is broken for {id_}: no freeze holds it up; somebody else has to review it", as_json=as_json)
 
 
@@ -377,4 +340,5 @@ def watch(*, as_json: bool) -> None:
             time.sleep(WATCH_SECONDS)
 
 
-approvals.add_command(propose)
+for _command in (propose, edit, again, undo):
+    approvals.add_command(_command)

@@ -1,16 +1,21 @@
-"""`middlewatch approvals propose`: a person proposes an action of the catalogue."""
+"""`middlewatch approvals propose`, `edit`, `again` and `undo`: a person proposes an action of the catalogue."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import click
 from pydantic import JsonValue
 
 from middlewatch.frontends.cli import approval_desk as desk
 from middlewatch.frontends.cli.output import application, json_option
-from middlewatch.records import Remediation, Scalar
+from middlewatch.frontends.cli.terminal import print_line
+from middlewatch.records import ApprovalRequest, Principal, Remediation, Scalar
 from middlewatch.records.errors import BadInput
+
+if TYPE_CHECKING:
+    from middlewatch.app import App
 
 _TRUTH = {"true": True, "false": False}
 
@@ -59,8 +64,69 @@ def propose(
             undoes=undoes,
             note=note,
         )
-        made = desk.prepared(app, app.approvals.propose_as(person, wanted).id)
-        desk.print_made(app, made, person, f"{made.id} is {made.state}: {made.why}", as_json=as_json)
+        made = app.approvals.propose_as(person, wanted)
+        _print_asked(app, made, person, f"{made.id} is proposed", as_json=as_json)
+
+
+@click.command()
+@click.argument("request")
+@click.argument("parameters", nargs=-1, required=True, metavar="KEY=VALUE...")
+@json_option
+def edit(request: str, parameters: tuple[str, ...], *, as_json: bool) -> None:
+    """Ask for the same action with other parameters. REQUEST is void then, and somebody else decides on the new one.
+
+    \b
+    Example:
+      middlewatch approvals edit apr-0123456789ab by=2
+    """
+    from middlewatch.cards import look  # noqa: PLC0415  what it imports no --help needs
+
+    with application() as app, desk.working(app):
+        id_, person = desk.whole_id(app.approvals, request), desk.viewer(app)
+        seen = look(app.approvals, id_)
+        schema = seen.spec.parameters_schema if seen.spec else {}
+        wanted = seen.request.remediation.parameters | typed(schema, seen.request.remediation.action, parameters)
+        made = app.approvals.edit(id_, wanted, person, face=desk.FACE)
+        _print_asked(app, made, person, f"{id_} is void; {made.id} is asked for in its place", as_json=as_json)
+
+
+@click.command()
+@click.argument("request")
+@json_option
+def again(request: str, *, as_json: bool) -> None:
+    """Ask anew for exactly what is over and was not done, such as what expired.
+
+    \b
+    Example:
+      middlewatch approvals again apr-0123456789ab
+    """
+    with application() as app, desk.working(app):
+        id_, person = desk.whole_id(app.approvals, request), desk.viewer(app)
+        made = app.approvals.propose_again(id_, person, face=desk.FACE)
+        _print_asked(app, made, person, f"{made.id} asks again for what {id_} asked for", as_json=as_json)
+
+
+@click.command()
+@click.argument("request")
+@json_option
+def undo(request: str, *, as_json: bool) -> None:
+    """Ask for what takes an executed request back. It is decided on like everything else.
+
+    \b
+    Example:
+      middlewatch approvals undo apr-0123456789ab
+    """
+    with application() as app, desk.working(app):
+        id_, person = desk.whole_id(app.approvals, request), desk.viewer(app)
+        made = app.approvals.undo(id_, person, face=desk.FACE)
+        _print_asked(app, made, person, f"{made.id} asks for what takes {id_} back", as_json=as_json)
+
+
+def _print_asked(app: App, made: ApprovalRequest, person: Principal | None, said: str, *, as_json: bool) -> None:
+    """Stay until the executor has looked at the target: then people are asked, or nobody is and it says why."""
+    print_line(said, err=True)
+    found = desk.prepared(app, made.id)
+    desk.print_made(app, found, person, f"{found.id} is {found.state}: {found.why}", as_json=as_json)
 
 
 def typed(schema: Mapping[str, JsonValue], action: str, parameters: Sequence[str]) -> dict[str, Scalar]:
@@ -71,12 +137,13 @@ def typed(schema: Mapping[str, JsonValue], action: str, parameters: Sequence[str
     """
     properties = schema.get("properties", {})
     known = properties if isinstance(properties, dict) else {}
+    if parameters and not known:
+        raise BadInput(f"{action} takes no parameters.", remedy="Leave out what stands behind the target.")
     found: dict[str, Scalar] = {}
     for text in parameters:
         name, equals, value = text.partition("=")
         if not equals or name not in known:
-            names = ", ".join(known) or "none"
-            raise BadInput(f"{text!r} is not KEY=VALUE of a parameter.", remedy=f"{action} takes: {names}")
+            raise BadInput(f"{text!r} is not KEY=VALUE of a parameter.", remedy=f"{action} takes: {', '.join(known)}")
         kind = known[name]
         try:
             found[name] = _value(kind.get("type") if isinstance(kind, dict) else None, value)

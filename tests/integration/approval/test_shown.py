@@ -4,46 +4,23 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+import time
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from middlewatch.approvals import Approvals
-from middlewatch.context_store.epoch import Epoch
-from middlewatch.context_store.script import Server
 from middlewatch.frontends.cli import approvals as command
-from middlewatch.frontends.cli import cli
 from middlewatch.records import ApprovalRequest
 from middlewatch.records import RequestState as S
 from middlewatch.records.errors import Refused
-from middlewatch.settings import Settings
 from tests.approval_data import TENANT, Office, remediation
 from tests.integration.approval.working import approved, asked, executed, look, rewrite, step
 
 Run = Callable[..., Result]
 LINE = {"id", "state", "tier", "action", "target", "why", "ends_at", "asked"}
-
-
-@pytest.fixture
-def run(office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """The commands, run by Leo, who is a lead."""
-    monkeypatch.setenv("MIDDLEWATCH_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.setenv("MIDDLEWATCH_TENANT", TENANT)
-
-    @contextmanager
-    def application() -> Iterator[SimpleNamespace]:
-        made = Approvals(Settings.load(), Server(office.redis, Epoch(1)), lambda *_: (), lambda *_: 0.0)
-        made.desk, made.gateway = office.desk, office.gateway
-        yield SimpleNamespace(settings=made.settings, approvals=made, owner=False)
-
-    monkeypatch.setattr(command, "application", application)
-    monkeypatch.setattr(Approvals, "local_identity", lambda _approvals: "local:leo")
-    return lambda *words, **options: CliRunner().invoke(cli, ["approvals", *words], **options)
 
 
 def views(office: Office) -> list[tuple[str, str]]:
@@ -127,9 +104,11 @@ def test_who_is_asked_is_shown_it_and_what_they_were_shown_is_what_they_approve(
 def test_what_somebody_asks_for_they_have_seen_where_it_is_printed_whole(
     office: Office,
     run: Run,
+    monkeypatch: pytest.MonkeyPatch,
     as_json: bool,  # noqa: FBT001
 ) -> None:
     done = executed(office, "nudge")
+    monkeypatch.setattr(time, "sleep", lambda _seconds: step(office))  # an executor looks at the target meanwhile
     made: Any = run("undo", done.id, *(["--json"] if as_json else []))
     assert made.exit_code == 0
     (waiting,) = [one.request for one in office.desk.store.list(TENANT) if one.request.id != done.id]

@@ -18,7 +18,7 @@ from rich.cells import cell_len
 from middlewatch.cards import Card, asked_now
 from middlewatch.frontends.cli.approval_card import render_card
 from middlewatch.frontends.cli.page import Page
-from middlewatch.records import ActionResult, Escalation, RequestState, Result, Role, Seat
+from middlewatch.records import LOOKING, ActionResult, Escalation, RequestState, Result, Role, Seat
 from tests.approval_cards import (
     APPROVED,
     BROKEN,
@@ -42,7 +42,7 @@ GOLDEN = Path(__file__).parent / "golden"
 SCREEN = 24
 PAINT = re.compile(r"\x1b\[(?:1|2|31|33|35|36|0)m")
 LABELS = (
-    "Request", "Halted", "Freeze", "Result", "Executed", "Recovery", "Glass", "Action", "With", "Will run", "Runs now", "Ran",
+    "Request", "Held up", "Halted", "Freeze", "Result", "Executed", "Recovery", "Glass", "Action", "With", "Will run", "Runs now", "Ran",
     "Was to run", "Did not run", "Version", "Why", "Known", "Done before", "Touches", "Needs first", "Worked if", "Undo",
     "Decided", "Who decides", "You", "If too late", "If nobody", "Tier", "Digest", "Next", "More", "Untrusted",
 )  # fmt: skip
@@ -126,6 +126,20 @@ def test_every_line_of_a_long_plan_is_shown_even_on_the_brief_page() -> None:
     plan = tuple(f"POST https://flags.example.com/{number}" for number in range(40))
     text = _text(card(request(plan=plan)), details=False)
     assert all(f"{number + 1}. {line}\n" in text for number, line in enumerate(plan))
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_no_note_about_the_target_is_folded_away_on_the_page_with_the_question(width: int) -> None:
+    notes = tuple(f"{'The disruption budget allows no pod to go. ' * 5}({number})" for number in range(9))
+    told = " ".join(_text(card(request(notes=notes)), width=width, details=False, question=True).split())
+    assert all(f"({number})" in told for number in range(9))
+    assert "more)" not in told.split("Known")[1].split("Done before")[0]
+
+
+def test_what_holds_up_the_look_at_the_target_is_on_the_page() -> None:
+    met = "Nothing was sent: no connection."
+    assert f"Held up       {met}\n" in _text(card(request(RequestState.PREPARING, why=met)))
+    assert "Held up" not in _text(card(request(RequestState.PREPARING, why=LOOKING)))
 
 
 @pytest.mark.parametrize("state", RequestState)

@@ -1,0 +1,147 @@
+"""Invariant: who waits is told what holds a request up, as it was met; an executor is blamed only where none looked."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from itertools import count
+from types import SimpleNamespace
+
+import pytest
+from click.testing import Result
+
+from middlewatch.approval.outcomes import refuse
+from middlewatch.frontends.cli import approval_desk
+from middlewatch.frontends.cli import approvals as command
+from middlewatch.records import ApprovalRequest, Inspection
+from middlewatch.records import RequestState as S
+from middlewatch.records.errors import BadInput, MiddlewatchError, Refused, Unavailable
+from tests.approval_data import TENANT, Office, remediation
+from tests.integration.approval.working import all_due, approved, asked, executed, freeze, kept, look, step
+
+Run = Callable[..., Result]
+MET = "Nothing was sent: no connection."
+
+
+def spread(result: Result) -> str:
+    return " ".join(result.output.split())
+
+
+def failure(result: Result) -> MiddlewatchError:
+    assert isinstance(result.exception, MiddlewatchError), result.output
+    return result.exception
+
+
+@pytest.fixture
+def works(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An executor works whenever a command waits."""
+    clock = count(step=10)
+
+    def sleep(_seconds: float) -> None:
+        all_due(office)
+        step(office)
+
+    monkeypatch.setattr(approval_desk, "time", SimpleNamespace(monotonic=lambda: float(next(clock)), sleep=sleep))
+
+
+def unreachable(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    def inspect(*_: object) -> Inspection:
+        raise Unavailable(MET)
+
+    monkeypatch.setattr(type(office.hands), "inspect", inspect)
+
+
+@pytest.mark.usefixtures("works")
+def test_an_unreachable_target_is_not_blamed_on_the_executor(office: Office, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    unreachable(office, monkeypatch)
+    done = executed_nothing(office)
+    result = run("again", done.id)
+    assert f"{MET} ..." in result.output, "as soon as it is known"
+    assert MET.rstrip(".") in failure(result).message
+    assert "No executor" not in failure(result).message
+    (waiting,) = [one.request for one in office.desk.store.list(TENANT) if one.request.state is S.PREPARING]
+    assert MET in spread(run("list"))
+    assert MET in spread(run("show", waiting.id))
+
+
+def executed_nothing(office: Office) -> ApprovalRequest:
+    """A request that is over without having been done."""
+    request = office.gateway.submit(remediation("nudge"))
+    return refuse(office.desk, kept(office, request), "the other end says no").request
+
+
+def test_where_nothing_looked_no_executor_may_run(office: Office, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(approval_desk, "PREPARE_SECONDS", -1.0)
+    done = executed_nothing(office)
+    assert "No executor has looked" in failure(run("again", done.id)).message
+
+
+@pytest.mark.parametrize("words", [("undo",), ("again",), ("edit", "by=2")], ids=" ".join)
+@pytest.mark.usefixtures("works")
+def test_what_a_person_asks_for_waits_until_people_are_asked(office: Office, run: Run, words: tuple[str, ...]) -> None:
+    made = {
+        "undo": lambda: executed(office, "nudge"),
+        "again": lambda: executed_nothing(office),
+        "edit": lambda: asked(office, "nudge"),
+    }
+    schema = {"properties": {"by": {"type": "integer"}}}
+    office.catalogue.specs["nudge"] = office.catalogue.specs["nudge"].model_copy(update={"parameters_schema": schema})
+    old = made[words[0]]()
+    assert "is pending: it waits for a decision" in run(words[0], old.id, *words[1:]).stdout
+    assert [one.request.state for one in office.desk.store.list(TENANT) if one.request.id != old.id] == [S.PENDING]
+
+
+def test_what_a_freeze_outlasts_says_so_before_and_after_the_approval(
+    office: Office, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, request = asked(office, "nudge"), asked(office)
+    freeze(office, until_seconds=5)
+    monkeypatch.setattr(command, "sys", SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True), exit=sys.exit))
+    assert "runs out" not in run("approve", other.id, "--no-wait", input="no\n").output
+    freeze(office, until_seconds=86_400)
+    told = spread(run("approve", request.id, "--no-wait", input=f"{request.digest[:8]}\n"))
+    for words in ("the freeze 'release' holds it up until", "the approval runs out at", "approvals break-glass"):
+        assert words in told.split("Approve exactly this?")[0]
+    assert look(office, request).state is S.APPROVED
+    assert "approved, frozen" in spread(run("list"))
+
+
+def test_a_digest_is_given_whole(run: Run) -> None:
+    refused = run("approve", "apr-7be14c09a5d1", "--yes", "--digest", "ab12cd34")
+    assert refused.exit_code == 2
+    assert "64 hexadecimal digits, and this is 8 characters" in spread(refused)
+
+
+def test_who_types_something_else_may_try_again(office: Office, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    request = asked(office)
+    monkeypatch.setattr(command, "sys", SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True), exit=sys.exit))
+    wrong = failure(run("approve", request.id, "--no-wait", input="y\n"))
+    assert isinstance(wrong, Refused)
+    assert wrong.remedy.startswith("Try again: ")
+
+
+def test_what_is_over_says_when_it_ended(office: Office, run: Run) -> None:
+    done = executed(office, "nudge")
+    assert done.execution is not None
+    assert done.execution.ended_at is not None
+    told = run("approve", done.id, "--yes", "--digest", done.digest).output
+    assert f"{done.execution.ended_at:%H:%M:%S} succeeded" in told
+    assert ".." not in failure(run("again", done.id)).message
+
+
+def test_an_action_without_parameters_says_so(office: Office, run: Run) -> None:
+    request = asked(office, "drain")
+    wrong = failure(run("edit", request.id, "by=2"))
+    assert isinstance(wrong, BadInput)
+    assert wrong.message == "drain takes no parameters."
+
+
+def test_where_nobody_executes_that_is_said(office: Office, run: Run) -> None:
+    request = asked(office)
+    words = ("approve", request.id, "--yes", "--digest", request.digest, "--no-wait")
+    app = SimpleNamespace(owner=True, settings=SimpleNamespace(redis_url=None))
+    assert run(*words).exit_code == 0
+    said = approval_desk.unattended(app, look(office, request))  # type: ignore[arg-type]
+    assert "no executor runs here now" in said
+    app.owner = False
+    assert not approval_desk.unattended(app, approved(office, "nudge"))  # type: ignore[arg-type]
