@@ -141,3 +141,8 @@ def test_the_help_has_an_example_and_the_documentation_names_it_as_it_is(command
 
 def test_the_documentation_names_no_command_that_there_is_not() -> None:
     assert {line.split()[0] for line in DOCUMENTED} == set(audit.commands)
+
+
+def test_the_example_of_show_names_a_request_as_they_are_named() -> None:
+    shown = CliRunner().invoke(audit, ["show", "--help"]).output
+    assert re.search(r"audit show --request apr-[0-9a-f]{12}\n", shown)
