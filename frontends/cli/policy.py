@@ -51,7 +51,8 @@ def init(force: bool, as_json: bool) -> None:
     from middlewatch.policies import init_policy  # noqa: PLC0415  what it imports no --help needs
 
     user = getpass.getuser()
-    path = init_policy(Settings.load(), user, force=force)
+    settings = Settings.load()
+    path = init_policy(settings, user, force=force)
     if as_json:
         click.echo(json.dumps({"file": str(path), "user": user}))
         return
@@ -60,7 +61,9 @@ def init(force: bool, as_json: bool) -> None:
     print_line(f"You, {user}, are a manager and may approve what you propose. Now name the others in it: members, leads, managers;")
     print_line("how they are known in Slack or by a token; and when nothing may change.")
     print_line(f"  {here} policy check")
-    print_line(f"  {here} policy explain restart_service SERVICE")
+    if not settings.actions_path.exists():
+        print_line(f"  {here} actions init")
+    print_line(f"  {here} policy explain run_try inventory")
 
 
 @policy.command()

@@ -42,9 +42,10 @@ GOLDEN = Path(__file__).parent / "golden"
 SCREEN = 24
 PAINT = re.compile(r"\x1b\[(?:1|2|31|33|35|36|0)m")
 LABELS = (
-    "Request", "Held up", "Halted", "Freeze", "Result", "Executed", "Recovery", "Glass", "Action", "With", "Will run", "Runs now", "Ran",
-    "Was to run", "Did not run", "Version", "Why", "Known", "Done before", "Touches", "Needs first", "Worked if", "Undo",
-    "Decided", "Who decides", "You", "If too late", "If nobody", "Tier", "Digest", "Next", "More", "Untrusted",
+    "Request", "Held up", "Halted", "Freeze", "Result", "Executed", "Recovery", "Glass", "Action", "With", "Will run",
+    "Runs now", "Ran", "Was to run", "Did not run", "Version", "Why", "Known", "Done before", "Touches", "Needs first",
+    "Worked if", "Undo", "Decided", "Who decides", "You", "If too late", "If nobody", "Tier", "Digest", "Next", "More",
+    "Untrusted",
 )  # fmt: skip
 PAGES: dict[str, tuple[Card, dict[str, Any]]] = {
     "card-pending-80-brief": (card(request()), {"width": 80, "details": False}),
