@@ -15,6 +15,8 @@ import pytest
 from tests.acceptance.command import command, environment, report_of, run
 from tests.acceptance.incident import record_incident
 
+SHORT = {"MIDDLEWATCH_LEASE_SECONDS": "6"}
+"""What the killed held is free again after a lease; nobody needs to wait half a minute for it here."""
 LINES_BEFORE_KILLS = (2, 4, 7, 11)
 """Lines of progress after which the whole process group is killed: while planning, investigating, voting and concluding."""
 
@@ -22,7 +24,12 @@ LINES_BEFORE_KILLS = (2, 4, 7, 11)
 def kill_after(lines: int, data: Path, *words: str | Path) -> bool:
     """Start the command, and kill its process group with SIGKILL after so many lines of progress; False where it ended before."""
     process = subprocess.Popen(
-        command(*words), env=environment(data), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command(*words),
+        env=environment(data, **SHORT),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
     assert process.stderr is not None
     try:
@@ -49,7 +56,7 @@ def test_a_killed_investigation_goes_on_and_ends_with_the_same_answer(tmp_path: 
     killed = [kill_after(lines, tmp_path / "data", *words) for lines in LINES_BEFORE_KILLS]
     assert killed[0], "nothing was killed: the test shows nothing"
 
-    report = report_of(run(tmp_path / "data", "investigate", "--recording", recording, "--json"))
+    report = report_of(run(tmp_path / "data", "investigate", "--recording", recording, "--json", **SHORT))
     assert answer(report) == answer(undisturbed)
     identities = [fact["id"] for fact in report["evidence"]]
     assert len(identities) == len(set(identities))
