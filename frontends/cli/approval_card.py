@@ -343,8 +343,8 @@ class _CardPage:
         return found
 
     def _person(self, person: Principal) -> str:
-        name = f", {person.name}," if person.name and person.name != person.id else ""
-        return f"{self._named(person.id)}{name} {'an' if False else 'a'} {person.role}"
+        name = f", {person.name}" if person.name and person.name != person.id else ""
+        return f"{self._named(person.id)}{name}, a {person.role}"
 
     def _names(self, names: Sequence[str]) -> str:
         """The first ones, and how many more there are."""

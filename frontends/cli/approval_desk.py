@@ -223,7 +223,7 @@ def _not_prepared(request: ApprovalRequest) -> Unavailable:
     if request.held_up:
         return Unavailable(
             f"Nobody is asked about {request.id} yet: {request.held_up.rstrip('.')}.",
-            remedy=f"Mend that: an executor that runs looks again every few seconds. See how it stands: {again}",
+            remedy=f"Mend that (`middlewatch doctor` may say how); an executor looks again every few seconds. Then: {again}",
         )
     return Unavailable(
         f"No executor has looked at the target of {request.id} for {PREPARE_SECONDS:.0f} s.",
@@ -266,7 +266,7 @@ def follow(app: App, request: str) -> Card:
 def outlasted(app: App, card: Card) -> str:
     """That a freeze lasts longer than the approval, given or given now, and what can be done; empty where none does."""
     request = card.request
-    if not card.freeze or request.break_glass is not None:
+    if not card.freeze or request.break_glass is not None or card.overdue:
         return ""
     freeze = app.approvals.desk.policy().freeze(request.remediation.target, card.now)
     runs_out = request.approved_until or card.now + timedelta(seconds=request.rule.life_seconds)

@@ -138,7 +138,7 @@ def typed(schema: Mapping[str, JsonValue], action: str, parameters: Sequence[str
     properties = schema.get("properties", {})
     known = properties if isinstance(properties, dict) else {}
     if parameters and not known:
-        raise BadInput(f"{action} takes no parameters.", remedy="Leave out what stands behind the target.")
+        raise BadInput(f"{action} takes no parameters.", remedy="Leave KEY=VALUE out.")
     found: dict[str, Scalar] = {}
     for text in parameters:
         name, equals, value = text.partition("=")
