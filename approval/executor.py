@@ -23,6 +23,9 @@ IDLE_SECONDS = 0.25
 """Between two looks where nothing is due; less than people notice."""
 PAUSE_SECONDS = 1.0
 """After the store was away."""
+LATEST_CALL_SECONDS = 60.0
+"""After its beginning, by the store's clock, in which the call that changes something must be made; less than anybody waits before
+they believe that it was not. Chosen: signing and looking take seconds."""
 LONGEST_ACTING_SECONDS = 3700.0
 """How long after its beginning an execution can still be under way, unless the hands know better: the longest that a command may be
 given (an hour), and 100 s to sign the intent and to look at the target. An executor that lost the store acts on meanwhile."""
@@ -36,8 +39,11 @@ def last_look(desk: Desk, order: Order) -> None:
         Halted: the kill switch was set.
     """
     kept = desk.store.look(order.tenant, order.request)
-    if kept.request.state is not RequestState.EXECUTING or kept.request.digest != order.digest:
+    request, execution = kept.request, kept.request.execution
+    if request.state is not RequestState.EXECUTING or request.digest != order.digest or execution is None:
         raise LeaseLost
+    if kept.now > execution.began_at + timedelta(seconds=LATEST_CALL_SECONDS):
+        raise LeaseLost("It took too long to get there.")
     if kept.halt is not None:
         raise Halted(f"{kept.halt.by} halted everything.")
 

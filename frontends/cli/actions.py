@@ -29,7 +29,8 @@ def actions() -> None:
 
 @actions.command()
 @click.option("--force", is_flag=True, help="Replace the configuration that is there.")
-def init(force: bool) -> None:
+@json_option
+def init(force: bool, as_json: bool) -> None:
     """Write a first configuration, with a harmless runbook to try and everything else as comments.
 
     \b
@@ -40,6 +41,9 @@ def init(force: bool) -> None:
 
     settings = Settings.load()
     path = init_actions(settings, force=force)
+    if as_json:
+        click.echo(json.dumps({"file": str(path), "credentials": str(settings.credentials_path)}))
+        return
     here = " ".join(program())
     print_line(f"Wrote {path}. Name your services in it, and where each is run.")
     print_line(f"Credentials go to {settings.credentials_path}, each into a file of its own; only the executor opens them.")

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
 from middlewatch.approval import controls
-from middlewatch.approval.executor import last_look
+from middlewatch.approval.executor import LATEST_CALL_SECONDS, last_look
 from middlewatch.approval.outcomes import order_of
-from middlewatch.records import Inspection, RequestState, Scalar
+from middlewatch.records import Execution, Inspection, RequestState, Scalar
 from middlewatch.records.errors import Halted, LeaseLost
 from tests.approval_data import POLICY_TEXT, TENANT, FakeCatalogue, Office, spec
-from tests.integration.approval.working import S, asked, look, resolve, rewrite, step
+from tests.integration.approval.working import S, asked, look, now, resolve, rewrite, step
 
 FORBIDDEN = """
 [[rules]]
@@ -114,8 +115,14 @@ def test_the_last_look_is_right_before_the_call(office: Office) -> None:
     order = order_of(look(office, request))
     with pytest.raises(LeaseLost):  # it has not begun, or was given up
         last_look(office.desk, order)
-    begun = rewrite(office, request, state=S.EXECUTING)
+    execution = Execution(executor="one", fence=3, began_at=now(office))
+    begun = rewrite(office, request, state=S.EXECUTING, execution=execution)
     last_look(office.desk, order)
+    late = execution.model_copy(update={"began_at": now(office) - timedelta(seconds=LATEST_CALL_SECONDS + 1)})
+    rewrite(office, request, execution=late)
+    with pytest.raises(LeaseLost):  # nobody may believe any more that it is still to come
+        last_look(office.desk, order)
+    rewrite(office, request, execution=execution)
     controls.halt(office.desk, TENANT, office.policy.person("mia"), "stop", face="test")
     with pytest.raises(Halted):
         last_look(office.desk, order_of(begun))
