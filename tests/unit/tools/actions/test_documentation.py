@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from middlewatch.records import Scalar
 from middlewatch.tools.actions.catalogue import ActionCatalogue
 from middlewatch.tools.actions.configuration import CAN, Configuration
 from middlewatch.tools.actions.entries import BUILT_IN, ENTRIES
@@ -96,7 +97,7 @@ def test_the_card_of_the_page_about_approvals_shows_what_is_sent() -> None:
         min_replicas=1,
         max_replicas=1,
     )
-    version = {
+    version: dict[str, Scalar] = {
         "uid": "8c1f0b52-6d1e-4f0a-9a53-2f6f1f8f2c11",
         "previous_revision": 40,
         "previous_images": "registry.example.com/shop/checkout:2.3.0",
