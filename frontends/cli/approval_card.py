@@ -128,7 +128,8 @@ class _CardPage:
         told = execution is not None and execution.result is not None
         if (self.request.state.terminal and not told) or self.request.state is S.UNKNOWN:
             self.page.entry("", Span(self.request.why))
-        if self.request.held_up and not self.card.freeze and self.card.halt is None:
+        looking = self.request.state is S.PREPARING  # otherwise it may be the freeze or the halt, which are told below
+        if self.request.held_up and (looking or not (self.card.freeze or self.card.halt)):
             self.page.entry("Held up", Span(self.request.held_up, Tone.WAIT))
         halt = self.card.halt
         if halt is not None and not self.request.state.terminal:

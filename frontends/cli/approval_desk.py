@@ -46,8 +46,8 @@ S = RequestState
 FAILED, UNKNOWN = 1, 4
 _URGENCY = (S.UNKNOWN, S.PENDING, S.APPROVED, S.EXECUTING, S.PREPARING)
 """What waits for a person comes first."""
-_HELD = frozenset({S.PREPARING, S.PENDING, S.APPROVED})
-"""What a halt or a freeze can keep from beginning."""
+_HELD = frozenset({S.PENDING, S.APPROVED})
+"""What a halt or a freeze keeps from beginning; to look at a target is not held up."""
 _TONES = {S.UNKNOWN: Tone.FAULT, S.FAILED: Tone.FAULT, S.PENDING: Tone.WAIT, S.APPROVED: Tone.WORK, S.EXECUTING: Tone.WORK}
 COLUMNS = (
     Column("request"),
@@ -171,8 +171,9 @@ def print_list(
         for id_, state, rest, risk, what, asked in rows:
             page.paragraph(id_, Span("  "), state, Span(f", {rest.text} left" if rest.text else ""), indent=0)
             page.paragraph(what, Span(f" ({risk.text})"), Span(f"; asked: {asked.text}" if asked.text else ""))
-    for held_one, why in held_up.items():
-        page.paragraph(Span(f"{held_one}: {why}", Tone.WAIT), indent=0, hang=2)
+    for why in dict.fromkeys(held_up.values()):
+        ids = ", ".join(one for one, reason in held_up.items() if reason == why)
+        page.paragraph(Span(f"{ids}: {why}", Tone.WAIT), indent=0, hang=2)
     color = sys.stdout.isatty() and not no_color()
     click.echo(page.text(color=color), color=color, nl=False)
 
@@ -223,7 +224,7 @@ def _not_prepared(request: ApprovalRequest) -> Unavailable:
     if request.held_up:
         return Unavailable(
             f"Nobody is asked about {request.id} yet: {request.held_up.rstrip('.')}.",
-            remedy=f"Mend that (`middlewatch doctor` may say how); an executor looks again every few seconds. Then: {again}",
+            remedy=f"`middlewatch doctor` may say how. An executor that runs looks again every few seconds; then: {again}",
         )
     return Unavailable(
         f"No executor has looked at the target of {request.id} for {PREPARE_SECONDS:.0f} s.",

@@ -60,7 +60,9 @@ def test_an_unreachable_target_is_not_blamed_on_the_executor(office: Office, run
     assert MET.rstrip(".") in failure(result).message
     assert "No executor" not in failure(result).message
     (waiting,) = [one.request for one in office.desk.store.list(TENANT) if one.request.state is S.PREPARING]
-    assert MET in spread(run("list"))
+    freeze(office)  # looking at the target is not held up by one
+    assert f"{waiting.id}: {MET}" in spread(run("list"))
+    assert "preparing, held up" in spread(run("list"))
     assert MET in spread(run("show", waiting.id))
 
 
