@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 from click.testing import Result
 
+from middlewatch.approval import controls
 from middlewatch.approval.outcomes import refuse
 from middlewatch.frontends.cli import approval_desk
 from middlewatch.frontends.cli import approvals as command
@@ -147,3 +148,29 @@ def test_where_nobody_executes_that_is_said(office: Office, run: Run) -> None:
     assert "no executor runs here now" in said
     app.owner = False
     assert not approval_desk.unattended(app, approved(office, "nudge"))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("halted", "idle", "blamed"), [(20, 6, False), (0, 14, True)])
+def test_an_executor_is_missed_only_once_it_had_its_time(
+    office: Office, run: Run, monkeypatch: pytest.MonkeyPatch, *, halted: int, idle: int, blamed: bool
+) -> None:
+    request = approved(office)
+    mara = office.policy.person("mara")
+    passed = 0
+
+    def sleep(_seconds: float) -> None:
+        nonlocal passed
+        passed += 1
+        if passed == halted:
+            controls.lift(office.desk, TENANT, mara, "over", face="test")
+        if passed > halted + idle:
+            all_due(office)
+            step(office)
+
+    if halted:
+        controls.halt(office.desk, TENANT, mara, "wait", face="test")
+    monkeypatch.setattr(approval_desk, "time", SimpleNamespace(monotonic=lambda: float(passed), sleep=sleep))
+    told = run("approve", request.id, "--yes", "--digest", request.digest).output
+    assert "succeeded" in told
+    assert ("no executor took it up" in told) == blamed
+    assert ("everything is halted" in told) == bool(halted)

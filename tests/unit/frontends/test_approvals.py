@@ -13,7 +13,7 @@ from middlewatch.frontends.cli.approval_desk import in_order, print_list
 from middlewatch.frontends.cli.approvals import approvals, approve
 from middlewatch.frontends.cli.control import halt, resume
 from middlewatch.records import RequestState
-from tests.approval_cards import APPROVED, BROKEN, NOW, done, request
+from tests.approval_cards import APPROVED, BROKEN, FREEZE, NOW, done, request
 
 COMMANDS: dict[str, click.Command] = {**approvals.commands, "halt": halt, "resume": resume}
 
@@ -54,6 +54,23 @@ def test_the_list_fits_the_terminal_and_names_what_is_asked(
     assert not re.search(r"^\s*apr-0 ", text, re.MULTILINE)
     for words in ("pending", "8 min 12 s", "rollback_deploy", "lead", "review"):
         assert words in " ".join(text.split())
+
+
+@pytest.mark.parametrize("columns", ["40", "120"])
+def test_the_list_says_what_is_held_up_once_a_reason(
+    columns: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    met = request(RequestState.PREPARING, id="apr-c", why="Nothing was sent:\nno connection.")
+    rows = [request(id="apr-a"), request(id="apr-b"), met]
+    print_list(rows, NOW, {"apr-a": FREEZE, "apr-b": FREEZE, "apr-c": met.why})
+    text = capsys.readouterr().out
+    assert all(line.isprintable() and len(line) <= int(columns) for line in text.splitlines())
+    told = " ".join(text.split())
+    assert (told.count("pending, frozen"), told.count("preparing, held up")) == (2, 1)
+    assert f"apr-a, apr-b: {FREEZE}" in told
+    print_list(rows, NOW, halted=True)
+    assert capsys.readouterr().out.count("pending, halted") == 2
 
 
 def test_that_nobody_is_asked_needs_the_digest() -> None:
