@@ -67,6 +67,7 @@ def test_the_doctor_finds_a_fresh_installation_well_and_says_what_is_next(tmp_pa
     assert result.returncode == 0
     assert checks["back ends"]["health"] == "ok"
     assert "MIDDLEWATCH_CLICKHOUSE_URL" in checks["live telemetry"]["remedy"]
+    assert "middlewatch actions init" in checks["actions"]["remedy"]
 
 
 def test_the_doctor_names_what_is_broken(tmp_path: Path) -> None:
