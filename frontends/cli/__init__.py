@@ -93,7 +93,9 @@ def main() -> None:
         click.echo("stopped", err=True)
         code = INTERRUPTED
     except MiddlewatchError as error:
-        _refuse(error.message, error.remedy)
+        from middlewatch.frontends.cli.program import pasteable  # noqa: PLC0415  only errors need it, and --help is quick without
+
+        _refuse(error.message, pasteable(error.remedy))
         code = error.exit_code
     except BrokenPipeError:
         _write_no_more()  # the reader has seen enough

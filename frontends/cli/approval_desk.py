@@ -80,8 +80,7 @@ def whole_id(approvals: Approvals, given: str) -> str:
     if len(found) == 1:
         return found[0]
     if not found:
-        remedy = "See all of them with: middlewatch approvals list --all"
-        raise UnknownRequest(f"There is no approval request {given!r}.", remedy=remedy)
+        raise UnknownRequest(f"There is no approval request {given!r}.", remedy="List all with: middlewatch approvals list --all")
     raise BadInput(f"{given!r} is the beginning of {len(found)} requests.", remedy=f"Say which: {', '.join(found[:8])}")
 
 
@@ -220,15 +219,15 @@ def prepared(app: App, request: str) -> ApprovalRequest:
 
 def _not_prepared(request: ApprovalRequest) -> Unavailable:
     """Why nobody can be asked: what the executor met, or that there seems to be none."""
-    again = f"{' '.join(program())} approvals show {request.id}"
     if request.held_up:
         return Unavailable(
             f"Nobody is asked about {request.id} yet: {request.held_up.rstrip('.')}.",
-            remedy=f"`middlewatch doctor` may say how. An executor that runs looks again every few seconds; then: {again}",
+            remedy="`middlewatch doctor` may say how. An executor that runs looks again every few seconds; "
+            f"see it with: middlewatch approvals show {request.id}",
         )
     return Unavailable(
         f"No executor has looked at the target of {request.id} for {PREPARE_SECONDS:.0f} s.",
-        remedy=f"If none runs, start one with: {' '.join(program())} worker",
+        remedy="If none runs, start one with: middlewatch worker",
     )
 
 

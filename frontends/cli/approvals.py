@@ -16,7 +16,6 @@ from middlewatch.frontends.cli import approval_desk as desk
 from middlewatch.frontends.cli.approval_card import SHORT_DIGEST
 from middlewatch.frontends.cli.approval_desk import FACE, print_request, whole_id
 from middlewatch.frontends.cli.output import application, json_option, print_record
-from middlewatch.frontends.cli.program import program
 from middlewatch.frontends.cli.proposing import again, edit, propose, undo
 from middlewatch.frontends.cli.terminal import print_line, quotation
 from middlewatch.records import ApprovalRequest, Decision, Halt, Principal, RequestState
@@ -179,7 +178,7 @@ def _asked(  # what they gave, and where to show
     if typed.strip().lower() != short:
         raise Refused(
             "That is not the digest. Nothing was decided.",
-            remedy=f"Try again: {' '.join(program())} approvals approve {card.request.id}",
+            remedy=f"Try again: middlewatch approvals approve {card.request.id}",
         )
     return card.request.digest, reason
 
@@ -223,7 +222,7 @@ def _end(app: App, request: str, *, wait: bool, as_json: bool) -> int:
 
 
 def _look(request: str) -> str:
-    return f"Look at it with: {' '.join(program())} approvals show {request}"
+    return f"Look at it with: middlewatch approvals show {request}"
 
 
 @approvals.command()

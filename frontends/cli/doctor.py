@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 
 import click
 
 from middlewatch.doctor import Check, Health, examine
 from middlewatch.frontends.cli.output import json_option
-from middlewatch.frontends.cli.program import program
+from middlewatch.frontends.cli.program import pasteable
 from middlewatch.frontends.cli.terminal import print_line
 from middlewatch.settings import Settings
 
-_COMMAND = re.compile(r"(?<=: )middlewatch (?=[a-z])")
-"""What a remedy tells the reader to run: it stands behind a colon."""
 MARKS = {Health.OK: "ok     ", Health.NOTICE: "notice ", Health.BROKEN: "BROKEN "}
 
 
@@ -29,13 +26,12 @@ def doctor(as_json: bool) -> None:
       middlewatch doctor --json
     """
     checks: list[Check] = []
-    here = " ".join(program())
     for check in examine(Settings.load()):
         checks.append(check)
         if not as_json:
             print_line(f"{MARKS[check.health]}{check.name}: {check.found}")
             if check.remedy:
-                print_line(f"       {_COMMAND.sub(lambda _: f'{here} ', check.remedy)}")
+                print_line(f"       {pasteable(check.remedy)}")
     if as_json:
         click.echo(json.dumps([check.model_dump(mode="json") for check in checks], indent=1))
     sys.exit(1 if any(check.health is Health.BROKEN for check in checks) else 0)

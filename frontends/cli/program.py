@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import shutil
 import sys
 from pathlib import Path
 
+from middlewatch.records.errors import Misconfigured
 from middlewatch.settings import Settings
 
 _NAME = "middlewatch"
+_COMMAND = re.compile(rf"(?:(?<=: )|(?<=`)){_NAME} (?=[a-z])")
 
 
 def program() -> tuple[str, ...]:
@@ -17,6 +20,17 @@ def program() -> tuple[str, ...]:
     settings = Settings.load()
     place = () if settings.uses_default_data_dir else (f"MIDDLEWATCH_DATA_DIR={shlex.quote(str(_near(settings.data_dir)))}",)
     return (*place, _started_as())
+
+
+def pasteable(remedy: str) -> str:
+    """A remedy whose commands, behind a colon or in backticks, start this program on the same data."""
+    if not _COMMAND.search(remedy):
+        return remedy
+    try:
+        here = " ".join(program())
+    except Misconfigured:  # the settings may be what is to be mended
+        return remedy
+    return _COMMAND.sub(lambda _: f"{here} ", remedy)
 
 
 def _started_as() -> str:
