@@ -87,7 +87,8 @@ def test_what_each_connection_can_do_is_told() -> None:
 
 def test_the_card_of_the_page_about_approvals_shows_what_is_sent() -> None:
     text = (PAGE.parent / "approvals.md").read_text(encoding="utf-8")
-    shown = text[text.index("Will run      ") : text.index("\nVersion ")].removeprefix("Will run      ")
+    start = text.index("Will run      PATCH ")
+    shown = text[start : text.index("\nVersion ", start)].removeprefix("Will run      ")
     literal = re.sub(r"\n {14}", " ", re.sub(r"\\\n {14}", "", shown))
     place = DeploymentPlace(
         url="https://k8s.example.com:6443",
