@@ -129,12 +129,12 @@ def _approvals(app: App) -> Iterator[Check]:
             remedy=f"Write {settings.actions_path} (docs/actions.md), a first one with: middlewatch actions init",
         )
         return
-    for name, file, look in (
-        ("actions", settings.actions_path, approvals.targets),
-        ("policy", settings.policy_path, approvals.people),
+    for name, file, look, noun in (
+        ("actions", settings.actions_path, approvals.targets, "target"),
+        ("policy", settings.policy_path, approvals.people, "active principal"),
     ):
         try:
-            yield Check(name=name, health=Health.OK, found=f"{file}: {len(look())} found in it")
+            yield Check(name=name, health=Health.OK, found=f"{file}: {_so_many(len(look()), noun)}")
         except MiddlewatchError as error:
             yield Check(name=name, health=Health.BROKEN, found=error.message, remedy=error.remedy)
     yield from _credentials(settings)
@@ -180,6 +180,10 @@ def _audit(app: App) -> Iterator[Check]:
         yield Check(name="audit log", health=Health.BROKEN, found=error.message, remedy=error.remedy)
     else:
         yield Check(name="audit log", health=Health.OK, found=f"{events} events, signed")
+
+
+def _so_many(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _credentials(settings: Settings) -> Iterator[Check]:
