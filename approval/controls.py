@@ -67,9 +67,8 @@ def halt(desk: Desk, tenant: str, principal: Principal | None, reason: str, *, f
     """
     with _telling(desk, tenant, principal, "halt.refused"):
         known = desk.known(principal)
-    _, now = desk.store.halted(tenant)
     words, private = typed(reason)
-    wanted = Halt(by=known.id, reason=reason, at=now)
+    wanted = Halt(by=known.id, reason=reason, at=desk.store.now(tenant))
     made = AuditEvent(tenant=tenant, actor=known.id, event="halt.set", data={"face": face, **words})
     found = desk.store.halt(tenant, wanted, [made], private)
     desk.seal(tenant)
@@ -206,10 +205,9 @@ def confirm_trust(desk: Desk, tenant: str, action: str, target: str, principal: 
         done = successes(desk, tenant, action, target)
         if done < needed:
             raise Refused(f"{action} on {target!r} succeeded {done} times with nothing undone since, and policy asks for {needed}.")
-    _, now = desk.store.halted(tenant)
     name = trust_name(action, target)
     before = desk.store.note(tenant, name)
-    moved = Trust(action=action, target=target, successes=done, confirmed_by=known.id, at=_whole_second(now))
+    moved = Trust(action=action, target=target, successes=done, confirmed_by=known.id, at=_whole_second(desk.store.now(tenant)))
     if not before:
         made = AuditEvent(
             tenant=tenant,

@@ -125,7 +125,7 @@ def settle(desk: Desk, kept: Kept, result: ActionResult, *, actor: str, undo: Un
     watched = done and kept.request.rule.tier is not RiskTier.INFO
     ended = execution.model_copy(
         update={
-            "ended_at": kept.now if by else desk.store.look(kept.request.tenant, kept.request.id).now,
+            "ended_at": kept.now if by else desk.store.now(kept.request.tenant),
             "result": result,
             "reconciled_by": by,
             "undo": undo,

@@ -133,7 +133,6 @@ def record_request(desk: Desk, passage: Passage) -> Passage:
         return passage
     assert passage.rule is not None  # noqa: S101  the stage before
     remediation = passage.remediation
-    _, now = desk.store.halted(remediation.tenant)
     request = ApprovalRequest(
         tenant=remediation.tenant,
         id=request_id(remediation),
@@ -143,7 +142,7 @@ def record_request(desk: Desk, passage: Passage) -> Passage:
         undo=passage.undo,
         why=LOOKING,
         notes=(f"Evidence: {passage.evidence_words}.",),
-        created_at=now,
+        created_at=desk.store.now(remediation.tenant),
         similar=similar_actions(desk.store.list(remediation.tenant), remediation),
     )
     proposed = event(

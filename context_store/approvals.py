@@ -204,8 +204,12 @@ class ApprovalStore:
 
     def halted(self, tenant: str) -> tuple[Halt | None, UtcDatetime]:
         """The halt, if there is one, and the store's time."""
-        _, _, now, halt = scripts.list_requests(self._server, approval_keys(tenant), limit=0)
+        _, halt, now = scripts.read_halt(self._server, approval_keys(tenant))
         return (record_from(Halt, halt) if halt else None), _moment(now)
+
+    def now(self, tenant: str) -> UtcDatetime:
+        """By the store's clock."""
+        return self.halted(tenant)[1]
 
     def note(self, tenant: str, name: str) -> str:
         """What is kept under a name beside the requests; empty where there is nothing."""

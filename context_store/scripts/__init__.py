@@ -236,6 +236,11 @@ def list_requests(keys: ApprovalKeys, *, limit: int) -> None:
 
 
 @Script
+def read_halt(keys: ApprovalKeys) -> None:
+    """``OK, halt or None, now``."""
+
+
+@Script
 def set_halt(keys: ApprovalKeys, *, halt: str, events: list[str], private: Pairs) -> None:
     """``OK, halt or None, now``."""
 

@@ -290,7 +290,7 @@ class Approvals:
 
     def now(self) -> UtcDatetime:
         """By the store's clock, which deadlines go by."""
-        return self.desk.store.halted(self._tenant)[1]
+        return self.desk.store.now(self._tenant)
 
     def halted(self) -> Halt | None:
         """The kill switch, where it is set."""

@@ -1,0 +1,2 @@
+-- READ_HALT: the halt, and the time.
+return {'OK', redis.call('HGET', meta, 'halt'), now}
