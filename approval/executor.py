@@ -6,7 +6,6 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import timedelta
 
 from middlewatch.approval.desk import Desk, Hands
@@ -151,7 +150,7 @@ class Executor:
             LOG.warning("%s: nobody can tell yet what became of %s: %s", self._name, kept.request.id, found.detail)
             self._desk.store.wait(kept, seconds=pause)
             return
-        undo = self._hands.undo(order_of(kept.request)) if found.result is Result.DONE else None
+        undo = self._hands.undo(order) if found.result is Result.DONE else None
         try:
             settle(self._desk, kept, found, actor=self._name, undo=undo, by="probe")
         except (Conflict, Refused):
@@ -188,6 +187,6 @@ class Executor:
                 if now.request.state in {RequestState.PREPARING, RequestState.APPROVED} or (
                     ours and now.request.state is RequestState.EXECUTING
                 ):
-                    self._desk.store.wait(replace(now), seconds=self._lease_seconds)
+                    self._desk.store.wait(now, seconds=self._lease_seconds)
             except MiddlewatchError as error:  # the lease runs out by itself
                 LOG.warning("%s: %s is not held: %s", self._name, kept.request.id, error)

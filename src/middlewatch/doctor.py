@@ -254,10 +254,9 @@ def _live(fresh: Freshness) -> Check:
             remedy=f"Send {fresh.signal}; the other signals do without.",
         )
     stale = fresh.lag_seconds > LIVE_HOURS * 3600
-    services = f"{fresh.services} service{'' if fresh.services == 1 else 's'}"
     return Check(
         name=f"live {fresh.signal}",
         health=Health.NOTICE if stale else Health.OK,
-        found=f"newest at {fresh.watermark:%Y-%m-%d %H:%M:%S} UTC, {services} in the last hour",
+        found=f"newest at {fresh.watermark:%Y-%m-%d %H:%M:%S} UTC, {_so_many(fresh.services, 'service')} in the last hour",
         remedy="Nothing arrived in the last hour: check the Collector's exporter." if stale else "",
     )
