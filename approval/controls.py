@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import datetime
 
 from pydantic import Field
 
 from middlewatch.approval.desk import Desk, trust_name
-from middlewatch.approval.events import UNKNOWN, event, typed
+from middlewatch.approval.events import event, name_of, typed
 from middlewatch.context_store.approvals import Kept, Update
-from middlewatch.context_store.redaction import redact
 from middlewatch.records import (
     AuditEvent,
     BreakGlass,
@@ -44,17 +42,10 @@ def _manager(desk: Desk, principal: Principal | None, what: str) -> Principal:
     return known
 
 
-@contextmanager
-def _telling(desk: Desk, tenant: str, principal: Principal | None, name: str, obj: str = "") -> Iterator[None]:
-    """What is refused within is an event."""
-    try:
-        yield
-    except Refused as refusal:
-        who = principal.id if principal else UNKNOWN
-        told = AuditEvent(tenant=tenant, actor=who, event=name, obj=obj, data={"why": redact(refusal.message)})
-        desk.audit.append(tenant, [told])
-        desk.seal(tenant)
-        raise
+def _telling(desk: Desk, tenant: str, principal: Principal | None, name: str, obj: str = "") -> AbstractContextManager[None]:
+    """What is refused within is an event of this name."""
+    actor = name_of(principal)
+    return desk.refusals(lambda why: AuditEvent(tenant=tenant, actor=actor, event=name, obj=obj, data={"why": why}))
 
 
 def halt(desk: Desk, tenant: str, principal: Principal | None, reason: str, *, face: str) -> Halt:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,6 +14,7 @@ from middlewatch.approval.policy import BudgetState, Case, Policy
 from middlewatch.approval.transitions import Attempt
 from middlewatch.context_store.approvals import ApprovalStore, Kept
 from middlewatch.context_store.audit import Private
+from middlewatch.context_store.redaction import redact
 from middlewatch.records import (
     ActionResult,
     ActionSpec,
@@ -93,13 +95,12 @@ class Desk:
     budget: Callable[[str, str], BudgetState | None] = lambda _tenant, _target: None
     """(tenant, target) -> how much of the error budget is left; None where nobody declared one."""
 
-    def rule(self, remediation: Remediation, *, undo: bool) -> tuple[ActionSpec, Rule]:
-        """The entry and the rule that hold for a remediation now.
+    def rule(self, spec: ActionSpec, remediation: Remediation, *, undo: bool) -> Rule:
+        """The rule that holds for a remediation now.
 
         Raises:
-            Refused: no such action, no policy, or policy does not let it.
+            Refused: no policy, or policy does not let it.
         """
-        spec = self.catalogue.spec(remediation.action)
         case = Case(
             target=remediation.target,
             undo=undo,
@@ -107,7 +108,7 @@ class Desk:
             budget=self.budget(remediation.tenant, remediation.target),
             trusted=bool(self.store.note(remediation.tenant, trust_name(remediation.action, remediation.target))),
         )
-        return spec, self.policy().rule(spec, case)
+        return self.policy().rule(spec, case)
 
     def is_undo(self, spec: ActionSpec, remediation: Remediation) -> bool:
         """Whether it takes back a change that is recorded: one that the investigation found, or an execution of ours.
@@ -229,6 +230,17 @@ class Desk:
             halt=kept.halt,
             breaker=self._person(kept.request.break_glass.principal) if kept.request.break_glass else None,
         )
+
+    @contextmanager
+    def refusals(self, told: Callable[[str], AuditEvent]) -> Iterator[None]:
+        """What is refused within is an event, which `told` makes of the reason; secrets that may stand in one are taken out."""
+        try:
+            yield
+        except Refused as refusal:
+            event = told(redact(refusal.message))
+            self.audit.append(event.tenant, [event])
+            self.seal(event.tenant)
+            raise
 
     def seal(self, tenant: str) -> None:
         """Sign what was just written. Where that fails, it is signed with what comes next; nothing that is unsigned begins."""

@@ -6,7 +6,7 @@ from pydantic import JsonValue
 
 from middlewatch.context_store.audit import Private
 from middlewatch.context_store.redaction import redact
-from middlewatch.records import ApprovalRequest, AuditEvent
+from middlewatch.records import ApprovalRequest, AuditEvent, Principal
 
 GATEWAY = "system:gateway"
 """Who acts where time passes or something changed, and nobody said a word."""
@@ -26,6 +26,11 @@ def event(request: ApprovalRequest, name: str, actor: str, **data: JsonValue) ->
         digest=request.digest,
         data={"action": request.remediation.action, "target": request.remediation.target, "state": request.state, **data},
     )
+
+
+def name_of(principal: Principal | None) -> str:
+    """Who acts, as the log has them."""
+    return principal.id if principal else UNKNOWN
 
 
 def typed(text: str) -> tuple[dict[str, JsonValue], tuple[Private, ...]]:

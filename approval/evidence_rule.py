@@ -48,7 +48,7 @@ def counted(facts: Sequence[Evidence], remediation: Remediation, least: int) -> 
     """
     here = {fact.id: fact for fact in facts if (fact.tenant, fact.investigation) == (remediation.tenant, remediation.investigation)}
     cited = tuple(dict.fromkeys(remediation.evidence))
-    counting = [here[identifier] for identifier in cited if identifier in here and _speaks(here[identifier], remediation.target)]
+    counting = [here[identifier] for identifier in cited if identifier in here and speaks_for(here[identifier], remediation.target)]
     found = {MODALITY[fact.agent] for fact in counting}
     modalities = tuple(signal for signal in Signal if signal in found)
     sources = tuple(sorted({fact.anomaly.query.source for fact in counting}))
@@ -61,7 +61,8 @@ def counted(facts: Sequence[Evidence], remediation: Remediation, least: int) -> 
     )
 
 
-def _speaks(fact: Evidence, target: str) -> bool:
+def speaks_for(fact: Evidence, target: str) -> bool:
+    """Whether a fact counts for an action on a target: it speaks for something, and is about it."""
     return fact.anomaly.strength > 0 and target in (fact.anomaly.service, fact.anomaly.peer)
 
 

@@ -5,20 +5,19 @@ Whatever is refused is said to whoever asked and written to the audit log.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 
 from pydantic import JsonValue
 
 from middlewatch.approval.desk import Desk
-from middlewatch.approval.events import UNKNOWN, event, typed
+from middlewatch.approval.events import UNKNOWN, event, name_of, typed
 from middlewatch.approval.outcomes import settle
 from middlewatch.approval.stages import Passage, classify, match_policy, walk
 from middlewatch.approval.transitions import Event, end_of, judge, opens
 from middlewatch.context_store.approvals import Kept, Update
-from middlewatch.context_store.audit import Private
 from middlewatch.records import (
     ORCHESTRATOR,
     ActionResult,
@@ -75,7 +74,7 @@ class Gateway:
         Raises:
             Refused: policy does not know them, or the catalogue, policy or the evidence does not let it through.
         """
-        with self._proposing(wanted.model_copy(update={"proposed_by": _name(principal)})):
+        with self._proposing(wanted.model_copy(update={"proposed_by": name_of(principal)})):
             known = self.desk.known(principal)
         confidence = self.desk.confidence(wanted.tenant, wanted.investigation, wanted.target)
         return self._submit(
@@ -94,22 +93,20 @@ class Gateway:
         with self._proposing(remediation):
             return walk(self.desk, Passage(remediation)).request
 
-    @contextmanager
-    def _proposing(self, remediation: Remediation) -> Iterator[None]:
+    def _proposing(self, remediation: Remediation) -> AbstractContextManager[None]:
         """What is refused within is a proposal that was refused."""
-        try:
-            yield
-        except Refused as refusal:
-            self._tell(
-                remediation.tenant,
-                remediation.proposed_by,
-                "proposal.refused",
-                remediation.investigation,
-                action=remediation.action,
-                target=remediation.target if self.desk.catalogue.offers(remediation.target) else "",  # else anybody's text
-                why=refusal.message,
+
+        def told(why: str) -> AuditEvent:
+            target = remediation.target if self.desk.catalogue.offers(remediation.target) else ""  # else it is anybody's text
+            return AuditEvent(
+                tenant=remediation.tenant,
+                actor=remediation.proposed_by,
+                event="proposal.refused",
+                obj=remediation.investigation,
+                data={"action": remediation.action, "target": target, "why": why},
             )
-            raise
+
+        return self.desk.refusals(told)
 
     def resolve(  # noqa: PLR0913  # a decision is said whole
         self,
@@ -247,18 +244,19 @@ class Gateway:
             if kept.request.state is not RequestState.UNKNOWN:
                 raise Refused(f"The request {request} is {kept.request.state}: there is nothing to find out about it.")
             judge(Event.SUCCEED if happened else Event.FAIL, self.desk.attempt(kept, known))
-        _, private = typed(reason)
-        self.desk.audit.append(tenant, [event(kept.request, "execution.told", known.id, happened=happened, face=face)], private)
+        words, private = typed(reason)
+        told = event(kept.request, "execution.told", known.id, happened=happened, face=face, **words)
+        self.desk.audit.append(tenant, [told], private)
         said = ActionResult(
             result=Result.DONE if happened else Result.NOT_DONE,
             detail=f"{known.id} says that it {'happened' if happened else 'did not happen'}.",
         )
         return Answer(settle(self.desk, kept, said, actor=known.id, by=known.id).request, changed=True)
 
-    def viewed(self, tenant: str, request: ApprovalRequest, principal: Principal | None, *, face: str) -> None:
+    def viewed(self, request: ApprovalRequest, principal: Principal | None, *, face: str) -> None:
         """Somebody who may decide was shown it."""
         if principal is not None:
-            self._write(tenant, [event(request, "request.viewed", principal.id, face=face)])
+            self._write(event(request, "request.viewed", principal.id, face=face))
 
     def login(self, tenant: str, principal: Principal | None, *, face: str) -> None:
         """Somebody signed in, or tried to."""
@@ -325,26 +323,16 @@ class Gateway:
             return Answer(after.request, changed=True)
         raise Conflict(f"Too many people change the request {request} at once.", remedy="Look at it again.")
 
-    @contextmanager
-    def _deciding(self, request: ApprovalRequest, principal: Principal | None, tried: str) -> Iterator[None]:
+    def _deciding(self, request: ApprovalRequest, principal: Principal | None, tried: str) -> AbstractContextManager[None]:
         """What is refused within is a decision that was refused."""
-        try:
-            yield
-        except Refused as refusal:
-            told = event(request, "decision.refused", _name(principal), tried=tried, why=refusal.message)
-            self._write(request.tenant, [told])
-            raise
+        return self.desk.refusals(lambda why: event(request, "decision.refused", name_of(principal), tried=tried, why=why))
 
     def _tell(self, tenant: str, actor: str, name: str, obj: str, **data: JsonValue) -> None:
-        self._write(tenant, [AuditEvent(tenant=tenant, actor=actor, event=name, obj=obj, data=data)])
+        self._write(AuditEvent(tenant=tenant, actor=actor, event=name, obj=obj, data=data))
 
-    def _write(self, tenant: str, events: list[AuditEvent], private: tuple[Private, ...] = ()) -> None:
-        self.desk.audit.append(tenant, events, private)
-        self.desk.seal(tenant)
-
-
-def _name(principal: Principal | None) -> str:
-    return principal.id if principal else UNKNOWN
+    def _write(self, told: AuditEvent) -> None:
+        self.desk.audit.append(told.tenant, [told])
+        self.desk.seal(told.tenant)
 
 
 def _is_decided(request: ApprovalRequest, decision: Decision, principal: Principal, digest: str) -> bool:

@@ -111,12 +111,11 @@ def classify(desk: Desk, passage: Passage) -> Passage:
 
 def match_policy(desk: Desk, passage: Passage) -> Passage:
     """Policy has a rule for it; the evidence, which is only ever added to, was enough for its tier."""
-    if passage.kept is not None:
-        _, rule = desk.rule(passage.remediation, undo=passage.request.undo)
-        return replace(passage, rule=rule)
     assert passage.spec is not None  # noqa: S101  the stage before
+    if passage.kept is not None:
+        return replace(passage, rule=desk.rule(passage.spec, passage.remediation, undo=passage.request.undo))
     undo = desk.is_undo(passage.spec, passage.remediation)
-    _, rule = desk.rule(passage.remediation, undo=undo)
+    rule = desk.rule(passage.spec, passage.remediation, undo=undo)
     below = passage.remediation.confidence < rule.least_confidence
     if below and passage.remediation.proposed_by == ORCHESTRATOR and rule.tier is not RiskTier.INFO:
         raise Refused(

@@ -16,7 +16,7 @@ from middlewatch.approval.outcomes import approve_by_policy, expire, lose, void
 from middlewatch.approval.requirement import seat_in_words
 from middlewatch.approval.transitions import Event, end_of, is_current, is_over_time, judge
 from middlewatch.context_store.approvals import Kept, Update
-from middlewatch.records import ApprovalRequest, Escalation, Recovery, RequestState, UtcDatetime
+from middlewatch.records import ApprovalRequest, Escalation, EscalationStep, Recovery, RequestState, UtcDatetime
 from middlewatch.records.errors import Conflict, Refused
 
 LOOK_SECONDS = 15.0
@@ -64,11 +64,12 @@ def tend(desk: Desk, tenant: str, watch: Watch) -> bool:
 
 
 def _tend(desk: Desk, kept: Kept, watch: Watch) -> Kept:
-    request, attempt = kept.request, desk.attempt(kept)
+    request = kept.request
     if request.state is RequestState.EXECUTING:
         return lose(desk, kept)
     if request.state is RequestState.SUCCEEDED:
         return _look(desk, kept, watch)
+    attempt = desk.attempt(kept)
     if reason := is_current(attempt):
         return void(desk, kept, attempt, reason)
     if not is_over_time(attempt):
@@ -81,9 +82,7 @@ def _tend(desk: Desk, kept: Kept, watch: Watch) -> Kept:
 def _escalate(desk: Desk, kept: Kept) -> Kept:
     """Ask the next level. Steps whose time passed while nobody was there are asked together, once."""
     request = kept.request
-    steps = sorted(request.rule.escalation, key=lambda step: step.after_seconds)
-    asked_at = _asked_at(request)
-    due = [step for step in steps[len(request.asked) :] if asked_at + timedelta(seconds=step.after_seconds) <= kept.now]
+    due = [step for at, step in steps_ahead(request) if at <= kept.now]
     new = tuple(Escalation(asked=step.asked, at=kept.now) for step in due)
     changed = request.model_copy(update={"asked": (*request.asked, *new)})
     events = [
@@ -100,16 +99,21 @@ def _escalate(desk: Desk, kept: Kept) -> Kept:
 
 def _next_look(request: ApprovalRequest, now: UtcDatetime) -> float:
     """Seconds until the next step, or until it expires."""
-    steps = sorted(request.rule.escalation, key=lambda step: step.after_seconds)[len(request.asked) :]
-    moments = [_asked_at(request) + timedelta(seconds=step.after_seconds) for step in steps[:1]]
+    moments = [at for at, _ in steps_ahead(request)[:1]]
     end = end_of(request)
     return max(0.0, min((moment - now).total_seconds() for moment in [*moments, *([end] if end else [])]))
 
 
-def _asked_at(request: ApprovalRequest) -> UtcDatetime:
-    """When people were asked first."""
+def asked_at(request: ApprovalRequest) -> UtcDatetime:
+    """When people were asked first: the clock of a request starts when its target was looked at."""
     end = request.bound.expires_at if request.bound else request.created_at
     return end - timedelta(seconds=request.rule.deadline_seconds)
+
+
+def steps_ahead(request: ApprovalRequest) -> list[tuple[UtcDatetime, EscalationStep]]:
+    """The steps of the escalation that were not taken yet, each with its time, in order."""
+    steps = sorted(request.rule.escalation, key=lambda step: step.after_seconds)[len(request.asked) :]
+    return [(asked_at(request) + timedelta(seconds=step.after_seconds), step) for step in steps]
 
 
 def _look(desk: Desk, kept: Kept, watch: Watch) -> Kept:

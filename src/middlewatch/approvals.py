@@ -14,6 +14,7 @@ from pydantic import JsonValue
 
 from middlewatch.approval import controls
 from middlewatch.approval.desk import Desk, Sealer
+from middlewatch.approval.evidence_rule import speaks_for
 from middlewatch.approval.gateway import Answer, Gateway
 from middlewatch.approval.policy import Policy, load_policy
 from middlewatch.approval.proposals import propose
@@ -34,7 +35,6 @@ from middlewatch.records import (
     ProposedRemediation,
     Remediation,
     Report,
-    RequestState,
     Scalar,
     UtcDatetime,
 )
@@ -58,8 +58,11 @@ class LiveCatalogue:
     """The catalogue as the configuration is now."""
 
     def __init__(self, path: Path) -> None:
-        self.configuration = LiveFile(path, Configuration.of)
         self._catalogue = LiveFile(path, lambda file: ActionCatalogue.of(Configuration.of(file)))
+
+    def targets(self) -> tuple[str, ...]:
+        """The services that something can be done to."""
+        return tuple(self._catalogue().configuration.targets)
 
     def spec(self, action: str) -> ActionSpec:
         return self._catalogue().spec(action)
@@ -135,6 +138,7 @@ def open_desk(
     settings: Settings,
     server: Server,
     audit: Sealer,
+    catalogue: LiveCatalogue,
     evidence: Callable[[str, str], Sequence[Evidence]],
     confidence: Callable[[str, str, str], float] = lambda _tenant, _investigation, _target: 0.0,
 ) -> Desk:
@@ -143,7 +147,7 @@ def open_desk(
     return Desk(
         store=store,
         audit=audit,
-        catalogue=LiveCatalogue(settings.actions_path),
+        catalogue=catalogue,
         policy=LivePolicy(settings.policy_path, store, settings.tenant),
         evidence=evidence,
         confidence=confidence,
@@ -162,10 +166,10 @@ class Approvals:
     ) -> None:
         self.settings = settings
         self.log = LateLog(settings, server)
-        self.desk = open_desk(settings, server, self.log, evidence, confidence)
+        self._catalogue = LiveCatalogue(settings.actions_path)
+        self.desk = open_desk(settings, server, self.log, self._catalogue, evidence, confidence)
         self.gateway = Gateway(self.desk)
         self._tenant = settings.tenant
-        self._catalogue = LiveCatalogue(settings.actions_path)
 
     def identify(self, identity: str, *, face: str) -> Principal | None:
         """Who that is, by policy; signing in is an event, and so is failing to.
@@ -228,7 +232,7 @@ class Approvals:
     def facts_about(self, investigation: str, target: str) -> tuple[str, ...]:
         """Ids of the facts of an investigation that speak for something about a service; what a person most likely means."""
         facts = self.desk.evidence(self._tenant, investigation)
-        return tuple(fact.id for fact in facts if target in {fact.anomaly.service, fact.anomaly.peer} and fact.anomaly.strength > 0)
+        return tuple(fact.id for fact in facts if speaks_for(fact, target))
 
     def spec(self, action: str) -> ActionSpec:
         """An entry of the catalogue.
@@ -268,7 +272,7 @@ class Approvals:
             UnknownRequest: there is none.
         """
         found = self.desk.store.look(self._tenant, request).request
-        self.gateway.viewed(self._tenant, found, principal, face=face)
+        self.gateway.viewed(found, principal, face=face)
         return found
 
     def targets(self) -> tuple[str, ...]:
@@ -277,7 +281,7 @@ class Approvals:
         Raises:
             Misconfigured: the configuration has a mistake.
         """
-        return tuple(self._catalogue.configuration().targets)
+        return self._catalogue.targets()
 
     def people(self) -> tuple[Principal, ...]:
         """Those whom policy names.
@@ -347,4 +351,4 @@ class Approvals:
 def _is_over(request: ApprovalRequest) -> bool:
     """Whether nobody has to do anything about it any more; an open review of a broken glass is something."""
     open_review = request.break_glass is not None and not request.break_glass.reviewed_by and request.execution is not None
-    return request.state.terminal and not open_review and request.state is not RequestState.UNKNOWN
+    return request.state.terminal and not open_review

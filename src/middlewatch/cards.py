@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from middlewatch.approval.requirement import fits, in_words, may_sit, seat_in_words
+from middlewatch.approval.timers import asked_at, steps_ahead
 from middlewatch.approval.transitions import Attempt, Event, end_of, row_for
 from middlewatch.records import ActionSpec, ApprovalRequest, Halt, Principal, Record, RequestState, RiskTier, Seat, UtcDatetime
 from middlewatch.records.errors import Misconfigured, Refused
@@ -152,26 +153,18 @@ def _objection(attempt: Attempt) -> str:
 
 
 def _asked(request: ApprovalRequest, policy: Policy) -> tuple[Asked, ...]:
-    """Who was asked and who will be. The clock of a request starts when its target was looked at."""
+    """Who was asked and who will be."""
     if request.rule.requires is None or request.bound is None:
         return ()
-    start = request.bound.expires_at - timedelta(seconds=request.rule.deadline_seconds)
     first = Asked(
-        at=start,
+        at=asked_at(request),
         whom=(in_words(request.rule.requires),),
         reaches=tuple(person.id for person in policy.principals.values() if may_sit(person, request.rule.requires)),
         done=True,
     )
     done = [Asked(at=step.at, whom=_words(step.asked), reaches=_reached(step.asked, policy), done=True) for step in request.asked]
-    steps = sorted(request.rule.escalation, key=lambda step: step.after_seconds)[len(done) :]
     ahead = [
-        Asked(
-            at=start + timedelta(seconds=step.after_seconds),
-            whom=_words(step.asked),
-            reaches=_reached(step.asked, policy),
-            done=False,
-        )
-        for step in steps
+        Asked(at=at, whom=_words(step.asked), reaches=_reached(step.asked, policy), done=False) for at, step in steps_ahead(request)
     ]
     return (first, *done, *(ahead if request.state is RequestState.PENDING else ()))
 

@@ -21,7 +21,7 @@ from uuid import uuid4
 
 from middlewatch.approval.desk import Desk
 from middlewatch.approval.executor import Executor, last_look
-from middlewatch.approvals import open_desk
+from middlewatch.approvals import LiveCatalogue, open_desk
 from middlewatch.auditing import LateLog
 from middlewatch.context_store.connection import client_of
 from middlewatch.context_store.epoch import Epoch
@@ -79,7 +79,7 @@ def execute(settings: Settings, stop: threading.Event) -> None:
     with closing(client_of(_redis_url(settings))) as redis:
         server = Server(redis, Epoch.read(settings.epoch_path))
         audit = LateLog(settings, server)
-        desk = open_desk(settings, server, audit, lambda _tenant, _investigation: ())
+        desk = open_desk(settings, server, audit, LiveCatalogue(settings.actions_path), lambda _tenant, _investigation: ())
         name = f"executor:{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:6]}"
         sealing = threading.Thread(target=audit.seal_until, args=(stop, settings.tenant), name="seal", daemon=True)
         sealing.start()

@@ -98,7 +98,7 @@ def _evidence_is_about_the_target(patch: Patch) -> None:
     def speaks(fact: Evidence, _target: str) -> bool:
         return fact.anomaly.strength > 0
 
-    patch.setattr(evidence_rule, "_speaks", speaks)
+    patch.setattr(evidence_rule, "speaks_for", speaks)
 
 
 def _an_undo_is_recorded(patch: Patch) -> None:
@@ -140,10 +140,10 @@ def _the_store_says_how_sure_it_is(patch: Patch) -> None:
 def _the_rule_says_the_tier(patch: Patch) -> None:
     rule_of = Desk.rule
 
-    def as_told(self: Desk, remediation: Remediation, *, undo: bool) -> tuple[ActionSpec, Rule]:
-        spec, rule = rule_of(self, remediation, undo=undo)
+    def as_told(self: Desk, spec: ActionSpec, remediation: Remediation, *, undo: bool) -> Rule:
+        rule = rule_of(self, spec, remediation, undo=undo)
         told = "tier: info" in remediation.note
-        return spec, rule.model_copy(update={"tier": RiskTier.INFO, "requires": None}) if told else rule
+        return rule.model_copy(update={"tier": RiskTier.INFO, "requires": None}) if told else rule
 
     patch.setattr(Desk, "rule", as_told)
 

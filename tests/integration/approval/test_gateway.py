@@ -283,7 +283,12 @@ def test_a_person_says_what_became_of_an_execution(office: Office, happened: boo
         say("mia")
     assert say("lea").request.state is state
     assert say("leo").changed is False
-    assert office.events("execution.told") == ["execution.told"]
+    (told,) = [row.event for row in office.audit.store.read(TENANT) if row.event.event == "execution.told"]
+    reason = told.data["reason"]
+    assert isinstance(reason, dict)
+    (text,) = office.audit.store.texts(TENANT, [str(reason["sha256"])])
+    assert text is not None
+    assert text.text == "saw it"
     execution = look(office, request).execution
     assert execution is not None
     assert (execution.reconciled_by, len(office.hands.runs)) == ("lea", 1)
@@ -313,7 +318,7 @@ def test_every_refusal_is_an_event(office: Office, who: Principal | None) -> Non
 
 def test_who_looks_and_who_signs_in_is_in_the_log(office: Office) -> None:
     request = asked(office)
-    office.gateway.viewed(TENANT, request, office.policy.person("leo"), face="web")
+    office.gateway.viewed(request, office.policy.person("leo"), face="web")
     office.gateway.login(TENANT, office.policy.person("leo"), face="web")
     office.gateway.login(TENANT, None, face="web")
     assert office.events()[-3:] == ["request.viewed", "principal.login", "login.refused"]
