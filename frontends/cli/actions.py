@@ -9,8 +9,8 @@ import click
 
 from middlewatch.frontends.cli.output import json_option, print_record
 from middlewatch.frontends.cli.program import program
-from middlewatch.frontends.cli.telling import count
 from middlewatch.frontends.cli.terminal import print_line
+from middlewatch.frontends.reading import count
 from middlewatch.records import RiskTier
 from middlewatch.settings import Settings
 

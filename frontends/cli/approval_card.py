@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from middlewatch.frontends.cli import quantity
+from middlewatch.frontends import quantity
 from middlewatch.frontends.cli.page import Page, Span, Tone
 from middlewatch.frontends.cli.quotation import Quotation
-from middlewatch.frontends.cli.telling import count
+from middlewatch.frontends.reading import count
 from middlewatch.records import (
     ORCHESTRATOR,
     ActionResult,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from middlewatch.frontends.cli import quantity
+from middlewatch.frontends import quantity
 from middlewatch.frontends.cli.approval_card import render_card
 from middlewatch.frontends.cli.output import print_record
 from middlewatch.frontends.cli.page import NARROWEST, WIDEST, Column, Page, Span, Tone

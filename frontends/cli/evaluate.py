@@ -21,8 +21,8 @@ from middlewatch.evals.degradations import DEGRADATIONS
 from middlewatch.evals.evaluation import predictions
 from middlewatch.evals.jobs import Failure, Work, answer_all, recordings_below
 from middlewatch.frontends.cli.output import json_option, print_record
-from middlewatch.frontends.cli.telling import count as counted
 from middlewatch.frontends.cli.terminal import print_line, quotation
+from middlewatch.frontends.reading import count as counted
 from middlewatch.records import AgentName, Prediction
 from middlewatch.records.errors import BadInput, Unavailable
 from middlewatch.settings import Settings

@@ -8,8 +8,8 @@ import click
 
 from middlewatch.frontends.cli.output import application, details_option, json_option, print_record, print_report
 from middlewatch.frontends.cli.program import program
-from middlewatch.frontends.cli.telling import count
 from middlewatch.frontends.cli.terminal import print_line, quotation
+from middlewatch.frontends.reading import count
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

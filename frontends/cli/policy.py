@@ -14,9 +14,9 @@ import click
 
 from middlewatch.frontends.cli.output import UtcTime, application, json_option, print_record
 from middlewatch.frontends.cli.program import program
-from middlewatch.frontends.cli.quantity import duration, stamp
-from middlewatch.frontends.cli.telling import count
 from middlewatch.frontends.cli.terminal import print_line
+from middlewatch.frontends.quantity import duration, stamp
+from middlewatch.frontends.reading import count
 from middlewatch.records import BudgetState, Rule
 from middlewatch.records.errors import Misconfigured
 from middlewatch.settings import Settings

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from middlewatch.frontends.cli import quantity
+from middlewatch.frontends import quantity
 from middlewatch.frontends.cli.page import Column, Page, Span, Tone
 from middlewatch.frontends.cli.quotation import Quotation
 from middlewatch.records import AgentName, Event, TaskKind

@@ -10,8 +10,8 @@ import click
 
 from middlewatch.frontends.cli.output import application, json_option, print_record
 from middlewatch.frontends.cli.program import program
-from middlewatch.frontends.cli.telling import count
 from middlewatch.frontends.cli.terminal import print_line, quotation
+from middlewatch.frontends.reading import count
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

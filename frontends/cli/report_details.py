@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from middlewatch.frontends.cli import quantity
+from middlewatch.frontends import quantity
 from middlewatch.frontends.cli.page import INDENT, Column, Row, Span, Tone
-from middlewatch.frontends.cli.telling import FACT_COLUMNS, Telling, count, latest, stance, tally
+from middlewatch.frontends.cli.telling import FACT_COLUMNS, Telling, stance
+from middlewatch.frontends.reading import count, latest, tally
 from middlewatch.records import AgentName, Evidence, Outcome, Position, RankedHypothesis, Sample
 
 _FULL_EVIDENCE = 12

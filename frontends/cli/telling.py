@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import datetime
 
-from middlewatch.frontends.cli import quantity
+from middlewatch.frontends import quantity
 from middlewatch.frontends.cli.page import Column, Page, Row, Span, Tone
+from middlewatch.frontends.reading import POSITION_WORDS, Reading
 from middlewatch.records import (
-    AgentName,
     AnomalyKind,
     Cause,
     CauseKind,
@@ -17,7 +16,6 @@ from middlewatch.records import (
     Onset,
     Outcome,
     Position,
-    RankedHypothesis,
     Report,
     Vote,
 )
@@ -29,11 +27,7 @@ FACT_COLUMNS = (
     Column("factor", right=True),
     Column("since", prefix="since "),
 )
-_VOTE_WORDS = {
-    Position.SUPPORT: ("for", Tone.WORK),
-    Position.OPPOSE: ("against", Tone.FAULT),
-    Position.ABSTAIN: ("abstains", Tone.SOFT),
-}
+_TONES = {Position.SUPPORT: Tone.WORK, Position.OPPOSE: Tone.FAULT, Position.ABSTAIN: Tone.SOFT}
 _SHOWN_BY = {
     AnomalyKind.METRIC: "the metric",
     AnomalyKind.LOG_PATTERN: "log lines",
@@ -45,17 +39,13 @@ _LEAST_ALTERNATIVE = 0.1
 """Other kinds of a cause that are less likely are left to the exported report."""
 
 
-class Telling:
+class Telling(Reading):
     """One report, one page, and how things are called on it."""
 
     def __init__(self, report: Report, page: Page, *, details: bool) -> None:
-        self.report = report
+        super().__init__(report)
         self.page = page
         self.details = details
-        self.day: date = (report.onset.at if report.onset else report.alert.detected_at).date()
-        self.leading = report.hypotheses[0] if report.hypotheses else None
-        self.numbers = {fact.id: number for number, fact in enumerate(report.evidence, 1)}
-        self.confidence = {cause.hypothesis: cause.confidence for cause in report.causes}
 
     def name(self, text: str) -> str:
         return self.page.say.named(text)
@@ -106,18 +96,6 @@ class Telling:
             steps.append(f"{self.name(step.service)} ({remark})" if remark else self.name(step.service))
         return " → ".join(steps)
 
-    def facts(self) -> list[Evidence]:
-        """The facts that the answer is about: the leading hypothesis's, strongest first; where nothing leads, all of them."""
-        if self.leading is None or self.report.outcome is Outcome.INCONCLUSIVE:
-            return sorted(self.report.evidence, key=lambda fact: -fact.anomaly.strength)
-        hypothesis = self.leading.hypothesis
-        about = [
-            fact
-            for fact in self.report.evidence
-            if fact.id in hypothesis.evidence or hypothesis.service in {fact.anomaly.service, fact.anomaly.peer}
-        ]
-        return sorted(about, key=lambda fact: (fact.anomaly.service != hypothesis.service, -fact.anomaly.strength))
-
     def fact_row(self, label: str, fact: Evidence) -> Row:
         anomaly = fact.anomaly
         values = quantity.pair(anomaly.baseline, anomaly.observed, anomaly.unit)
@@ -136,46 +114,11 @@ class Telling:
         text += f" with {self.name(anomaly.peer)}" if anomaly.peer else ""
         return text + (f" on {self.name(anomaly.instance)}" if anomaly.instance else "")
 
-    def chance(self, row: RankedHypothesis) -> float:
-        """The probability that this is a cause.
-
-        For a cause that the finding names, its confidence. For the others their share, which takes for granted that one of the
-        hypotheses is the cause, times the probability of that, which follows from the confidence in the first of them.
-        """
-        if row.hypothesis.id in self.confidence:
-            return self.confidence[row.hypothesis.id]
-        first = self.report.hypotheses[0]
-        return min(1.0, row.share * self.report.confidence / first.share) if first.share else 0.0
-
-    def none_of_these(self) -> float:
-        """The probability that no hypothesis is the cause."""
-        return max(0.0, 1.0 - sum(self.chance(row) for row in self.report.hypotheses))
-
-
-def latest(votes: Sequence[Vote]) -> dict[AgentName, Vote]:
-    """Each agent's last word, in the agents' order."""
-    last = {vote.agent: vote for vote in sorted(votes, key=lambda vote: vote.round)}
-    return {agent: last[agent] for agent in AgentName if agent in last}
-
 
 def stance(vote: Vote) -> Span:
     """Where an agent stands, with the strength of its vote."""
-    word, tone = _VOTE_WORDS[vote.position]
+    word, tone = POSITION_WORDS[vote.position], _TONES[vote.position]
     return Span(word if vote.position is Position.ABSTAIN else f"{word} {quantity.number(vote.strength, 2)}", tone)
-
-
-def tally(row: RankedHypothesis) -> str:
-    """How many stand where."""
-    positions = [vote.position for vote in latest(row.votes).values()]
-    counts = [(positions.count(position), word) for position, (word, _) in _VOTE_WORDS.items()]
-    return ", ".join(
-        f"{number} {'abstain' if position == 'abstains' and number != 1 else position}" for number, position in counts if number
-    )
-
-
-def count(number: int, noun: str) -> str:
-    """So many of something."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _kind(kind: CauseKind, detail: str) -> str:

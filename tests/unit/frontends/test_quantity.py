@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from middlewatch.frontends.cli import quantity
+from middlewatch.frontends import quantity
 
 NUMBERS = st.floats(allow_nan=True, allow_infinity=True)
 

@@ -1,0 +1,75 @@
+"""How every front end reads a report: which facts the answer is about, who said what last, and how likely the others are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+from middlewatch.records import AgentName, Evidence, Outcome, Position, RankedHypothesis, Report, Vote
+
+POSITION_WORDS = {Position.SUPPORT: "for", Position.OPPOSE: "against", Position.ABSTAIN: "abstains"}
+
+
+class Reading:
+    """One report, read."""
+
+    def __init__(self, report: Report) -> None:
+        self.report = report
+        self.day: date = (report.onset.at if report.onset else report.alert.detected_at).date()
+        """The day that times are of where they name none."""
+        self.leading = report.hypotheses[0] if report.hypotheses else None
+        self.numbers = {fact.id: number for number, fact in enumerate(report.evidence, 1)}
+        """Of each fact, counted from 1 in the order of the report: what people call it by."""
+        self.confidence = {cause.hypothesis: cause.confidence for cause in report.causes}
+        """Of each hypothesis that the finding names."""
+
+    def facts(self) -> list[Evidence]:
+        """The facts that the answer is about: the leading hypothesis's, strongest first; where nothing leads, all of them."""
+        if self.leading is None or self.report.outcome is Outcome.INCONCLUSIVE:
+            return sorted(self.report.evidence, key=lambda fact: -fact.anomaly.strength)
+        return self.about(self.leading)
+
+    def about(self, row: RankedHypothesis) -> list[Evidence]:
+        """The facts that a hypothesis cites, and those about its service; its own service's first, strongest first."""
+        hypothesis = row.hypothesis
+        about = [
+            fact
+            for fact in self.report.evidence
+            if fact.id in hypothesis.evidence or hypothesis.service in {fact.anomaly.service, fact.anomaly.peer}
+        ]
+        return sorted(about, key=lambda fact: (fact.anomaly.service != hypothesis.service, -fact.anomaly.strength))
+
+    def chance(self, row: RankedHypothesis) -> float:
+        """The probability that this is a cause.
+
+        For a cause that the finding names, its confidence. For the others their share, which takes for granted that one of the
+        hypotheses is the cause, times the probability of that, which follows from the confidence in the first of them.
+        """
+        if row.hypothesis.id in self.confidence:
+            return self.confidence[row.hypothesis.id]
+        first = self.report.hypotheses[0]
+        return min(1.0, row.share * self.report.confidence / first.share) if first.share else 0.0
+
+    def none_of_these(self) -> float:
+        """The probability that no hypothesis is the cause."""
+        return max(0.0, 1.0 - sum(self.chance(row) for row in self.report.hypotheses))
+
+
+def latest(votes: Sequence[Vote]) -> dict[AgentName, Vote]:
+    """Each agent's last word, in the agents' order."""
+    last = {vote.agent: vote for vote in sorted(votes, key=lambda vote: vote.round)}
+    return {agent: last[agent] for agent in AgentName if agent in last}
+
+
+def tally(row: RankedHypothesis) -> str:
+    """How many stand where."""
+    positions = [vote.position for vote in latest(row.votes).values()]
+    counts = [(positions.count(position), word) for position, word in POSITION_WORDS.items()]
+    return ", ".join(
+        f"{number} {'abstain' if position == 'abstains' and number != 1 else position}" for number, position in counts if number
+    )
+
+
+def count(number: int, noun: str) -> str:
+    """So many of something."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
