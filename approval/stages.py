@@ -22,6 +22,7 @@ from middlewatch.context_store.approvals import Kept, Update
 from middlewatch.records import (
     LOOKING,
     ORCHESTRATOR,
+    REQUEST_PREFIX,
     ActionResult,
     ActionSpec,
     ApprovalRequest,
@@ -96,7 +97,7 @@ def request_id(remediation: Remediation) -> str:
         who,
         once,
     )
-    return "apr-" + digest_of(*what)[:12]
+    return REQUEST_PREFIX + digest_of(*what)[:12]
 
 
 def classify(desk: Desk, passage: Passage) -> Passage:

@@ -215,7 +215,15 @@ class ApprovalStore:
         """What is kept under a name beside the requests; empty where there is nothing."""
         return str(scripts.read_note(self._server, approval_keys(tenant), name=name)[1])
 
-    def set_note(self, tenant: str, name: str, record: str, *, before: str, events: Sequence[AuditEvent]) -> bool:
+    def notes(self, tenant: str, names: Sequence[str]) -> tuple[str, ...]:
+        """What is kept under each of the names."""
+        if not names:
+            return ()
+        return tuple(text or "" for text in scripts.read_notes(self._server, approval_keys(tenant), names=[*names])[1])
+
+    def set_note(
+        self, tenant: str, name: str, record: str, *, before: str, events: Sequence[AuditEvent], private: Sequence[Private] = ()
+    ) -> bool:
         """Keep something under a name, with its events, if it still is as it was; an empty record is forgotten.
 
         Returns:
@@ -229,7 +237,7 @@ class ApprovalStore:
             before=before,
             record=record,
             events=[text_of(event) for event in events],
-            private=[],
+            private=[item.pair for item in private],
         )
         return bool(reply[0] == "OK")
 

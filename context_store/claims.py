@@ -22,6 +22,7 @@ from middlewatch.records import (
     Evidence,
     FanOut,
     FencingToken,
+    Headline,
     InvestigationState,
     Record,
     Task,
@@ -125,6 +126,7 @@ class Claims:
             next_tasks=[(task.id, text_of(task)) for task in fan_out.tasks],
             next_then=[(fan_out.then.id, text_of(fan_out.then))] if fan_out.then else [],
             report=text_of(safe.report) if safe.report else "",
+            headline=text_of(Headline.of(safe.report)) if safe.report else "",
         )
         if reply[0] == "REPLAY":
             return False

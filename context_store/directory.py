@@ -19,7 +19,7 @@ from middlewatch.context_store.keys import IndexKeys, investigation_keys, tenant
 from middlewatch.context_store.queues import Queues
 from middlewatch.context_store.script import Server
 from middlewatch.context_store.stored import record_from, text_of
-from middlewatch.records import Investigation, InvestigationState, Task
+from middlewatch.records import Headline, Investigation, InvestigationState, Task
 from middlewatch.records.errors import BadInput, StoreUnavailable, UnknownInvestigation
 
 GONE_SECONDS: Final = 24 * 3600.0
@@ -188,12 +188,13 @@ class Directory:
 
 def as_it_stands(head: list[str | None]) -> Investigation:
     """An investigation from what the scripts answer of it."""
-    text, state, opened_at, closed_at, _ = head
+    text, state, opened_at, closed_at, _, headline = head
     return record_from(Investigation, text).model_copy(
         update={
             "state": InvestigationState(state or ""),
             "opened_at": moment(opened_at),
             "closed_at": moment(closed_at),
+            "headline": record_from(Headline, headline) if headline else None,
         }
     )
 

@@ -19,6 +19,7 @@ from middlewatch.records.approval import (
     LOOKING,
     ORCHESTRATOR,
     POLICY,
+    REQUEST_PREFIX,
     ROLE_OF_TIER,
     Approval,
     ApprovalRequest,
@@ -56,8 +57,9 @@ from middlewatch.records.evidence import (
     evidence_id,
 )
 from middlewatch.records.explanation import Correlation, Explanation, FoundCause, OnsetOrder, PathStep
+from middlewatch.records.handling import LONGEST_CAUSE, LONGEST_NOTE, Feedback, Handling, Handover, Verdict
 from middlewatch.records.hypothesis import Hypothesis, Position, Vote
-from middlewatch.records.investigation import Completion, Event, Investigation, InvestigationState, Snapshot
+from middlewatch.records.investigation import Completion, Event, Headline, Investigation, InvestigationState, Snapshot
 from middlewatch.records.recording import ImportedRecording, Incident, Prediction, RecordingInfo
 from middlewatch.records.report import REPORT_FORMAT, Outcome, ProposedRemediation, RankedHypothesis, Report, ServiceScore, Timing
 from middlewatch.records.task import Claim, FanOut, FencingToken, Task, TaskKind, TaskState, TaskStatus
@@ -65,10 +67,13 @@ from middlewatch.records.telemetry import Change, ChangeKind, Edge, Freshness, Q
 
 __all__ = [
     "DEFAULT_TENANT",
+    "LONGEST_CAUSE",
+    "LONGEST_NOTE",
     "LOOKING",
     "ORCHESTRATOR",
     "POLICY",
     "REPORT_FORMAT",
+    "REQUEST_PREFIX",
     "ROLE_OF_TIER",
     "ActionName",
     "ActionResult",
@@ -102,10 +107,14 @@ __all__ = [
     "Explanation",
     "Family",
     "FanOut",
+    "Feedback",
     "FencingToken",
     "FoundCause",
     "Freshness",
     "Halt",
+    "Handling",
+    "Handover",
+    "Headline",
     "Hypothesis",
     "Identifier",
     "ImportedRecording",
@@ -154,6 +163,7 @@ __all__ = [
     "Timing",
     "Undo",
     "UtcDatetime",
+    "Verdict",
     "Vote",
     "Window",
     "digest_of",

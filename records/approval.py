@@ -15,6 +15,8 @@ ORCHESTRATOR = "system:orchestrator"
 """Who proposes what follows from a finding. No person has a name with a colon."""
 POLICY = "policy:auto"
 """Who approves where policy lets an action of the lowest tier run by itself."""
+REQUEST_PREFIX = "apr-"
+"""Every request's id begins with it."""
 LOOKING = "the executor looks at the target"
 """Why a request stands where every one begins, until the executor met something."""
 

@@ -8,9 +8,10 @@ from pydantic import Field, JsonValue
 
 from middlewatch.records.alert import Alert
 from middlewatch.records.base import Identifier, Record, Scope, Tenant, UtcDatetime
+from middlewatch.records.cause import CauseKind
 from middlewatch.records.evidence import AgentName, Evidence
 from middlewatch.records.hypothesis import Hypothesis, Vote
-from middlewatch.records.report import Report
+from middlewatch.records.report import Outcome, Report
 from middlewatch.records.task import FanOut, TaskStatus
 
 
@@ -20,6 +21,30 @@ class InvestigationState(StrEnum):
     OPEN = "open"
     CLOSED = "closed"
     CANCELLED = "cancelled"
+
+
+class Headline(Record):
+    """What came of an investigation, as a list has it."""
+
+    outcome: Outcome
+    answer: str
+    confidence: float = Field(ge=0.0, le=1.0, description="in the first cause; of a best guess where the outcome is inconclusive")
+    service: str = Field(default="", description="the first cause's, or the best guess's; empty where there is not even a guess")
+    cause: CauseKind | None = Field(default=None, description="what went wrong there, as far as the evidence tells")
+    requests: tuple[Identifier, ...] = Field(default=(), description="approval requests that were made of it")
+
+    @classmethod
+    def of(cls, report: Report) -> Headline:
+        """The headline of a report."""
+        leading = report.hypotheses[0].hypothesis if report.hypotheses else None
+        return cls(
+            outcome=report.outcome,
+            answer=report.answer,
+            confidence=report.confidence,
+            service=leading.service if leading else "",
+            cause=leading.cause.kind if leading and leading.cause else None,
+            requests=tuple(one.request for one in report.remediations),
+        )
 
 
 class Investigation(Record):
@@ -33,6 +58,7 @@ class Investigation(Record):
     state: InvestigationState = InvestigationState.OPEN
     opened_at: UtcDatetime | None = Field(default=None, description="by the store's clock")
     closed_at: UtcDatetime | None = None
+    headline: Headline | None = Field(default=None, description="null until there is a report")
 
 
 class Event(Record):

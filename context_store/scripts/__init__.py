@@ -126,6 +126,7 @@ def finish(  # noqa: PLR0913  # the outcome of a task is written whole
     next_tasks: Pairs,
     next_then: Pairs,
     report: str,
+    headline: str,
 ) -> None:
     """``OK, ready, state of the investigation``; ``REPLAY``, ``STALE`` or ``DUPLICATE, task``."""
 
@@ -248,6 +249,11 @@ def set_halt(keys: ApprovalKeys, *, halt: str, events: list[str], private: Pairs
 @Script
 def set_note(keys: ApprovalKeys, *, name: str, before: str, record: str, events: list[str], private: Pairs) -> None:
     """``OK, record`` or ``MOVED, what is there``; empty texts are none."""
+
+
+@Script
+def read_notes(keys: ApprovalKeys, *, names: list[str]) -> None:
+    """``OK, [what is kept under each name, or None]``."""
 
 
 @Script

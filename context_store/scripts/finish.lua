@@ -41,7 +41,7 @@ if #next_tasks > 0 then
 end
 leave(task)
 if report ~= '' then
-  redis.call('HSET', meta, 'report', report)
+  redis.call('HSET', meta, 'report', report, 'headline', headline)
   close('closed')
 end
 note_stalled()

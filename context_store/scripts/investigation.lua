@@ -114,7 +114,7 @@ local function write(records_written)
 end
 
 local function head()
-  return redis.call('HMGET', meta, 'investigation', 'state', 'opened_at', 'closed_at', 'stalled')
+  return redis.call('HMGET', meta, 'investigation', 'state', 'opened_at', 'closed_at', 'stalled', 'headline')
 end
 
 local function status(task)

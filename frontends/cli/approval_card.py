@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from middlewatch.frontends import quantity
 from middlewatch.frontends.cli.page import Page, Span, Tone
-from middlewatch.frontends.cli.quotation import Quotation
+from middlewatch.frontends.quotation import Quotation
 from middlewatch.frontends.reading import count
 from middlewatch.records import (
     ORCHESTRATOR,

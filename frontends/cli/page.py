@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from itertools import groupby
 
-from middlewatch.frontends.cli.quotation import Quotation, cells
+from middlewatch.frontends.quotation import Quotation, cells
 
 NARROWEST = 40
 WIDEST = 120

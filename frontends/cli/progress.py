@@ -17,7 +17,7 @@ from rich.text import Text
 
 from middlewatch.frontends import quantity
 from middlewatch.frontends.cli.page import Column, Page, Span, Tone
-from middlewatch.frontends.cli.quotation import Quotation
+from middlewatch.frontends.quotation import Quotation
 from middlewatch.records import AgentName, Event, TaskKind
 
 _FRAMES_PER_SECOND = 8

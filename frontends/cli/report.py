@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 from middlewatch.frontends import quantity
 from middlewatch.frontends.cli.page import Page, Row, Span, Tone
-from middlewatch.frontends.cli.quotation import Quotation
 from middlewatch.frontends.cli.report_details import Details
 from middlewatch.frontends.cli.telling import FACT_COLUMNS, Telling
+from middlewatch.frontends.quotation import Quotation
 from middlewatch.frontends.reading import latest
 from middlewatch.records import AgentName, Evidence, FoundCause, Outcome, Position, Report, RiskTier
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from middlewatch.frontends.cli.quotation import Quotation
+from middlewatch.frontends.quotation import Quotation
 from middlewatch.settings import ascii_only
 
 

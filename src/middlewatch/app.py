@@ -10,14 +10,11 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
 from uuid import uuid4
-
-from redis import Redis
 
 from middlewatch.agents.agent import Agents
 from middlewatch.agents.briefing import History
@@ -29,14 +26,18 @@ from middlewatch.agents.specialist import OpenSources, Specialists
 from middlewatch.agents.traces import TRACES
 from middlewatch.approval.timers import Sight
 from middlewatch.approvals import Approvals
+from middlewatch.back_ends import open_redis, open_telemetry
+from middlewatch.context_store.approvals import ApprovalStore
 from middlewatch.context_store.archive import Archive, FileArchive
+from middlewatch.context_store.audit import AuditStore
 from middlewatch.context_store.backup import backup, restore
 from middlewatch.context_store.epoch import Epoch
-from middlewatch.context_store.redis_server import RedisServer, connect
 from middlewatch.context_store.store import ContextStore
 from middlewatch.context_store.worker import Handler, Lease, Worker
 from middlewatch.data_directory import DataDirectory
 from middlewatch.executor import beside
+from middlewatch.handling import Handlings
+from middlewatch.live import Live
 from middlewatch.records import (
     AgentName,
     Alert,
@@ -60,19 +61,14 @@ from middlewatch.records import (
 from middlewatch.records.errors import BadInput, MiddlewatchError, Stalled, Unavailable, UnknownInvestigation
 from middlewatch.settings import Settings
 from middlewatch.telemetry.archive import ClickHouseArchive
-from middlewatch.telemetry.clickhouse import ClickHouse, Collector
+from middlewatch.telemetry.clickhouse import ClickHouse
 from middlewatch.telemetry.limits import Limits
 from middlewatch.telemetry.recordings import import_recording, imported_recordings
-from middlewatch.telemetry.shim import Shim
 from middlewatch.watching import look_at_symptom
-
-Attached = TypeVar("Attached")
 
 LOG = logging.getLogger(__name__)
 
 AGENTS: Agents = {agent.name: agent for agent in (METRICS, LOGS, TRACES, DEPLOYS)}
-ATTACH_SECONDS = 10.0
-"""How long an owner that is just starting may take until its sockets answer."""
 ARCHIVE_SECONDS = 600.0
 MIB = 1024 * 1024
 NEVER = datetime.min.replace(tzinfo=UTC)
@@ -100,6 +96,17 @@ class App:
     def approvals(self) -> Approvals:
         """What waits for people, what they decide, and what became of it."""
         return Approvals(self.settings, self.store.server, self.evidence, self.confidence)
+
+    @cached_property
+    def handlings(self) -> Handlings:
+        """Who has which investigation, and what people found it worth."""
+        return Handlings(self.approvals.desk, self.settings.tenant, self.investigation)
+
+    @cached_property
+    def live(self) -> Live:
+        """What happens in investigations, as it happens."""
+        server = self.store.server
+        return Live(self.settings.tenant, self._events, AuditStore(server), ApprovalStore(server))
 
     # Recordings
 
@@ -138,6 +145,17 @@ class App:
             archived = (identifier for identifier in self.archive.list(tenant) if identifier not in found)
             found |= {identifier: self.archive.get(tenant, identifier)[0].investigation for identifier in archived}
         return tuple(sorted(found.values(), key=lambda row: row.opened_at or NEVER, reverse=True)[:limit])
+
+    def investigation(self, investigation: str) -> Investigation:
+        """One investigation as it stands, from the store or the archive.
+
+        Raises:
+            UnknownInvestigation: there is none.
+        """
+        try:
+            return self.store.investigation(self.settings.tenant, investigation)
+        except UnknownInvestigation:
+            return self._archived(investigation).investigation
 
     def report(self, investigation: str) -> Report | None:
         """The report, or None while the investigation runs."""
@@ -212,6 +230,18 @@ class App:
                     raise self._stalled(investigation)
             if not events and state is not InvestigationState.OPEN:
                 return
+
+    def _events(self, investigation: str, after: str, wait_seconds: float) -> tuple[Event, ...]:
+        """Events after one, from the store or the archive."""
+        try:
+            return self.store.events(self.settings.tenant, investigation, after=after, block_seconds=wait_seconds)
+        except UnknownInvestigation:
+            self._archived(investigation)
+            events = self.archive.get(self.settings.tenant, investigation)[1]
+        found = tuple(event for event in events if _place(event.id) > _place(after))
+        if not found:
+            time.sleep(wait_seconds)
+        return found
 
     def _stalled(self, investigation: str) -> Stalled:
         dead = [s for s in self.snapshot(investigation).tasks if s.state is TaskState.DEAD]
@@ -302,6 +332,11 @@ class App:
                 LOG.warning("closed investigations stay in the store for now: %s", error)
 
 
+def _place(event: str) -> tuple[int, ...]:
+    """Ids of events in the order in which they happened."""
+    return tuple(int(part) for part in event.split("-")) if event else ()
+
+
 @contextmanager
 def open_app(settings: Settings) -> Iterator[App]:
     """Build the back ends that the settings ask for and close them afterwards.
@@ -323,8 +358,8 @@ def open_app(settings: Settings) -> Iterator[App]:
             if not directory.own():
                 directory.use()
         epoch = Epoch.read(settings.epoch_path)
-        redis = stack.enter_context(_open_redis(settings, directory))
-        telemetry = stack.enter_context(_open_telemetry(settings, directory, limits))
+        redis = stack.enter_context(open_redis(settings, directory))
+        telemetry = stack.enter_context(open_telemetry(settings, directory, limits))
         store = ContextStore(
             redis,
             epoch=epoch,
@@ -336,50 +371,3 @@ def open_app(settings: Settings) -> Iterator[App]:
         yield App(settings, telemetry, store, archive_folder=settings.data_dir / "archive", owner=owner)
         if directory is not None and owner:
             directory.await_users()
-
-
-@contextmanager
-def _open_redis(settings: Settings, directory: DataDirectory | None) -> Iterator[Redis]:
-    if settings.redis_url is not None:
-        with closing(connect(str(settings.redis_url))) as redis:
-            yield redis
-    elif directory is not None and directory.owned:
-        with RedisServer(directory.redis) as server, closing(server.client()) as redis:
-            yield redis
-    elif directory is not None:
-        with closing(_attached(directory, lambda: connect(RedisServer(directory.redis).url))) as redis:
-            yield redis
-
-
-@contextmanager
-def _open_telemetry(settings: Settings, directory: DataDirectory | None, limits: Limits) -> Iterator[ClickHouse]:
-    if settings.clickhouse_url is not None:
-        collector = Collector(database=settings.collector_database, tenant=settings.tenant) if settings.collector_database else None
-        with ClickHouse.connect(str(settings.clickhouse_url), limits, collector=collector) as telemetry:
-            telemetry.migrate()
-            yield telemetry
-    elif directory is not None and directory.owned:
-        with ClickHouse.embedded(directory.clickhouse, limits) as telemetry:
-            telemetry.migrate()
-            with Shim(telemetry, _clickhouse_socket(directory)):
-                yield telemetry
-    elif directory is not None:
-        with _attached(directory, lambda: ClickHouse.attach(_clickhouse_socket(directory), limits)) as telemetry:
-            yield telemetry
-
-
-def _clickhouse_socket(directory: DataDirectory) -> Path:
-    """Beside that of Redis, which is in a short private folder where the directory's path is too long for a socket."""
-    return RedisServer.socket_in(directory.redis).with_name("ch.sock")
-
-
-def _attached(directory: DataDirectory, attach: Callable[[], Attached]) -> Attached:
-    """Attach to the owner of the data directory, which may be just starting."""
-    deadline = time.monotonic() + ATTACH_SECONDS
-    while True:
-        try:
-            return attach()
-        except Unavailable:
-            if time.monotonic() > deadline:
-                raise directory.locked_error() from None
-            time.sleep(0.2)

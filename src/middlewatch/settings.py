@@ -8,11 +8,17 @@ from pathlib import Path
 from typing import Annotated, Self
 
 from platformdirs import user_data_path
-from pydantic import AnyUrl, Field, SecretStr, ValidationError, field_validator
+from pydantic import AnyHttpUrl, AnyUrl, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from middlewatch.records import DEFAULT_TENANT, Tenant
 from middlewatch.records.errors import Misconfigured
+
+_FACES = frozenset(
+    {"host", "port", "public_url", "session_hours", "oidc_issuer", "oidc_client_id", "oidc_client_secret"}
+    | {f"slack_{name}" for name in ("bot_token", "signing_secret", "app_token", "team", "channel", "api_url")}
+)
+"""What only the faces need; an executor is not told."""
 
 
 class Settings(BaseSettings):
@@ -56,6 +62,26 @@ class Settings(BaseSettings):
         default=None, description="the credentials of actions, read by the executor alone; `credentials` in data_dir otherwise"
     )
     token: SecretStr | None = Field(default=None, description="who runs a command, by the token that policy has a digest of")
+
+    host: str = Field(default="127.0.0.1", description="the address that `serve` listens at")
+    port: int = Field(default=8321, ge=0, le=65535, description="the port that `serve` listens at; 0 for any free one")
+    public_url: AnyHttpUrl | None = Field(
+        default=None,
+        description="where people reach `serve`, such as https://middlewatch.example.com; for links, cookies and hosts",
+    )
+    session_hours: float = Field(default=12.0, gt=0, le=24 * 30, description="how long a sign-in in the browser lasts")
+    oidc_issuer: AnyHttpUrl | None = Field(default=None, description="the OpenID provider that people sign in with")
+    oidc_client_id: str | None = Field(default=None, description="as the provider has middlewatch registered")
+    oidc_client_secret: SecretStr | None = Field(default=None, description="of that client; null for a public one")
+
+    slack_bot_token: SecretStr | None = Field(default=None, description="xoxb-...: posts and edits messages")
+    slack_signing_secret: SecretStr | None = Field(default=None, description="what Slack signs its requests with (HTTP)")
+    slack_app_token: SecretStr | None = Field(default=None, description="xapp-...: Socket Mode in place of HTTP")
+    slack_team: str | None = Field(default=None, pattern=r"^[TE][A-Z0-9]{2,20}$", description="the one workspace that is served")
+    slack_channel: str | None = Field(
+        default=None, pattern=r"^[CG][A-Z0-9]{2,20}$", description="the channel that investigations go to"
+    )
+    slack_api_url: AnyHttpUrl = Field(default=AnyHttpUrl("https://slack.com/api/"), description="Slack's Web API")
 
     slots: int = Field(default=4, ge=1, le=64, description="tasks that one process works on at a time")
     lease_seconds: float = Field(default=30.0, gt=0, le=3600, description="how long a claim lasts without renewal")
@@ -128,7 +154,7 @@ class Settings(BaseSettings):
     def for_executor(self) -> dict[str, str]:
         """The environment of an executor's process: these settings, without what it has no use for."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("MIDDLEWATCH_")}
-        own = self.model_dump(mode="json", exclude={"token", "clickhouse_url", "collector_database"}, exclude_none=True)
+        own = self.model_dump(mode="json", exclude={"token", "clickhouse_url", "collector_database", *_FACES}, exclude_none=True)
         return inherited | {
             f"MIDDLEWATCH_{name.upper()}": " ".join(value) if isinstance(value, list) else str(value) for name, value in own.items()
         }

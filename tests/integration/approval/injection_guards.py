@@ -19,7 +19,7 @@ from middlewatch.approval.desk import Desk
 from middlewatch.approval.gateway import Gateway
 from middlewatch.approval.outcomes import order_of
 from middlewatch.approvals import Approvals
-from middlewatch.frontends.cli.quotation import Quotation
+from middlewatch.frontends.quotation import Quotation
 from middlewatch.records import (
     ActionSpec,
     Anomaly,

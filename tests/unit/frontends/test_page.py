@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from middlewatch.frontends.cli.page import Column, Page, Span, Tone
-from middlewatch.frontends.cli.quotation import Quotation
+from middlewatch.frontends.quotation import Quotation
 
 COLUMNS = (Column(), Column("what", elastic=True), Column("how many", right=True, prefix="count "))
 

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from middlewatch.frontends.cli.quotation import Quotation, cells
+from middlewatch.frontends.quotation import Quotation, cells
 
 UTF8 = Quotation()
 ASCII = Quotation(ascii_only=True)

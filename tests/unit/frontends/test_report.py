@@ -17,8 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from middlewatch.frontends.cli.quotation import Quotation
 from middlewatch.frontends.cli.report import render_report
+from middlewatch.frontends.quotation import Quotation
 from middlewatch.records import AgentName, AnomalyKind, Outcome, Position, Report
 from tests.reports import empty, finding, inconclusive, proposed, two_causes
 

@@ -1,0 +1,154 @@
+"""Who has an investigation, and what people found it worth: acknowledge, assign, hand over with a note, feedback.
+
+Whoever policy names may do each of these; each is an event of the audit log, which holds a salted digest of what was typed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from pydantic import JsonValue, ValidationError
+
+from middlewatch.approval.desk import Desk
+from middlewatch.approval.events import name_of, typed
+from middlewatch.context_store.stored import record_from, text_of
+from middlewatch.records import AuditEvent, Feedback, Handling, Handover, Investigation, Principal, UtcDatetime, Verdict
+from middlewatch.records.errors import BadInput, Conflict
+
+_TURNS = 16
+"""How often somebody else may be first before it is called a conflict."""
+
+R = TypeVar("R")
+Change = Callable[[Handling, UtcDatetime], Handling]
+
+
+class Handlings:
+    """What people do with investigations. `principal` is whom a front end authenticated; None for somebody unknown to policy."""
+
+    def __init__(self, desk: Desk, tenant: str, look: Callable[[str], Investigation]) -> None:
+        self._desk = desk
+        self._tenant = tenant
+        self._look = look
+
+    def of(self, investigation: str) -> Handling:
+        """Who has one, and what was said of it."""
+        return self.of_all([investigation])[investigation]
+
+    def of_all(self, investigations: Sequence[str]) -> dict[str, Handling]:
+        """The same of several, read in one piece."""
+        kept = self._desk.store.notes(self._tenant, [_name(one) for one in investigations])
+        return {one: record_from(Handling, text) if text else Handling() for one, text in zip(investigations, kept, strict=True)}
+
+    def acknowledge(self, investigation: str, principal: Principal | None, *, face: str) -> Handling:
+        """Say that one has seen it, and has it unless somebody does already. A second time changes nothing.
+
+        Raises:
+            Refused: policy does not know them.
+            UnknownInvestigation: there is none.
+        """
+
+        def change(was: Handling, now: UtcDatetime) -> Handling:
+            known = self._desk.known(principal)
+            taken = was.handovers or (Handover(by=known.id, to=known.id, at=now),)
+            if was.acknowledged_by is not None:
+                return was
+            return was.model_copy(update={"acknowledged_by": known.id, "acknowledged_at": now, "handovers": taken})
+
+        return self._write("investigation.acknowledged", investigation, principal, change, face=face)
+
+    def assign(self, investigation: str, to: str, principal: Principal | None, *, note: str = "", face: str) -> Handling:
+        """Give it to somebody, or take it. To whom it belongs already it is given again only with a note.
+
+        Args:
+            investigation: which.
+            to: id of an active principal of the policy.
+            principal: who does it.
+            note: what they want the other to know.
+            face: where.
+
+        Raises:
+            Refused: policy does not know them.
+            BadInput: it does not know the other, or the note is too long.
+            UnknownInvestigation: there is none.
+        """
+
+        def change(was: Handling, now: UtcDatetime) -> Handling:
+            known = self._desk.known(principal)
+            other = self._desk.policy().principals.get(to)
+            if other is None or not other.active:
+                raise BadInput(f"Policy has no active principal {to!r}.", remedy="See who there is with: middlewatch policy check")
+            if was.assignee == to and not note:
+                return was
+            handover = _checked(lambda: Handover(by=known.id, to=to, at=now, note=note))
+            return was.model_copy(update={"handovers": (*was.handovers, handover)})
+
+        return self._write("investigation.assigned", investigation, principal, change, face=face, text=note, to=to)
+
+    def give_feedback(  # a verdict is said whole
+        self, investigation: str, verdict: Verdict, principal: Principal | None, *, cause: str = "", face: str
+    ) -> Handling:
+        """Say whether the answer was right, and what the cause was where it was not. Said again, the last word counts.
+
+        Raises:
+            Refused: policy does not know them.
+            BadInput: there is no answer yet, or the cause is too long.
+            UnknownInvestigation: there is none.
+        """
+
+        def change(was: Handling, now: UtcDatetime) -> Handling:
+            known = self._desk.known(principal)
+            said = _checked(lambda: Feedback(by=known.id, at=now, verdict=verdict, cause=cause, face=face))
+            others = tuple(one for one in was.feedback if one.by != known.id)
+            same = any((one.by, one.verdict, one.cause) == (said.by, said.verdict, said.cause) for one in was.feedback)
+            return was if same else was.model_copy(update={"feedback": (*others, said)})
+
+        if self._look(investigation).closed_at is None:
+            raise BadInput(f"The investigation {investigation} has no answer yet.", remedy="Wait for it, or cancel it.")
+        return self._write("feedback.given", investigation, principal, change, face=face, text=cause, verdict=verdict)
+
+    def _write(  # an event is said whole
+        self,
+        name: str,
+        investigation: str,
+        principal: Principal | None,
+        change: Change,
+        *,
+        face: str,
+        text: str = "",
+        **data: JsonValue,
+    ) -> Handling:
+        self._look(investigation)
+        actor, desk = name_of(principal), self._desk
+        refused = name.split(".", 1)[0] + ".refused"
+        with desk.refusals(
+            lambda why: AuditEvent(tenant=self._tenant, actor=actor, event=refused, obj=investigation, data={"why": why})
+        ):
+            for _ in range(_TURNS):
+                (before,) = desk.store.notes(self._tenant, [_name(investigation)])
+                was = record_from(Handling, before) if before else Handling()
+                new = change(was, desk.store.now(self._tenant))
+                if new == was:
+                    return was
+                words, private = typed(text)
+                event = AuditEvent(
+                    tenant=self._tenant, actor=actor, event=name, obj=investigation, data={**data, **words, "face": face}
+                )
+                if desk.store.set_note(
+                    self._tenant, _name(investigation), text_of(new), before=before, events=[event], private=private
+                ):
+                    desk.seal(self._tenant)
+                    return new
+        raise Conflict(f"Too many people change {investigation} at once.", remedy="Look at it again.")
+
+
+def _name(investigation: str) -> str:
+    return f"handling:{investigation}"
+
+
+def _checked(make: Callable[[], R]) -> R:
+    try:
+        return make()
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise BadInput(f"That cannot be kept: {first['loc'][0]}: {first['msg']}.", remedy="Say it shorter.") from None
