@@ -17,6 +17,7 @@ from middlewatch.records.action import (
 from middlewatch.records.alert import Alert, Symptom
 from middlewatch.records.approval import (
     LOOKING,
+    MCP,
     ORCHESTRATOR,
     POLICY,
     REQUEST_PREFIX,
@@ -60,6 +61,7 @@ from middlewatch.records.explanation import Correlation, Explanation, FoundCause
 from middlewatch.records.handling import LONGEST_CAUSE, LONGEST_NOTE, Feedback, Handling, Handover, Verdict
 from middlewatch.records.hypothesis import Hypothesis, Position, Vote
 from middlewatch.records.investigation import Completion, Event, Headline, Investigation, InvestigationState, Snapshot
+from middlewatch.records.picture import Band, Chart, Lost, Stretch, Waterfall, WaterfallSpan
 from middlewatch.records.recording import ImportedRecording, Incident, Prediction, RecordingInfo
 from middlewatch.records.report import REPORT_FORMAT, Outcome, ProposedRemediation, RankedHypothesis, Report, ServiceScore, Timing
 from middlewatch.records.task import Claim, FanOut, FencingToken, Task, TaskKind, TaskState, TaskStatus
@@ -70,6 +72,7 @@ __all__ = [
     "LONGEST_CAUSE",
     "LONGEST_NOTE",
     "LOOKING",
+    "MCP",
     "ORCHESTRATOR",
     "POLICY",
     "REPORT_FORMAT",
@@ -86,6 +89,7 @@ __all__ = [
     "ApprovalRequest",
     "Assessment",
     "AuditEvent",
+    "Band",
     "Bound",
     "BreakGlass",
     "Brief",
@@ -94,6 +98,7 @@ __all__ = [
     "CauseKind",
     "Change",
     "ChangeKind",
+    "Chart",
     "Claim",
     "Completion",
     "Correlation",
@@ -123,6 +128,7 @@ __all__ = [
     "Investigation",
     "InvestigationState",
     "KindChance",
+    "Lost",
     "Mechanism",
     "Onset",
     "OnsetOrder",
@@ -154,6 +160,7 @@ __all__ = [
     "ServiceScore",
     "Signal",
     "Snapshot",
+    "Stretch",
     "Symptom",
     "Task",
     "TaskKind",
@@ -165,6 +172,8 @@ __all__ = [
     "UtcDatetime",
     "Verdict",
     "Vote",
+    "Waterfall",
+    "WaterfallSpan",
     "Window",
     "digest_of",
     "evidence_id",

@@ -60,10 +60,12 @@ from middlewatch.records import (
 )
 from middlewatch.records.errors import BadInput, MiddlewatchError, Stalled, Unavailable, UnknownInvestigation
 from middlewatch.settings import Settings
+from middlewatch.similar import Precedents
 from middlewatch.telemetry.archive import ClickHouseArchive
 from middlewatch.telemetry.clickhouse import ClickHouse
 from middlewatch.telemetry.limits import Limits
 from middlewatch.telemetry.recordings import import_recording, imported_recordings
+from middlewatch.toolbox import Toolbox
 from middlewatch.watching import look_at_symptom
 
 LOG = logging.getLogger(__name__)
@@ -107,6 +109,15 @@ class App:
         """What happens in investigations, as it happens."""
         server = self.store.server
         return Live(self.settings.tenant, self._events, AuditStore(server), ApprovalStore(server))
+
+    @cached_property
+    def toolbox(self) -> Toolbox:
+        """The read-only tools over the telemetry."""
+        return Toolbox(self.snapshot)
+
+    def similar(self, investigation: str, *, limit: int = 5) -> Precedents:
+        """Earlier investigations that are like one, and what came of them."""
+        raise NotImplementedError
 
     # Recordings
 
