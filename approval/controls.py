@@ -35,7 +35,8 @@ class Trust(Record):
     at: UtcDatetime
 
 
-def _manager(desk: Desk, principal: Principal | None, what: str) -> Principal:
+def _manager(desk: Desk, principal: Principal | None, what: str, face: str = "") -> Principal:
+    desk.refuse_programs(principal, face)
     known = desk.known(principal)
     if known.role is not Role.MANAGER:
         raise Refused(f"{what} takes a manager, and {known.id} is a {known.role}.", remedy="Ask a manager.")
@@ -73,7 +74,7 @@ def lift(desk: Desk, tenant: str, principal: Principal | None, reason: str, *, f
         Refused: it takes a manager.
     """
     with _telling(desk, tenant, principal, "halt.kept"):
-        known = _manager(desk, principal, "Lifting a halt")
+        known = _manager(desk, principal, "Lifting a halt", face)
     words, private = typed(reason)
     made = AuditEvent(tenant=tenant, actor=known.id, event="halt.lifted", data={"face": face, **words})
     desk.store.halt(tenant, None, [made], private)
@@ -90,7 +91,7 @@ def forget_text(desk: Desk, tenant: str, principal: Principal | None, digest: st
         Refused: it takes a manager.
     """
     with _telling(desk, tenant, principal, "audit.forget_refused"):
-        known = _manager(desk, principal, "Deleting a text")
+        known = _manager(desk, principal, "Deleting a text", face)
     forgotten = AuditEvent(tenant=tenant, actor=known.id, event="audit.text_forgotten", digest=digest, data={"face": face})
     return desk.audit.forget(tenant, digest, forgotten)
 
@@ -114,6 +115,7 @@ def break_glass(  # noqa: PLR0913  # said whole
     """
     kept = desk.store.look(tenant, request)
     with _telling(desk, tenant, principal, "glass.refused", request):
+        desk.refuse_programs(principal, face)
         known = _may_break(desk, kept, principal, credential, reason)
     words, private = typed(reason)
     broken = BreakGlass(principal=known.id, reason=reason, at=kept.now)
@@ -146,7 +148,7 @@ def review_glass(desk: Desk, tenant: str, request: str, principal: Principal | N
     kept = desk.store.look(tenant, request)
     broken = kept.request.break_glass
     with _telling(desk, tenant, principal, "glass.refused", request):
-        known = _manager(desk, principal, "A review")
+        known = _manager(desk, principal, "A review", face)
         if broken is None or not kept.request.state.terminal:
             raise Refused(f"The request {request} has nothing to review yet.")
         if broken.principal == known.id:

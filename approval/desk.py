@@ -16,6 +16,7 @@ from middlewatch.context_store.approvals import ApprovalStore, Kept
 from middlewatch.context_store.audit import Private
 from middlewatch.context_store.redaction import redact
 from middlewatch.records import (
+    MCP,
     ActionResult,
     ActionSpec,
     Anomaly,
@@ -181,6 +182,18 @@ class Desk:
             raise Refused("Policy does not know whoever asks, or they are not active.")
         return found
 
+    def refuse_programs(self, principal: Principal | None, face: str) -> None:
+        """Over MCP a program acts in a person's session, and text that it read may have told it to: there nobody decides.
+
+        Raises:
+            Refused: it is said over MCP, and policy does not let whoever says it decide there.
+        """
+        if face == MCP and not self.known(principal).decides_over_mcp:
+            raise Refused(
+                "Policy does not let them decide over MCP, where a program acts in a person's session.",
+                remedy="Decide in the browser, in Slack, or with: middlewatch approvals show. Policy can let them: decides_over_mcp.",
+            )
+
     def with_modalities(self, remediation: Remediation, rule: Rule) -> tuple[Remediation, str]:
         """The remediation with the kinds of telemetry that speak for it, out of the store; and in words which rule it met.
 
@@ -198,9 +211,9 @@ class Desk:
         return remediation.model_copy(update={"modalities": count.modalities}), count.words
 
     def people(self, kept: Kept) -> tuple[Principal, ...]:
-        """Those who approved, as policy has them now."""
-        found = (self._person(approval.principal) for approval in kept.request.approvals)
-        return tuple(person for person in found if person is not None)
+        """Those who approved, as policy has them now; over MCP nobody did whom policy does not let decide there any more."""
+        found = ((self._person(approval.principal), approval.face) for approval in kept.request.approvals)
+        return tuple(person for person, face in found if person is not None and (face != MCP or person.decides_over_mcp))
 
     def _person(self, name: str) -> Principal | None:
         """Somebody as policy has them now. Without a policy that can be used it knows nobody: time passes all the same."""

@@ -139,6 +139,7 @@ class Gateway:
         """
 
         def decide(kept: Kept) -> Update | None:
+            self.desk.refuse_programs(principal, face)
             if principal is not None and _is_decided(kept.request, decision, principal, digest):
                 return None
             decided = self._decided(kept, decision, principal, digest=digest, reason=reason, face=face)
@@ -164,6 +165,7 @@ class Gateway:
         """
         old = self.desk.store.look(tenant, request).request
         with self._deciding(old, principal, "request.edited"):
+            self.desk.refuse_programs(principal, face)
             known = self.desk.known(principal)
             if old.state.terminal:
                 raise Refused(f"The request {request} is {old.state}: {old.why.rstrip('.')}.", remedy="Propose it anew.")
@@ -238,6 +240,7 @@ class Gateway:
         """
         kept = self.desk.store.look(tenant, request)
         with self._deciding(kept.request, principal, "execution.reconciled"):
+            self.desk.refuse_programs(principal, face)
             known = self.desk.known(principal)
             if kept.request.state.terminal:
                 return Answer(kept.request, changed=False)

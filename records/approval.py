@@ -17,6 +17,8 @@ POLICY = "policy:auto"
 """Who approves where policy lets an action of the lowest tier run by itself."""
 REQUEST_PREFIX = "apr-"
 """Every request's id begins with it."""
+MCP = "mcp"
+"""The face at which a program acts in a person's session; nobody decides there unless policy says so of them."""
 LOOKING = "the executor looks at the target"
 """Why a request stands where every one begins, until the executor met something."""
 
@@ -61,6 +63,7 @@ class Principal(Record):
     sole_operator: tuple[RiskTier, ...] = Field(
         default=(), description="tiers whose requests this person may approve although they proposed them"
     )
+    decides_over_mcp: bool = Field(default=False, description="whether a program may decide in this person's session")
 
 
 class Seat(Record):

@@ -30,6 +30,8 @@ def check_principals(reader: Reader, entries: Mapping[str, PrincipalEntry]) -> N
                         where, f"stands at {'.'.join(map(str, first[:3]))} as well; it can be one thing of one principal only"
                     )
         _check_role(reader, key, entry)
+        if entry.decides_over_mcp and not (entry.token_sha256 or entry.oidc or entry.local):
+            reader.note((*key, "decides_over_mcp"), "has no identity that comes over MCP (token_sha256, oidc, local)")
 
 
 def _check_role(reader: Reader, key: KeyPath, entry: PrincipalEntry) -> None:

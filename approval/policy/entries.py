@@ -116,6 +116,7 @@ class PrincipalEntry(Entry):
     local: Annotated[tuple[Annotated[str, StringConstraints(pattern=r"^[^\s:/]{1,64}$")], ...], Texts] = ()
     break_glass_sha256: Annotated[tuple[TokenDigest, ...], Texts] = ()
     sole_operator: Annotated[tuple[RiskTier, ...], Texts] = ()
+    decides_over_mcp: Flag = False
 
     @property
     def identities(self) -> dict[str, tuple[str, ...]]:

@@ -98,7 +98,13 @@ class _Parts:
     def people(self) -> dict[str, Principal]:
         """Those who are active."""
         return {
-            id_: Principal(id=id_, name=entry.name or id_, role=entry.role, sole_operator=entry.sole_operator)
+            id_: Principal(
+                id=id_,
+                name=entry.name or id_,
+                role=entry.role,
+                sole_operator=entry.sole_operator,
+                decides_over_mcp=entry.decides_over_mcp,
+            )
             for id_, entry in self.principals.items()
             if entry.active
         }

@@ -197,7 +197,8 @@ def _print_explanation(told: Explanation) -> None:
     if told.viewer is not None:
         may = "may approve it" if told.viewer.may_approve else "may not approve it"
         own = "also where they propose it" if told.viewer.may_approve_own else "not where they propose it"
-        _line(f"As {told.viewer.principal}", f"{may}, {own}" if told.viewer.may_approve else may)
+        mcp = "over MCP as well" if told.viewer.may_approve_over_mcp else "not over MCP"
+        _line(f"As {told.viewer.principal}", f"{may}, {own}, {mcp}" if told.viewer.may_approve else may)
 
 
 def _print_rule(told: Explanation, rule: Rule) -> None:

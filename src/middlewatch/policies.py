@@ -52,6 +52,7 @@ class Viewer(Record):
     principal: str
     may_approve: bool
     may_approve_own: bool = Field(description="also where they propose it themselves")
+    may_approve_over_mcp: bool = Field(description="also over MCP, where a program acts for them")
 
 
 class Explanation(Record):
@@ -218,4 +219,9 @@ def _asked(rule: Rule, people: Collection[Principal]) -> tuple[Asked, ...]:
 
 def _viewer(rule: Rule, person: Principal) -> Viewer:
     may = rule.requires is not None and may_sit(person, rule.requires)
-    return Viewer(principal=person.id, may_approve=may, may_approve_own=may and rule.tier in person.sole_operator)
+    return Viewer(
+        principal=person.id,
+        may_approve=may,
+        may_approve_own=may and rule.tier in person.sole_operator,
+        may_approve_over_mcp=may and person.decides_over_mcp,
+    )

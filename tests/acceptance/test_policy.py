@@ -43,7 +43,7 @@ def test_a_first_policy_is_written_once_and_can_be_used(tmp_path: Path) -> None:
     assert made["known"]
     assert json.loads(run(data, "policy", "init", "--force", "--json").stdout) == {"file": str(data / "policy.toml"), "user": me}
     told = json.loads(run(data, "policy", "explain", "restart_service", "checkout", "--as", me, "--json").stdout)
-    assert told["viewer"] == {"principal": me, "may_approve": True, "may_approve_own": True}
+    assert told["viewer"] == {"principal": me, "may_approve": True, "may_approve_own": True, "may_approve_over_mcp": False}
     assert told["rule"]["tier"] == "medium"
     assert told["offered"] is None
 

@@ -50,6 +50,12 @@ MISTAKES = [
         "principals.new.break_glass_sha256.0: stands at principals.new.token_sha256 as well",
     ),
     (f'{NEW}local = ["new"]\nsole_operator = ["low", "high"]\n', 4, "principals.new.sole_operator.1: high needs the role manager"),
+    (f'{NEW}local = ["new"]\ndecides_over_mcp = "yes"\n', 4, "principals.new.decides_over_mcp: must be true or false"),
+    (
+        f'{NEW}slack = ["T1/U9"]\ndecides_over_mcp = true\n',
+        4,
+        "principals.new.decides_over_mcp: has no identity that comes over MCP",
+    ),
     ('[principals."a:b"]\nrole = "lead"\nlocal = ["new"]\n', 1, "principals.a:b: an id has letters"),
     ("[auto]\ninfos = true\n", 2, "auto.infos: is no key of a policy; did you mean info?"),
     ('[auto]\ninfo = "yes"\n', 2, "auto.info: must be true or false"),
