@@ -104,6 +104,16 @@ class ApprovalKeys:
 
 
 @dataclass(frozen=True, slots=True)
+class OnceKeys:
+    """What came of one request that somebody may repeat."""
+
+    meta: str
+    """Hash: the epoch; the tenant's own."""
+    kept: str
+    """Hash: what was asked, who does it and until when, since when, and the answer once there is one. It expires."""
+
+
+@dataclass(frozen=True, slots=True)
 class QueueKeys:
     """One shard of the ready queue; holds hints only."""
 
@@ -181,6 +191,11 @@ def approval_keys(tenant: str) -> ApprovalKeys:
     """The keys of a tenant's approvals and audit log."""
     tag = f"{PREFIX}:approvals:{{{checked_tenant(tenant)}}}"
     return ApprovalKeys(*(f"{tag}:{field.name}" for field in fields(ApprovalKeys)))
+
+
+def once_keys(tenant: str, digest: str) -> OnceKeys:
+    """The keys of one request; the digest stands for who asks and the key that they gave it."""
+    return OnceKeys(tenant_keys(tenant).meta, f"{PREFIX}:once:{{{checked_tenant(tenant)}}}:{checked_identifier(digest)}")
 
 
 def queue_keys(shard: int, request: str) -> QueueKeys:

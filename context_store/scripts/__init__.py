@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from middlewatch.context_store.keys import ApprovalKeys, IndexKeys, InvestigationKeys, QueueKeys, TenantKeys
+from middlewatch.context_store.keys import ApprovalKeys, IndexKeys, InvestigationKeys, OnceKeys, QueueKeys, TenantKeys
 from middlewatch.context_store.script import Script
 
 Pairs = list[tuple[str, str]]
@@ -304,3 +304,13 @@ def export_approvals(keys: ApprovalKeys) -> None:
 @Script
 def import_approvals(keys: ApprovalKeys, *, contents: Contents, halt: str) -> None:
     """``OK``."""
+
+
+@Script
+def begin_once(keys: OnceKeys, *, fingerprint: str, holder: str, lease_ms: int, keep_ms: int) -> None:
+    """``OK, since when``; ``DONE, answer``, ``BUSY, milliseconds`` or ``OTHER``."""
+
+
+@Script
+def end_once(keys: OnceKeys, *, holder: str, answer: str, keep_ms: int) -> None:
+    """``OK`` or ``LOST``; an empty answer is none."""

@@ -8,7 +8,7 @@ from importlib import resources
 import pytest
 
 from middlewatch.context_store import scripts
-from middlewatch.context_store.keys import investigation_keys, queue_keys, tenant_keys
+from middlewatch.context_store.keys import investigation_keys, once_keys, queue_keys, tenant_keys
 from middlewatch.context_store.script import Script
 
 ALL = {name: script for name, script in vars(scripts).items() if isinstance(script, Script)}
@@ -38,7 +38,9 @@ def test_no_script_takes_the_time_from_outside(name: str) -> None:
     assert not {"now", "time", "clock"} & set(ALL[name]._arguments)
 
 
-@pytest.mark.parametrize("keys", [tenant_keys("acme"), investigation_keys("acme", "inv-1"), queue_keys(3, "request")])
+@pytest.mark.parametrize(
+    "keys", [tenant_keys("acme"), investigation_keys("acme", "inv-1"), queue_keys(3, "request"), once_keys("acme", "d")]
+)
 def test_all_keys_of_a_script_have_one_hash_tag(keys: object) -> None:
     assert dataclasses.is_dataclass(keys)
     tags = {value.partition("{")[2].partition("}")[0] for value in dataclasses.astuple(keys)}  # type: ignore[arg-type]  # an instance

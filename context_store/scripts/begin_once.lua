@@ -1,0 +1,17 @@
+-- BEGIN_ONCE: nobody began it, or whoever did is gone without an answer -> it is the holder's to do, since when it was begun first.
+-- Asked again by the same holder, the same answer.
+raise_epoch()
+local found = redis.call('HMGET', kept, 'fingerprint', 'holder', 'until', 'answer', 'since')
+if found[1] and found[1] ~= fingerprint then
+  return {'OTHER'}
+end
+if found[4] then
+  return {'DONE', found[4]}
+end
+if found[2] and found[2] ~= holder and tonumber(found[3]) > now then
+  return {'BUSY', tonumber(found[3]) - now}
+end
+local since = tonumber(found[5]) or now
+redis.call('HSET', kept, 'fingerprint', fingerprint, 'holder', holder, 'until', now + lease_ms, 'since', since)
+redis.call('PEXPIRE', kept, keep_ms)
+return {'OK', since}
