@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -136,11 +136,24 @@ class App:
 
     # Investigations
 
-    def investigate(self, alert: Alert, *, recording: str = "", agents: tuple[AgentName, ...] = tuple(AgentName)) -> Investigation:
-        """Open an investigation, or join the open one of the same alert."""
+    def investigate(
+        self, alert: Alert, *, recording: str = "", agents: tuple[AgentName, ...] = tuple(AgentName), name: str = ""
+    ) -> Investigation:
+        """Open an investigation, or join the open one of the same alert.
+
+        Args:
+            alert: about what.
+            recording: which imported one is read; the tenant's own telemetry where it is empty.
+            agents: who investigates.
+            name: of the request for it. Asked again under the same name, the same investigation is found, whatever became of it.
+        """
+        identifier = "inv-" + digest_of(alert.digest, name or uuid4().hex)[:12]
+        if name:
+            with suppress(UnknownInvestigation):
+                return self.investigation(identifier)
         investigation = Investigation(
             tenant=alert.tenant,
-            id="inv-" + digest_of(alert.digest, uuid4().hex)[:12],
+            id=identifier,
             scope=Scope(tenant=alert.tenant, recording=recording),
             alert=alert,
             agents=agents,
