@@ -38,6 +38,7 @@ from middlewatch.data_directory import DataDirectory
 from middlewatch.executor import beside
 from middlewatch.handling import Handlings
 from middlewatch.live import Live
+from middlewatch.postings import Postings
 from middlewatch.records import (
     AgentName,
     Alert,
@@ -59,6 +60,7 @@ from middlewatch.records import (
     digest_of,
 )
 from middlewatch.records.errors import BadInput, MiddlewatchError, Stalled, Unavailable, UnknownInvestigation
+from middlewatch.sessions import Sessions
 from middlewatch.settings import Settings
 from middlewatch.similar import Precedents
 from middlewatch.telemetry.archive import ClickHouseArchive
@@ -118,6 +120,17 @@ class App:
     def similar(self, investigation: str, *, limit: int = 5) -> Precedents:
         """Earlier investigations that are like one, and what came of them."""
         raise NotImplementedError
+
+    @cached_property
+    def postings(self) -> Postings:
+        """What was posted to a chat."""
+        store, tenant = self.store, self.settings.tenant
+        return Postings(ApprovalStore(store.server), tenant, lambda limit: store.investigations(tenant, limit=limit))
+
+    @cached_property
+    def sessions(self) -> Sessions:
+        """Sign-ins in the browser."""
+        return Sessions(self.store.server, self.settings.tenant, hours=self.settings.session_hours)
 
     # Recordings
 

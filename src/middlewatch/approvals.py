@@ -183,6 +183,31 @@ class Approvals:
         self.gateway.login(self._tenant, principal, face=face)
         return principal
 
+    def identities(self, scheme: str) -> dict[str, tuple[str, ...]]:
+        """How active principals are called at a front end, by principal.
+
+        Args:
+            scheme: such as ``slack``; what stands before the colon of an identity is left out.
+
+        Raises:
+            Misconfigured: the policy has a mistake.
+            Refused: there is none.
+        """
+        found: dict[str, tuple[str, ...]] = {}
+        for identity, principal in self.desk.policy().identities.items():
+            if identity.startswith(f"{scheme}:"):
+                found[principal] = (*found.get(principal, ()), identity.removeprefix(f"{scheme}:"))
+        return found
+
+    def recognise(self, identity: str) -> Principal | None:
+        """Who that is now, of somebody who signed in before or shows a token with every request; no event.
+
+        Raises:
+            Misconfigured: the policy has a mistake.
+            Refused: there is none.
+        """
+        return self.desk.policy().identify(identity)
+
     def local_identity(self) -> str:
         """Of whoever runs this command: by MIDDLEWATCH_TOKEN, or as the system's user where the data directory is theirs alone."""
         if self.settings.token is not None:
