@@ -39,6 +39,15 @@ class Reading:
         ]
         return sorted(about, key=lambda fact: (fact.anomaly.service != hypothesis.service, -fact.anomaly.strength))
 
+    def proves(self, fact: Evidence) -> bool:
+        """Whether a fact speaks for a finding: a change that is blamed, or a fact of an agent that supports it."""
+        if self.report.outcome is not Outcome.FINDING or self.leading is None:
+            return True
+        if fact.agent is AgentName.DEPLOYS:
+            return fact.id in {cause.change for cause in self.report.causes}
+        votes = latest(self.leading.votes)
+        return fact.agent not in votes or votes[fact.agent].position is Position.SUPPORT
+
     def chance(self, row: RankedHypothesis) -> float:
         """The probability that this is a cause.
 

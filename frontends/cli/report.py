@@ -15,7 +15,7 @@ from middlewatch.frontends.cli.report_details import Details
 from middlewatch.frontends.cli.telling import FACT_COLUMNS, Telling
 from middlewatch.frontends.quotation import Quotation
 from middlewatch.frontends.reading import latest
-from middlewatch.records import AgentName, Evidence, FoundCause, Outcome, Position, Report, RiskTier
+from middlewatch.records import AgentName, FoundCause, Outcome, Position, Report, RiskTier
 
 _BRIEF_HYPOTHESES = 3
 _LEAST_OTHER = 0.01
@@ -117,7 +117,7 @@ class _Summary(Telling):
         """The strongest fact of each signal, on one line each; for a finding, a signal that has none says why."""
         rows: list[Row] = []
         for agent, name in _SIGNALS.items():
-            facts = [fact for fact in self.facts() if fact.agent is agent and fact.anomaly.strength > 0 and self._proves(fact)]
+            facts = [fact for fact in self.facts() if fact.agent is agent and fact.anomaly.strength > 0 and self.proves(fact)]
             if facts:
                 rows.append(self.fact_row(name, facts[0]))
             elif self.report.outcome is Outcome.FINDING:
@@ -211,15 +211,6 @@ class _Summary(Telling):
                 hidden = len(items) - most if number == most else 0
                 tail = f" ({hidden} more)" if hidden > 0 else ""
                 self.page.short_entry(shown_label, Span(bullet + item, tone), tail=tail, most_lines=most_lines)
-
-    def _proves(self, fact: Evidence) -> bool:
-        """Whether a fact speaks for a finding: a change that is blamed, or a fact of an agent that supports it."""
-        if self.report.outcome is not Outcome.FINDING or self.leading is None:
-            return True
-        if fact.agent is AgentName.DEPLOYS:
-            return fact.id in {cause.change for cause in self.report.causes}
-        votes = latest(self.leading.votes)
-        return fact.agent not in votes or votes[fact.agent].position is Position.SUPPORT
 
     def _why_none(self, agent: AgentName) -> str:
         if agent is AgentName.DEPLOYS and any(fact.agent is agent and fact.anomaly.strength > 0 for fact in self.facts()):
