@@ -125,7 +125,7 @@ class Spans:
         keys = [key for key, _ in rows_of(answer.table)]
         own = [i for i, key in enumerate(keys) if key[0] == service]
         table = answer.table.take(pa.array(own, pa.int64()))
-        columns = (_spread(table, column, start, size) for column in ("count", "errors", "log_self", "duration_ms"))
+        columns = (spread(table, column, start, size) for column in ("count", "errors", "log_self", "duration_ms"))
         return cls(service, start, tuple(keys[i][1] for i in own), *columns)
 
     @property
@@ -138,9 +138,9 @@ class Spans:
         """How many of its spans fail, and how long they take."""
         count, service = self.count.sum(axis=0), quoted(self.service)
         yield self._course(
-            f"share of failed spans of {service}", "1", _share(self.errors.sum(axis=0), count), 1, LEAST_SUCCESS_SCALE
+            f"share of failed spans of {service}", "1", share(self.errors.sum(axis=0), count), 1, LEAST_SUCCESS_SCALE
         )
-        yield self._course(f"mean duration of spans of {service}", "ms", _share(self.duration_ms.sum(axis=0), count), 1)
+        yield self._course(f"mean duration of spans of {service}", "ms", share(self.duration_ms.sum(axis=0), count), 1)
 
     def operation(self, name: str, family: Family, *, worse: int) -> Course | None:
         """What a fact says of an operation: its time, its failures or its number; None of an operation without spans."""
@@ -150,11 +150,11 @@ class Spans:
         count, what = self.count[rows].sum(axis=0), f"{quoted(name)} of {quoted(self.service)}"
         if family is Family.ERRORS:
             return self._course(
-                f"share of failures of {what}", "1", _share(self.errors[rows].sum(axis=0), count), worse, LEAST_SUCCESS_SCALE
+                f"share of failures of {what}", "1", share(self.errors[rows].sum(axis=0), count), worse, LEAST_SUCCESS_SCALE
             )
         if family is Family.TRAFFIC:
             return self._course(f"spans of {what}", "", count, worse)
-        own_time = np.exp(_share(self.log_self[rows].sum(axis=0), count)) - FLOOR_MS
+        own_time = np.exp(share(self.log_self[rows].sum(axis=0), count)) - FLOOR_MS
         return self._course(f"own time of {what}", "ms", own_time, worse)
 
     def _course(self, what: str, unit: str, values: Floats, worse: int = 0, floor: float = 0.0) -> Course:
@@ -180,12 +180,12 @@ def fact_courses(facts: Sequence[Anomaly], metrics: Mapping[str, SeriesMatrix], 
     return [course for course in found.values() if course is not None]
 
 
-def _share(part: Floats, count: Floats) -> Floats:
+def share(part: Floats, count: Floats) -> Floats:
     """The part of each that is counted; NaN where nothing is."""
     return np.where(count > 0, part / np.maximum(count, 1.0), np.nan)
 
 
-def _spread(table: pa.Table, column: str, start: datetime, size: int) -> Floats:
+def spread(table: pa.Table, column: str, start: datetime, size: int) -> Floats:
     """A column of lists beside `times`, in buckets; shape (rows, size). What comes twice in a bucket adds up."""
     spread = np.zeros((table.num_rows, size))
     times, values = table.column("times").combine_chunks(), table.column(column).combine_chunks()
