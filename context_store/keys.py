@@ -126,6 +126,18 @@ class QueueKeys:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionKeys:
+    """A tenant's sign-ins. All of these keys expire with the last of them."""
+
+    meta: str
+    """Hash: the epoch."""
+    records: str
+    """Hash: ``kind|SHA-256 of the secret`` -> the record."""
+    ends: str
+    """Sorted set: the same names by the end of each, in milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
 class Hint:
     """Names a task that may be ready. Whether it is, is decided in the task's own slot."""
 
@@ -196,6 +208,12 @@ def approval_keys(tenant: str) -> ApprovalKeys:
 def once_keys(tenant: str, digest: str) -> OnceKeys:
     """The keys of one request; the digest stands for who asks and the key that they gave it."""
     return OnceKeys(tenant_keys(tenant).meta, f"{PREFIX}:once:{{{checked_tenant(tenant)}}}:{checked_identifier(digest)}")
+
+
+def session_keys(tenant: str) -> SessionKeys:
+    """The keys of a tenant's sign-ins."""
+    tag = f"{PREFIX}:sessions:{{{checked_tenant(tenant)}}}"
+    return SessionKeys(f"{tag}:meta", f"{tag}:records", f"{tag}:ends")
 
 
 def queue_keys(shard: int, request: str) -> QueueKeys:

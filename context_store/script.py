@@ -3,7 +3,7 @@
 The signature is the contract: its first parameter names the keys, in the order of their class, the others are the arguments.
 The Lua text refers to both by name. In front of every script stands ``epoch.lua``, which refuses a process at an older epoch;
 in front of those over an investigation also ``investigation.lua``, the words that they share, and ``approvals.lua`` in front of
-those over approvals; ``content.lua`` is the same for backup and restore.
+those over approvals and ``sessions.lua`` in front of those over sign-ins; ``content.lua`` is the same for backup and restore.
 
 A script answers a list whose first item says how it went: ``OK`` or a refusal. Refusals that mean the same everywhere are
 turned into errors here.
@@ -24,7 +24,7 @@ from redis.exceptions import NoScriptError
 
 from middlewatch.context_store.connection import patiently
 from middlewatch.context_store.epoch import Epoch
-from middlewatch.context_store.keys import ApprovalKeys, InvestigationKeys
+from middlewatch.context_store.keys import ApprovalKeys, InvestigationKeys, SessionKeys
 from middlewatch.records.errors import BadInput, Conflict, LeaseLost, StaleEpoch, UnknownInvestigation, UnknownRequest
 
 P = ParamSpec("P")
@@ -32,7 +32,7 @@ Reply = list[Any]
 """What Redis answers: strings, whole numbers, None, and lists of them."""
 
 _FOLDER = "middlewatch.context_store.scripts"
-_SHARED_WORDS = {InvestigationKeys: "investigation", ApprovalKeys: "approvals"}
+_SHARED_WORDS = {InvestigationKeys: "investigation", ApprovalKeys: "approvals", SessionKeys: "sessions"}
 _FROM_ARGUMENT = {str: "ARGV[{0}]", int: "tonumber(ARGV[{0}])", list: "cjson.decode(ARGV[{0}])"}
 
 

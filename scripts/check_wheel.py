@@ -1,6 +1,6 @@
 """Build the wheel, compare its contents with the tree, and run it where nothing of the tree is.
 
-Every module, statement and script must be in it and nothing else; installed in a new environment (with the dependencies of this
+Every module, statement, script and page must be in it and nothing else; installed in a new environment (with the dependencies of this
 one), it must investigate a committed recording.
 """
 
@@ -16,7 +16,7 @@ import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-SHIPPED = {".py", ".sql", ".lua", ".typed"}
+SHIPPED = {".py", ".sql", ".lua", ".typed", ".html", ".css", ".js", ".txt", ".svg"}
 
 
 def expected() -> set[str]:

@@ -24,7 +24,6 @@ LEAST_CONFIDENCE: Mapping[RiskTier, float] = {RiskTier.INFO: 0.0, RiskTier.LOW: 
 """Where policy says nothing. Chosen, not derived: time to wake somebody who then reads; two kinds of telemetry, so that one that
 lies does not do it alone; more likely than not, so that below it nothing riskier than a ticket is proposed."""
 
-TOKEN = "token:"  # noqa: S105  the scheme of an identity
 _NOTHING = TermsEntry()
 _Value = TypeVar("_Value")
 
@@ -57,15 +56,20 @@ class Policy:
 
         Args:
             identity: ``token:TEXT``, ``slack:TEAM/USER``, ``oidc:ISSUER|SUBJECT`` or ``local:UNIXUSER``; the front
-                end has proved the part after the colon.
+                end has proved the part after the colon. ``token-sha256:HEX`` is somebody who has shown the token before.
         """
-        if not identity.startswith(TOKEN):
-            return self.principal(self.identities.get(identity, ""))
-        return self.principal(_holder(self.tokens, identity.removeprefix(TOKEN)))
+        scheme, _, rest = identity.partition(":")
+        match scheme:
+            case "token":
+                return self.principal(_holder(self.tokens, digest_of_token(rest)))
+            case "token-sha256":
+                return self.principal(_holder(self.tokens, rest))
+            case _:
+                return self.principal(self.identities.get(identity, ""))
 
     def opens_glass(self, principal: str, credential: str) -> bool:
         """Whether a credential is the one with which this active manager may break the glass."""
-        return bool(principal) and _holder(self.glass, credential) == principal
+        return bool(principal) and _holder(self.glass, digest_of_token(credential)) == principal
 
     def principal(self, id: str) -> Principal | None:  # noqa: A002  it is one
         """An active principal."""
@@ -143,9 +147,13 @@ class Policy:
         return needed
 
 
-def _holder(secrets: Sequence[tuple[str, str]], text: str) -> str:
-    """Whose secret a text is. All are compared, each in constant time: how long it takes tells nothing."""
-    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+def digest_of_token(text: str) -> str:
+    """What policy has of a secret: its SHA-256, hexadecimal."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _holder(secrets: Sequence[tuple[str, str]], digest: str) -> str:
+    """Whose secret has a digest. All are compared, each in constant time: how long it takes tells nothing."""
     found = ""
     for known, holder in secrets:
         if hmac.compare_digest(known, digest):

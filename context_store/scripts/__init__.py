@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from middlewatch.context_store.keys import ApprovalKeys, IndexKeys, InvestigationKeys, OnceKeys, QueueKeys, TenantKeys
+from middlewatch.context_store.keys import ApprovalKeys, IndexKeys, InvestigationKeys, OnceKeys, QueueKeys, SessionKeys, TenantKeys
 from middlewatch.context_store.script import Script
 
 Pairs = list[tuple[str, str]]
@@ -314,3 +314,23 @@ def begin_once(keys: OnceKeys, *, fingerprint: str, holder: str, lease_ms: int, 
 @Script
 def end_once(keys: OnceKeys, *, holder: str, answer: str, keep_ms: int) -> None:
     """``OK`` or ``LOST``; an empty answer is none."""
+
+
+@Script
+def open_session(keys: SessionKeys, *, name: str, record: str, life_ms: int) -> None:
+    """``OK, end in milliseconds since 1970``."""
+
+
+@Script
+def look_session(keys: SessionKeys, *, name: str) -> None:
+    """``OK, record``; empty where there is none."""
+
+
+@Script
+def list_sessions(keys: SessionKeys) -> None:
+    """``OK, [[name, record]...]``."""
+
+
+@Script
+def end_sessions(keys: SessionKeys, *, names: list[str]) -> None:
+    """``OK, [record...]``; empty where there was none."""

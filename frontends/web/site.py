@@ -1,0 +1,59 @@
+"""The site: every page and every call of the API, behind the guards."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
+
+from fastapi import FastAPI
+from fastapi.responses import PlainTextResponse
+from starlette.middleware.gzip import GZipMiddleware
+
+from middlewatch.app import App
+from middlewatch.frontends.web import errors, sign_in, static_files
+from middlewatch.frontends.web.guards import PROBE, Guard
+from middlewatch.frontends.web.visitors import Application
+from middlewatch.records.errors import MiddlewatchError
+
+ROUTERS = (
+    static_files.router,
+    sign_in.router,
+)
+"""Of every part of the site."""
+GZIP_LEVEL = 5
+"""Half the time of level 9 for a few bytes more; a page is packed while somebody waits for it."""
+
+
+def create_site(app: App, *, working: bool = False) -> FastAPI:
+    """Build the site.
+
+    Args:
+        app: what it shows; open for as long as the site runs.
+        working: whether tasks are worked on in the background for as long as the site runs.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_site: FastAPI) -> AsyncIterator[None]:
+        with app.working() if working else nullcontext():
+            yield
+
+    site = FastAPI(title="middlewatch", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
+    site.state.app = app
+    site.state.secure = app.settings.public_url is not None and app.settings.public_url.scheme == "https"
+    for router in ROUTERS:
+        site.include_router(router)
+    site.add_api_route(PROBE, health, methods=["GET"], include_in_schema=False)
+    errors.install(site)
+    site.add_middleware(errors.LastResort)  # the last that is added is the outermost
+    site.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=GZIP_LEVEL)
+    site.add_middleware(Guard, settings=app.settings)
+    return site
+
+
+def health(app: Application) -> PlainTextResponse:
+    """Whether the store answers, in one word."""
+    try:
+        app.approvals.now()
+    except MiddlewatchError:
+        return PlainTextResponse("not ok\n", 503)
+    return PlainTextResponse("ok\n")
