@@ -11,7 +11,19 @@ from datetime import datetime
 from middlewatch.frontends import quantity
 from middlewatch.frontends.quotation import Quotation
 from middlewatch.frontends.reading import POSITION_WORDS, Reading
-from middlewatch.records import AnomalyKind, Cause, CauseKind, Evidence, Explanation, Onset, Outcome, Position, Report, Vote
+from middlewatch.records import (
+    AnomalyKind,
+    Cause,
+    CauseKind,
+    Evidence,
+    Explanation,
+    Onset,
+    Outcome,
+    Position,
+    Recovery,
+    Report,
+    Vote,
+)
 
 _SHOWN_BY = {
     AnomalyKind.METRIC: "the metric",
@@ -19,6 +31,12 @@ _SHOWN_BY = {
     AnomalyKind.OPERATION: "the operation",
     AnomalyKind.EDGE: "the calls",
     AnomalyKind.STRUCTURE: "which calls are made:",
+}
+RECOVERY_WORDS = {
+    Recovery.WATCHING: "the symptom is being watched",
+    Recovery.RECOVERED: "the symptom went away",
+    Recovery.NOT_RECOVERED: "the symptom did NOT go away",
+    Recovery.NOT_SEEN: "whether the symptom went away could not be seen",
 }
 _LEAST_ALTERNATIVE = 0.1
 """Other kinds of a cause that are less likely are left to the exported report."""

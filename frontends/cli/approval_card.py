@@ -15,6 +15,7 @@ from middlewatch.frontends import quantity
 from middlewatch.frontends.cli.page import Page, Span, Tone
 from middlewatch.frontends.quotation import Quotation
 from middlewatch.frontends.reading import count
+from middlewatch.frontends.wording import RECOVERY_WORDS
 from middlewatch.records import (
     ORCHESTRATOR,
     ActionResult,
@@ -59,12 +60,6 @@ _TENSES = {
 _TIME_OVER = ", its time is OVER: it can only expire"
 _AGAIN = frozenset({S.DENIED, S.EXPIRED, S.SUPERSEDED, S.REFUSED, S.FAILED})
 _WAITING = frozenset({S.PREPARING, S.PENDING, S.APPROVED})
-_RECOVERIES = {
-    Recovery.WATCHING: "the symptom is being watched",
-    Recovery.RECOVERED: "the symptom went away",
-    Recovery.NOT_RECOVERED: "the symptom did NOT go away",
-    Recovery.NOT_SEEN: "whether the symptom went away could not be seen",
-}
 
 
 def render_card(
@@ -154,7 +149,7 @@ class _CardPage:
                 after = f" after {quantity.duration((execution.recovered_at - execution.ended_at).total_seconds())}"
             note = f". {execution.recovery_note}" if execution.recovery_note else ""
             bad = execution.recovery is Recovery.NOT_RECOVERED
-            text = f"{_RECOVERIES[execution.recovery]}{after}{note}"
+            text = f"{RECOVERY_WORDS[execution.recovery]}{after}{note}"
             self.page.entry("Recovery", Span(text, Tone.FAULT if bad else Tone.PLAIN))
         glass = self.request.break_glass
         if glass is not None:

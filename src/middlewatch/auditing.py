@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
 
 from pydantic import Field, JsonValue
@@ -24,7 +25,7 @@ from middlewatch.records import AuditEvent, Record
 from middlewatch.records.errors import BadInput, MiddlewatchError
 from middlewatch.settings import Settings
 
-__all__ = ["OTHER_KEY", "Entry", "Verdict", "entries", "lost_key", "open_audit", "verify_files"]
+__all__ = ["OTHER_KEY", "Entry", "Verdict", "entries", "history", "lost_key", "open_audit", "verify_files"]
 
 LOG = logging.getLogger(__name__)
 
@@ -129,6 +130,32 @@ def entries(server: Server, tenant: str, *, limit: int, request: str = "") -> tu
         found[:0] = rows
         end = start
     return tuple(_entry(store, tenant, row) for row in found[-limit:])
+
+
+def history(server: Server, tenant: str, objects: Collection[str], since: datetime) -> tuple[Entry, ...]:
+    """All events about some objects since a time, oldest first, with the halts among them.
+
+    Args:
+        server: where the events are.
+        tenant: whose.
+        objects: ids of investigations and requests.
+        since: what is older is not looked for.
+    """
+    store = AuditStore(server)
+    end, oldest_ms = store.sealed(tenant).log_size, since.timestamp() * 1000
+    found: list[Logged] = []
+    while end > 0:
+        start = max(0, end - EVENTS_AT_ONCE)
+        rows = list(_between(store, tenant, start, end))
+        found[:0] = [row for row in rows if row.time_ms >= oldest_ms and _is_about(row, objects)]
+        if not rows or rows[0].time_ms < oldest_ms:
+            break
+        end = start
+    return tuple(_entry(store, tenant, row) for row in found)
+
+
+def _is_about(row: Logged, objects: Collection[str]) -> bool:
+    return row.event.obj in objects or row.event.event in {"halt.set", "halt.lifted"}
 
 
 def _between(store: AuditStore, tenant: str, start: int, end: int) -> Iterator[Logged]:

@@ -7,7 +7,6 @@ The renderings in golden/ are looked at by people. To accept new ones after a ch
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from rich.cells import cell_len
 from middlewatch.frontends.cli.report import render_report
 from middlewatch.frontends.quotation import Quotation
 from middlewatch.records import AgentName, AnomalyKind, Outcome, Position, Report
+from tests.hostile_reports import filled
 from tests.reports import empty, finding, inconclusive, proposed, two_causes
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -266,29 +266,6 @@ HOSTILE = st.one_of(
     st.text(alphabet="x", min_size=100, max_size=300),
 )
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
-FREE_TEXT = {
-    "title", "source", "source_id", "service", "metric", "answer", "statement", "reason", "summary", "subject", "instance", "peer",
-    "unit", "text", "trace_id", "span_id", "name", "engine", "caller", "callee", "ruled_out", "missing", "next_steps", "parameters",
-    "why", "detail", "remarks", "would_decide", "target", "considered",
-}  # fmt: skip
-NUMERIC = {"baseline", "observed", "factor", "score"}
-
-
-def _with(value: Any, key: str, texts: Iterator[str], numbers: Iterator[float]) -> Any:
-    """A report's data with every free text and number in it replaced."""
-    if isinstance(value, dict):
-        inner = {name: _with(item, key if key == "parameters" else name, texts, numbers) for name, item in value.items()}
-        return {next(texts) + name: item for name, item in inner.items()} if key == "parameters" else inner
-    if isinstance(value, (list, tuple)):
-        return [_with(item, key, texts, numbers) for item in value]
-    if key in FREE_TEXT and isinstance(value, str):
-        return (next(texts) or "x")[:60] if key in {"source", "service", "source_id"} else next(texts)
-    return next(numbers) if key in NUMERIC and value is not None else value
-
-
-def _cycle(values: list[Any]) -> Iterator[Any]:
-    while True:
-        yield from values
 
 
 def _labels(text: str) -> list[str]:
@@ -311,8 +288,7 @@ def test_no_text_and_no_number_breaks_the_page(
 ) -> None:
     acted = {name: getattr(proposed(), name) for name in ("remediations", "considered")}
     base = two_causes().model_copy(update=acted) if outcome is Outcome.FINDING else inconclusive()
-    hostile = Report.model_validate(_with(base.model_dump(), "", _cycle(texts), _cycle(numbers)))
-    written = render_report(hostile, width=width, color=color, details=details, ascii_only=ascii_only)
+    written = render_report(filled(base, texts, numbers), width=width, color=color, details=details, ascii_only=ascii_only)
     text = PAINT.sub("", written) if color else written
     lines = text.removesuffix("\n").split("\n")
     assert all(line.isprintable() for line in lines)
