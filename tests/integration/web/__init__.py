@@ -1,0 +1,1 @@
+"""Tests of the web through its real entry points."""
