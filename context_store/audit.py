@@ -93,13 +93,13 @@ class AuditStore:
         )
         return int(reply[1])
 
-    def read(self, tenant: str, start: int = 0) -> Iterator[Logged]:
+    def read(self, tenant: str, start: int = 0, *, at_once: int = EVENTS_AT_ONCE) -> Iterator[Logged]:
         """Events from a place in the log on, in order, to its end as it is when this gets there."""
         while True:
-            entries = scripts.read_audit(self._server, approval_keys(tenant), start=start, limit=EVENTS_AT_ONCE)[1]
+            entries = scripts.read_audit(self._server, approval_keys(tenant), start=start, limit=at_once)[1]
             for seq, entry in enumerate(entries, start):
                 yield _logged(seq, entry)
-            if len(entries) < EVENTS_AT_ONCE:
+            if len(entries) < at_once:
                 return
             start += len(entries)
 

@@ -8,43 +8,19 @@ from urllib.parse import quote
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from middlewatch.frontends.web import problems
 from middlewatch.frontends.web.pages import environment, render
 from middlewatch.frontends.web.visitors import NotSignedIn
-from middlewatch.records.errors import (
-    BadInput,
-    BoundExceeded,
-    Conflict,
-    MiddlewatchError,
-    Misconfigured,
-    Refused,
-    StaleEpoch,
-    StoreFull,
-    Unavailable,
-    UnknownInvestigation,
-    UnknownRequest,
-)
+from middlewatch.idempotency import Answer
+from middlewatch.records.errors import MiddlewatchError
 
 LOG = logging.getLogger(__name__)
 
 API = "/api/"
-RETRY_SECONDS = 5
-"""After which a program asks again where that may help. Chosen, not derived."""
-_STATUS = (
-    (UnknownInvestigation, 404),
-    (UnknownRequest, 404),
-    (BadInput, 422),
-    (Refused, 403),
-    (Conflict, 409),
-    (StoreFull, 503),
-    (Unavailable, 503),
-    (BoundExceeded, 503),
-    (StaleEpoch, 503),
-    (Misconfigured, 503),
-)
 _REMEDIES = {
     404: "Go to the inbox, or ask whoever gave you the address.",
     405: "Go back and use the page's own buttons.",
@@ -60,27 +36,24 @@ def install(site: FastAPI) -> None:
     site.add_exception_handler(RequestValidationError, _invalid)
 
 
-def status_of(error: MiddlewatchError) -> int:
-    """The status of an answer that says an error of ours."""
-    return next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
-
-
-def problem(request: Request, status: int, message: str, remedy: str = "", **more: object) -> Response:
+def problem(request: Request, status: int, message: str, remedy: str = "") -> Response:
     """An error as whoever asks can use it: `application/problem+json` (RFC 9457) for programs, a page for people."""
-    headers = {"Retry-After": str(RETRY_SECONDS)} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
-    if status == HTTPStatus.UNAUTHORIZED:
-        headers["WWW-Authenticate"] = 'Bearer realm="middlewatch"'
-    title = HTTPStatus(status).phrase
+    kind = problems.kind_of_status(status)
     if is_api(request):
-        body = {"type": "about:blank", "title": title, "status": status, "detail": message, "remedy": remedy} | more
-        return JSONResponse(body, status, headers, media_type="application/problem+json")
+        return problems.respond(problems.told(kind, message, remedy))
+    return _page(request, problems.told(kind), message, remedy)
+
+
+def _page(request: Request, answer: Answer, message: str, remedy: str) -> Response:
+    """A problem for people."""
+    status, title = answer.status, HTTPStatus(answer.status).phrase
     remedy = remedy or _REMEDIES.get(status, "")
     try:
         page: Response = render(request, "error.html", status=status, title=title, message=message, remedy=remedy)
     except MiddlewatchError:  # the store that a page looks at may be what is wrong
         text = environment().get_template("bare_error.html").render(title=title, message=message, remedy=remedy)
         page = HTMLResponse(text, status)
-    page.headers.update(headers)
+    page.headers.update(answer.headers)
     return page
 
 
@@ -103,10 +76,10 @@ def _not_signed_in(request: Request, _error: Exception) -> Response:
 
 def _ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, MiddlewatchError)  # noqa: S101  it is registered for these
-    status = status_of(error)
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    answer = problems.told_of(error)
+    if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         LOG.warning("%s %s: %s", request.method, request.url.path, error)
-    return problem(request, status, error.message, error.remedy)
+    return problems.respond(answer) if is_api(request) else _page(request, answer, error.message, error.remedy)
 
 
 def _http(request: Request, error: Exception) -> Response:
@@ -119,9 +92,10 @@ def _http(request: Request, error: Exception) -> Response:
 
 def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101  likewise
-    mistakes = [{"where": ".".join(str(part) for part in one["loc"]), "message": one["msg"]} for one in error.errors()]
-    words = "; ".join(f"{one['where']}: {one['message']}" for one in mistakes)
-    return problem(request, 422, f"What was sent cannot be used: {words}.", errors=mistakes)
+    if is_api(request):
+        return problems.invalid(error.errors())
+    words = "; ".join(f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors())
+    return problem(request, 422, f"What was sent cannot be used: {words}.")
 
 
 class LastResort:

@@ -10,7 +10,7 @@ from fastapi.responses import PlainTextResponse
 from starlette.middleware.gzip import GZipMiddleware
 
 from middlewatch.app import App
-from middlewatch.frontends.web import errors, sign_in, static_files
+from middlewatch.frontends.web import api, errors, sign_in, static_files
 from middlewatch.frontends.web.guards import PROBE, Guard
 from middlewatch.frontends.web.visitors import Application
 from middlewatch.records.errors import MiddlewatchError
@@ -18,6 +18,7 @@ from middlewatch.records.errors import MiddlewatchError
 ROUTERS = (
     static_files.router,
     sign_in.router,
+    api.router,
 )
 """Of every part of the site."""
 GZIP_LEVEL = 5

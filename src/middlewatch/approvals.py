@@ -308,6 +308,14 @@ class Approvals:
         """
         return self._catalogue.targets()
 
+    def offers(self, target: str) -> tuple[str, ...]:
+        """The names of what can be done to a service.
+
+        Raises:
+            Misconfigured: the configuration has a mistake.
+        """
+        return self._catalogue.offers(target)
+
     def people(self) -> tuple[Principal, ...]:
         """Those whom policy names.
 

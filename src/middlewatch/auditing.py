@@ -112,7 +112,7 @@ class LateLog:
         return () if self._log is None else self._log.troubles
 
 
-def entries(server: Server, tenant: str, *, limit: int, request: str = "") -> tuple[Entry, ...]:
+def entries(server: Server, tenant: str, *, limit: int, request: str = "", before: int | None = None) -> tuple[Entry, ...]:
     """The newest events, oldest of them first.
 
     Args:
@@ -120,9 +120,11 @@ def entries(server: Server, tenant: str, *, limit: int, request: str = "") -> tu
         tenant: whose.
         limit: at most so many.
         request: only those about this request, or another object by its id; all where it is empty.
+        before: only those with a lower number, for a reader that goes back in time.
     """
     store = AuditStore(server)
-    end = store.sealed(tenant).log_size
+    size = store.sealed(tenant).log_size
+    end = size if before is None else min(size, before)
     found: list[Logged] = []
     while end > 0 and len(found) < limit:
         start = max(0, end - (EVENTS_AT_ONCE if request else limit))

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import re
 import time
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from pydantic import Field, JsonValue
 
@@ -79,6 +81,15 @@ class Live:
         while found := self._events(investigation, after, 0.0):
             after = found[-1].id
         return Cursor(after, seq)
+
+    def start(self, opened_at: datetime) -> Cursor:
+        """Where the stream of an investigation begins that was opened then: nothing is logged about it before."""
+        opened_ms = int(opened_at.timestamp() * 1000)
+        size = self._audit.sealed(self._tenant).log_size
+        return Cursor("", bisect_left(range(size), opened_ms, key=self._logged_ms))
+
+    def _logged_ms(self, seq: int) -> int:
+        return next(self._audit.read(self._tenant, seq, at_once=1)).time_ms
 
     def since(self, investigation: str, cursor: Cursor, *, wait_seconds: float = 0.0) -> tuple[tuple[Update, ...], Cursor]:
         """What happened after a place.

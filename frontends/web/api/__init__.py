@@ -1,0 +1,11 @@
+"""The JSON API beside the pages: `/api/v1`. docs/api.md is for those who use it."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from middlewatch.frontends.web.api import approvals, controls, handling, investigations, surroundings
+
+router = APIRouter(prefix="/api/v1")
+for part in (investigations, handling, approvals, controls, surroundings):
+    router.include_router(part.router)

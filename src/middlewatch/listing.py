@@ -1,0 +1,97 @@
+"""Investigations a page at a time, newest first. What is opened meanwhile moves no page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from middlewatch.records import Investigation, InvestigationState, UtcDatetime
+from middlewatch.records.errors import BadInput
+
+_PLACE = re.compile(r"(\d{1,15})\.([A-Za-z0-9][A-Za-z0-9._:-]{0,127})")
+_MORE = 4
+"""How many times as much is looked at where a page is not full; a filter that lets little through costs few rounds."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """Of a row in a list that is ordered by time and id, the newest first."""
+
+    time_ms: int
+    id: str
+
+    def __str__(self) -> str:
+        return f"{self.time_ms}.{self.id}"
+
+    @classmethod
+    def of(cls, at: datetime | None, identifier: str) -> Place:
+        return cls(0 if at is None else round(at.timestamp() * 1000), identifier)
+
+    @classmethod
+    def parse(cls, text: str) -> Place:
+        """What a reader was given.
+
+        Raises:
+            BadInput: it is none.
+        """
+        found = _PLACE.fullmatch(text)
+        if found is None:
+            raise BadInput(f"{text!r} is not a place in the list.", remedy="Give the `next` of the page before.")
+        return cls(int(found[1]), found[2])
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which investigations. What is left out does not matter."""
+
+    state: InvestigationState | None = None
+    service: str | None = None
+    """That alarmed, or that the answer names."""
+    since: UtcDatetime | None = None
+    """Opened then or later."""
+
+    def __call__(self, row: Investigation) -> bool:
+        symptom, headline = row.alert.symptom, row.headline
+        named = {symptom.service if symptom else None, headline.service if headline else None}
+        return (
+            (self.state is None or row.state is self.state)
+            and (self.service is None or self.service in named)
+            and (self.since is None or (row.opened_at or datetime.min.replace(tzinfo=UTC)) >= self.since)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some of them."""
+
+    rows: tuple[Investigation, ...]
+    next: Place | None
+    """Where the next page begins; None where there is none."""
+
+
+def page(newest: Callable[[int], Sequence[Investigation]], wanted: Wanted, *, after: Place | None, limit: int) -> Page:
+    """Those that are wanted, after a place.
+
+    Args:
+        newest: so many investigations, the newest first.
+        wanted: which.
+        after: the place of the last one of the page before; None for the first page.
+        limit: at most so many.
+    """
+    ask = limit + 1
+    while True:
+        rows = sorted(newest(ask), key=_place, reverse=True)
+        whole = len(rows) < ask or (wanted.since is not None and not Wanted(since=wanted.since)(rows[-1]))
+        if not whole:  # others of the same moment as the last may be missing
+            rows = [row for row in rows if _place(row).time_ms > _place(rows[-1]).time_ms]
+        found = [row for row in rows if (after is None or _place(row) < after) and wanted(row)]
+        if whole or len(found) > limit:
+            more = len(found) > limit
+            return Page(tuple(found[:limit]), _place(found[limit - 1]) if more else None)
+        ask *= _MORE
+
+
+def _place(row: Investigation) -> Place:
+    return Place.of(row.opened_at, row.id)
