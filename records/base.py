@@ -17,7 +17,16 @@ Tenant = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$"
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")]
 """An id that middlewatch makes; never text from telemetry, alerts or models."""
 
-UtcDatetime = Annotated[AwareDatetime, AfterValidator(lambda value: value.astimezone(UTC))]
+
+def _utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        message = "the time is too early or too late to be written in UTC"
+        raise ValueError(message) from None
+
+
+UtcDatetime = Annotated[AwareDatetime, AfterValidator(_utc)]
 """A timezone-aware instant, normalised to UTC."""
 
 

@@ -78,6 +78,12 @@ def test_a_time_without_a_zone_is_refused() -> None:
         Window.model_validate({"start": "2026-11-21T12:00:00", "end": "2026-11-21T13:00:00"})
 
 
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])
+def test_a_time_that_cannot_be_written_in_utc_is_refused(time: str) -> None:
+    with pytest.raises(ValidationError, match="too early or too late"):
+        Window.model_validate({"start": time, "end": time})
+
+
 def test_an_alert_is_the_same_occurrence_only_at_the_same_time() -> None:
     alert = Alert(tenant="a", source="t", source_id="1", title="x", detected_at=NOON, window_end=NOON + timedelta(minutes=1))
     later = alert.model_copy(update={"detected_at": NOON + timedelta(seconds=1)})
