@@ -1,0 +1,139 @@
+"""Functions and records as tools of the protocol: schemas from their types, answers fenced and bounded, errors in words."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.mcpserver.tools import Tool
+from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetadata
+from mcp_types import CallToolResult, TextContent, ToolAnnotations
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+
+from middlewatch.frontends.mcp.untrusted import NOTICE, Fence
+from middlewatch.frontends.quotation import Quotation
+from middlewatch.records.errors import MiddlewatchError
+
+LONGEST_ANSWER = 120_000
+"""Characters of JSON. Chosen, not derived: about 30,000 tokens, more than an assistant's client passes on."""
+READS = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
+STARTS = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
+ASKS = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=False)
+ACTS = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=True)
+_SHAPES = ("maxLength", "minLength", "pattern", "format")
+"""Of texts in a schema, which do not hold for a text in its fence."""
+
+
+class _AnyArguments(ArgModelBase):
+    """Whatever was given: the tool's own record judges it."""
+
+    model_config = ConfigDict(extra="allow")
+
+    def model_dump_one_level(self) -> dict[str, Any]:
+        return {"arguments": self.model_extra or {}}
+
+
+@contextmanager
+def in_words() -> Iterator[None]:
+    """What goes wrong within is told to the model: what is wrong, and what to do.
+
+    Raises:
+        ToolError: in the place of every error that middlewatch raises on purpose.
+    """
+    try:
+        yield
+    except MiddlewatchError as error:
+        again = " Try again later." if error.retryable else ""
+        raise ToolError(Quotation().clean(f"{error.message} {error.remedy}".strip()) + again) from error
+    except ValidationError as error:
+        told = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_input=False)[:5])
+        raise ToolError(Quotation().clean(f"That cannot be used: {told}.")) from error
+
+
+def answer(record: BaseModel) -> CallToolResult:
+    """A record as a tool's answer: for programs, and the same as text for models.
+
+    Raises:
+        ToolError: it is longer than any client passes on.
+    """
+    fenced = Fence().record(record)
+    text = json.dumps(fenced, ensure_ascii=False, separators=(",", ":"))
+    if len(text) > LONGEST_ANSWER:
+        raise ToolError(
+            f"The answer has {len(text):,} characters, too many to pass on. Ask for less: fewer services, a lower limit."
+        )
+    notice = [TextContent(type="text", text=NOTICE)] if "<untrusted-" in text else []
+    return CallToolResult(content=[*notice, TextContent(type="text", text=text)], structured_content=fenced)
+
+
+def tool_of(function: Callable[..., Any], *, title: str, annotations: ToolAnnotations = READS) -> Tool:
+    """A function as a tool: its docstring is the description, its parameters the arguments, its record the answer."""
+    signature = inspect.signature(function, eval_str=True)
+    result = signature.return_annotation
+
+    @functools.wraps(function)
+    def run(**arguments: Any) -> CallToolResult:  # noqa: ANN401  the signature below says what
+        with in_words():
+            return answer(function(**arguments))
+
+    @functools.wraps(function)
+    async def run_async(**arguments: Any) -> CallToolResult:  # noqa: ANN401  likewise
+        with in_words():
+            return answer(await function(**arguments))
+
+    called: Any = run_async if inspect.iscoroutinefunction(function) else run
+    called.__signature__ = signature.replace(return_annotation=CallToolResult)
+    called.__annotations__ = {name: one.annotation for name, one in signature.parameters.items()}
+    description = inspect.cleandoc(function.__doc__ or "")
+    made = Tool.from_function(called, title=title, description=description, annotations=annotations)
+    arguments = made.fn_metadata.arg_model
+    arguments.model_config["extra"] = "forbid"  # a misspelt argument is an error and not a silence
+    arguments.model_rebuild(force=True)
+    made.parameters = arguments.model_json_schema(by_alias=True)
+    made.fn_metadata.output_schema = schema_of(result)
+    return made
+
+
+def tool_over(  # a tool is said whole
+    name: str,
+    run: Callable[[Mapping[str, JsonValue]], BaseModel],
+    *,
+    title: str,
+    description: str,
+    arguments: type[BaseModel],
+    result: type[BaseModel],
+) -> Tool:
+    """A tool that others defined, by their records: their function judges the arguments."""
+
+    def called(arguments: dict[str, JsonValue]) -> CallToolResult:
+        with in_words():
+            return answer(run(arguments))
+
+    return Tool(
+        fn=called,
+        name=name,
+        title=title,
+        description=description,
+        parameters=arguments.model_json_schema(),
+        fn_metadata=FuncMetadata(arg_model=_AnyArguments, output_schema=schema_of(result)),
+        is_async=False,
+        annotations=READS,
+    )
+
+
+def schema_of(record: type[BaseModel]) -> dict[str, Any]:
+    """The schema of an answer, without what does not hold for texts in a fence."""
+    found: dict[str, Any] = _without_shapes(record.model_json_schema(mode="serialization"))
+    return found
+
+
+def _without_shapes(schema: Any) -> Any:  # noqa: ANN401  it is JSON
+    if isinstance(schema, dict):
+        text = schema.get("type") == "string"
+        return {key: _without_shapes(value) for key, value in schema.items() if not (text and key in _SHAPES)}
+    return [_without_shapes(one) for one in schema] if isinstance(schema, list) else schema
