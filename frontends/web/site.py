@@ -10,17 +10,24 @@ from fastapi.responses import PlainTextResponse
 from starlette.middleware.gzip import GZipMiddleware
 
 from middlewatch.app import App
-from middlewatch.frontends.web import api, errors, sign_in, static_files
-from middlewatch.frontends.web.guards import PROBE, Guard
-from middlewatch.frontends.web.visitors import Application
+from middlewatch.bearers import Bearers
+from middlewatch.bearers import Bearers
+from middlewatch.frontends.web import api, errors, sessions, sign_in, static_files
+from middlewatch.frontends.web.attempts import Attempts
+from middlewatch.frontends.web.guards import PROBE, Guard, is_local
+from middlewatch.frontends.web.oidc import Provider
+from middlewatch.frontends.web.visitors import PROGRAM_FACE, Application
 from middlewatch.records.errors import MiddlewatchError
 
 ROUTERS = (
     static_files.router,
     sign_in.router,
+    sessions.router,
     api.router,
 )
 """Of every part of the site."""
+API_FACE = "api"
+"""What the audit log calls programs with a token."""
 GZIP_LEVEL = 5
 """Half the time of level 9 for a few bytes more; a page is packed while somebody waits for it."""
 
@@ -31,6 +38,9 @@ def create_site(app: App, *, working: bool = False) -> FastAPI:
     Args:
         app: what it shows; open for as long as the site runs.
         working: whether tasks are worked on in the background for as long as the site runs.
+
+    Raises:
+        Misconfigured: a setting of the sign-in cannot work.
     """
 
     @asynccontextmanager
@@ -39,8 +49,14 @@ def create_site(app: App, *, working: bool = False) -> FastAPI:
             yield
 
     site = FastAPI(title="middlewatch", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
-    site.state.app = app
-    site.state.secure = app.settings.public_url is not None and app.settings.public_url.scheme == "https"
+    state = site.state
+    state.app = app
+    site.state.bearers = Bearers(app.approvals, face=PROGRAM_FACE)
+    state.secure = app.settings.public_url is not None and app.settings.public_url.scheme == "https"
+    state.local = is_local(app.settings)
+    state.provider = Provider.of(app.settings)
+    state.attempts = Attempts()
+    state.bearers = Bearers(app.approvals, face=API_FACE)
     for router in ROUTERS:
         site.include_router(router)
     site.add_api_route(PROBE, health, methods=["GET"], include_in_schema=False)

@@ -9,11 +9,16 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from middlewatch.app import App
+from middlewatch.bearers import Bearers
+from middlewatch.frontends.web.attempts import Attempts
+from middlewatch.bearers import Bearers
 from middlewatch.records import Principal
 from middlewatch.records.errors import Misconfigured, Refused
-from middlewatch.sessions import Session, kept_identity
+from middlewatch.sessions import kept_identity
 
 FACE = "web"
+PROGRAM_FACE = "api"
+"""Where a token is shown with every request in place of a session."""
 CSRF_FIELD = "csrf"
 CSRF_HEADER = "x-csrf-token"
 LOCAL = "local:"
@@ -58,7 +63,7 @@ def signed_in(request: Request, app: Application) -> Visitor:
     Raises:
         NotSignedIn: nobody whom policy knows.
     """
-    visitor = _by_token(request, app) or _by_session(request, app)
+    visitor = _by_token(request) or _by_session(request, app)
     if visitor is None:
         raise NotSignedIn
     request.state.visitor = visitor
@@ -91,31 +96,40 @@ def cookie_name(request: Request) -> str:
     return "__Host-middlewatch" if request.app.state.secure else "middlewatch"
 
 
+def principal_of(app: App, identity: str) -> Principal | None:
+    """Whom policy says that somebody is who signed in before. Asked at every request: who was deactivated is nobody at once.
+
+    Raises:
+        Misconfigured: the policy has a mistake.
+        Refused: there is none.
+    """
+    try:
+        return app.approvals.recognise(identity)
+    except (Refused, Misconfigured):
+        if identity.startswith(LOCAL):
+            return None  # reading goes on for whom the data belongs to; deciding is refused, with the reason
+        raise
+
+
 def _by_session(request: Request, app: App) -> Visitor | None:
     secret = request.cookies.get(cookie_name(request), "")
     session = app.sessions.look(secret) if secret else None
     if session is None:
         return None
-    principal = _principal(app, session)
-    if principal is None and not session.identity.startswith(LOCAL):
-        return None  # whom policy does not know any more is out
-    return Visitor(session.identity, principal, session.csrf, secret)
-
-
-def _principal(app: App, session: Session) -> Principal | None:
-    """Read again at every request: who was deactivated is nobody at once."""
-    try:
-        return app.approvals.recognise(session.identity)
-    except (Refused, Misconfigured):
-        if session.identity.startswith(LOCAL):
-            return None  # reading goes on for whom the data belongs to; deciding is refused, with the reason
-        raise
+    principal = principal_of(app, session.identity)
+    may_read = principal is not None or (session.identity.startswith(LOCAL) and request.app.state.local)
+    return Visitor(session.identity, principal, session.csrf, secret) if may_read else None
 
 
 def _by_token(request: Request, app: App) -> Visitor | None:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token:
+    """Of a program. A wrong token counts as a failed sign-in."""
+    scheme, _, token = request.headers["authorization"].partition(" ")
+    attempts: Attempts = request.app.state.attempts
+    attempts.check(request)
+    identity = f"token:{token.strip()}"
+    bearers: Bearers = request.app.state.bearers
+    principal = bearers.identify(token.strip()) if scheme.lower() == "bearer" else None
+    if principal is None:
+        attempts.failed(request)
         return None
-    identity = kept_identity(f"token:{token.strip()}")
-    principal = app.approvals.recognise(identity)
-    return None if principal is None else Visitor(identity, principal)
+    return Visitor(kept_identity(identity), principal)

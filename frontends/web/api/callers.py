@@ -11,13 +11,14 @@ from fastapi.responses import Response
 
 from middlewatch.app import App
 from middlewatch.frontends.web.problems import kind_of, respond, told_of
+from middlewatch.frontends.web.visitors import PROGRAM_FACE as FACE
 from middlewatch.frontends.web.visitors import Application, SignedIn, acting
 from middlewatch.idempotency import Answer, Idempotency, Turn, first_turn
 from middlewatch.records import Principal, Record
 from middlewatch.records.errors import MiddlewatchError
 
-FACE = "api"
-"""As the audit log has it."""
+__all__ = ["FACE", "Caller", "Calling", "KeyedOnce", "Once"]
+
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 

@@ -141,7 +141,7 @@ def test_while_one_starts_another_with_the_same_key_is_told_to_wait(
     assert told[0].headers["retry-after"] == "1"
 
 
-def test_the_list_is_read_page_by_page_whatever_is_opened_meanwhile(site: WebSite, mia: TestClient, reported: str) -> None:
+def test_the_list_is_read_page_by_page_whatever_is_opened_meanwhile(mia: TestClient, reported: str) -> None:
     made = [mia.post(f"{API}/investigations", json={"service": f"s{n}", "at": AT}).json()["id"] for n in range(5)]
     seen: list[str] = []
     query: dict[str, Any] = {"limit": 2}
