@@ -1,0 +1,242 @@
+"""What Slack shows of an investigation: one message with the answer, and in its thread how it came about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from middlewatch.frontends import quantity
+from middlewatch.frontends.reading import count, latest, tally
+from middlewatch.frontends.slack.blocks import (
+    SAY,
+    Block,
+    Content,
+    Element,
+    Part,
+    break_,
+    entry,
+    fit,
+    header,
+    items,
+    link,
+    notification,
+    paragraph,
+    words,
+)
+from middlewatch.frontends.wording import Wording, stance_words
+from middlewatch.records import (
+    AgentName,
+    Evidence,
+    Handling,
+    InvestigationState,
+    Outcome,
+    Position,
+    RankedHypothesis,
+    Snapshot,
+    TaskKind,
+    TaskState,
+)
+
+LINES_OF_EVIDENCE = 3
+_MORE_EVIDENCE = 8
+_HYPOTHESES = 5
+_LINES = 6
+"""Of what is missing, ruled out, to do next."""
+_DOING = {
+    TaskKind.PLAN: "the agents are being sent out",
+    TaskKind.INVESTIGATE: "the agents look",
+    TaskKind.HYPOTHESISE: "hypotheses are being formed",
+    TaskKind.VOTE: "the agents vote",
+    TaskKind.CONCLUDE: "it is being concluded",
+}
+_STATES = {
+    TaskState.READY: "waits",
+    TaskState.CLAIMED: "looks",
+    TaskState.DONE: "done",
+    TaskState.DEAD: "gave up",
+}
+
+
+def main_message(snapshot: Snapshot, requests: Sequence[Part], handling: Handling, *, url: str = "") -> Content:
+    """The one message of an investigation.
+
+    Args:
+        snapshot: as it stands.
+        requests: what is asked of people, as `request_message` shows it.
+        handling: who has it.
+        url: of its page; empty where there is none.
+    """
+    investigation = snapshot.investigation
+    if snapshot.report is not None:
+        parts = list(_answer(snapshot))
+    elif investigation.state is InvestigationState.CANCELLED:
+        parts = [Part((header(f"Cancelled: {investigation.alert.title}"),))]
+    else:
+        parts = list(_running(snapshot))
+    has = f"{SAY.named(handling.assignee)} has it" if handling.assignee else ""
+    parts += [*requests, Part((_foot(investigation.id, url, has),))]
+    return Content(notification(_headline(snapshot)), fit(parts, more=_elsewhere(url)))
+
+
+def details_message(snapshot: Snapshot, *, url: str = "") -> Content | None:
+    """What stands first in the thread; None until there is a report."""
+    if snapshot.report is None:
+        return None
+    report, wording = snapshot.report, Wording(snapshot.report)
+    lines = {fact.id for fact in _proof(wording)}
+    more = [fact for fact in wording.facts() if fact.id not in lines]
+    parts = [Part((header("How the answer came about"),))]
+    parts += [Part(blocks) for blocks in _hypotheses(wording)]
+    lists = (
+        ("More evidence", [_fact_line(wording, fact, named=True) for fact in more], _MORE_EVIDENCE),
+        ("Missing", report.missing or ("none of the data that was asked for",), _LINES),
+        ("Next", report.next_steps, _LINES),
+        ("Would decide", report.would_decide, _LINES),
+        ("Ruled out", report.ruled_out, _LINES),
+        ("Considered, and not proposed", report.considered, _LINES),
+    )
+    parts += [Part(_list(label, lines, most)) for label, lines, most in lists if lines]
+    took = quantity.duration((report.closed_at - report.opened_at).total_seconds())
+    parts.append(Part((entry("Took", f"{took}, {count(report.rounds, 'round')}, by {report.engine}"),)))
+    return Content(notification("How the answer came about"), fit(parts, more=_elsewhere(url)))
+
+
+def why(snapshot: Snapshot, *, url: str = "") -> tuple[Block, ...]:
+    """Who is for and who against what, for somebody who asks."""
+    if snapshot.report is None:
+        return (paragraph(words(f"{snapshot.investigation.id} has no answer yet: {_phase(snapshot)}.")),)
+    wording = Wording(snapshot.report)
+    parts = [Part((paragraph(words(snapshot.report.answer, bold=True), break_(), words(_confidence(wording))),))]
+    parts += [Part(blocks) for blocks in _hypotheses(wording)]
+    return fit([*parts, Part((_foot(snapshot.investigation.id, url),))], more=_elsewhere(url))
+
+
+def _headline(snapshot: Snapshot) -> str:
+    report, alert = snapshot.report, snapshot.investigation.alert
+    if report is not None:
+        return f"{report.answer} {_confidence(Wording(report))}"
+    state = "Cancelled" if snapshot.investigation.state is InvestigationState.CANCELLED else "Investigating"
+    return f"{state}: {alert.title}"
+
+
+def _running(snapshot: Snapshot) -> Iterator[Part]:
+    investigation = snapshot.investigation
+    alert = investigation.alert
+    yield Part((header(f"Investigating: {alert.title}"),))
+    told = [f"alert at {quantity.stamp(alert.detected_at)} UTC from {alert.source}"]
+    if alert.symptom is not None:
+        symptom = " ".join(SAY.named(part) for part in (alert.symptom.service, alert.symptom.metric) if part)
+        told.insert(0, f"symptom {symptom}")
+    yield Part((paragraph(words("; ".join(told)), break_(), words(f"Now {_phase(snapshot)}.", bold=True)),))
+    lines = [[words(f"{agent}: ", bold=True), words(_progress(snapshot, agent), most=300)] for agent in investigation.agents]
+    if lines:
+        yield Part((items(lines),))
+
+
+def _phase(snapshot: Snapshot) -> str:
+    left = [status.task.kind for status in snapshot.tasks if status.state in {TaskState.READY, TaskState.CLAIMED}]
+    if not left and any(status.state is TaskState.DEAD for status in snapshot.tasks):
+        return "it cannot go on: a task was given up, and a person must look"
+    return _DOING[left[0]] if left else "it waits for a worker"
+
+
+def _progress(snapshot: Snapshot, agent: AgentName) -> str:
+    tasks = [
+        status
+        for status in snapshot.tasks
+        if status.task.kind is TaskKind.INVESTIGATE and status.task.arguments.get("agent") == agent.value
+    ]
+    if not tasks:
+        return "waits"
+    last = tasks[-1]
+    facts = sum(fact.agent is agent for fact in snapshot.evidence)
+    told = _STATES[last.state] + (f": {last.error}" if last.state is TaskState.DEAD and last.error else "")
+    told += f", attempt {last.attempts}" if last.state is TaskState.CLAIMED and last.attempts > 1 else ""
+    return f"{told}, {count(facts, 'fact')}" if facts or last.state is TaskState.DONE else told
+
+
+def _answer(snapshot: Snapshot) -> Iterator[Part]:
+    report = snapshot.report
+    assert report is not None  # noqa: S101  the caller looked
+    wording = Wording(report)
+    finding = report.outcome is Outcome.FINDING
+    yield Part((header(f"{'Finding' if finding else 'No finding'}: {report.alert.title}"),))
+    honest = "" if finding or "don't know" in report.answer.lower() else "I don't know. "
+    lines = [words(honest + report.answer, bold=True, most=1500), break_(), words(_confidence(wording))]
+    cause = wording.leading.hypothesis.cause if finding and wording.leading else None
+    if cause is not None:
+        lines += [break_(), words(f"Kind: {wording.kind(cause)}", most=500)]
+    if report.onset is not None:
+        lines += [break_(), words(f"Began {wording.period(report.onset)} UTC")]
+    yield Part((paragraph(*lines),))
+    facts = _proof(wording)
+    if facts:
+        yield Part((items([[words(_fact_line(wording, fact), most=400)] for fact in facts]),))
+
+
+def _confidence(wording: Wording) -> str:
+    """In words and in per cent; where nothing is found, of the best guess."""
+    report = wording.report
+    sure = f"{quantity.percent(report.confidence)} ({quantity.likelihood(report.confidence)})"
+    if report.outcome is Outcome.FINDING:
+        return f"Confidence: {sure}."
+    changed = f"{quantity.percent(report.change_probability)} that anything changed"
+    guess = f"; best guess {wording.name(wording.leading.hypothesis.service)}, {sure}" if wording.leading else ""
+    return f"{changed}{guess}."
+
+
+def _proof(wording: Wording) -> list[Evidence]:
+    """The strongest facts for the answer, of different signals first."""
+    facts = [fact for fact in wording.facts() if fact.anomaly.strength > 0 and wording.proves(fact)]
+    firsts = [next(fact for fact in facts if fact.agent is agent) for agent in dict.fromkeys(fact.agent for fact in facts)]
+    return [*firsts, *(fact for fact in facts if fact not in firsts)][:LINES_OF_EVIDENCE]
+
+
+def _fact_line(wording: Wording, fact: Evidence, *, named: bool = False) -> str:
+    """What deviated: usual value, observed value, since when; of a fact without numbers, what it says."""
+    anomaly = fact.anomaly
+    values = quantity.pair(anomaly.baseline, anomaly.observed, anomaly.unit)
+    if not values:
+        return anomaly.summary
+    factor = quantity.factor(anomaly.factor, anomaly.baseline, anomaly.observed)
+    since = f", since {wording.clock(anomaly.onset.at)} UTC" if anomaly.onset else ""
+    return f"{wording.what(fact, named=named)}: {values}{f' ({factor})' if factor else ''}{since}"
+
+
+def _hypotheses(wording: Wording) -> Iterator[tuple[Block, ...]]:
+    rows = wording.report.hypotheses
+    for row in rows[:_HYPOTHESES]:
+        yield _hypothesis(wording, row)
+    if len(rows) > _HYPOTHESES:
+        yield (paragraph(words(f"and {len(rows) - _HYPOTHESES} that are less likely")),)
+
+
+def _hypothesis(wording: Wording, row: RankedHypothesis) -> tuple[Block, ...]:
+    head = paragraph(
+        words(f"{row.rank}. {row.hypothesis.statement}", bold=True, most=600),
+        words(f" {quantity.percent(wording.chance(row))}; {tally(row) or 'no votes'}"),
+    )
+    votes = latest(row.votes).values()
+    lines = [
+        [
+            words(f"{'Dissent: ' if vote.position is Position.OPPOSE else ''}{vote.agent} {stance_words(vote)}", bold=True),
+            words(f": {vote.reason}" if vote.reason else "", most=400),
+        ]
+        for vote in votes
+    ]
+    return (head, items(lines)) if lines else (head,)
+
+
+def _list(label: str, lines: Sequence[str], most: int) -> tuple[Block, ...]:
+    shown: list[list[Element]] = [[words(line, most=400)] for line in lines[:most]]
+    if len(lines) > most:
+        shown.append([words(f"and {len(lines) - most} more")])
+    return (paragraph(words(label, bold=True)), items(shown))
+
+
+def _foot(investigation: str, url: str, has: str = "") -> Block:
+    told = f"{investigation}{f'; {has}' if has else ''}"
+    return paragraph(words(told), *([words("; "), link(url, "the whole of it")] if url else []))
+
+
+def _elsewhere(url: str) -> str:
+    return "follow the link for the rest" if url else "the rest is on the web page"
