@@ -11,7 +11,6 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from middlewatch.app import App
 from middlewatch.bearers import Bearers
-from middlewatch.bearers import Bearers
 from middlewatch.frontends.web import api, errors, sessions, sign_in, static_files
 from middlewatch.frontends.web.attempts import Attempts
 from middlewatch.frontends.web.guards import PROBE, Guard, is_local
@@ -26,8 +25,6 @@ ROUTERS = (
     api.router,
 )
 """Of every part of the site."""
-API_FACE = "api"
-"""What the audit log calls programs with a token."""
 GZIP_LEVEL = 5
 """Half the time of level 9 for a few bytes more; a page is packed while somebody waits for it."""
 
@@ -51,12 +48,11 @@ def create_site(app: App, *, working: bool = False) -> FastAPI:
     site = FastAPI(title="middlewatch", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
     state = site.state
     state.app = app
-    site.state.bearers = Bearers(app.approvals, face=PROGRAM_FACE)
     state.secure = app.settings.public_url is not None and app.settings.public_url.scheme == "https"
     state.local = is_local(app.settings)
     state.provider = Provider.of(app.settings)
     state.attempts = Attempts()
-    state.bearers = Bearers(app.approvals, face=API_FACE)
+    state.bearers = Bearers(app.approvals, face=PROGRAM_FACE)
     for router in ROUTERS:
         site.include_router(router)
     site.add_api_route(PROBE, health, methods=["GET"], include_in_schema=False)

@@ -11,7 +11,6 @@ from fastapi import Depends, Request
 from middlewatch.app import App
 from middlewatch.bearers import Bearers
 from middlewatch.frontends.web.attempts import Attempts
-from middlewatch.bearers import Bearers
 from middlewatch.records import Principal
 from middlewatch.records.errors import Misconfigured, Refused
 from middlewatch.sessions import kept_identity
