@@ -12,7 +12,7 @@ from pydantic import Field, StringConstraints
 
 from middlewatch.records.base import Identifier, Record, UtcDatetime, Window
 from middlewatch.records.evidence import AgentName, AnomalyKind, Family, Mechanism, Onset, Sample
-from middlewatch.records.telemetry import Change, Edge, Freshness, Query
+from middlewatch.records.telemetry import Edge, Freshness, Query
 
 Service = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 Services = Annotated[tuple[Service, ...], Field(default=(), max_length=50, description="only these; empty means every service")]
@@ -279,10 +279,21 @@ class ChangesQuestion(Asked):
     limit: int = Field(default=50, ge=1, le=300)
 
 
+class ChangeRow(Record):
+    """One recorded change."""
+
+    time: UtcDatetime
+    service: str
+    kind: str = Field(description="deploy, config, flag, scale, migration, or whatever else the source calls it")
+    version: str = ""
+    actor: str = ""
+    description: str = ""
+
+
 class ChangesAnswer(Answered):
     """Deploys, configuration, flags, scaling and migrations, newest first."""
 
-    changes: tuple[Change, ...]
+    changes: tuple[ChangeRow, ...]
 
 
 class FreshnessAnswer(Answered):

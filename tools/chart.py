@@ -9,7 +9,7 @@ Constants without a source are chosen, not derived.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -38,13 +38,16 @@ STEPS_READ = 2000
 """Of a question about any metric; more cost and are thinned out anyway."""
 
 
-def fact_chart(sources: Sources, fact: Evidence, earlier: Sequence[Window] = ()) -> Chart:
+def fact_chart(
+    sources: Sources, fact: Evidence, earlier: Sequence[Window] = (), *, as_kept: Callable[[str], str] = lambda text: text
+) -> Chart:
     """The course of what a fact of an investigation is about.
 
     Args:
         sources: what may be read, up to the end of the investigation's window.
         fact: any evidence.
         earlier: known incidents before it, which are no part of what is usual.
+        as_kept: what became of text of telemetry when the fact was kept.
 
     Returns:
         A chart; empty, with its reason, where the fact has no course or its telemetry is gone.
@@ -63,7 +66,7 @@ def fact_chart(sources: Sources, fact: Evidence, earlier: Sequence[Window] = ())
         case AgentName.LOGS if anomaly.kind is AnomalyKind.LOG_PATTERN and anomaly.unit == "1/min":
             window = whole_steps(shown)
             usual = Window(start=window.start, end=max(anomaly.window.start, window.start + timedelta(seconds=1)))
-            found = pattern_course(sources, anomaly, window)
+            found = pattern_course(sources, anomaly, window, as_kept)
         case AgentName.LOGS:
             reason = "It is read from single log lines and their order, and has no course."
             return _empty(fact, shown, Found(None, reason=reason))

@@ -194,16 +194,17 @@ def _apart(one: float, other: float) -> float:
     return abs(one - other)
 
 
-def pattern_course(sources: Sources, anomaly: Anomaly, window: Window) -> Found:
+def pattern_course(sources: Sources, anomaly: Anomaly, window: Window, as_kept: Callable[[str], str]) -> Found:
     """How often a service logs the pattern of a fact, a minute.
 
     Args:
         sources: what may be read.
         anomaly: the fact.
         window: what to read; in whole steps.
+        as_kept: what became of a pattern when the fact was kept.
     """
     answer = sources.logs.patterns(window, step_seconds=STEP_SECONDS, services=[anomaly.service])
-    texts = [str(text)[:2000] for text in answer.table.column("pattern").to_pylist()]
+    texts = [as_kept(str(text)[:2000]) for text in answer.table.column("pattern").to_pylist()]
     rows = [row for row, text in enumerate(texts) if text == anomaly.subject]
     if not rows:
         return Found(None, answer, f"There is no line of this pattern of {quoted(anomaly.service)} in this time.")

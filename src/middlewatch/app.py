@@ -69,6 +69,7 @@ from middlewatch.telemetry.limits import Limits
 from middlewatch.telemetry.recordings import import_recording, imported_recordings
 from middlewatch.toolbox import Toolbox
 from middlewatch.watching import look_at_symptom
+from middlewatch.windows import Windows
 
 LOG = logging.getLogger(__name__)
 
@@ -115,7 +116,8 @@ class App:
     @cached_property
     def toolbox(self) -> Toolbox:
         """The read-only tools over the telemetry."""
-        return Toolbox(self.snapshot)
+        windows = Windows(self.settings.tenant, self.investigation, self.recordings, lambda: self.specialists.history)
+        return Toolbox(lambda: self.specialists, self.snapshot, windows)
 
     def similar(self, investigation: str, *, limit: int = 5) -> Precedents:
         """Earlier investigations that are like one, and what came of them."""
@@ -232,7 +234,7 @@ class App:
             return self.archive.get(self.settings.tenant, investigation)[0]
         except UnknownInvestigation:
             raise UnknownInvestigation(
-                f"There is no investigation {investigation!r}.", remedy="List them with: middlewatch investigations list"
+                f"There is no investigation {investigation!r}.", remedy="List them with: middlewatch list"
             ) from None
 
     def cancel(self, investigation: str) -> Investigation:
@@ -247,7 +249,7 @@ class App:
         except UnknownInvestigation:
             found = self._archived(investigation).investigation
         if found.state is InvestigationState.CLOSED:
-            remedy = f"Read its report: middlewatch investigations show {investigation}"
+            remedy = f"Read its report: middlewatch show {investigation}"
             raise BadInput(f"The investigation {investigation!r} is closed already: there is nothing to cancel.", remedy=remedy)
         return found
 
