@@ -6,6 +6,7 @@ No backup has them: what was ended must not come back with a restore. A restore 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 from middlewatch.context_store import scripts
 from middlewatch.context_store.keys import session_keys
@@ -36,9 +37,9 @@ class SessionStore:
         found = scripts.list_sessions(self._server, session_keys(tenant))[1]
         return [(name, record) for name, record in found if name.startswith(f"{kind}|")]
 
-    def end(self, tenant: str, names: list[str]) -> int:
+    def end(self, tenant: str, names: Sequence[str]) -> int:
         """End those of these names; returns how many there were."""
-        ended = scripts.end_sessions(self._server, session_keys(tenant), names=names)[1] if names else []
+        ended = scripts.end_sessions(self._server, session_keys(tenant), names=list(names))[1] if names else []
         return sum(bool(record) for record in ended)
 
 

@@ -123,6 +123,11 @@ def is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
+def is_local(settings: Settings) -> bool:
+    """Whether the system's user may sign in by a link: the data is theirs, and nobody but this machine can reach the listener."""
+    return settings.redis_url is None and is_loopback(settings.host)
+
+
 def origin_of(url: str) -> str:
     """Scheme, host and port of a URL, as browsers write an origin."""
     parts = urlsplit(url)

@@ -62,7 +62,7 @@ def signed_in(request: Request, app: Application) -> Visitor:
     Raises:
         NotSignedIn: nobody whom policy knows.
     """
-    visitor = _by_token(request) or _by_session(request, app)
+    visitor = _by_token(request) if "authorization" in request.headers else _by_session(request, app)
     if visitor is None:
         raise NotSignedIn
     request.state.visitor = visitor
@@ -116,19 +116,18 @@ def _by_session(request: Request, app: App) -> Visitor | None:
     if session is None:
         return None
     principal = principal_of(app, session.identity)
-    may_read = principal is not None or (session.identity.startswith(LOCAL) and request.app.state.local)
-    return Visitor(session.identity, principal, session.csrf, secret) if may_read else None
+    known = request.app.state.local if session.identity.startswith(LOCAL) else principal is not None
+    return Visitor(session.identity, principal, session.csrf, secret) if known else None
 
 
-def _by_token(request: Request, app: App) -> Visitor | None:
+def _by_token(request: Request) -> Visitor | None:
     """Of a program. A wrong token counts as a failed sign-in."""
     scheme, _, token = request.headers["authorization"].partition(" ")
     attempts: Attempts = request.app.state.attempts
     attempts.check(request)
-    identity = f"token:{token.strip()}"
     bearers: Bearers = request.app.state.bearers
     principal = bearers.identify(token.strip()) if scheme.lower() == "bearer" else None
     if principal is None:
         attempts.failed(request)
         return None
-    return Visitor(kept_identity(identity), principal)
+    return Visitor(kept_identity(f"token:{token.strip()}"), principal)

@@ -15,7 +15,7 @@ __all__ = ["redis", "site"]
 
 
 @pytest.fixture(scope="module")
-def site(redis: Redis, clickhouse: ClickHouse, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebSite]:  # noqa: F811
+def site(redis: Redis, clickhouse: ClickHouse, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebSite]:
     """One site a module."""
     with open_web_site(redis, clickhouse, tmp_path_factory.mktemp("site")) as made:
         yield made
