@@ -48,14 +48,17 @@ _ACTS = {
 _NAMES = {ORCHESTRATOR: "middlewatch", POLICY: "policy"}
 
 
-def act(kind: str, data: Mapping[str, JsonValue], say: Quotation) -> str:
+def act(kind: str, data: Mapping[str, JsonValue], say: Quotation, *, by: str = "") -> str:
     """What somebody did, as it follows their name; of a kind that is not known, its name.
 
     Args:
         kind: of an audit event, such as ``request.approved``.
         data: of the same.
         say: how foreign names are written.
+        by: who did it, as the log has them.
     """
+    if kind == "investigation.assigned" and by and data.get("to") == by:
+        return "took it"
     known = {name: say.named(str(value)) for name, value in data.items() if isinstance(value, str | int)}
     return _ACTS[kind].format_map(_OrUnknown(known)) if kind in _ACTS else say.clean(kind)
 

@@ -44,13 +44,14 @@ _BLANK = "_to be filled in_"
 _SAY = Quotation()
 
 
-def post_mortem_of(app: App, investigation: str, *, link: str = "") -> str:
+def post_mortem_of(app: App, investigation: str) -> str:
     """The post-mortem of a finished investigation, with all that was said and done about it since.
+
+    It links to the web pages where `public_url` says where they are.
 
     Args:
         app: where it is.
         investigation: its id, whole.
-        link: address of its page; empty where there is none.
 
     Raises:
         UnknownInvestigation: there is none.
@@ -65,6 +66,8 @@ def post_mortem_of(app: App, investigation: str, *, link: str = "") -> str:
         )
     requests = [one for one in app.approvals.list(limit=_MOST_REQUESTS) if one.remediation.investigation == report.investigation]
     entries = history(app.store.server, report.tenant, {report.investigation, *(one.id for one in requests)}, report.opened_at)
+    public = app.settings.public_url
+    link = f"{str(public).rstrip('/')}/investigations/{report.investigation}" if public else ""
     return post_mortem(report, app.handlings.of(investigation), requests=requests, entries=entries, link=link)
 
 
@@ -301,7 +304,7 @@ class _Draft(Wording):
         while told and told[-1].event.startswith("halt."):
             told.pop()
         for entry in told:
-            words = plain(act(entry.event, entry.data, _SAY), in_table=True)
+            words = plain(act(entry.event, entry.data, _SAY, by=entry.actor), in_table=True)
             words += f" ({code(entry.obj)})" if entry.obj and entry.obj != self.report.investigation else ""
             typed = "; ".join(entry.texts.values())
             reason = typed or ("" if entry.event == "request.approved" else why(entry.data))

@@ -10,18 +10,21 @@ from datetime import datetime
 
 from middlewatch.frontends import quantity
 from middlewatch.frontends.quotation import Quotation
-from middlewatch.frontends.reading import POSITION_WORDS, Reading
+from middlewatch.frontends.reading import POSITION_WORDS, Reading, count
 from middlewatch.records import (
     AnomalyKind,
     Cause,
     CauseKind,
     Evidence,
     Explanation,
+    InvestigationState,
     Onset,
     Outcome,
     Position,
     Recovery,
     Report,
+    Snapshot,
+    TaskState,
     Vote,
 )
 
@@ -38,6 +41,7 @@ RECOVERY_WORDS = {
     Recovery.NOT_RECOVERED: "the symptom did NOT go away",
     Recovery.NOT_SEEN: "whether the symptom went away could not be seen",
 }
+_SAY = Quotation()
 _LEAST_ALTERNATIVE = 0.1
 """Other kinds of a cause that are less likely are left to the exported report."""
 
@@ -47,7 +51,7 @@ class Wording(Reading):
 
     def __init__(self, report: Report, say: Quotation | None = None) -> None:
         super().__init__(report)
-        self.say = say or Quotation()
+        self.say = say or _SAY
 
     def name(self, text: str) -> str:
         return self.say.named(text)
@@ -112,6 +116,28 @@ def stance_words(vote: Vote) -> str:
     """Where an agent stands, with the strength of its vote in nats."""
     word = POSITION_WORDS[vote.position]
     return word if vote.position is Position.ABSTAIN else f"{word} {quantity.number(vote.strength, 2)}"
+
+
+def standing(snapshot: Snapshot) -> str:
+    """Where an investigation stands that has no report, in words."""
+    tasks, row = snapshot.tasks, snapshot.investigation
+    done = sum(task.state is TaskState.DONE for task in tasks)
+    progress = f"{done} of {count(len(tasks), 'task')} done, {count(len(snapshot.evidence), 'fact')} so far"
+    if is_stalled(snapshot):
+        dead = [
+            f"{one.task.id} after {count(one.attempts, 'attempt')}: {_SAY.clean(one.error)}"
+            for one in tasks
+            if one.state is TaskState.DEAD
+        ]
+        return f"stalled, a person must look: {'; '.join(dead)}"
+    return f"{'running' if row.state is InvestigationState.OPEN else row.state}: {progress}"
+
+
+def is_stalled(snapshot: Snapshot) -> bool:
+    """Whether no task is left that could go on."""
+    states = {task.state for task in snapshot.tasks}
+    over = not states & {TaskState.READY, TaskState.CLAIMED}
+    return snapshot.investigation.state is InvestigationState.OPEN and over and TaskState.DEAD in states
 
 
 def _kind(kind: CauseKind, detail: str) -> str:

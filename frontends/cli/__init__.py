@@ -14,7 +14,15 @@ from middlewatch.records.errors import MiddlewatchError
 
 COMMANDS = {
     "investigate": ("investigate", "Investigate an incident and say what caused it."),
-    "investigations": ("investigations", "List investigations, show a report again, cancel one."),
+    "watch": ("watch", "Follow an investigation live, with its approvals, until it is over."),
+    "list": ("investigations:list_", "List investigations: what came of each, and who has it."),
+    "show": ("investigations", "Show the report of an investigation, or where it stands."),
+    "why": ("why", "Say why: each agent's vote, the facts for and against, and what else it may be."),
+    "acknowledge": ("handling", "Say that you have seen it."),
+    "assign": ("handling", "Hand an investigation over, with a note."),
+    "feedback": ("handling", "Say whether the answer was right."),
+    "post-mortem": ("investigations", "Write a post-mortem in Markdown."),
+    "cancel": ("investigations", "Stop an investigation."),
     "approvals": ("approvals", "List what waits for a decision, show what would run, approve or deny it."),
     "halt": ("control", "Stop everything: no action begins until a manager lifts it."),
     "resume": ("control", "Lift a halt."),
@@ -22,6 +30,7 @@ COMMANDS = {
     "evaluate": ("evaluate", "Answer every incident of every recording and write predictions."),
     "actions": ("actions", "Say what can be done to which service: write a first configuration, check it, list."),
     "policy": ("policy", "Say who may decide what: write a first policy, check it, explain it."),
+    "mcp": ("mcp", "Serve the Model Context Protocol, for assistants in an IDE or a terminal."),
     "worker": ("operate", "Work on tasks until stopped."),
     "executor": ("operate", "Execute what was approved, until stopped."),
     "doctor": ("doctor", "Say what is configured, reachable and missing, and how to mend it."),
@@ -31,7 +40,7 @@ COMMANDS = {
     "schema": ("operate", "Print the JSON schema of the report."),
     "lab": ("lab", "Run a small shop with a real fault and record it."),
 }
-"""Command name -> (module of this package, one line of help)."""
+"""Command name -> (module of this package, with the command's name there where it is another; one line of help)."""
 
 INTERRUPTED = 130
 """128 + SIGINT, as shells have it."""
@@ -59,8 +68,9 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  likewise
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"middlewatch.frontends.cli.{COMMANDS[cmd_name][0]}")
-        command = getattr(module, cmd_name)
+        place, _, name = COMMANDS[cmd_name][0].partition(":")
+        module = importlib.import_module(f"middlewatch.frontends.cli.{place}")
+        command = getattr(module, name or cmd_name.replace("-", "_"))
         assert isinstance(command, click.Command)  # noqa: S101  the table above names commands only
         return command
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -15,13 +13,13 @@ import click
 
 from middlewatch.frontends import quantity
 from middlewatch.frontends.cli.approval_card import render_card
-from middlewatch.frontends.cli.output import print_record
-from middlewatch.frontends.cli.page import NARROWEST, WIDEST, Column, Page, Span, Tone
+from middlewatch.frontends.cli.output import colored, print_page, print_record, width
+from middlewatch.frontends.cli.page import Column, Page, Span, Tone
 from middlewatch.frontends.cli.program import program
 from middlewatch.frontends.cli.terminal import print_line, quotation
 from middlewatch.records import ApprovalRequest, Principal, RequestState
-from middlewatch.records.errors import BadInput, Misconfigured, Refused, Unavailable, UnknownRequest
-from middlewatch.settings import ascii_only, no_color
+from middlewatch.records.errors import Misconfigured, Refused, Unavailable
+from middlewatch.settings import ascii_only
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -40,7 +38,6 @@ OVERDUE_SECONDS = 15.0
 """How long after its end a worker may take to write down that it expired."""
 UNKNOWN_SECONDS = 5.0
 """How long somebody who waits is told nothing yet: a probe may find out at once what became of it."""
-MOST = 1000
 
 S = RequestState
 FAILED, UNKNOWN = 1, 4
@@ -66,24 +63,6 @@ def viewer(app: App) -> Principal | None:
     return app.approvals.identify(app.approvals.local_identity(), face=FACE)
 
 
-def whole_id(approvals: Approvals, given: str) -> str:
-    """The id that a person means: whole, or its beginning where that is only one's.
-
-    Raises:
-        UnknownRequest: there is none.
-        BadInput: there are several.
-    """
-    ids = [request.id for request in approvals.list(limit=MOST)]
-    if given in ids:
-        return given
-    found = [id_ for id_ in ids if given and (id_.startswith(given) or id_.partition("-")[2].startswith(given))]
-    if len(found) == 1:
-        return found[0]
-    if not found:
-        raise UnknownRequest(f"There is no approval request {given!r}.", remedy="List all with: middlewatch approvals list --all")
-    raise BadInput(f"{given!r} is the beginning of {len(found)} requests.", remedy=f"Say which: {', '.join(found[:8])}")
-
-
 def working(app: App) -> AbstractContextManager[object]:
     """Whatever it takes that a request goes on: where nobody else owns the data directory, we are the ones who work."""
     return app.working() if app.owner else nullcontext()
@@ -91,7 +70,7 @@ def working(app: App) -> AbstractContextManager[object]:
 
 def print_card(card: Card, *, details: bool, question: bool = False, err: bool = False) -> None:
     """A card, as wide as the terminal."""
-    color = (sys.stderr if err else sys.stdout).isatty() and not no_color()
+    color = colored(err=err)
     text = render_card(
         card, width=width(), color=color, details=details, question=question, ascii_only=ascii_only(), program=program()
     )
@@ -117,12 +96,7 @@ def print_command(label: str, *words: str, err: bool = False) -> None:
     """What to run next, in a form that can be pasted."""
     page = Page(width(), quotation())
     page.command(label, (*program(), "approvals", *words))
-    click.echo(page.text(color=False), nl=False, err=err)
-
-
-def width() -> int:
-    """Columns of the terminal."""
-    return max(NARROWEST, min(WIDEST, shutil.get_terminal_size().columns))
+    print_page(page, err=err)
 
 
 def held(approvals: Approvals, requests: Sequence[ApprovalRequest], now: datetime) -> dict[str, str]:
@@ -173,8 +147,7 @@ def print_list(
     for why in dict.fromkeys(held_up.values()):
         ids = ", ".join(one for one, reason in held_up.items() if reason == why)
         page.paragraph(Span(f"{ids}: {why}", Tone.WAIT), indent=0, hang=2)
-    color = sys.stdout.isatty() and not no_color()
-    click.echo(page.text(color=color), color=color, nl=False)
+    print_page(page)
 
 
 def _standing(request: ApprovalRequest, held_up: Mapping[str, str], *, halted: bool) -> str:

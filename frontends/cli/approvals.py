@@ -14,7 +14,8 @@ import click
 
 from middlewatch.frontends.cli import approval_desk as desk
 from middlewatch.frontends.cli.approval_card import SHORT_DIGEST
-from middlewatch.frontends.cli.approval_desk import FACE, print_request, whole_id
+from middlewatch.frontends.cli.approval_desk import FACE, print_request
+from middlewatch.frontends.cli.naming import MOST, request_id
 from middlewatch.frontends.cli.output import application, json_option, print_record
 from middlewatch.frontends.cli.proposing import again, edit, propose, undo
 from middlewatch.frontends.cli.terminal import print_line, quotation
@@ -44,7 +45,7 @@ def approvals() -> None:
 
 @approvals.command(name="list")
 @click.option("--all", "everything", is_flag=True, help="Also what is over, newest first.")
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, desk.MOST), help="How many.")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, MOST), help="How many.")
 @json_option
 def list_(*, everything: bool, limit: int, as_json: bool) -> None:
     """List what waits for somebody, the most urgent first. What exactly would run is in `approvals show`, also with --json.
@@ -93,7 +94,7 @@ def show(request: str, *, details: bool, as_json: bool) -> None:
     from middlewatch.cards import card  # noqa: PLC0415  what it imports no --help needs
 
     with application() as app:
-        shown = card(app.approvals, whole_id(app.approvals, request), desk.viewer(app), face=FACE)
+        shown = card(app.approvals, request_id(app.approvals, request), desk.viewer(app), face=FACE)
     if as_json:
         print_record(shown)
     else:
@@ -134,7 +135,7 @@ def approve(*, request: str, digest: str, reason: str, yes: bool, wait: bool, as
         )
     with application() as app, desk.working(app) if wait else nullcontext():
         person = desk.viewer(app)
-        found = desk.prepared(app, whole_id(app.approvals, request))
+        found = desk.prepared(app, request_id(app.approvals, request))
         if found.state is S.PENDING:
             if not yes:
                 digest, reason = _asked(app, found.id, person, digest, reason, err=as_json)
@@ -237,7 +238,7 @@ def deny(request: str, reason: str, *, as_json: bool) -> None:
       middlewatch approvals deny apr-0123456789ab --reason "the deploy is not the cause"
     """
     with application() as app:
-        id_, person = whole_id(app.approvals, request), desk.viewer(app)
+        id_, person = request_id(app.approvals, request), desk.viewer(app)
         answer = app.approvals.decide(id_, Decision.DENY, person, digest="", reason=reason, face=FACE)
     after = answer.request
     if after.state is not S.DENIED:
@@ -258,7 +259,7 @@ def reconcile(request: str, *, happened: bool, reason: str, as_json: bool) -> No
       middlewatch approvals reconcile apr-0123456789ab --did-not-happen --reason "revision 41 still runs"
     """
     with application() as app:
-        id_ = whole_id(app.approvals, request)
+        id_ = request_id(app.approvals, request)
         answer = app.approvals.reconcile(id_, desk.viewer(app), happened=happened, reason=reason, face=FACE)
     after = answer.request
     print_request(after, f"{id_} is {'' if answer.changed else 'already '}{after.state}: {after.why}", as_json=as_json)
@@ -283,7 +284,7 @@ def break_glass(request: str, credential_file: Path, reason: str, *, as_json: bo
     """
     text = sys.stdin.read() if str(credential_file) == "-" else credential_file.read_text(encoding="utf-8")
     with application() as app:
-        id_, person = whole_id(app.approvals, request), desk.viewer(app)
+        id_, person = request_id(app.approvals, request), desk.viewer(app)
         after = app.approvals.break_glass(id_, person, credential=text.strip(), reason=reason, face=FACE)
         alone = desk.unattended(app, after)
     if alone:
@@ -303,7 +304,7 @@ def review(request: str, reason: str, *, as_json: bool) -> None:
       middlewatch approvals review apr-0123456789ab --reason "it was right: the outage ended"
     """
     with application() as app:
-        id_ = whole_id(app.approvals, request)
+        id_ = request_id(app.approvals, request)
         after = app.approvals.review_glass(id_, desk.viewer(app), reason=reason, face=FACE)
     print_request(after, f"the broken glass of {id_} is reviewed", as_json=as_json)
 
@@ -323,7 +324,7 @@ def watch(*, as_json: bool) -> None:
     before: Halt | None = None
     with application() as app:
         while True:
-            found, now, halt = app.approvals.list(limit=desk.MOST), app.approvals.now(), app.approvals.halted()
+            found, now, halt = app.approvals.list(limit=MOST), app.approvals.now(), app.approvals.halted()
             if halt != before and not as_json:
                 print_halt(halt, lifted=True)
             for request in reversed(found):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from middlewatch.alerts import incident_alert, service_alert
-from middlewatch.frontends.cli.output import UtcTime, application, details_option, json_option, print_report
+from middlewatch.frontends.cli.output import UtcTime, application, details_option, json_option, print_report, report_code
 from middlewatch.frontends.cli.progress import Progress
 from middlewatch.frontends.cli.terminal import quotation
 from middlewatch.records import Alert, ImportedRecording, Incident, Investigation
@@ -77,11 +77,7 @@ def investigate(
         if report is None:
             raise MiddlewatchError(f"The investigation {opened.id} was cancelled.", remedy="Run it again to start a new one.")
         print_report(report, as_json=as_json, details=details)
-    sys.exit(0 if report.outcome == "finding" else INCONCLUSIVE)
-
-
-INCONCLUSIVE = 3
-"""Exit code of an inconclusive investigation, so that a script can tell it from a finding and from a failure."""
+    sys.exit(report_code(report))
 
 
 def _recorded_alert(app: App, folder: Path, incident: str | None, *, show: bool) -> tuple[Alert, str]:

@@ -1,84 +1,182 @@
-"""`middlewatch investigations`: poll them, read them again, cancel them."""
+"""`middlewatch list`, `show`, `watch`, `cancel` and `post-mortem`: investigations again, once they are begun."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import click
 
-from middlewatch.frontends.cli.output import application, details_option, json_option, print_record, print_report
+from middlewatch.frontends.cli.handling import print_handling
+from middlewatch.frontends.cli.naming import investigation_id
+from middlewatch.frontends.cli.output import application, details_option, json_option, print_page, print_record, print_report, width
+from middlewatch.frontends.cli.page import Column, Page, Row, Span, Tone
 from middlewatch.frontends.cli.program import program
 from middlewatch.frontends.cli.terminal import print_line, quotation
-from middlewatch.frontends.reading import count
+from middlewatch.frontends.quantity import percent, stamp
+from middlewatch.frontends.wording import is_stalled, standing
+from middlewatch.records import Handling, Investigation, InvestigationState, Outcome, Snapshot
+from middlewatch.records.errors import BadInput
+
+SIDE_BY_SIDE = 100
+"""Columns from which on an investigation fits on one line."""
+_COLUMNS = (Column("investigation"), Column("opened (UTC)"), Column("answer"), Column("has it"), Column("about", elastic=True))
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-def investigations() -> None:
-    """List investigations, show a report again, cancel one.
-
-    \b
-    Example:
-      middlewatch investigations list
-    """
-
-
-@investigations.command(name="list")
+@click.command(name="list")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1000), help="How many, newest first.")
 @json_option
 def list_(limit: int, as_json: bool) -> None:
-    """List investigations, newest first.
+    """List investigations, newest first: what came of each, and who has it.
 
     \b
-    Example:
-      middlewatch investigations list --limit 5
+    Examples:
+      middlewatch list --limit 5
+      middlewatch list --json | jq -r '.[] | select(.state == "open") | .id'
+
+    \b
+    See also:
+      middlewatch show, middlewatch approvals list
     """
     with application() as app:
         rows = app.investigations(limit=limit)
+        held = {} if as_json else app.handlings.of_all([row.id for row in rows])
     if as_json:
         click.echo(json.dumps([row.model_dump(mode="json") for row in rows], indent=1))
     elif not rows:
         print_line(f"No investigations yet. Start one with: {' '.join(program())} investigate --help")
-    for row in () if as_json else rows:
-        opened = f"{row.opened_at:%Y-%m-%d %H:%M:%S} UTC" if row.opened_at else ""
-        print_line(f"{row.id}  {row.state:9s}  {opened}  {quotation().quoted(row.alert.title)}")
+    else:
+        print_page(_list(rows, held))
 
 
-@investigations.command()
+def _list(rows: tuple[Investigation, ...], held: dict[str, Handling]) -> Page:
+    page = Page(width(), quotation())
+    cells = [_cells(row, held[row.id], page) for row in rows]
+    if page.width >= SIDE_BY_SIDE:
+        page.table(_COLUMNS, cells)
+        return page
+    for id_, opened, answer, owner, about in cells:
+        page.paragraph(id_, Span("  "), opened, Span("  "), answer, Span(f", {owner.text} has it" if owner.text else ""), indent=0)
+        page.paragraph(about)
+    return page
+
+
+def _cells(row: Investigation, handling: Handling, page: Page) -> Row:
+    found, say = row.headline, page.say
+    if found is None:
+        running = row.state is InvestigationState.OPEN
+        answer = Span("running" if running else str(row.state), Tone.WORK if running else Tone.SOFT)
+    elif found.outcome is Outcome.FINDING:
+        answer = Span(f"{say.named(found.service)}, {percent(found.confidence)}", Tone.STRONG)
+    else:
+        answer = Span("no finding", Tone.WAIT)
+    opened = stamp(row.opened_at) if row.opened_at else ""
+    owner = say.named(handling.assignee) if handling.assignee else ""
+    return (Span(row.id), Span(opened), answer, Span(owner), Span(say.quoted(row.alert.title)))
+
+
+@click.command()
 @click.argument("investigation")
 @details_option
 @json_option
 def show(investigation: str, details: bool, as_json: bool) -> None:
-    """Show the report of an investigation, or where it stands.
+    """Show the report of an investigation, or where it stands. INVESTIGATION is an id, or its beginning.
+
+    Exits with 0 whatever it shows, 65 where there is no such investigation.
 
     \b
-    Example:
-      middlewatch investigations show inv-0123456789ab --json
+    Examples:
+      middlewatch show inv-0123
+      middlewatch show inv-0123456789ab --json
+
+    \b
+    See also:
+      middlewatch why, middlewatch watch, middlewatch post-mortem
     """
     with application() as app:
-        snapshot = app.snapshot(investigation)
+        snapshot = app.snapshot(investigation_id(app, investigation))
+        handling = Handling() if as_json else app.handlings.of(snapshot.investigation.id)
     if snapshot.report is not None:
         print_report(snapshot.report, as_json=as_json, details=details)
     elif as_json:
         print_record(snapshot)
     else:
-        done = sum(task.state == "done" for task in snapshot.tasks)
-        progress = f"{done} of {count(len(snapshot.tasks), 'task')} done, {count(len(snapshot.evidence), 'fact')} so far"
-        print_line(f"{investigation} is {snapshot.investigation.state}: {progress}")
+        _print_standing(snapshot)
+    if not as_json:
+        print_handling(handling)
 
 
-@investigations.command()
+def _print_standing(snapshot: Snapshot) -> None:
+    """Where one stands that has no report, and what to do about it."""
+    row, page = snapshot.investigation, Page(width(), quotation())
+    page.entry("Investigation", Span(f"{row.id} is "), Span(standing(snapshot), Tone.FAULT if is_stalled(snapshot) else Tone.PLAIN))
+    page.entry("Alert", Span(page.say.quoted(row.alert.title)))
+    if row.opened_at is not None:
+        closed = f", ended {stamp(row.closed_at)}" if row.closed_at else ""
+        page.entry("Opened", Span(f"{stamp(row.opened_at)} UTC{closed}"))
+    if is_stalled(snapshot):
+        page.entry("Next", Span("Mend the cause, stop this one, and start it again:"))
+        page.command("", (*program(), "cancel", row.id))
+    elif row.state is InvestigationState.OPEN:
+        page.command("Follow it", (*program(), "watch", row.id))
+    print_page(page)
+
+
+@click.command()
 @click.argument("investigation")
 @json_option
 def cancel(investigation: str, as_json: bool) -> None:
-    """Stop an investigation; nothing more is recorded for it. Exits with 65 where it is closed already.
+    """Stop an investigation; nothing more is recorded for it. One that is cancelled already stays so.
+
+    Exits with 0 where it is cancelled, 65 where it is closed already or there is none.
 
     \b
     Example:
-      middlewatch investigations cancel inv-0123456789ab
+      middlewatch cancel inv-0123
+
+    \b
+    See also:
+      middlewatch list
     """
     with application() as app:
-        row = app.cancel(investigation)
+        row = app.cancel(investigation_id(app, investigation))
     if as_json:
         print_record(row)
     else:
         print_line(f"{row.id} is {row.state}")
+
+
+@click.command(name="post-mortem")
+@click.argument("investigation")
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write it to this file, not to standard output.")
+@click.option("--force", is_flag=True, help="Replace the file where it exists.")
+@json_option
+def post_mortem(investigation: str, output: Path | None, force: bool, as_json: bool) -> None:
+    """Write a post-mortem in Markdown: what was measured and done is filled in, what only people know is left blank.
+
+    Where MIDDLEWATCH_PUBLIC_URL is set it links to the web page and to each fact. Exits with 65 where there is no report yet.
+
+    \b
+    Examples:
+      middlewatch post-mortem inv-0123
+      middlewatch post-mortem inv-0123 --output post-mortem.md
+
+    \b
+    See also:
+      middlewatch feedback, middlewatch audit export
+    """
+    from middlewatch.frontends.post_mortem import post_mortem_of  # noqa: PLC0415  what it imports no --help needs
+
+    if output is not None and output.exists() and not force:
+        raise BadInput(f"{output} exists already.", remedy="Choose another file, or replace it with --force.")
+    with application() as app:
+        id_ = investigation_id(app, investigation)
+        text = post_mortem_of(app, id_)
+    if output is not None:
+        output.write_text(text, encoding="utf-8")
+    if as_json:
+        click.echo(json.dumps({"investigation": id_, "file": str(output) if output else None, "markdown": text}))
+    elif output is not None:
+        print_line(f"{output}: the post-mortem of {id_}")
+    else:
+        click.echo(text, nl=False)

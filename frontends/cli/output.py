@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 import click
 from pydantic import BaseModel
 
+from middlewatch.frontends.cli.page import NARROWEST, WIDEST, Page
 from middlewatch.frontends.cli.program import program
 from middlewatch.frontends.cli.report import render_report
-from middlewatch.records import Report
+from middlewatch.records import Outcome, Report
 from middlewatch.settings import Settings, ascii_only, no_color
 
 details_option = click.option(
@@ -23,9 +24,9 @@ details_option = click.option(
 if TYPE_CHECKING:
     from middlewatch.app import App
 
+INCONCLUSIVE = 3
+"""Exit code of an inconclusive investigation, so that a script can tell it from a finding and from a failure."""
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
-NARROWEST, WIDEST = 40, 120
-"""Columns: below, words are broken; above, lines are too long to read."""
 
 
 @contextmanager
@@ -47,10 +48,30 @@ def print_report(report: Report, *, as_json: bool, details: bool) -> None:
     if as_json:
         print_record(report)
         return
-    width = max(NARROWEST, min(WIDEST, shutil.get_terminal_size().columns))
-    color = sys.stdout.isatty() and not no_color()
-    text = render_report(report, width=width, color=color, details=details, ascii_only=ascii_only(), program=program())
+    color = colored()
+    text = render_report(report, width=width(), color=color, details=details, ascii_only=ascii_only(), program=program())
     click.echo(text, color=color, nl=False)
+
+
+def report_code(report: Report) -> int:
+    """The exit code of an answer."""
+    return 0 if report.outcome is Outcome.FINDING else INCONCLUSIVE
+
+
+def print_page(page: Page, *, err: bool = False) -> None:
+    """A page, in colour where the terminal has it."""
+    color = colored(err=err)
+    click.echo(page.text(color=color), color=color, nl=False, err=err)
+
+
+def colored(*, err: bool = False) -> bool:
+    """Whether what is printed there is in colour."""
+    return (sys.stderr if err else sys.stdout).isatty() and not no_color()
+
+
+def width() -> int:
+    """Columns of the terminal, as far as a page uses them."""
+    return max(NARROWEST, min(WIDEST, shutil.get_terminal_size().columns))
 
 
 class UtcTime(click.ParamType[datetime]):

@@ -8,9 +8,11 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from types import TracebackType
-from typing import Self, TextIO
+from typing import Protocol, Self, TextIO
 
+from pydantic import JsonValue
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
@@ -18,7 +20,7 @@ from rich.text import Text
 from middlewatch.frontends import quantity
 from middlewatch.frontends.cli.page import Column, Page, Span, Tone
 from middlewatch.frontends.quotation import Quotation
-from middlewatch.records import AgentName, Event, TaskKind
+from middlewatch.records import AgentName, TaskKind
 
 _FRAMES_PER_SECOND = 8
 _DOING = {
@@ -45,13 +47,24 @@ _TONES = {
 _ORCHESTRATOR = "orchestrator"
 
 
+class Happened(Protocol):
+    """An event of an investigation, from whichever stream."""
+
+    @property
+    def at(self) -> datetime: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def data(self) -> dict[str, JsonValue]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class _Step:
     """One event, read. Its data come from a store that others write to: whatever is not there, or not of the right kind, is
     left out.
     """
 
-    event: Event
+    event: Happened
 
     @property
     def who(self) -> str:
@@ -223,15 +236,23 @@ class Progress:
         if self._live is not None:
             self._live.stop()
 
-    def show(self, event: Event) -> None:
+    def show(self, event: Happened) -> None:
         """Take note of one event. Kinds that are not known are shown by their name."""
         step = _Step(event)
         with self._lock:
             self._board.apply(step)
         if self._live is None and step.words:
             said = f"{step.who}: {step.words}" if step.who else step.words
-            self._stream.write(self._say.clean(f"{event.at:%H:%M:%S} {said}") + "\n")
+            self.say(f"{event.at:%H:%M:%S} {said}")
+
+    def say(self, line: str) -> None:
+        """A line that stays; above the table where there is one."""
+        clean = self._say.clean(line)
+        if self._live is None:
+            self._stream.write(clean + "\n")
             self._stream.flush()
+        else:
+            self._live.console.print(clean, markup=False, highlight=False, soft_wrap=True)
 
     def frame(self) -> Text:
         """What a terminal shows now."""

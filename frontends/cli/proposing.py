@@ -9,6 +9,7 @@ import click
 from pydantic import JsonValue
 
 from middlewatch.frontends.cli import approval_desk as desk
+from middlewatch.frontends.cli.naming import investigation_id, request_id
 from middlewatch.frontends.cli.output import application, json_option
 from middlewatch.frontends.cli.terminal import print_line
 from middlewatch.records import ApprovalRequest, Principal, Remediation, Scalar
@@ -51,10 +52,11 @@ def propose(
     with application() as app, desk.working(app):
         person = desk.viewer(app)
         spec = app.approvals.spec(action)
-        facts = evidence or app.approvals.facts_about(investigation, target)
+        incident = investigation_id(app, investigation)
+        facts = evidence or app.approvals.facts_about(incident, target)
         wanted = Remediation(
             tenant=app.settings.tenant,
-            investigation=app.snapshot(investigation).investigation.id,
+            investigation=incident,
             action=spec.id,
             target=target,
             parameters=typed(spec.parameters_schema, spec.id, parameters),
@@ -82,7 +84,7 @@ def edit(request: str, parameters: tuple[str, ...], *, as_json: bool) -> None:
     from middlewatch.cards import look  # noqa: PLC0415  what it imports no --help needs
 
     with application() as app, desk.working(app):
-        id_, person = desk.whole_id(app.approvals, request), desk.viewer(app)
+        id_, person = request_id(app.approvals, request), desk.viewer(app)
         seen = look(app.approvals, id_)
         schema = seen.spec.parameters_schema if seen.spec else {}
         wanted = seen.request.remediation.parameters | typed(schema, seen.request.remediation.action, parameters)
@@ -101,7 +103,7 @@ def again(request: str, *, as_json: bool) -> None:
       middlewatch approvals again apr-0123456789ab
     """
     with application() as app, desk.working(app):
-        id_, person = desk.whole_id(app.approvals, request), desk.viewer(app)
+        id_, person = request_id(app.approvals, request), desk.viewer(app)
         made = app.approvals.propose_again(id_, person, face=desk.FACE)
         _print_asked(app, made, person, f"{made.id} asks again for what {id_} asked for", as_json=as_json)
 
@@ -117,7 +119,7 @@ def undo(request: str, *, as_json: bool) -> None:
       middlewatch approvals undo apr-0123456789ab
     """
     with application() as app, desk.working(app):
-        id_, person = desk.whole_id(app.approvals, request), desk.viewer(app)
+        id_, person = request_id(app.approvals, request), desk.viewer(app)
         made = app.approvals.undo(id_, person, face=desk.FACE)
         _print_asked(app, made, person, f"{made.id} asks for what takes {id_} back", as_json=as_json)
 

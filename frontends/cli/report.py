@@ -69,7 +69,7 @@ def render_report(
         more.reasons()
         more.evidence()
     else:
-        page.command("More", (*program, "investigations", "show", report.investigation, "--details"))
+        page.command("More", (*program, "show", report.investigation, "--details"))
     return page.text(color=color)
 
 

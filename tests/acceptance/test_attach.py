@@ -37,7 +37,7 @@ def test_a_second_process_attaches_to_the_owner(tmp_path: Path) -> None:
         checks = json.loads(run(tmp_path / "data", "doctor", "--json").stdout)
         assert not any("owns" in check["found"] for check in checks)
     assert worker.returncode == 0
-    shown = run(tmp_path / "data", "investigations", "show", report["investigation"], "--json")
+    shown = run(tmp_path / "data", "show", report["investigation"], "--json")
     assert json.loads(shown.stdout) == report
 
 
@@ -48,5 +48,5 @@ def test_an_owner_that_does_not_answer_is_named(tmp_path: Path) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         lock.write(f"{os.getpid()}\n")
         lock.flush()
-        message = refused(run(data, "investigations", "list"), 69)
+        message = refused(run(data, "list"), 69)
     assert f"locked by process {os.getpid()}" in message

@@ -73,14 +73,14 @@ def test_a_mistake_is_no_loss(data: Path, recording: Path) -> None:
     whole = (broken / "logs.parquet").read_bytes()
     (broken / "logs.parquet").write_bytes(whole[:1000])
     refused(run(data, "recordings", "import", broken), 65)
-    assert run(data, "investigations", "show", first["investigation"]).returncode == 0
+    assert run(data, "show", first["investigation"]).returncode == 0
     (broken / "logs.parquet").write_bytes(whole)
     assert run(data, "recordings", "import", broken).returncode == 0
 
 
 def test_a_redis_that_refuses(data: Path, tmp_path: Path) -> None:
     variables = {"MIDDLEWATCH_REDIS_URL": "redis://127.0.0.1:1/0", "MIDDLEWATCH_EPOCH_FILE": str(tmp_path / "epoch")}
-    assert "127.0.0.1" in refused(run(data, "investigations", "list", **variables), 69)
+    assert "127.0.0.1" in refused(run(data, "list", **variables), 69)
 
 
 def test_a_clickhouse_that_refuses(data: Path) -> None:

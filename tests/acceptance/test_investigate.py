@@ -98,7 +98,7 @@ def test_signals_that_are_missing_are_said_and_not_needed(tmp_path: Path) -> Non
 def test_live_telemetry_that_is_not_there_is_no_finding(data: Path) -> None:
     result = run(data, "investigate", "--service", "cart", "--at", START.isoformat(), "--json")
     assert (result.returncode, report_of(result)["outcome"]) == (3, "inconclusive")
-    shown = run(data, "investigations", "show", report_of(result)["investigation"]).stdout
+    shown = run(data, "show", report_of(result)["investigation"]).stdout
     assert "\nNext          Run `middlewatch doctor`: it says which telemetry" in shown
 
 
@@ -110,9 +110,9 @@ def test_the_report_is_readable_without_json(data: Path, recording: Path) -> Non
 
 
 def test_finished_investigations_are_listed_and_shown_again(data: Path, report: dict[str, Any]) -> None:
-    listed = json.loads(run(data, "investigations", "list", "--json").stdout)
+    listed = json.loads(run(data, "list", "--json").stdout)
     assert report["investigation"] in {row["id"] for row in listed}
-    assert json.loads(run(data, "investigations", "show", report["investigation"], "--json").stdout) == report
+    assert json.loads(run(data, "show", report["investigation"], "--json").stdout) == report
 
 
 def test_only_the_named_agents_take_part_in_an_evaluation(recording: Path, tmp_path: Path) -> None:
@@ -136,13 +136,13 @@ def test_an_unknown_incident_lists_the_known_ones(data: Path, recording: Path) -
 
 
 def test_an_unknown_investigation_is_refused(data: Path) -> None:
-    refused(run(data, "investigations", "show", "inv-nope"), 65)
+    refused(run(data, "show", "inv-nope"), 65)
 
 
 def test_what_is_closed_cannot_be_cancelled(data: Path, report: dict[str, Any]) -> None:
-    assert "is closed already" in refused(run(data, "investigations", "cancel", report["investigation"]), 65)
-    assert run(data, "investigations", "show", report["investigation"]).returncode == 0
-    assert "There is no investigation" in refused(run(data, "investigations", "cancel", "inv-nope"), 65)
+    assert "is closed already" in refused(run(data, "cancel", report["investigation"]), 65)
+    assert run(data, "show", report["investigation"]).returncode == 0
+    assert "There is no investigation" in refused(run(data, "cancel", "inv-nope"), 65)
 
 
 def test_an_empty_window_is_refused(tmp_path: Path) -> None:

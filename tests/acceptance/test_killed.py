@@ -61,5 +61,5 @@ def test_a_killed_investigation_goes_on_and_ends_with_the_same_answer(tmp_path: 
     identities = [fact["id"] for fact in report["evidence"]]
     assert len(identities) == len(set(identities))
     if all(killed):
-        (only,) = json.loads(run(tmp_path / "data", "investigations", "list", "--json").stdout)
+        (only,) = json.loads(run(tmp_path / "data", "list", "--json").stdout)
         assert only["id"] == report["investigation"], "the killed investigation was joined, not started anew"

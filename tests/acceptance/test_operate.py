@@ -17,7 +17,6 @@ from tests.acceptance.incident import record_incident
 
 WORDS = [
     *([name] for name in COMMANDS),
-    *(["investigations", name] for name in ("list", "show", "cancel")),
     *(["recordings", name] for name in ("import", "list")),
     *(["lab", name] for name in ("faults", "record")),
     *(["policy", name] for name in ("init", "check", "explain", "token")),
@@ -32,7 +31,7 @@ def test_a_backup_comes_back_elsewhere(tmp_path: Path) -> None:
 
     restored = run(tmp_path / "elsewhere", "restore", file)
     assert restored.returncode == 0, restored.stderr
-    shown = run(tmp_path / "elsewhere", "investigations", "show", report["investigation"], "--json")
+    shown = run(tmp_path / "elsewhere", "show", report["investigation"], "--json")
     assert json.loads(shown.stdout) == report
 
     refused(run(tmp_path / "elsewhere", "restore", file), 65)  # it is not empty any more

@@ -56,8 +56,8 @@ def test_what_is_shown_can_be_pasted(folder: Path, monkeypatch: pytest.MonkeyPat
     """Also the lines that it is broken into, as somebody marks them on the terminal: the label left out."""
     monkeypatch.setenv("MIDDLEWATCH_DATA_DIR", f"data/{name}")
     page = Page(width)
-    page.command("More", (*program(), "investigations", "show", "inv-0123456789ab", "--details"))
+    page.command("More", (*program(), "show", "inv-0123456789ab", "--details"))
     shown = page.text(color=False).removeprefix("More")
     said = subprocess.run(["/bin/sh", "-c", shown.strip()], cwd=folder, capture_output=True, text=True, check=True).stdout
-    assert said == f"{folder}/data/{name} investigations show inv-0123456789ab --details\n".replace(f"{folder}/", "")
+    assert said == f"{folder}/data/{name} show inv-0123456789ab --details\n".replace(f"{folder}/", "")
     assert all(len(line) <= width for line in shown.splitlines() if shlex.quote(f"data/{name}") not in line)

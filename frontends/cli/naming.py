@@ -1,0 +1,61 @@
+"""Which investigation or request a person means: by its id, or by the beginning of it where that is only one's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from middlewatch.records.errors import BadInput, UnknownInvestigation, UnknownRequest
+
+if TYPE_CHECKING:
+    from middlewatch.app import App
+    from middlewatch.approvals import Approvals
+
+MOST = 1000
+"""The newest ones, among which a beginning is looked for. A whole id is found however old it is."""
+_CANDIDATES = 8
+
+
+def investigation_id(app: App, given: str) -> str:
+    """The id of the investigation that is meant.
+
+    Raises:
+        UnknownInvestigation: there is none.
+        BadInput: there are several.
+    """
+    try:
+        return app.investigation(given).id
+    except UnknownInvestigation:
+        found = _matching([row.id for row in app.investigations(limit=MOST)], given, "investigations")
+        if found:
+            return found
+        raise
+
+
+def request_id(approvals: Approvals, given: str) -> str:
+    """The id of the approval request that is meant.
+
+    Raises:
+        UnknownRequest: there is none.
+        BadInput: there are several.
+    """
+    try:
+        return approvals.show(given, None, face="").id
+    except UnknownRequest:
+        found = _matching([request.id for request in approvals.list(limit=MOST)], given, "requests")
+        if found:
+            return found
+    raise UnknownRequest(f"There is no approval request {given!r}.", remedy="List all with: middlewatch approvals list --all")
+
+
+def _matching(ids: Sequence[str], given: str, nouns: str) -> str:
+    """The one that begins so, with or without what all of them begin with; empty where none does."""
+    if given in ids:
+        return given
+    found = [id_ for id_ in ids if given and (id_.startswith(given) or id_.partition("-")[2].startswith(given))]
+    if len(found) > 1:
+        more = f" and {len(found) - _CANDIDATES} more" if len(found) > _CANDIDATES else ""
+        raise BadInput(
+            f"{given!r} is the beginning of {len(found)} {nouns}.", remedy=f"Say which: {', '.join(found[:_CANDIDATES])}{more}"
+        )
+    return found[0] if found else ""
