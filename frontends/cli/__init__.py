@@ -30,6 +30,8 @@ COMMANDS = {
     "evaluate": ("evaluate", "Answer every incident of every recording and write predictions."),
     "actions": ("actions", "Say what can be done to which service: write a first configuration, check it, list."),
     "policy": ("policy", "Say who may decide what: write a first policy, check it, explain it."),
+    "serve": ("serve", "Serve all faces in one process: web, JSON API, Slack, MCP; and work on tasks."),
+    "sign-in": ("serve", "Print a link that signs you in once at a `serve` on this machine."),
     "mcp": ("mcp", "Serve the Model Context Protocol, for assistants in an IDE or a terminal."),
     "worker": ("operate", "Work on tasks until stopped."),
     "executor": ("operate", "Execute what was approved, until stopped."),

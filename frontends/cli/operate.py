@@ -33,7 +33,7 @@ def worker(name: str | None) -> None:
     Example:
       middlewatch worker --name worker-1
     """
-    stop = _until_asked()
+    stop = until_asked()
     with application() as app:
         role = "owner of the data directory" if app.owner else "attached"
         click.echo(f"working ({role}, {count(app.settings.slots, 'slot')}); Ctrl-C stops", err=True)
@@ -61,12 +61,12 @@ def executor() -> None:
         raise Misconfigured(
             f"There is no {settings.actions_path}.", remedy="It says what can be done to which service: docs/actions.md"
         )
-    stop = _until_asked()
+    stop = until_asked()
     click.echo("executing what is approved; Ctrl-C stops", err=True)
     execute(settings, stop)
 
 
-def _until_asked() -> threading.Event:
+def until_asked() -> threading.Event:
     """Set when the process is asked to stop; asked twice, it ends at once."""
     stop = threading.Event()
 

@@ -11,11 +11,11 @@ import uvicorn
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.types import ASGIApp
 
+from middlewatch.frontends.listening import is_loopback, listen, refuse_exposure
 from middlewatch.frontends.mcp.access import PATH, Access
 from middlewatch.frontends.mcp.server import create_server
-from middlewatch.frontends.web.guards import BODY_BYTES, Guard, allowed_hosts, is_loopback
+from middlewatch.frontends.web.guards import BODY_BYTES, Guard, allowed_hosts
 from middlewatch.local_token import local_token
-from middlewatch.records.errors import BadInput, Misconfigured
 from middlewatch.settings import Settings
 
 if TYPE_CHECKING:
@@ -55,48 +55,10 @@ def mcp_http(app: App) -> tuple[ASGIApp, AbstractAsyncContextManager[None]]:
     return Guard(Access(app, sessions.handle_request, local_token=token), app.settings), sessions.run()
 
 
-def refuse_exposure(settings: Settings) -> None:
-    """Off loopback there must be a name to be reached by, and somebody who can sign in.
-
-    Raises:
-        Misconfigured: there is not.
-    """
-    if is_loopback(settings.host):
-        return
-    if settings.public_url is None:
-        raise Misconfigured(
-            f"MCP over HTTP is not served at {settings.host}: nobody said by which name it is reached.",
-            remedy="Set MIDDLEWATCH_PUBLIC_URL to its https address, or listen on 127.0.0.1.",
-        )
-    if not settings.policy_path.exists():
-        raise Misconfigured(
-            f"MCP over HTTP is not served at {settings.host}: without a policy nobody can show who they are.",
-            remedy="Write one with `middlewatch policy init`, or listen on 127.0.0.1.",
-        )
-
-
 def own_token(settings: Settings) -> tuple[str, Path] | None:
     """The token of the data directory's owner with its file, where it is taken: on loopback, beside embedded back ends."""
     own = is_loopback(settings.host) and settings.redis_url is None and settings.public_url is None
     return local_token(settings.data_dir) if own else None
-
-
-def listen(settings: Settings) -> tuple[socket.socket, Settings]:
-    """Take the port, and say which it is.
-
-    Raises:
-        BadInput: it cannot be had.
-    """
-    try:
-        taken = socket.create_server(
-            (settings.host, settings.port), family=socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-        )
-    except OSError as error:
-        raise BadInput(
-            f"{settings.host}:{settings.port} cannot be listened at: {error.strerror or error}.",
-            remedy="Choose another with --port.",
-        ) from error
-    return taken, settings.model_copy(update={"port": taken.getsockname()[1]})
 
 
 def serve(app: App, taken: socket.socket) -> None:

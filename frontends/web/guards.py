@@ -6,7 +6,6 @@ Pure ASGI, so that a stream goes through as it is written.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
@@ -15,6 +14,7 @@ from fastapi import HTTPException, Request
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from middlewatch.frontends.listening import is_loopback
 from middlewatch.frontends.web.errors import problem
 from middlewatch.settings import Settings
 
@@ -113,14 +113,6 @@ def allowed_hosts(settings: Settings) -> frozenset[str]:
     if settings.public_url is not None and settings.public_url.host:
         hosts.add(settings.public_url.host.lower())
     return frozenset(hosts | LOOPBACK) if is_loopback(settings.host) else frozenset(hosts)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach a listener there."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
 
 
 def is_local(settings: Settings) -> bool:

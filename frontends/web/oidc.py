@@ -12,7 +12,7 @@ from authlib.integrations.httpx_client import OAuth2Client
 from joserfc.errors import JoseError
 from pydantic import ValidationError
 
-from middlewatch.frontends.web.guards import is_loopback
+from middlewatch.frontends.listening import is_loopback
 from middlewatch.records import Record
 from middlewatch.records.errors import Misconfigured, Refused, Unavailable
 from middlewatch.settings import Settings

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
+from threading import Event
 
 from fastapi import FastAPI
 from fastapi.responses import PlainTextResponse
@@ -52,6 +53,7 @@ def create_site(app: App, *, working: bool = False) -> FastAPI:
     state.local = is_local(app.settings)
     state.provider = Provider.of(app.settings)
     state.attempts = Attempts()
+    state.stopping = Event()  # streams end when it is set
     state.bearers = Bearers(app.approvals, face=PROGRAM_FACE)
     for router in ROUTERS:
         site.include_router(router)

@@ -213,8 +213,13 @@ class Approvals:
         if self.settings.token is not None:
             return f"token:{self.settings.token.get_secret_value()}"
         if self.settings.redis_url is None:
-            return f"local:{pwd.getpwuid(os.getuid()).pw_name}"
+            return self.unix_identity()
         return "token:"
+
+    @staticmethod
+    def unix_identity() -> str:
+        """Of the system's user whom this process belongs to."""
+        return f"local:{pwd.getpwuid(os.getuid()).pw_name}"
 
     def propose(self, report: Report) -> Report:
         """Put what follows from a finding to people. What is refused is said in the report, with the reason.

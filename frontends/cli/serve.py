@@ -1,0 +1,108 @@
+"""`middlewatch serve` and `middlewatch sign-in`."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from middlewatch.frontends.cli.operate import until_asked
+from middlewatch.frontends.cli.output import application, json_option
+from middlewatch.frontends.cli.program import pasteable
+from middlewatch.frontends.cli.terminal import print_line
+from middlewatch.records.errors import Misconfigured, Refused
+from middlewatch.settings import Settings
+
+if TYPE_CHECKING:
+    from middlewatch.frontends.serving import Served
+
+SLACK = {"http": "Slack delivers to /slack/events", "socket": "Slack by Socket Mode"}
+
+
+@click.command()
+@click.option("--host", help="The address to listen at; MIDDLEWATCH_HOST or 127.0.0.1 where left out.")
+@click.option("--port", type=click.IntRange(0, 65535), help="The port; MIDDLEWATCH_PORT or 8321 where left out; 0 for any.")
+@click.option("--no-work", is_flag=True, help="Work on no tasks here; workers of their own do.")
+@click.option("--no-slack", is_flag=True, help="Leave Slack out, also where it is configured.")
+@click.option("--no-mcp", is_flag=True, help="Leave MCP at /mcp out.")
+@json_option
+def serve(host: str | None, port: int | None, no_work: bool, no_slack: bool, no_mcp: bool, as_json: bool) -> None:
+    """Serve all faces in one process: the web with its JSON API, Slack where it is configured, MCP at /mcp; and work on tasks.
+
+    Embedded and on loopback it prints a link that signs you in once, within ten minutes. Others sign in with tokens
+    (`middlewatch policy token NAME`) or at an OpenID provider. To be reached from other machines it needs a policy and
+    MIDDLEWATCH_PUBLIC_URL; put a reverse proxy with TLS before it: docs/web.md.
+
+    Ctrl-C or SIGTERM lets what is being worked on finish; a second one gives up at once. Nothing is lost either way.
+
+    \b
+    Examples:
+      middlewatch serve
+      middlewatch serve --port 0 --json
+      MIDDLEWATCH_PUBLIC_URL=https://middlewatch.example.com middlewatch serve --host 0.0.0.0
+    """
+    from middlewatch.app import open_app  # noqa: PLC0415  takes seconds to import with what follows, and no --help needs it
+    from middlewatch.frontends.listening import is_loopback, listen, refuse_exposure  # noqa: PLC0415  likewise
+    from middlewatch.frontends.serving import Faces, serve  # noqa: PLC0415  likewise
+
+    given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    settings = Settings.load().model_copy(update=given)
+    refuse_exposure(settings)
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    stop = until_asked()
+    taken, settings = listen(settings)
+    with taken, open_app(settings) as app:
+        if not is_loopback(settings.host):
+            app.approvals.people()  # a policy with a mistake would let nobody in
+        faces = Faces(work=not no_work, slack=not no_slack, mcp=not no_mcp)
+        told = print_as_line if as_json else tell
+        serve(app, taken, faces, stopped=stop.is_set, told=told, finishing=lambda: print_line("finishing what is begun", err=True))
+
+
+@click.command("sign-in")
+@json_option
+def sign_in(as_json: bool) -> None:
+    """Print a link that signs you in once at the `middlewatch serve` that runs on this data directory, within ten minutes.
+
+    It is for the system's user on this machine. Others sign in with tokens, or at an OpenID provider.
+
+    \b
+    Example:
+      middlewatch sign-in
+    """
+    from middlewatch.frontends.serving import link  # noqa: PLC0415  likewise
+
+    with application() as app:
+        if app.settings.port == 0:
+            raise Misconfigured("MIDDLEWATCH_PORT is 0, which may be any port.", remedy="Set it to the one that `serve` printed.")
+        found = link(app)
+    if found is None:
+        raise Refused(
+            "Links are for embedded deployments that listen on loopback.",
+            remedy="Sign in with a token: middlewatch policy token NAME",
+        )
+    click.echo(json.dumps({"sign_in": found}) if as_json else found)
+
+
+def print_as_line(served: Served) -> None:
+    """As one line of JSON, for programs that start it."""
+    click.echo(served.model_dump_json(ensure_ascii=True))
+    sys.stdout.flush()
+
+
+def tell(served: Served) -> None:
+    """For people."""
+    print_line(f"middlewatch serve: listening at {served.url} ({'owner of the data directory' if served.owner else 'attached'})")
+    if served.sign_in:
+        print_line(f"sign in once, within 10 min: {served.sign_in}")
+    mcp = f"MCP at {served.mcp}" if served.mcp else ""
+    for line in (mcp, SLACK.get(served.slack or "", ""), "" if served.working else "no tasks are worked on here"):
+        if line:
+            print_line(line)
+    for notice in served.notices:
+        print_line(f"notice: {pasteable(notice)}", err=True)
+    print_line("Ctrl-C stops")
+    sys.stdout.flush()

@@ -1,0 +1,112 @@
+"""Listening for HTTP: where it is allowed to, until somebody asks it to stop."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from middlewatch.records.errors import BadInput, Misconfigured
+from middlewatch.settings import Settings
+
+SHUTDOWN_SECONDS = 3
+"""For what is being answered when it is asked to stop; streams end at once. Chosen, not derived."""
+CONNECTIONS = 1000
+"""At once; beyond them it answers 503. Five times the viewers that it is made for."""
+PROXIES = "127.0.0.1,::1"
+"""Whose `X-Forwarded-For` and `-Proto` are believed: a reverse proxy on this machine."""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a listener there."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def refuse_exposure(settings: Settings) -> None:
+    """Off loopback there must be a name to be reached by, and somebody who can sign in.
+
+    Raises:
+        Misconfigured: there is not.
+    """
+    if is_loopback(settings.host):
+        return
+    if settings.public_url is None:
+        raise Misconfigured(
+            f"Nothing is served at {settings.host}: nobody said by which name it is reached.",
+            remedy="Set MIDDLEWATCH_PUBLIC_URL to its https address, or listen on 127.0.0.1.",
+        )
+    if not settings.policy_path.exists():
+        raise Misconfigured(
+            f"Nothing is served at {settings.host}: without a policy nobody can show who they are.",
+            remedy="Write one with `middlewatch policy init`, or listen on 127.0.0.1.",
+        )
+
+
+def listen(settings: Settings) -> tuple[socket.socket, Settings]:
+    """Take the port, and say which it is.
+
+    Raises:
+        BadInput: it cannot be had.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        taken = socket.create_server((settings.host, settings.port), family=family)
+    except OSError as error:
+        raise BadInput(
+            f"{settings.host}:{settings.port} cannot be listened at: {error.strerror or error}.",
+            remedy="Choose another with --port.",
+        ) from error
+    return taken, settings.model_copy(update={"port": taken.getsockname()[1]})
+
+
+def address_of(settings: Settings) -> str:
+    """Where people reach it: without a slash at its end."""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return str(settings.public_url or f"http://{host}:{settings.port}").rstrip("/")
+
+
+class Listener(uvicorn.Server):
+    """Answers until it is told to stop. Signals are its caller's."""
+
+    def __init__(self, app: ASGIApp, stopped: Callable[[], bool], *, on_started: Callable[[], None] = lambda: None) -> None:
+        """Nothing is answered yet: await `serve(sockets=[...])`.
+
+        Args:
+            app: what answers.
+            stopped: asked ten times a second.
+            on_started: told when it answers.
+        """
+        super().__init__(
+            uvicorn.Config(
+                app,
+                lifespan="on",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                forwarded_allow_ips=PROXIES,
+                limit_concurrency=CONNECTIONS,
+                timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+            )
+        )
+        self._stopped = stopped
+        self._on_started = on_started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._on_started()
+
+    async def on_tick(self, counter: int) -> bool:
+        self.should_exit = self.should_exit or self._stopped()
+        return await super().on_tick(counter)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave them alone: the library would raise them once more after the end, past all that is to be closed in good order."""
+        yield

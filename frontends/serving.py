@@ -1,0 +1,137 @@
+"""All faces in one process: the web with its API, Slack, MCP over HTTP, and the work itself beside them."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, ExitStack, nullcontext
+from dataclasses import dataclass
+
+from fastapi import FastAPI
+from starlette.routing import Route
+
+from middlewatch.app import App
+from middlewatch.frontends.listening import Listener, address_of, is_loopback
+from middlewatch.frontends.web.guards import is_local
+from middlewatch.frontends.web.site import create_site
+from middlewatch.records import Record
+
+LINK = "/sign-in/link?key="
+
+
+@dataclass(frozen=True, slots=True)
+class Faces:
+    """What is served."""
+
+    work: bool = True
+    slack: bool = True
+    """Where the settings have it."""
+    mcp: bool = True
+
+
+class Served(Record):
+    """What somebody is told who starts it."""
+
+    url: str
+    sign_in: str | None
+    """A link that signs the system's user in once, within ten minutes; none where that is not allowed."""
+    mcp: str | None
+    slack: str | None
+    """`http` or `socket`."""
+    working: bool
+    owner: bool
+    """Whether this process owns the data directory; others attach to it."""
+    notices: tuple[str, ...] = ()
+
+
+def serve(
+    app: App,
+    taken: socket.socket,
+    faces: Faces,
+    *,
+    stopped: Callable[[], bool],
+    told: Callable[[Served], None],
+    finishing: Callable[[], None],
+) -> None:
+    """Serve until told to stop.
+
+    Args:
+        app: what is served; its settings name the port that was taken.
+        taken: the port.
+        faces: which.
+        stopped: whether to stop; asked ten times a second.
+        told: what is served, as soon as it answers.
+        finishing: told when it answers no more, and finishes what is being worked on.
+
+    Raises:
+        Misconfigured: a setting of a face cannot work.
+        MiddlewatchError: the work in the background cannot go on.
+    """
+    site = create_site(app)
+    mcp, lifespan = _mcp(app, site) if faces.mcp else (None, nullcontext())
+    with ExitStack() as stack:
+        slack = _slack(app, site, stack) if faces.slack else None
+        ended = stack.enter_context(app.working()) if faces.work else None
+        served = Served(
+            url=address_of(app.settings),
+            sign_in=link(app),
+            mcp=mcp,
+            slack=slack,
+            working=faces.work,
+            owner=app.owner,
+            notices=_notices(app),
+        )
+
+        def over() -> bool:
+            if not stopped() and not (ended is not None and ended.is_set()):
+                return False
+            site.state.stopping.set()  # streams look at it
+            return True
+
+        listener = Listener(site, over, on_started=lambda: told(served))
+
+        async def run() -> None:
+            async with lifespan:
+                await listener.serve(sockets=[taken])
+
+        asyncio.run(run())
+        finishing()
+
+
+def link(app: App) -> str | None:
+    """A link that signs the system's user in once; None where only policy lets people in."""
+    if not is_local(app.settings):
+        return None
+    return address_of(app.settings) + LINK + app.sessions.offer_link(app.approvals.unix_identity())
+
+
+def _mcp(app: App, site: FastAPI) -> tuple[str, AbstractAsyncContextManager[None]]:
+    from middlewatch.frontends.mcp.access import PATH, PATHS  # noqa: PLC0415  half a second that only this face needs
+    from middlewatch.frontends.mcp.over_http import mcp_http  # noqa: PLC0415  likewise
+
+    answering, lifespan = mcp_http(app)
+    for path in PATHS:
+        site.router.routes.append(Route(path, answering, include_in_schema=False))
+    return address_of(app.settings) + PATH, lifespan
+
+
+def _slack(app: App, site: FastAPI, stack: ExitStack) -> str | None:
+    from middlewatch.frontends.slack.face import is_configured, slack_face  # noqa: PLC0415  likewise
+
+    if not is_configured(app.settings):
+        return None
+    face = slack_face(app)
+    site.include_router(face.router)
+    stack.enter_context(face.running())
+    return "http" if app.settings.slack_app_token is None else "socket"
+
+
+def _notices(app: App) -> tuple[str, ...]:
+    """What whoever starts it should know."""
+    settings, found = app.settings, []
+    if not settings.policy_path.exists():
+        found.append("There is no policy, so nobody can decide anything: middlewatch policy init")
+    if not is_loopback(settings.host) and settings.public_url is not None and settings.public_url.scheme != "https":
+        found.append("MIDDLEWATCH_PUBLIC_URL is not https: whoever is on the way can read tokens and sessions.")
+    return tuple(found)
