@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from middlewatch.context_store import durable_file, scripts
-from middlewatch.context_store.archive import file_name
+from middlewatch.context_store.archive import FileArchive, file_name
 from middlewatch.context_store.connection import patiently
 from middlewatch.context_store.directory import Directory
 from middlewatch.context_store.epoch import Epoch
@@ -135,6 +135,8 @@ def restore(
             elif what := _put_back(server, archive_folder, member, content):
                 counts[what] += 1
                 on_progress(what, counts[what])
+    for tenant in {found[1] for found in map(_ARCHIVED.fullmatch, manifest["members"]) if found}:
+        FileArchive(archive_folder).heads(tenant, limit=0)  # they follow from what was read, and are in no backup
     for tenant, content in directories.items():
         scripts.import_directory(server, tenant_keys(tenant), contents=json.loads(content))
         scripts.enrol(server, IndexKeys(), tenant=tenant)

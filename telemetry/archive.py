@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, Literal
@@ -9,9 +10,11 @@ from typing import Final, Literal
 import pyarrow as pa
 from pydantic import ValidationError
 
-from middlewatch.records import Event, Record, Snapshot
+from middlewatch.records import Event, Headline, Investigation, InvestigationState, Record, Snapshot
 from middlewatch.records.errors import BoundExceeded, SourceUnavailable, StoreUnavailable, UnknownInvestigation
 from middlewatch.telemetry.clickhouse import ClickHouse
+
+LOG = logging.getLogger(__name__)
 
 _TABLE: Final = "archived_investigations"
 
@@ -79,6 +82,33 @@ class ClickHouseArchive:
                 ids += found["id"].to_pylist()
                 if not cut:
                     return tuple(ids)
+
+    def heads(self, tenant: str, *, limit: int) -> tuple[Investigation, ...]:
+        """A tenant's investigations that were opened last, newest first, each with its headline where there was a report.
+
+        Raises:
+            StoreUnavailable: when the database does not answer. One that is damaged is left out.
+        """
+        with _as_store():
+            found, _ = self._database.query("archived_heads", {"tenant": tenant, "limit": max(0, limit)})
+        rows = zip(found["id"].to_pylist(), found["head"].to_pylist(), strict=True)
+        heads = (self._head(tenant, identifier, text) for identifier, text in rows)
+        return tuple(head for head in heads if head is not None)
+
+    def _head(self, tenant: str, identifier: str, text: str) -> Investigation | None:
+        try:
+            head = Investigation.model_validate_json(text)
+            if head.headline is not None or head.state is not InvestigationState.CLOSED:
+                return head
+            snapshot, events = self.get(tenant, identifier)
+        except (ValidationError, StoreUnavailable) as error:
+            LOG.warning("the archived investigation %s is not in the list: %s", identifier, error)
+            return None
+        if snapshot.report is None:
+            return head
+        head = head.model_copy(update={"headline": Headline.of(snapshot.report)})  # from before there were headlines
+        self.put(snapshot.model_copy(update={"investigation": head}), events)
+        return head
 
 
 @contextmanager

@@ -15,12 +15,13 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from middlewatch.context_store import claims, redis_program
+from middlewatch.context_store.archive import headed
 from middlewatch.context_store.connection import client_of
 from middlewatch.context_store.epoch import LARGEST, Epoch
 from middlewatch.context_store.redis_program import RedisProgram, find_binary, read_program
 from middlewatch.context_store.redis_server import RedisServer
 from middlewatch.context_store.store import ContextStore
-from middlewatch.records import Claim, Event, Snapshot
+from middlewatch.records import Claim, Event, Investigation, Snapshot
 from middlewatch.records.errors import UnknownInvestigation
 
 _PERMANENT = re.compile(
@@ -139,6 +140,10 @@ class MemoryArchive:
 
     def list(self, tenant: str) -> tuple[str, ...]:
         return tuple(sorted(identifier for owner, identifier in self.kept if owner == tenant))
+
+    def heads(self, tenant: str, *, limit: int) -> tuple[Investigation, ...]:
+        found = [headed(snapshot) for (owner, _), (snapshot, _) in self.kept.items() if owner == tenant]
+        return tuple(sorted(found, key=lambda head: (str(head.opened_at), head.id), reverse=True)[: max(0, limit)])
 
 
 def leaked_keys(redis: Redis) -> list[str]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
@@ -37,6 +36,7 @@ from middlewatch.context_store.worker import Handler, Lease, Worker
 from middlewatch.data_directory import DataDirectory
 from middlewatch.executor import beside
 from middlewatch.handling import Handlings
+from middlewatch.kept import Kept
 from middlewatch.live import Live
 from middlewatch.postings import Postings
 from middlewatch.records import (
@@ -46,11 +46,9 @@ from middlewatch.records import (
     Claim,
     Completion,
     Event,
-    Evidence,
     ImportedRecording,
     Investigation,
     InvestigationState,
-    Outcome,
     Report,
     Scope,
     Snapshot,
@@ -62,7 +60,7 @@ from middlewatch.records import (
 from middlewatch.records.errors import BadInput, MiddlewatchError, Stalled, Unavailable, UnknownInvestigation
 from middlewatch.sessions import Sessions
 from middlewatch.settings import Settings
-from middlewatch.similar import Precedents
+from middlewatch.similar import MOST_COMPARED, Precedents, Similar
 from middlewatch.telemetry.archive import ClickHouseArchive
 from middlewatch.telemetry.clickhouse import ClickHouse
 from middlewatch.telemetry.limits import Limits
@@ -76,7 +74,6 @@ LOG = logging.getLogger(__name__)
 AGENTS: Agents = {agent.name: agent for agent in (METRICS, LOGS, TRACES, DEPLOYS)}
 ARCHIVE_SECONDS = 600.0
 MIB = 1024 * 1024
-NEVER = datetime.min.replace(tzinfo=UTC)
 POLL_SECONDS = 1.0
 """How long one look for new events waits in the store."""
 
@@ -98,9 +95,14 @@ class App:
         self.owner = owner
 
     @cached_property
+    def kept(self) -> Kept:
+        """What is kept of investigations."""
+        return Kept(self.settings.tenant, self.store, self.archive)
+
+    @cached_property
     def approvals(self) -> Approvals:
         """What waits for people, what they decide, and what became of it."""
-        return Approvals(self.settings, self.store.server, self.evidence, self.confidence)
+        return Approvals(self.settings, self.store.server, self.kept.evidence, self.kept.confidence)
 
     @cached_property
     def handlings(self) -> Handlings:
@@ -111,7 +113,7 @@ class App:
     def live(self) -> Live:
         """What happens in investigations, as it happens."""
         server = self.store.server
-        return Live(self.settings.tenant, self._events, AuditStore(server), ApprovalStore(server))
+        return Live(self.settings.tenant, self.kept.events, AuditStore(server), ApprovalStore(server))
 
     @cached_property
     def toolbox(self) -> Toolbox:
@@ -120,8 +122,15 @@ class App:
         return Toolbox(lambda: self.specialists, self.snapshot, windows)
 
     def similar(self, investigation: str, *, limit: int = 5) -> Precedents:
-        """Earlier investigations that are like one, and what came of them."""
-        raise NotImplementedError
+        """Earlier investigations that are like one, and what came of them.
+
+        Raises:
+            UnknownInvestigation: there is none.
+        """
+        find = Similar(
+            lambda most: self.investigations(limit=most), self.handlings.of_all, lambda: self.approvals.list(limit=MOST_COMPARED)
+        )
+        return find.to(self.investigation(investigation), limit=limit)
 
     @cached_property
     def postings(self) -> Postings:
@@ -178,12 +187,7 @@ class App:
 
     def investigations(self, *, limit: int = 50) -> tuple[Investigation, ...]:
         """Newest first; archived ones where those in the store are fewer than `limit`."""
-        tenant = self.settings.tenant
-        found = {row.id: row for row in self.store.investigations(tenant, limit=limit)}
-        if len(found) < limit:
-            archived = (identifier for identifier in self.archive.list(tenant) if identifier not in found)
-            found |= {identifier: self.archive.get(tenant, identifier)[0].investigation for identifier in archived}
-        return tuple(sorted(found.values(), key=lambda row: row.opened_at or NEVER, reverse=True)[:limit])
+        return self.kept.investigations(limit=limit)
 
     def investigation(self, investigation: str) -> Investigation:
         """One investigation as it stands, from the store or the archive.
@@ -191,10 +195,7 @@ class App:
         Raises:
             UnknownInvestigation: there is none.
         """
-        try:
-            return self.store.investigation(self.settings.tenant, investigation)
-        except UnknownInvestigation:
-            return self._archived(investigation).investigation
+        return self.kept.investigation(investigation)
 
     def report(self, investigation: str) -> Report | None:
         """The report, or None while the investigation runs."""
@@ -202,40 +203,7 @@ class App:
 
     def snapshot(self, investigation: str) -> Snapshot:
         """Everything that the shared context, or the archive, holds of an investigation."""
-        try:
-            return self.store.snapshot(self.settings.tenant, investigation)
-        except UnknownInvestigation:
-            return self._archived(investigation)
-
-    def evidence(self, tenant: str, investigation: str) -> tuple[Evidence, ...]:
-        """The facts of an investigation; none where there is none of it."""
-        try:
-            return self._kept(tenant, investigation).evidence
-        except UnknownInvestigation:
-            return ()
-
-    def confidence(self, tenant: str, investigation: str, target: str) -> float:
-        """Of the finding that blames a service; 0 where none does."""
-        try:
-            report = self._kept(tenant, investigation).report
-        except UnknownInvestigation:
-            return 0.0
-        found = report.causes if report is not None and report.outcome is Outcome.FINDING else ()
-        return max((cause.confidence for cause in found if cause.service == target), default=0.0)
-
-    def _kept(self, tenant: str, investigation: str) -> Snapshot:
-        try:
-            return self.store.snapshot(tenant, investigation)
-        except UnknownInvestigation:
-            return self.archive.get(tenant, investigation)[0]
-
-    def _archived(self, investigation: str) -> Snapshot:
-        try:
-            return self.archive.get(self.settings.tenant, investigation)[0]
-        except UnknownInvestigation:
-            raise UnknownInvestigation(
-                f"There is no investigation {investigation!r}.", remedy="List them with: middlewatch list"
-            ) from None
+        return self.kept.snapshot(investigation)
 
     def cancel(self, investigation: str) -> Investigation:
         """Stop an investigation; nothing more is recorded for it. One that is cancelled already stays so.
@@ -247,7 +215,7 @@ class App:
         try:
             found = self.store.cancel(self.settings.tenant, investigation)
         except UnknownInvestigation:
-            found = self._archived(investigation).investigation
+            found = self.kept.archived(investigation).investigation
         if found.state is InvestigationState.CLOSED:
             remedy = f"Read its report: middlewatch show {investigation}"
             raise BadInput(f"The investigation {investigation!r} is closed already: there is nothing to cancel.", remedy=remedy)
@@ -269,18 +237,6 @@ class App:
                     raise self._stalled(investigation)
             if not events and state is not InvestigationState.OPEN:
                 return
-
-    def _events(self, investigation: str, after: str, wait_seconds: float) -> tuple[Event, ...]:
-        """Events after one, from the store or the archive."""
-        try:
-            return self.store.events(self.settings.tenant, investigation, after=after, block_seconds=wait_seconds)
-        except UnknownInvestigation:
-            self._archived(investigation)
-            events = self.archive.get(self.settings.tenant, investigation)[1]
-        found = tuple(event for event in events if _place(event.id) > _place(after))
-        if not found:
-            time.sleep(wait_seconds)
-        return found
 
     def _stalled(self, investigation: str) -> Stalled:
         dead = [s for s in self.snapshot(investigation).tasks if s.state is TaskState.DEAD]
@@ -361,7 +317,7 @@ class App:
 
     def watch(self, request: ApprovalRequest, now: UtcDatetime) -> Sight:
         """How the symptom stands that an executed action was to mend."""
-        return look_at_symptom(self._kept, self.specialists.open_sources, self.specialists.history, request, now)
+        return look_at_symptom(self.kept.of, self.specialists.open_sources, self.specialists.history, request, now)
 
     def _archive_until(self, stop: threading.Event) -> None:
         while not stop.wait(ARCHIVE_SECONDS):
@@ -369,11 +325,6 @@ class App:
                 self.store.archive_closed(self.archive, older_than_seconds=self.settings.retention_hours * 3600)
             except Unavailable as error:
                 LOG.warning("closed investigations stay in the store for now: %s", error)
-
-
-def _place(event: str) -> tuple[int, ...]:
-    """Ids of events in the order in which they happened."""
-    return tuple(int(part) for part in event.split("-")) if event else ()
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,11 @@ from middlewatch.context_store import scripts
 from middlewatch.context_store.archive import Archive, FileArchive
 from middlewatch.context_store.keys import investigation_keys
 from middlewatch.context_store.store import ContextStore
-from middlewatch.records import AgentName, Completion, FanOut, Snapshot
+from middlewatch.records import AgentName, Completion, FanOut, Headline, InvestigationState, Snapshot
 from middlewatch.records.errors import BadInput, StoreUnavailable, UnknownInvestigation
 from middlewatch.telemetry.archive import ClickHouseArchive
 from middlewatch.telemetry.clickhouse import ClickHouse
-from tests.store_data import make_evidence, make_hypothesis, make_investigation, make_report, make_task, make_vote
+from tests.store_data import NOW, make_evidence, make_hypothesis, make_investigation, make_report, make_task, make_vote
 from tests.store_fixtures import MemoryArchive, keys
 
 
@@ -137,3 +138,41 @@ def test_what_is_open_is_never_removed(store: ContextStore) -> None:
     store.open(make_investigation(), make_task("plan"))
     assert scripts.remove(store.server, investigation_keys("acme", "inv-1"), keep_ms=1000) == ["OPEN"]
     assert store.claim("ann") is not None
+
+
+def ended(number: int) -> Snapshot:
+    """Closed, without the headline that investigations had not always; the higher the number the later."""
+    opened = NOW + timedelta(hours=number)
+    report = make_report()
+    investigation = make_investigation(identifier=f"inv-{number}").model_copy(
+        update={"state": InvestigationState.CLOSED, "opened_at": opened, "closed_at": opened + timedelta(minutes=1)}
+    )
+    return Snapshot(investigation=investigation, evidence=(make_evidence(),), report=report)
+
+
+def test_heads_come_newest_first_and_no_more_than_asked_for(archive: Archive) -> None:
+    for number in (2, 1, 3):
+        archive.put(ended(number), ())
+    assert [head.id for head in archive.heads("acme", limit=2)] == ["inv-3", "inv-2"]
+    assert archive.heads("acme", limit=0) == ()
+    assert archive.heads("other", limit=2) == ()
+
+
+def test_the_headline_of_one_from_before_there_were_any_is_its_reports(archive: Archive) -> None:
+    archive.put(ended(1), ())
+    expected = ended(1).investigation.model_copy(update={"headline": Headline.of(make_report())})
+    assert archive.heads("acme", limit=5) == (expected,)
+    assert archive.heads("acme", limit=5) == (expected,)
+    assert archive.list("acme") == ("inv-1",)
+
+
+def test_a_cancelled_one_has_no_headline(archive: Archive) -> None:
+    cancelled = ended(1).investigation.model_copy(update={"state": InvestigationState.CANCELLED})
+    archive.put(Snapshot(investigation=cancelled), ())
+    assert archive.heads("acme", limit=5) == (cancelled,)
+
+
+def test_the_headline_moves_with_the_investigation(store: ContextStore, archive: Archive, closed: Snapshot) -> None:
+    assert closed.investigation.headline == Headline.of(make_report())
+    store.archive_closed(archive, older_than_seconds=0)
+    assert archive.heads("acme", limit=5) == (closed.investigation,)

@@ -32,7 +32,8 @@ def test_putting_it_again_changes_nothing(archive: FileArchive, tmp_path: Path) 
 
 def test_an_id_with_a_colon_is_found_again(archive: FileArchive, tmp_path: Path) -> None:
     assert archive.list("acme") == ("inv:1",)
-    assert [path.name for path in (tmp_path / "acme").iterdir()] == [file_name("inv:1")] == ["inv%3A1.json.gz"]
+    assert [path.name for path in (tmp_path / "acme").glob("*.gz")] == [file_name("inv:1")] == ["inv%3A1.json.gz"]
+    assert [head.id for head in archive.heads("acme", limit=5)] == ["inv:1"]
 
 
 @pytest.mark.parametrize("damage", ["cut", "garbage", "empty", "other json", "no json"])
@@ -60,3 +61,26 @@ def test_a_disk_that_refuses_leaves_nothing_behind(tmp_path: Path, monkeypatch: 
     with pytest.raises(StoreUnavailable, match="No space left"):
         FileArchive(tmp_path).put(SNAPSHOT, EVENTS)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_a_head_that_is_missing_or_damaged_is_written_again(archive: FileArchive, tmp_path: Path) -> None:
+    (head,) = (tmp_path / "acme" / "heads").iterdir()
+    whole = head.read_bytes()
+    for damage in (head.unlink, lambda: head.write_bytes(whole[: len(whole) // 2])):
+        damage()
+        assert archive.heads("acme", limit=5) == (SNAPSHOT.investigation,)
+        assert head.read_bytes() == whole
+
+
+def test_heads_are_read_without_what_the_investigations_found(archive: FileArchive, tmp_path: Path) -> None:
+    (tmp_path / "acme" / file_name("inv:1")).write_bytes(b"garbage")
+    assert archive.heads("acme", limit=5) == (SNAPSHOT.investigation,)
+
+
+def test_a_damaged_investigation_does_not_keep_the_others_out_of_the_list(archive: FileArchive, tmp_path: Path) -> None:
+    other = make_investigation(identifier="inv-2")
+    archive.put(Snapshot(investigation=other), ())
+    (tmp_path / "acme" / file_name("inv:1")).write_bytes(b"garbage")
+    for head in (tmp_path / "acme" / "heads").iterdir():
+        head.unlink()
+    assert archive.heads("acme", limit=5) == (other,)

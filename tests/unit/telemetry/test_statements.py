@@ -33,7 +33,7 @@ _TABLES = (
 _OWNER = "Tenant = {tenant:String} AND Recording = {recording:String}"
 _HORIZON = "{horizon:Int64}"
 
-_OF_A_TENANT = {"recordings", "abandoned_imports", "archived_investigation", "archived_investigations"}
+_OF_A_TENANT = {"recordings", "abandoned_imports", "archived_heads", "archived_investigation", "archived_investigations"}
 """Imports and archived investigations of a tenant; none is part of a recording."""
 _NOT_TELEMETRY = {"migrations_done", *_OF_A_TENANT}
 """`migrations_done` is about the schema."""
