@@ -43,6 +43,14 @@ FAULTS = 20
 """Of one request, at most."""
 
 
+class NoReport(MiddlewatchError):
+    """There is no report yet, or there will be none."""
+
+
+class NoFact(MiddlewatchError):
+    """The investigation has no such fact."""
+
+
 class Fault(Record):
     """One place of a request that cannot be used."""
 
@@ -87,6 +95,8 @@ KINDS: Final[Mapping[type[MiddlewatchError], Kind]] = {
     UnderWay: Kind("under-way", 409, "The same request is being done", UnderWay.seconds),
     UnknownInvestigation: Kind("unknown-investigation", 404, "No such investigation"),
     UnknownRequest: Kind("unknown-request", 404, "No such approval request"),
+    NoReport: Kind("no-report", 404, "There is no report"),
+    NoFact: Kind("unknown-fact", 404, "No such fact"),
     UnknownIncident: Kind("unknown-incident", 404, "No such recording or incident"),
     BadInput: Kind("bad-input", 422, "What was given cannot be used"),
     Halted: Kind("halted", 403, "Everything is halted"),
@@ -113,6 +123,7 @@ BY_STATUS: Final[Mapping[int, Kind]] = {
         Kind("not-found", 404, "There is nothing here"),
         Kind("method-not-allowed", 405, "Not with this method"),
         Kind("not-acceptable", 406, "Not in this form"),
+        Kind("too-slow", 408, "The request did not arrive in time"),
         Kind("too-large", 413, "The request is too large"),
         Kind("wrong-media-type", 415, "The body must be JSON"),
         Kind("wrong-host", 421, "This is another host"),

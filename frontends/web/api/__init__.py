@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from middlewatch.frontends.web.api import approvals, controls, handling, investigations, surroundings
+from middlewatch.frontends.web.api import approvals, controls, description, handling, investigations, surroundings
 
 router = APIRouter(prefix="/api/v1")
-for part in (investigations, handling, approvals, controls, surroundings):
+for part in (investigations, handling, approvals, controls, surroundings, description):
     router.include_router(part.router)

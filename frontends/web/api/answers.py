@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi.responses import Response
 
-from middlewatch.frontends.web.problems import BY_STATUS, MEDIA_TYPE, Problem, respond
+from middlewatch.frontends.web.problems import respond
 from middlewatch.idempotency import Answer
 from middlewatch.records import Record
 
@@ -18,9 +18,11 @@ ACCEPTED: Responses = {
         "description": "It is under way",
     }
 }
-_RETRY = {"Retry-After": {"description": "seconds", "schema": {"type": "integer"}}}
-_ALWAYS = (401, 403, 413, 422, 429, 500, 503)
-"""What any request may be told: nobody known, not allowed or refused, too large, not as described, too many attempts, a fault."""
+PROBLEM_REF = "#/components/responses/"
+"""Where the description has the problems of each status."""
+_ALWAYS = (400, 401, 403, 408, 413, 421, 422, 429, 500, 503)
+"""What any request may be told: unreadable, nobody known, not allowed or refused, too slow, too large, another host, not as
+described, too many attempts, a fault, and what is needed does not answer."""
 
 
 def json_of(record: Record) -> Response:
@@ -30,11 +32,4 @@ def json_of(record: Record) -> Response:
 
 def answers(*statuses: int) -> Responses:
     """The problems that an endpoint may tell of, beside those that all may."""
-    return {
-        status: {
-            "description": BY_STATUS[status].title if status in BY_STATUS else "See `type`",
-            "content": {MEDIA_TYPE: {"schema": {"$ref": f"#/components/schemas/{Problem.__name__}"}}},
-            **({"headers": _RETRY} if status in {409, 429, 503} else {}),
-        }
-        for status in sorted({*_ALWAYS, *statuses})
-    }
+    return {status: {"$ref": f"{PROBLEM_REF}{status}"} for status in sorted({*_ALWAYS, *statuses})}

@@ -12,6 +12,7 @@ from middlewatch.alerts import incident_alert, service_alert
 from middlewatch.app import App
 from middlewatch.frontends.web.api.answers import ACCEPTED, answers, json_of
 from middlewatch.frontends.web.api.callers import Calling, KeyedOnce
+from middlewatch.frontends.web.problems import NoFact, NoReport
 from middlewatch.idempotency import Turn
 from middlewatch.listing import Place, Wanted, page
 from middlewatch.live import Cursor, Update
@@ -29,7 +30,7 @@ from middlewatch.records import (
     UtcDatetime,
     Vote,
 )
-from middlewatch.records.errors import BadInput, UnknownIncident, UnknownInvestigation
+from middlewatch.records.errors import BadInput, UnknownIncident
 from middlewatch.similar import Precedents
 
 router = APIRouter(prefix="/investigations", tags=["investigations"])
@@ -40,14 +41,6 @@ LONGEST_WAIT_SECONDS = 10.0
 """Of a poll: it holds a thread meanwhile. For more there is the stream."""
 
 Id = Annotated[Identifier, Path(description="the investigation's id", examples=["inv-0123456789ab"])]
-
-
-class NoReport(UnknownInvestigation):
-    """There is no report yet, or will be none."""
-
-
-class NoFact(UnknownInvestigation):
-    """There is no such fact."""
 
 
 class Start(Record):

@@ -50,7 +50,8 @@ def test_starting_polling_and_cancelling(site: WebSite, mia: TestClient) -> None
     assert standing["investigation"]["state"] == "open"
     assert standing["investigation"]["alert"]["symptom"]["service"] == "checkout"
     assert (standing["tasks_done"], standing["tasks"], standing["evidence"]) == (0, 1, 0)
-    assert mia.get(f"{API}/investigations/{identifier}/report").status_code == 404
+    report = mia.get(f"{API}/investigations/{identifier}/report")
+    assert (report.status_code, report.json()["type"]) == (404, "urn:middlewatch:problem:no-report")
     assert mia.post(f"{API}/investigations/{identifier}/cancel").json()["state"] == "cancelled"
     assert mia.post(f"{API}/investigations/{identifier}/cancel").json()["state"] == "cancelled"
     assert open_ids(site) == []
