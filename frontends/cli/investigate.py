@@ -12,8 +12,9 @@ import click
 
 from middlewatch.alerts import incident_alert, service_alert
 from middlewatch.frontends.cli.output import UtcTime, application, details_option, json_option, print_report, report_code
+from middlewatch.frontends.cli.program import program
 from middlewatch.frontends.cli.progress import Progress
-from middlewatch.frontends.cli.terminal import quotation
+from middlewatch.frontends.cli.terminal import print_line, quotation
 from middlewatch.records import Alert, ImportedRecording, Incident, Investigation
 from middlewatch.records.errors import MiddlewatchError, UnknownIncident
 from middlewatch.settings import ascii_only, no_color
@@ -71,7 +72,7 @@ def investigate(
             with app.working():
                 _follow(app, opened, show=show)
         except KeyboardInterrupt:
-            click.echo(f"{opened.id} is kept: run the same command again and it goes on", err=True)
+            print_line(f"{opened.id} is kept; go on with: {' '.join(program())} watch {opened.id}", err=True)
             raise
         report = app.report(opened.id)
         if report is None:

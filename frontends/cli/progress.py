@@ -130,8 +130,9 @@ class _Line:
     words: str = "waiting"
     facts: int = 0
     since: float = 0.0
+    began_at: datetime | None = None
     took: float | None = 0.0
-    """Seconds of its last task; None while it works on one."""
+    """Seconds of its last task by the events' times, so that it is right of what happened before; None while it works on one."""
     tone: Tone = Tone.SOFT
 
 
@@ -156,9 +157,10 @@ class _Board:
         line.facts += step.facts
         if step.event.kind == "task.claimed":
             self.headline = f"agents {words}"
-            line.words, line.since, line.took = words, self.clock(), None
+            line.words, line.since, line.began_at, line.took = words, self.clock(), step.event.at, None
         elif words and step.event.kind != "evidence.appended":
-            line.took = line.took if line.took is not None else self.clock() - line.since
+            if line.took is None and line.began_at is not None:
+                line.took = max(0.0, (step.event.at - line.began_at).total_seconds())
             line.words = words
         line.tone = _TONES.get(step.event.kind, line.tone)
 

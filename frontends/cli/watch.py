@@ -16,7 +16,7 @@ from middlewatch.frontends.cli.program import program
 from middlewatch.frontends.cli.progress import Progress
 from middlewatch.frontends.cli.terminal import print_line, quotation
 from middlewatch.frontends.wording import is_stalled, standing
-from middlewatch.records import InvestigationState, Recovery
+from middlewatch.records import ApprovalRequest, InvestigationState, Recovery
 from middlewatch.records.errors import MiddlewatchError, Stalled
 from middlewatch.settings import ascii_only, no_color
 
@@ -56,7 +56,8 @@ def watch(investigation: str, after: str, as_json: bool) -> None:
             with working(app):
                 _Watching(app, id_, as_json=as_json).run(after)
         except KeyboardInterrupt:
-            click.echo(f"{id_} goes on without this terminal" if not app.owner else f"{id_} goes on where a worker runs", err=True)
+            later = f"is kept; go on with: {' '.join(program())} watch {id_}" if app.owner else "goes on without this terminal"
+            print_line(f"{id_} {later}", err=True)
             sys.exit(INTERRUPTED)
         report = app.report(id_)
     if report is None:
@@ -90,7 +91,12 @@ class _Watching:
             return
         if not self._as_json:
             print_report(report, as_json=False, details=False)
-        while self._goes_on():
+        first = True
+        while going := self._going():
+            if first and not self._as_json:
+                for request in going:
+                    print_line(f"{request.id} is {request.state}: {request.why}", err=True)
+            first = False
             cursor = self._told(cursor, None)
 
     def _until_answered(self, cursor: Cursor, table: Progress | None) -> Cursor:
@@ -129,8 +135,7 @@ class _Watching:
         else:
             print_line(line, err=True)
 
-    def _goes_on(self) -> bool:
-        """Whether anything that was asked for waits, runs, or is watched for its effect."""
+    def _going(self) -> list[ApprovalRequest]:
+        """What was asked for and waits, runs, or is watched for its effect."""
         found = [one for one in self._app.approvals.list(limit=MOST) if one.remediation.investigation == self._id]
-        watched = [one for one in found if one.execution and one.execution.recovery is Recovery.WATCHING]
-        return bool(watched) or not all(one.state.terminal for one in found)
+        return [one for one in found if not one.state.terminal or (one.execution and one.execution.recovery is Recovery.WATCHING)]
