@@ -16,6 +16,7 @@ from slack_bolt import BoltRequest, BoltResponse
 from slack_bolt.adapter.socket_mode import SocketModeHandler
 from slack_bolt.adapter.starlette.handler import to_bolt_request, to_starlette_response
 from slack_bolt.authorization import AuthorizeResult
+from slack_sdk import WebClient
 from starlette.concurrency import run_in_threadpool
 
 from middlewatch.frontends.slack import request_message
@@ -132,14 +133,20 @@ class SlackFace:
 
     def _listening(self, secret: str) -> Bolt:
         """What answers which delivery. Listeners run in the caller's thread: they acknowledge, and leave the work to the pool."""
+        token = self._app.settings.slack_bot_token
+
+        def authorize(team_id: str | None) -> AuthorizeResult:
+            """The one bot; who may do what is policy's to say."""
+            return AuthorizeResult(enterprise_id=None, team_id=team_id, bot_token=token.get_secret_value() if token else "")
+
         bolt = Bolt(
             name="middlewatch",
             logger=LOG,
-            client=self._slack.client,
+            client=WebClient(base_url=str(self._app.settings.slack_api_url), retry_handlers=[]),
             signing_secret=secret,
             request_verification_enabled=self._guard is not None,
             before_authorize=self._first_time,
-            authorize=self._authorised,
+            authorize=authorize,
             process_before_response=True,
         )
         for action in _ACTIONS:
@@ -147,11 +154,6 @@ class SlackFace:
         bolt.view(request_message.DECIDE)(self._submitted)
         bolt.command(COMMAND)(self._commanded)
         return bolt
-
-    def _authorised(self, team_id: str | None) -> AuthorizeResult:
-        """The one bot; who may do what is policy's to say."""
-        token = self._app.settings.slack_bot_token
-        return AuthorizeResult(enterprise_id=None, team_id=team_id, bot_token=token.get_secret_value() if token else "")
 
     def _first_time(self, req: BoltRequest, next: Callable[[], BoltResponse]) -> BoltResponse:  # noqa: A002  bolt calls it so
         """Lets a delivery through that has a shape that is known, and was not there before.

@@ -1,0 +1,1 @@
+"""Slack, end to end, against a workspace on this machine."""
