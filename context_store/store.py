@@ -40,7 +40,7 @@ EVENTS_AT_ONCE = 1000
 _WAIT_SECONDS = 1.0
 """One blocking read at most: well below the socket's timeout."""
 
-_EVENT_ID = re.compile(r"(?:\d{1,20}-\d{1,20})?")
+_EVENT_ID = re.compile(r"(?:\d{1,19}-\d{1,19})?", re.ASCII)
 
 
 class ContextStore:

@@ -13,11 +13,23 @@ from pydantic import JsonValue, ValidationError
 from middlewatch.approval.desk import Desk
 from middlewatch.approval.events import name_of, typed
 from middlewatch.context_store.stored import record_from, text_of
-from middlewatch.records import AuditEvent, Feedback, Handling, Handover, Investigation, Principal, UtcDatetime, Verdict
+from middlewatch.records import (
+    AuditEvent,
+    Feedback,
+    Handling,
+    Handover,
+    Investigation,
+    InvestigationState,
+    Principal,
+    UtcDatetime,
+    Verdict,
+)
 from middlewatch.records.errors import BadInput, Conflict
 
 _TURNS = 16
 """How often somebody else may be first before it is called a conflict."""
+MOST_HANDOVERS = 100
+"""The latest are kept; the audit log has them all. Chosen: nobody reads more, and a list reads them of every investigation."""
 
 R = TypeVar("R")
 Change = Callable[[Handling, UtcDatetime], Handling]
@@ -81,7 +93,7 @@ class Handlings:
             if was.assignee == to and not note:
                 return was
             handover = _checked(lambda: Handover(by=known.id, to=to, at=now, note=note))
-            return was.model_copy(update={"handovers": (*was.handovers, handover)})
+            return was.model_copy(update={"handovers": (*was.handovers, handover)[-MOST_HANDOVERS:]})
 
         return self._write("investigation.assigned", investigation, principal, change, face=face, text=note, to=to)
 
@@ -103,8 +115,11 @@ class Handlings:
             same = any((one.by, one.verdict, one.cause) == (said.by, said.verdict, said.cause) for one in was.feedback)
             return was if same else was.model_copy(update={"feedback": (*others, said)})
 
-        if self._look(investigation).closed_at is None:
-            raise BadInput(f"The investigation {investigation} has no answer yet.", remedy="Wait for it, or cancel it.")
+        match self._look(investigation).state:
+            case InvestigationState.OPEN:
+                raise BadInput(f"The investigation {investigation} has no answer yet.", remedy="Wait for it, or cancel it.")
+            case InvestigationState.CANCELLED:
+                raise BadInput(f"The investigation {investigation} was cancelled and has no answer.", remedy="Start it again.")
         return self._write("feedback.given", investigation, principal, change, face=face, text=cause, verdict=verdict)
 
     def _write(  # an event is said whole

@@ -5,10 +5,11 @@ A reader that was cut off goes on after the cursor of the last update it has, in
 
 from __future__ import annotations
 
+import heapq
 import re
 import time
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -22,7 +23,7 @@ from middlewatch.records.errors import BadInput, UnknownRequest
 
 AUDIT_SECONDS = 0.25
 """How soon an approval is seen after the store has it."""
-_CURSOR = re.compile(r"(\d{1,15}-\d{1,10})?\.(\d{1,12})")
+_CURSOR = re.compile(r"(\d{1,15}-\d{1,10})?\.(\d{1,12})", re.ASCII)
 _ABOUT_ALL = frozenset({"halt.set", "halt.lifted"})
 
 Events = Callable[[str, str, float], tuple[Event, ...]]
@@ -107,6 +108,7 @@ class Live:
         """
         deadline = time.monotonic() + wait_seconds
         pause = 0.0
+        cursor = Cursor(cursor.event, min(cursor.seq, self._audit.sealed(self._tenant).log_size))
         while True:
             happened = self._events(investigation, cursor.event, pause)
             logged, cursor = self._logged(investigation, cursor)
@@ -139,7 +141,7 @@ class Live:
 
 def _merged(happened: tuple[Event, ...], logged: list[Logged], cursor: Cursor) -> tuple[tuple[Update, ...], Cursor]:
     """Both in the order of their times, each with the place after it; the order within each is kept."""
-    rows: list[Event | Logged] = sorted([*happened, *logged], key=_time_ms)
+    rows: Iterable[Event | Logged] = heapq.merge(happened, logged, key=_time_ms)
     updates = []
     for row in rows:
         if isinstance(row, Event):
