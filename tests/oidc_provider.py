@@ -51,7 +51,7 @@ class Provider:
         self.asked.append(query)
         code = secrets.token_urlsafe(16)
         self._codes[code] = query
-        return query["redirect_uri"] + "?" + urlencode({"code": code, "state": query["state"]})
+        return str(query["redirect_uri"]) + "?" + urlencode({"code": code, "state": query["state"]})
 
     def token(self, form: Claims, authorization: str) -> tuple[int, Claims]:
         """A code for a token."""

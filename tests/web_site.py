@@ -76,10 +76,10 @@ class WebSite:
             assert answer.status_code == 303, answer.text
         return made
 
-    def program(self, person: str | None = None) -> TestClient:
+    def program(self, person: str | None = None, **options: Any) -> TestClient:
         """A program with somebody's token in place of a browser."""
         headers = {"Authorization": f"Bearer {token(person)}"} if person else {}
-        return TestClient(self.site, base_url=BASE, follow_redirects=False, headers=headers)
+        return TestClient(self.site, base_url=BASE, follow_redirects=False, headers=headers, **options)
 
     def seed(self, report: Report, investigation: str | None = None) -> Investigation:
         """Put a finished investigation there, with everything that its report cites."""

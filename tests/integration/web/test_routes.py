@@ -1,0 +1,199 @@
+"""Invariant: who may ask for what is decided for every route; whatever is not decided is not served.
+
+The table is `OPEN`, `READ` and `ACT` below; the tests hold every route of the site against it, for every credential.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, cast
+
+import pytest
+from fastapi.routing import iter_route_contexts
+from starlette.testclient import TestClient
+
+from middlewatch.frontends.web.attempts import Attempts
+from middlewatch.sessions import Sessions
+from tests.web_site import BASE, WebSite
+
+OPEN = {
+    "GET /healthz",
+    "GET /static/{}",
+    "HEAD /static/{}",
+    "GET /sign-in",
+    "GET /sign-in/link",
+    "GET /sign-in/oidc",
+    "GET /sign-in/oidc/callback",
+    "POST /sign-in",
+}
+"""For everybody. What is posted to `/sign-in` is held against the form's own cookie."""
+READ = {
+    "GET /",
+    "GET /approvals",
+    "GET /approvals/{}",
+    "GET /audit",
+    "GET /halt",
+    "GET /investigations/{}",
+    "GET /investigations/{}/evidence/{}",
+    "GET /investigations/{}/post-mortem.md",
+    "GET /sessions",
+}
+"""For whoever is signed in."""
+STREAM = {
+    "GET /investigations/{}/stream",
+}
+"""Likewise, and it does not end."""
+ACT = {
+    "POST /sessions/end",
+    "POST /sessions/end-all",
+    "POST /sign-out",
+}
+"""For whoever is signed in, with the token of that very session. What they may do, the gateway says."""
+COOKIE = "middlewatch"
+PLACE = re.compile(r"\{[^}]*\}")
+API = "/api/v1/"
+"""A program reads with GET and acts with anything else, by its own token or by a session's."""
+GHOST = "inv-ffffffffffff"
+"""In place of every name in a path: there is nothing of this name, and whoever may not ask does not learn that."""
+
+
+def routes(site: WebSite) -> list[str]:
+    """Every route, as `METHOD /path`; what stands for a name in it is called nothing."""
+    found = iter_route_contexts(site.site.routes)
+    return sorted({f"{method} {PLACE.sub('{}', one.path or '')}" for one in found for method in one.methods or {"GET", "POST"}})
+
+
+def decision(route: str) -> str:
+    """The column of the table that a route stands in."""
+    for name, column in {"open": OPEN, "read": READ, "stream": STREAM, "act": ACT}.items():
+        if route in column:
+            return name
+    method, _, path = route.partition(" ")
+    if path.startswith(API):
+        return "stream" if path.endswith(("/stream", "/events")) else "read" if method in {"GET", "HEAD"} else "act"
+    raise AssertionError(f"nobody decided who may ask for {route}: put it into the table")
+
+
+def ask(client: TestClient, route: str, **headers: str | bytes) -> Any:
+    method, _, path = route.partition(" ")
+    return client.request(method, path.replace("{}", GHOST), headers=cast("Any", headers))
+
+
+def is_turned_away(answer: Any) -> bool:
+    """Sent to sign in, or told to."""
+    return bool(answer.status_code == 401 or (answer.status_code == 303 and answer.headers["location"].startswith("/sign-in")))
+
+
+@pytest.fixture
+def closed(site: WebSite) -> list[str]:
+    """Routes that are not for everybody."""
+    return [route for route in routes(site) if decision(route) != "open"]
+
+
+def test_every_route_is_decided(site: WebSite) -> None:
+    assert {decision(route) for route in routes(site)} >= {"open", "read", "act"}
+
+
+def strangers(site: WebSite) -> Iterator[tuple[str, TestClient]]:
+    """Everybody who is nobody."""
+    sessions = site.app.sessions
+    mia = site.client("mia").cookies[COOKIE]
+    yield "nobody", site.client()
+    yield "a made-up cookie", site.client(cookies={COOKIE: "x" * 43})
+    yield "a cookie of another name", site.client(cookies={f"__Host-{COOKIE}": mia})
+    yield "a wrong token", site.program("nobody")
+    yield "a wrong token beside a session", site.client(cookies={COOKIE: mia}, headers={"authorization": "Bearer nobody"})
+    ended = site.client("mia")
+    sessions.end(ended.cookies[COOKIE])
+    yield "a session that was ended", ended
+    elsewhere = Sessions(site.app.store.server, "another-tenant", hours=1)
+    yield "a session of another tenant", site.client(cookies={COOKIE: elsewhere.open("token:mia-token")[0]})
+    yield "a session of an identity that policy does not have", site.client(cookies={COOKIE: sessions.open("oidc:x|y")[0]})
+
+
+def test_strangers_are_turned_away_from_every_route(site: WebSite, closed: list[str]) -> None:
+    let_in = []
+    for name, client in strangers(site):
+        for route in closed:
+            site.site.state.attempts = Attempts()  # a wrong token is tried more often here than anybody may
+            if not is_turned_away(answer := ask(client, route)):
+                let_in.append((name, route, answer.status_code))
+    assert let_in == []
+
+
+def test_whom_policy_names_is_let_through_and_nothing_breaks(site: WebSite, closed: list[str]) -> None:
+    client, program = site.client("mara"), site.program("mara")
+    token = site.app.sessions.look(client.cookies[COOKIE])
+    assert token is not None
+    wrong = []
+    for route in closed:
+        if decision(route) == "stream" or route in {"POST /sign-out", "POST /sessions/end-all"}:
+            continue
+        for name, asking in (("browser", client), ("program", program)):
+            answer = ask(asking, route, **{"x-csrf-token": token.csrf})
+            if is_turned_away(answer) or answer.status_code in {403, 421} or answer.status_code >= 500:
+                wrong.append((name, route, answer.status_code))
+    assert wrong == []
+
+
+def test_a_change_takes_the_token_of_that_very_session(site: WebSite, closed: list[str]) -> None:
+    client, other = site.client("mara"), site.app.sessions.look(site.client("mara").cookies[COOKIE])
+    assert other is not None
+    done = []
+    for route in closed:
+        if decision(route) != "act":
+            continue
+        for name, given in {"none": b"", "another session's": other.csrf.encode(), "odd": b"\xe9"}.items():
+            answer = ask(client, route, **{"x-csrf-token": given})
+            if answer.status_code != 403:
+                done.append((name, route, answer.status_code))
+    assert done == []
+    assert client.get("/sessions").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"host": "evil.example"}, 421),
+        ({"host": "localhost.evil.example"}, 421),
+        ({"host": "127.0.0.1.nip.io:8321"}, 421),
+        ({"host": ""}, 421),
+        ({"host": "localhost:8321@evil.example"}, 421),
+    ],
+)
+def test_another_name_reaches_no_route(site: WebSite, headers: dict[str, str], status: int) -> None:
+    client = site.client("mara")
+    reached = [route for route in routes(site) if route != "GET /healthz" and ask(client, route, **headers).status_code != status]
+    assert reached == []
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "https://evil.example", "sec-fetch-site": "cross-site"},
+        {"origin": "http://localhost:9999", "sec-fetch-site": "same-site"},
+        {"origin": "http://localhost:9999"},
+        {"origin": "null"},
+        {"origin": "https://localhost:8321"},
+        {"sec-fetch-site": "cross-site"},
+        {},
+    ],
+    ids=str,
+)
+def test_no_other_site_can_change_anything(site: WebSite, headers: dict[str, str]) -> None:
+    """Not with the cookies of somebody who is signed in, and not by a sign-in either: it would be somebody else's."""
+    client = site.client("mara")
+    session = site.app.sessions.look(client.cookies[COOKIE])
+    assert session is not None
+    del client.headers["sec-fetch-site"]
+    changing = [route for route in routes(site) if route.split(" ")[0] not in {"GET", "HEAD"}]
+    done = [route for route in changing if ask(client, route, **{"x-csrf-token": session.csrf}, **headers).status_code != 403]
+    assert done == []
+    assert client.get("/sessions").status_code == 200, "and signed out they are not"
+
+
+def test_a_program_needs_no_origin(site: WebSite) -> None:
+    answer = site.program("mara").post("/api/v1/investigations", json={})
+    assert answer.status_code == 422
+    assert site.program("mara").post("/api/v1/investigations", json={}, headers={"origin": BASE}).status_code == 422
