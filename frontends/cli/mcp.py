@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from middlewatch.frontends.cli.operate import until_asked
 from middlewatch.frontends.cli.terminal import print_line
 from middlewatch.records import MCP
 from middlewatch.records.errors import Misconfigured, Refused
@@ -60,16 +61,18 @@ def _over_stdio(settings: Settings) -> None:
 
 def _over_http(settings: Settings) -> None:
     from middlewatch.app import open_app  # noqa: PLC0415  likewise
+    from middlewatch.frontends.listening import listen, refuse_exposure  # noqa: PLC0415  likewise
     from middlewatch.frontends.mcp.access import resource_of  # noqa: PLC0415  likewise
-    from middlewatch.frontends.mcp.over_http import listen, own_token, refuse_exposure, serve  # noqa: PLC0415  likewise
+    from middlewatch.frontends.mcp.over_http import own_token, serve  # noqa: PLC0415  likewise
 
     refuse_exposure(settings)
+    stop = until_asked()
     taken, settings = listen(settings)
-    with taken, open_app(settings) as app, app.working():
+    with taken, open_app(settings) as app, app.working() as ended:
         if (own := own_token(settings)) is not None:
             print_line(f"your own token is in {own[1]}, for you and this machine alone", err=True)
         print_line(f"middlewatch mcp: listening at {resource_of(settings)}; Ctrl-C stops", err=True)
-        serve(app, taken)
+        serve(app, taken, stopped=lambda: stop.is_set() or ended.is_set())
 
 
 def _sign_in(app: App, identity: str) -> str:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import anyio.to_thread
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
@@ -23,8 +23,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from middlewatch.bearers import Bearers
+from middlewatch.frontends.listening import address_of
 from middlewatch.frontends.mcp.callers import PRINCIPAL_KEY
 from middlewatch.frontends.mcp.tokens import AccessTokens
+from middlewatch.frontends.web.guards import allowed_hosts, origin_of
 from middlewatch.records import MCP
 from middlewatch.records.errors import MiddlewatchError, Misconfigured, Refused, Unavailable
 from middlewatch.settings import Settings
@@ -37,6 +39,9 @@ WELL_KNOWN = "/.well-known/oauth-protected-resource"
 PATHS = (PATH, f"{PATH}/", WELL_KNOWN + PATH, WELL_KNOWN)
 """What is answered here. The metadata stand where RFC 9728 has them for this path, and where older clients look for them."""
 LONGEST_TOKEN = 16_384
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::\d{1,5})?")
+_UNAUTHORIZED = 401
+_OTHER_SITES = frozenset({"cross-site", "same-site"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,34 +86,44 @@ class Access:
         self._local_token = local_token
         self._bearers = Bearers(app.approvals, face=MCP)
         self.resource = resource_of(app.settings)
+        self._hosts = allowed_hosts(app.settings)
+        self._own_origin = origin_of(self.resource)
         issuer = app.settings.oidc_issuer
         self._issued = None if issuer is None else AccessTokens(str(issuer), self.resource)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope.get("path", "")
-        if scope["type"] != "http" or path not in PATHS:
-            await Response("Not Found", 404)(scope, receive, send)
-        elif path.startswith(WELL_KNOWN):
-            await self._metadata(scope["method"])(scope, receive, send)
-        else:
-            try:
-                admitted = await anyio.to_thread.run_sync(self._admit, Headers(scope=scope))
-            except Turned as turned:
-                await self._turned(turned)(scope, receive, send)
+        headers = Headers(scope=scope)
+        try:
+            self._refuse_others(headers, scope["scheme"])
+            if scope["path"].startswith(WELL_KNOWN):
+                await self._metadata(scope["method"])(scope, receive, send)
                 return
-            token = AccessToken(
-                token="",
-                client_id=admitted.session_owner,
-                scopes=[],
-                expires_at=admitted.expires_at,
-                subject=admitted.principal or None,
-            )
-            known: dict[str, object] = {
-                "user": AuthenticatedUser(token),
-                "auth": AuthCredentials(),
-                PRINCIPAL_KEY: admitted.principal,
-            }
-            await self._inner({**scope, **known}, receive, send)
+            admitted = await anyio.to_thread.run_sync(self._admit, headers)
+        except Turned as turned:
+            await self._turned(turned)(scope, receive, send)
+            return
+        token = AccessToken(
+            token="",
+            client_id=admitted.session_owner,
+            scopes=[],
+            expires_at=admitted.expires_at,
+            subject=admitted.principal or None,
+        )
+        known: dict[str, object] = {"user": AuthenticatedUser(token), "auth": AuthCredentials(), PRINCIPAL_KEY: admitted.principal}
+        await self._inner({**scope, **known}, receive, send)
+
+    def _refuse_others(self, headers: Headers, scheme: str) -> None:
+        """Of a name that an attacker made point here nothing is answered, and nothing to a page of another site.
+
+        Raises:
+            Turned: it is one of these.
+        """
+        hosts, origins = headers.getlist("host"), headers.getlist("origin")
+        name = _HOST.fullmatch(hosts[0].lower()) if len(hosts) == 1 else None
+        if name is None or name[1] not in self._hosts:
+            raise Turned(421, "This server does not go by that name.")
+        if set(origins) - {self._own_origin, f"{scheme}://{hosts[0]}".lower()} or headers.get("sec-fetch-site") in _OTHER_SITES:
+            raise Turned(403, "This came from another site.")
 
     def _admit(self, headers: Headers) -> Admitted:
         """Who shows this token, by policy as it is now.
@@ -160,10 +175,10 @@ class Access:
     def _turned(self, turned: Turned) -> Response:
         told = {"error": turned.error, "error_description": turned.why} if turned.error else {}
         if self._issued is not None:
-            told["resource_metadata"] = f"{_origin(self.resource)}{WELL_KNOWN}{PATH}"
+            told["resource_metadata"] = f"{self._own_origin}{WELL_KNOWN}{PATH}"
         challenge = ", ".join(f'{name}="{_quotable(value)}"' for name, value in told.items())
-        headers = {"WWW-Authenticate": f"Bearer {challenge}".strip()} if turned.status in {401, 403} else {}
-        return JSONResponse({"error": turned.error or "no_token", "error_description": turned.why}, turned.status, headers)
+        headers = {"WWW-Authenticate": f"Bearer {challenge}".strip()} if turned.status == _UNAUTHORIZED or turned.error else {}
+        return JSONResponse({"error": turned.error or "refused", "error_description": turned.why}, turned.status, headers)
 
     def _metadata(self, method: str) -> Response:
         """Of this resource (RFC 9728). Whoever looks for it has no token yet."""
@@ -184,18 +199,12 @@ class Access:
 
 def resource_of(settings: Settings) -> str:
     """The URL of this server, which access tokens must be for."""
-    listening = f"http://{f'[{settings.host}]' if ':' in settings.host else settings.host}:{settings.port}"
-    return f"{str(settings.public_url or listening).rstrip('/')}{PATH}"
+    return address_of(settings) + PATH
 
 
 def _owner(kind: str, secret: str) -> str:
     """A name for the holder of a secret that tells nothing of it."""
     return f"{kind}:{hashlib.sha256(secret.encode()).hexdigest()[:32]}"
-
-
-def _origin(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _quotable(text: str) -> str:

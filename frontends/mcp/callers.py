@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from mcp.server.mcpserver import Context
 
 from middlewatch.records import Principal
-from middlewatch.records.errors import Refused
 
 if TYPE_CHECKING:
     from middlewatch.app import App
@@ -30,15 +29,17 @@ class Callers:
         self._identity = identity
 
     def principal(self, context: Context[Any, Any]) -> Principal | None:
-        """Who calls, as policy has them now; None for somebody whom it does not know, or where there is no policy."""
-        try:
-            if self._identity is not None:
-                return self._app.approvals.recognise(self._identity)
-            request = context.request_context.request
-            named = request.scope.get(PRINCIPAL_KEY, "") if request else ""
-            return next((one for one in self._app.approvals.people() if one.id == named), None)
-        except Refused:  # there is no policy: everything can be read, and nothing decided
-            return None
+        """Who calls, as policy has them now; None for somebody whom it does not know.
+
+        Raises:
+            Refused: there is no policy, so that nothing can be decided.
+            Misconfigured: it has a mistake.
+        """
+        if self._identity is not None:
+            return self._app.approvals.recognise(self._identity)
+        request = context.request_context.request
+        named = request.scope.get(PRINCIPAL_KEY, "") if request else ""
+        return next((one for one in self._app.approvals.people() if one.id == named), None)
 
 
 def page(app: App, *parts: str) -> str:

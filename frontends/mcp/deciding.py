@@ -215,10 +215,7 @@ class Deciding:
         return made
 
     def _told(self, request: str, viewer: Principal | None) -> RequestTold:
-        try:
-            card = cards.card(self._app.approvals, request, viewer, face=MCP)
-        except Refused as refusal:  # without a policy nothing is shown in full: nobody could decide on it
-            raise BadInput(refusal.message, remedy=refusal.remedy) from None
+        card = cards.card(self._app.approvals, request, viewer, face=MCP)
         found, spec = card.request, card.spec
         wanted = found.remediation
         return RequestTold(

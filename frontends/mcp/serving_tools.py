@@ -119,17 +119,23 @@ def tool_over(  # a tool is said whole
         name=name,
         title=title,
         description=description,
-        parameters=arguments.model_json_schema(),
+        parameters=_asked(arguments),
         fn_metadata=FuncMetadata(arg_model=_AnyArguments, output_schema=schema_of(result)),
         is_async=False,
         annotations=READS,
     )
 
 
+@functools.cache
 def schema_of(record: type[BaseModel]) -> dict[str, Any]:
     """The schema of an answer, without what does not hold for texts in a fence."""
     found: dict[str, Any] = _without_shapes(record.model_json_schema(mode="serialization"))
     return found
+
+
+@functools.cache
+def _asked(arguments: type[BaseModel]) -> dict[str, Any]:
+    return arguments.model_json_schema()
 
 
 def _without_shapes(schema: Any) -> Any:  # noqa: ANN401  it is JSON

@@ -1,0 +1,89 @@
+"""Invariants: the command serves a real client over standard input and output, with nothing else in them, and over HTTP."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx2
+from mcp import Client, StdioServerParameters
+from mcp.client.stdio import stdio_client
+from mcp.client.streamable_http import streamable_http_client
+
+from tests.acceptance.command import PROGRAM, command, environment, refused, run
+
+RECORDING = Path(__file__).parents[2] / "evals" / "recordings" / "shop-slow-pages"
+
+
+def test_over_stdio_a_client_investigates_a_recording_and_sees_it_happen(tmp_path: Path) -> None:
+    imported = json.loads(run(tmp_path, "recordings", "import", RECORDING, "--json").stdout)
+    server = StdioServerParameters(command=sys.executable, args=["-c", PROGRAM, "mcp"], env=environment(tmp_path))
+    said = tmp_path / "stderr"
+
+    async def talk() -> Any:
+        seen: list[str] = []
+
+        async def progress(progress: float, total: float | None, message: str | None) -> None:
+            del progress, total
+            seen.append(message or "")
+
+        with said.open("w") as errors:
+            async with Client(stdio_client(server, errlog=errors)) as client:
+                asked = {"recording": imported["name"]}
+                found = await client.call_tool("investigate", asked, progress_callback=progress)
+                told = found.structured_content
+                assert told is not None, found.content
+                chart = await client.call_tool("evidence_chart", {"investigation": told["investigation"]})
+                assert not chart.is_error, chart.content
+                alike = await client.call_tool("similar_incidents", {"investigation": told["investigation"]})
+                assert not alike.is_error, alike.content
+                deciding = await client.call_tool("acknowledge", {"investigation": told["investigation"]})
+                assert deciding.is_error
+                return told, seen
+
+    told, seen = anyio.run(talk)
+    assert (told["finished"], told["outcome"], told["causes"][0]["service"]) == (True, "finding", "inventory")
+    assert seen[0] == "investigation opened"
+    assert {"metrics: at work", "traces: at work"} <= set(seen)
+    assert "ready, as somebody who only reads" in said.read_text()
+
+
+def test_over_http_the_owner_of_the_data_directory_reads_with_their_own_token(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        command("mcp", "--http", "--port", "0"), env=environment(tmp_path), stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    try:
+        lines: list[str] = []
+        while not lines or "listening at" not in lines[-1]:
+            lines.append(process.stderr.readline())
+            assert lines[-1], lines
+        address = re.search(r"http://127\.0\.0\.1:\d+/mcp", lines[-1])
+        assert address
+        token = (tmp_path / "local-token").read_text()
+        assert str(tmp_path / "local-token") in "".join(lines)
+        assert token not in "".join(lines)
+
+        async def talk() -> Any:
+            async with (
+                httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"}) as http,
+                Client(streamable_http_client(address[0], http_client=http)) as client,
+            ):
+                return (await client.call_tool("list_investigations", {})).structured_content
+
+        assert anyio.run(talk) == {"total": None, "next_offset": None, "investigations": []}
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+        process.stderr.close()
+
+
+def test_it_is_not_opened_to_others_by_mistake(tmp_path: Path) -> None:
+    assert "by which name" in refused(run(tmp_path, "mcp", "--http", "--host", "0.0.0.0"), 78)  # noqa: S104  that it is refused is the test
+    assert run(tmp_path, "mcp", "--port", "1").returncode == 2
