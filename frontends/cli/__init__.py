@@ -10,6 +10,7 @@ import sys
 
 import click
 
+from middlewatch.frontends.cli import manual
 from middlewatch.records.errors import MiddlewatchError
 
 COMMANDS = {
@@ -41,8 +42,36 @@ COMMANDS = {
     "restore": ("operate", "Read a backup into an empty context store."),
     "schema": ("operate", "Print the JSON schema of the report."),
     "lab": ("lab", "Run a small shop with a real fault and record it."),
+    "completion": ("manual", "Print what makes a shell complete commands and ids."),
+    "help": ("manual:help_", "Explain a command; write man pages."),
 }
 """Command name -> (module of this package, with the command's name there where it is another; one line of help)."""
+
+SECTIONS = {
+    "Investigate": ("investigate", "watch", "list", "show", "why", "cancel"),
+    "Work together": ("acknowledge", "assign", "feedback", "post-mortem"),
+    "Decide": ("approvals", "halt", "resume", "audit"),
+    "Serve and work": ("serve", "sign-in", "mcp", "worker", "executor"),
+    "Set up and keep": ("doctor", "policy", "actions", "completion", "backup", "restore", "help"),
+    "Recordings": ("recordings", "evaluate", "lab", "schema"),
+}
+"""What stands together in the help."""
+
+EXIT_CODES = """\b
+Exit codes:
+  0    done; of an investigation: a finding
+  1    it failed, or was cancelled
+  2    the command line is wrong
+  3    no finding: the honest "I don't know"
+  4    nobody can tell what became of it, or the audit log is not what was signed
+  65   what was given cannot be used
+  69   something that is needed does not answer; try again
+  74   the operating system refused
+  75   somebody else was first, or something is full; try again
+  77   refused: policy, or a guard, does not let it through
+  78   a setting or a program is missing
+  130  ended by Ctrl-C
+"""
 
 INTERRUPTED = 130
 """128 + SIGINT, as shells have it."""
@@ -74,28 +103,34 @@ class LazyGroup(click.Group):
         module = importlib.import_module(f"middlewatch.frontends.cli.{place}")
         command = getattr(module, name or cmd_name.replace("-", "_"))
         assert isinstance(command, click.Command)  # noqa: S101  the table above names commands only
+        section = next((names for names in SECTIONS.values() if cmd_name in names), ())
+        manual.see_also(command, cmd_name, dict.fromkeys(section))
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  likewise
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+        for section, names in SECTIONS.items():
+            with formatter.section(section):
+                formatter.write_dl([(name, COMMANDS[name][1]) for name in names])
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}, epilog=EXIT_CODES)
 @click.version_option(package_name="middlewatch")
 def cli() -> None:
     """Find the failing service, the proof and the likely cause of an incident.
 
+    Settings are environment variables: docs/configuration.md. An id may be given by its beginning.
+
     \b
-    Example:
+    Examples:
       middlewatch investigate --recording evals/recordings/shop-slow-pages
+      middlewatch help approvals
     """
 
 
 def main() -> None:
     """Run the command line: errors become one line and an exit code, never a traceback."""
     try:
-        code = cli(standalone_mode=False)
+        code = cli(prog_name="middlewatch", standalone_mode=False)
     except click.ClickException as error:
         shown = io.StringIO()
         error.show(shown)

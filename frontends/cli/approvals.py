@@ -15,7 +15,7 @@ import click
 from middlewatch.frontends.cli import approval_desk as desk
 from middlewatch.frontends.cli.approval_card import SHORT_DIGEST
 from middlewatch.frontends.cli.approval_desk import FACE, print_request
-from middlewatch.frontends.cli.naming import MOST, request_id
+from middlewatch.frontends.cli.naming import MOST, request_argument, request_id
 from middlewatch.frontends.cli.output import application, json_option, print_record
 from middlewatch.frontends.cli.proposing import again, edit, propose, undo
 from middlewatch.frontends.cli.terminal import print_line, quotation
@@ -81,7 +81,7 @@ def print_halt(halt: Halt | None, *, lifted: bool = False) -> None:
 
 
 @approvals.command()
-@click.argument("request")
+@request_argument
 @click.option("--details", is_flag=True, help="Everything: the precondition, all notes, how the tier came about, the whole prose.")
 @json_option
 def show(request: str, *, details: bool, as_json: bool) -> None:
@@ -109,7 +109,7 @@ def _whole(_context: click.Context, _option: click.Parameter, digest: str) -> st
 
 
 @approvals.command()
-@click.argument("request")
+@request_argument
 @click.option("--digest", default="", callback=_whole, help="Of what you were shown, whole. What would run now must still have it.")
 @reason_option
 @click.option("--yes", is_flag=True, help="Do not ask; needs --digest.")
@@ -227,7 +227,7 @@ def _look(request: str) -> str:
 
 
 @approvals.command()
-@click.argument("request")
+@request_argument
 @reason_option
 @json_option
 def deny(request: str, reason: str, *, as_json: bool) -> None:
@@ -247,7 +247,7 @@ def deny(request: str, reason: str, *, as_json: bool) -> None:
 
 
 @approvals.command()
-@click.argument("request")
+@request_argument
 @click.option("--happened/--did-not-happen", "happened", required=True, default=None, help="What you found at the other end.")
 @needed_reason
 @json_option
@@ -266,7 +266,7 @@ def reconcile(request: str, *, happened: bool, reason: str, as_json: bool) -> No
 
 
 @approvals.command(name="break-glass")
-@click.argument("request")
+@request_argument
 @click.option(
     "--credential-file",
     required=True,
@@ -293,7 +293,7 @@ def break_glass(request: str, credential_file: Path, reason: str, *, as_json: bo
 
 
 @approvals.command()
-@click.argument("request")
+@request_argument
 @needed_reason
 @json_option
 def review(request: str, reason: str, *, as_json: bool) -> None:

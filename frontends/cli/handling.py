@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from middlewatch.frontends.cli.approval_desk import FACE, viewer
-from middlewatch.frontends.cli.naming import investigation_id
+from middlewatch.frontends.cli.naming import investigation_argument, investigation_id
 from middlewatch.frontends.cli.output import application, json_option, print_page, print_record, width
 from middlewatch.frontends.cli.page import Page, Span
 from middlewatch.frontends.cli.terminal import print_line, quotation
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("investigation")
+@investigation_argument
 @json_option
 def acknowledge(investigation: str, as_json: bool) -> None:
     """Say that you have seen it. It is yours then, unless somebody has it already. A second time changes nothing.
@@ -33,16 +33,12 @@ def acknowledge(investigation: str, as_json: bool) -> None:
     \b
     Example:
       middlewatch acknowledge inv-0123
-
-    \b
-    See also:
-      middlewatch assign, middlewatch policy init
     """
     _change(investigation, lambda app, id_, person: app.handlings.acknowledge(id_, person, face=FACE), as_json=as_json)
 
 
 @click.command()
-@click.argument("investigation")
+@investigation_argument
 @click.argument("principal")
 @click.option("--note", default="", help="What they should know. The audit log keeps its digest; the text can be deleted.")
 @json_option
@@ -55,10 +51,6 @@ def assign(investigation: str, principal: str, note: str, as_json: bool) -> None
     Examples:
       middlewatch assign inv-0123 leo --note "the rollback is done, the queue still drains"
       middlewatch policy check                  who there is
-
-    \b
-    See also:
-      middlewatch acknowledge
     """
     _change(
         investigation, lambda app, id_, person: app.handlings.assign(id_, principal, person, note=note, face=FACE), as_json=as_json
@@ -66,7 +58,7 @@ def assign(investigation: str, principal: str, note: str, as_json: bool) -> None
 
 
 @click.command()
-@click.argument("investigation")
+@investigation_argument
 @click.argument("verdict", type=click.Choice([verdict.value for verdict in Verdict]))
 @click.option("--cause", default="", help="What the cause was, in your words. The audit log keeps its digest.")
 @json_option
@@ -79,10 +71,6 @@ def feedback(investigation: str, verdict: str, cause: str, as_json: bool) -> Non
     Examples:
       middlewatch feedback inv-0123 right
       middlewatch feedback inv-0123 wrong --cause "a certificate had run out"
-
-    \b
-    See also:
-      middlewatch post-mortem
     """
 
     def say(app: App, id_: str, person: Principal | None) -> Handling:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from middlewatch.frontends.cli.handling import print_handling
-from middlewatch.frontends.cli.naming import investigation_id
+from middlewatch.frontends.cli.naming import investigation_argument, investigation_id
 from middlewatch.frontends.cli.output import application, details_option, json_option, print_page, print_record, print_report, width
 from middlewatch.frontends.cli.page import Column, Page, Row, Span, Tone
 from middlewatch.frontends.cli.program import program
@@ -33,10 +33,6 @@ def list_(limit: int, as_json: bool) -> None:
     Examples:
       middlewatch list --limit 5
       middlewatch list --json | jq -r '.[] | select(.state == "open") | .id'
-
-    \b
-    See also:
-      middlewatch show, middlewatch approvals list
     """
     with application() as app:
         rows = app.investigations(limit=limit)
@@ -76,7 +72,7 @@ def _cells(row: Investigation, handling: Handling, page: Page) -> Row:
 
 
 @click.command()
-@click.argument("investigation")
+@investigation_argument
 @details_option
 @json_option
 def show(investigation: str, details: bool, as_json: bool) -> None:
@@ -88,10 +84,6 @@ def show(investigation: str, details: bool, as_json: bool) -> None:
     Examples:
       middlewatch show inv-0123
       middlewatch show inv-0123456789ab --json
-
-    \b
-    See also:
-      middlewatch why, middlewatch watch, middlewatch post-mortem
     """
     with application() as app:
         snapshot = app.snapshot(investigation_id(app, investigation))
@@ -123,7 +115,7 @@ def _print_standing(snapshot: Snapshot) -> None:
 
 
 @click.command()
-@click.argument("investigation")
+@investigation_argument
 @json_option
 def cancel(investigation: str, as_json: bool) -> None:
     """Stop an investigation; nothing more is recorded for it. One that is cancelled already stays so.
@@ -133,10 +125,6 @@ def cancel(investigation: str, as_json: bool) -> None:
     \b
     Example:
       middlewatch cancel inv-0123
-
-    \b
-    See also:
-      middlewatch list
     """
     with application() as app:
         row = app.cancel(investigation_id(app, investigation))
@@ -147,7 +135,7 @@ def cancel(investigation: str, as_json: bool) -> None:
 
 
 @click.command(name="post-mortem")
-@click.argument("investigation")
+@investigation_argument
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write it to this file, not to standard output.")
 @click.option("--force", is_flag=True, help="Replace the file where it exists.")
 @json_option
@@ -160,10 +148,6 @@ def post_mortem(investigation: str, output: Path | None, force: bool, as_json: b
     Examples:
       middlewatch post-mortem inv-0123
       middlewatch post-mortem inv-0123 --output post-mortem.md
-
-    \b
-    See also:
-      middlewatch feedback, middlewatch audit export
     """
     from middlewatch.frontends.post_mortem import post_mortem_of  # noqa: PLC0415  what it imports no --help needs
 

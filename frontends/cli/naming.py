@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from middlewatch.records.errors import BadInput, UnknownInvestigation, UnknownRequest
+import click
+from click.shell_completion import CompletionItem
+
+from middlewatch.records.errors import BadInput, MiddlewatchError, UnknownInvestigation, UnknownRequest
 
 if TYPE_CHECKING:
     from middlewatch.app import App
@@ -14,6 +17,32 @@ if TYPE_CHECKING:
 MOST = 1000
 """The newest ones, among which a beginning is looked for. A whole id is found however old it is."""
 _CANDIDATES = 8
+
+
+def _offer_investigations(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+    from middlewatch.recent import recent_investigations  # noqa: PLC0415  what it imports no --help needs
+    from middlewatch.settings import Settings  # noqa: PLC0415  likewise
+
+    try:
+        found = recent_investigations(Settings.load())
+    except MiddlewatchError:  # a shell that completes is no place to say what is misconfigured
+        return []
+    return [CompletionItem(id_) for id_ in found if id_.startswith(begun)]
+
+
+def _offer_requests(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+    from middlewatch.recent import recent_requests  # noqa: PLC0415  likewise
+    from middlewatch.settings import Settings  # noqa: PLC0415  likewise
+
+    try:
+        found = recent_requests(Settings.load())
+    except MiddlewatchError:
+        return []
+    return [CompletionItem(id_, help=state) for id_, state in found if id_.startswith(begun)]
+
+
+investigation_argument = click.argument("investigation", shell_complete=_offer_investigations)
+request_argument = click.argument("request", shell_complete=_offer_requests)
 
 
 def investigation_id(app: App, given: str) -> str:

@@ -9,7 +9,7 @@ import click
 from pydantic import JsonValue
 
 from middlewatch.frontends.cli import approval_desk as desk
-from middlewatch.frontends.cli.naming import investigation_id, request_id
+from middlewatch.frontends.cli.naming import investigation_argument, investigation_id, request_argument, request_id
 from middlewatch.frontends.cli.output import application, json_option
 from middlewatch.frontends.cli.terminal import print_line
 from middlewatch.records import ApprovalRequest, Principal, Remediation, Scalar
@@ -22,7 +22,7 @@ _TRUTH = {"true": True, "false": False}
 
 
 @click.command()
-@click.argument("investigation")
+@investigation_argument
 @click.argument("action")
 @click.argument("target")
 @click.argument("parameters", nargs=-1, metavar="[KEY=VALUE]...")
@@ -71,7 +71,7 @@ def propose(
 
 
 @click.command()
-@click.argument("request")
+@request_argument
 @click.argument("parameters", nargs=-1, required=True, metavar="KEY=VALUE...")
 @json_option
 def edit(request: str, parameters: tuple[str, ...], *, as_json: bool) -> None:
@@ -93,7 +93,7 @@ def edit(request: str, parameters: tuple[str, ...], *, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("request")
+@request_argument
 @json_option
 def again(request: str, *, as_json: bool) -> None:
     """Ask anew for exactly what is over and was not done, such as what expired.
@@ -109,7 +109,7 @@ def again(request: str, *, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("request")
+@request_argument
 @json_option
 def undo(request: str, *, as_json: bool) -> None:
     """Ask for what takes an executed request back. It is decided on like everything else.

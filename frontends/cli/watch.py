@@ -10,7 +10,7 @@ import click
 
 from middlewatch.frontends.acts import act, actor, why
 from middlewatch.frontends.cli.approval_desk import working
-from middlewatch.frontends.cli.naming import MOST, investigation_id
+from middlewatch.frontends.cli.naming import MOST, investigation_argument, investigation_id
 from middlewatch.frontends.cli.output import application, print_report, report_code
 from middlewatch.frontends.cli.program import program
 from middlewatch.frontends.cli.progress import Progress
@@ -30,7 +30,7 @@ WAIT_SECONDS = 1.0
 
 
 @click.command()
-@click.argument("investigation")
+@investigation_argument
 @click.option("--after", default="", metavar="CURSOR", help="Only what came after this one; with --json, each line names its own.")
 @click.option("--json", "as_json", is_flag=True, help="Print each update as one line of JSON.")
 def watch(investigation: str, after: str, as_json: bool) -> None:
@@ -45,10 +45,6 @@ def watch(investigation: str, after: str, as_json: bool) -> None:
     Examples:
       middlewatch watch inv-0123
       middlewatch watch inv-0123 --json | jq -r .kind
-
-    \b
-    See also:
-      middlewatch investigate --watch, middlewatch approvals watch
     """
     with application() as app:
         id_ = investigation_id(app, investigation)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import click
 
 from middlewatch.frontends import quantity
-from middlewatch.frontends.cli.naming import investigation_id
+from middlewatch.frontends.cli.naming import investigation_argument, investigation_id
 from middlewatch.frontends.cli.output import application, json_option, print_page, width
 from middlewatch.frontends.cli.page import INDENT, Page, Span, Tone
 from middlewatch.frontends.cli.program import program
@@ -23,7 +23,7 @@ _MOST_FACTS = 12
 
 
 @click.command()
-@click.argument("investigation")
+@investigation_argument
 @click.argument("hypothesis", default="")
 @json_option
 def why(investigation: str, hypothesis: str, as_json: bool) -> None:
@@ -37,10 +37,6 @@ def why(investigation: str, hypothesis: str, as_json: bool) -> None:
       middlewatch why inv-0123
       middlewatch why inv-0123 2
       middlewatch why inv-0123 payment-gw --json
-
-    \b
-    See also:
-      middlewatch show --details, middlewatch feedback
     """
     with application() as app:
         report = app.report(id_ := investigation_id(app, investigation))

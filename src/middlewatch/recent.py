@@ -1,0 +1,56 @@
+"""Ids that a shell offers to complete: read from a store that answers now. Nothing is started, owned, made or waited for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+from redis.exceptions import RedisError
+
+from middlewatch.context_store.approvals import ApprovalStore
+from middlewatch.context_store.connection import client_of
+from middlewatch.context_store.epoch import Epoch
+from middlewatch.context_store.keys import tenant_keys
+from middlewatch.context_store.redis_server import RedisServer
+from middlewatch.context_store.script import Server
+from middlewatch.context_store.scripts import directory
+from middlewatch.records.errors import MiddlewatchError
+from middlewatch.settings import Settings
+
+TIMEOUT_SECONDS = 0.5
+"""A shell that hangs at a tab is worse than one that offers nothing (chosen, not derived)."""
+OFFERED = 50
+
+
+def recent_investigations(settings: Settings) -> tuple[str, ...]:
+    """The newest ids; none where no store answers."""
+    try:
+        with _server(settings) as server:
+            return tuple(directory(server, tenant_keys(settings.tenant), limit=OFFERED)[1]) if server else ()
+    except (MiddlewatchError, RedisError, OSError):
+        return ()
+
+
+def recent_requests(settings: Settings) -> tuple[tuple[str, str], ...]:
+    """The newest requests' ids, each with its state; none where no store answers."""
+    try:
+        with _server(settings) as server:
+            found = ApprovalStore(server).list(settings.tenant, limit=OFFERED) if server else ()
+            return tuple((kept.request.id, kept.request.state.value) for kept in found)
+    except (MiddlewatchError, RedisError, OSError):
+        return ()
+
+
+@contextmanager
+def _server(settings: Settings) -> Iterator[Server | None]:
+    if settings.redis_url is not None:
+        url = str(settings.redis_url)
+    elif (settings.data_dir / "redis").is_dir() and RedisServer.socket_in(settings.data_dir / "redis").exists():
+        url = RedisServer(settings.data_dir / "redis").url
+    else:
+        url = ""
+    if not url or not settings.epoch_path.exists():
+        yield None
+        return
+    with closing(client_of(url, timeout_seconds=TIMEOUT_SECONDS)) as redis:
+        yield Server(redis, Epoch.read(settings.epoch_path))
