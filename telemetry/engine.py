@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-import chdb
-
 from middlewatch.telemetry.limits import Limits
 
 _IDLE_HANDLES = 8
@@ -169,6 +167,8 @@ class Engine:
         preparations = [f"SET {_setting_name(name)} = {_text(value)}" for name, value in sorted(session.settings)]
         if session.database:
             preparations.insert(0, f"USE {_identifier(session.database)}")
+        import chdb  # noqa: PLC0415  half a gigabyte of library, and only the owner of the data directory needs it
+
         handle = chdb.connect(self._path)
         try:
             for statement in preparations:

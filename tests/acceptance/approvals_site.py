@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
-import os
 import signal
 import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +14,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from middlewatch.app import App, open_app
-from middlewatch.frontends.cli import main
 from middlewatch.records import DEFAULT_TENANT, ORCHESTRATOR, ApprovalRequest, Remediation, RequestState
 from middlewatch.settings import Settings
 from tests.acceptance.command import SECONDS, command, environment, run
@@ -60,21 +55,6 @@ def token(person: str) -> str:
 
 def sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["middlewatch.app", "middlewatch.cards", "middlewatch.frontends.cli.approvals"])
-
-
-def _command(words: list[str], variables: dict[str, str], stdout: Path, stderr: Path) -> None:
-    """The command line, with nothing of the test's: its own arguments, variables and streams."""
-    os.environ.clear()
-    os.environ.update(variables)
-    for number, file, mode in ((0, Path(os.devnull), os.O_RDONLY), (1, stdout, os.O_WRONLY), (2, stderr, os.O_WRONLY)):
-        os.dup2(os.open(file, mode | os.O_CREAT, 0o600), number)
-    sys.stdin, sys.stdout, sys.stderr = os.fdopen(0), os.fdopen(1, "w"), os.fdopen(2, "w")
-    sys.argv = ["middlewatch", *words]
-    main()
 
 
 @dataclass
@@ -140,23 +120,8 @@ class Site:
         raise AssertionError("no executor looked at the target")
 
     def run(self, person: str, *words: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
-        """A command, as somebody runs it: in a process of its own, beside a worker forked from one that has imported everything.
-
-        Forked because of time: dozens of commands are run. An embedded ClickHouse does not survive a fork, an attached one does.
-        """
-        if self.app is None:
-            return run(self.data, *words, MIDDLEWATCH_TOKEN=token(person), **variables)
-        with tempfile.TemporaryDirectory() as folder:
-            said = [Path(folder) / name for name in ("stdout", "stderr")]
-            env = environment(self.data, MIDDLEWATCH_TOKEN=token(person), **variables)
-            process = FORKS.Process(target=_command, args=([*map(str, words)], env, *said))
-            process.start()
-            process.join(SECONDS)
-            code = process.exitcode
-            if code is None:
-                process.kill()
-            assert code is not None, f"{words} takes more than {SECONDS} s"
-            return subprocess.CompletedProcess(words, code, *(file.read_text(encoding="utf-8") for file in said))
+        """A command, as somebody runs it."""
+        return run(self.data, *words, MIDDLEWATCH_TOKEN=token(person), **variables)
 
     @contextmanager
     def worker(self) -> Iterator[subprocess.Popen[str]]:
