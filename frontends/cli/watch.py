@@ -76,11 +76,11 @@ class _Watching:
 
         end = self._app.live.end(self._id)
         cursor = Cursor.parse(after) if after else Cursor(seq=end.seq)
-        if self._app.investigation(self._id).state is InvestigationState.OPEN:
+        if after or self._app.investigation(self._id).state is InvestigationState.OPEN:
             table = Progress(color=not no_color(), ascii_only=ascii_only()) if not self._as_json else None
             with table or nullcontext():
                 cursor = self._until_answered(cursor, table)
-        elif not after:
+        else:
             cursor = end
         report = self._app.report(self._id)
         if report is None:

@@ -1,0 +1,191 @@
+"""The commands about one investigation, over the real store: what they print, what they change, and what they exit with."""
+
+from __future__ import annotations
+
+import getpass
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import cast
+
+import pytest
+from click.testing import CliRunner, Result
+from redis import Redis
+
+from middlewatch import app as module
+from middlewatch.app import App
+from middlewatch.context_store.epoch import Epoch
+from middlewatch.context_store.store import ContextStore
+from middlewatch.frontends.cli import cli
+from middlewatch.live import Cursor, Update
+from middlewatch.records import Completion
+from middlewatch.records.errors import BadInput, MiddlewatchError, Refused, UnknownInvestigation
+from middlewatch.settings import Settings
+from middlewatch.telemetry.clickhouse import ClickHouse
+from tests.reports import finding, inconclusive
+from tests.store_data import make_investigation, make_task
+from tests.store_fixtures import redis
+
+__all__ = ["redis"]
+
+POLICY = f"""
+[principals.leo]
+name = "Leo"
+role = "manager"
+local = ["{getpass.getuser()}"]
+
+[principals.mia]
+name = "Mia"
+role = "manager"
+slack = ["T1/U1"]
+"""
+
+
+class Terminal:
+    """Commands on one store: `inv-done` has a finding, `inv-dont-know` none, `inv-runs` runs."""
+
+    def __init__(self, redis: Redis, folder: Path) -> None:
+        redis.flushall()
+        self.settings = Settings(data_dir=folder)
+        self.store = ContextStore(redis, epoch=Epoch(1))
+        self.app = App(self.settings, cast("ClickHouse", None), self.store, folder / "archive", owner=False)
+        for id_, report in (("inv-done", finding()), ("inv-dont-know", inconclusive())):
+            made = make_investigation(tenant="default", identifier=id_, source_id=id_)
+            self.store.open(made, make_task("conclude", investigation=made))
+            claim = self.store.claim("ann")
+            assert claim is not None
+            self.store.finish(claim, Completion(report=report.model_copy(update={"investigation": id_})))
+        running = make_investigation(tenant="default", identifier="inv-runs", source_id="inv-runs")
+        self.store.open(running, make_task("plan", investigation=running))
+
+    def run(self, *words: str) -> Result:
+        return CliRunner().invoke(cli, words, prog_name="middlewatch")
+
+    def printed(self, *words: str) -> str:
+        result = self.run(*words)
+        assert result.exception is None, result.exception
+        return result.stdout
+
+    def refused(self, *words: str) -> MiddlewatchError:
+        error = self.run(*words).exception
+        assert isinstance(error, MiddlewatchError)
+        return error
+
+
+@pytest.fixture
+def terminal(redis: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    made = Terminal(redis, tmp_path)
+    (tmp_path / "policy.toml").write_text(POLICY)
+    (tmp_path / "policy.toml").chmod(0o600)
+
+    @contextmanager
+    def open_app(_settings: Settings) -> Iterator[App]:
+        yield made.app
+
+    monkeypatch.setattr(module, "open_app", open_app)
+    monkeypatch.setenv("MIDDLEWATCH_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "100")
+    return made
+
+
+def test_the_list_has_the_answers_and_who_has_them(terminal: Terminal) -> None:
+    terminal.printed("acknowledge", "inv-done")
+    rows = terminal.printed("list").splitlines()[1:]
+    by_id = {row.split()[0]: " ".join(row.split()) for row in rows}
+    assert "checkout-api, 82 % leo" in by_id["inv-done"]
+    assert "no finding" in by_id["inv-dont-know"]
+    assert "running" in by_id["inv-runs"]
+    assert [row["id"] for row in json.loads(terminal.printed("list", "--json", "--limit", "1"))] == [rows[0].split()[0]]
+
+
+def test_the_beginning_of_an_id_is_enough_where_it_is_only_ones(terminal: Terminal) -> None:
+    assert json.loads(terminal.printed("show", "runs", "--json"))["investigation"]["id"] == "inv-runs"
+    several = terminal.refused("show", "inv-do")
+    assert isinstance(several, BadInput)
+    assert set(several.remedy.removeprefix("Say which: ").split(", ")) == {"inv-done", "inv-dont-know"}
+    assert isinstance(terminal.refused("show", "inv-x"), UnknownInvestigation)
+
+
+def test_where_it_stands_and_what_to_do_is_shown_where_there_is_no_report(terminal: Terminal) -> None:
+    running = terminal.printed("show", "inv-runs")
+    assert "inv-runs is running: 0 of 1 task done" in running
+    assert "middlewatch watch inv-runs" in running
+    claim = terminal.store.claim("ann")
+    assert claim is not None
+    terminal.store.fail(claim, "the pool is\x1b[2J gone", retry=False)
+    assert "stalled, a person must look" in terminal.printed("show", "inv-runs")
+    assert "the pool is\\x1b[2J gone" in terminal.printed("show", "inv-runs")
+    assert terminal.printed("cancel", "inv-runs") == "inv-runs is cancelled\n"
+    assert "inv-runs is cancelled" in terminal.printed("show", "inv-runs")
+
+
+def test_why_has_the_votes_the_dissent_and_the_facts_of_the_hypothesis_that_is_meant(terminal: Terminal) -> None:
+    first = terminal.printed("why", "inv-done")
+    for words in ("checkout-api", "82 %: a finding", "logs against 0.41 DISSENTS", "Facts for", "Facts against", "Or else"):
+        assert words in first
+    for same in ("2", "hy-2", "payment-gw"):
+        assert terminal.printed("why", "inv-done", same) == terminal.printed("why", "inv-done", "2")
+    told = json.loads(terminal.printed("why", "inv-done", "--json"))
+    assert told["found"]
+    assert {fact["id"] for fact in told["evidence"]} >= set(told["for"]) | set(told["against"])
+    assert "1 (checkout-api)" in terminal.refused("why", "inv-done", "nope").remedy
+    assert "middlewatch show inv-runs" in terminal.refused("why", "inv-runs").remedy
+    assert ": a guess" in terminal.printed("why", "inv-dont-know")
+
+
+def test_who_has_it_and_what_it_was_worth_is_kept_and_shown(terminal: Terminal) -> None:
+    assert "Has it        mia" in terminal.printed("assign", "inv-done", "mia", "--note", "all\nyours\x1b[2J")
+    shown = terminal.printed("feedback", "inv-done", "wrong", "--cause", "a <b>cert</b>")
+    assert 'wrong, says leo; the cause was "a <b>cert</b>"' in shown
+    assert shown.splitlines()[1:] == terminal.printed("show", "inv-done").splitlines()[-len(shown.splitlines()) + 1 :]
+    assert "\x1b" not in shown
+    assert json.loads(terminal.printed("acknowledge", "inv-done", "--json"))["acknowledged_by"] == "leo"
+    assert terminal.refused("assign", "inv-done", "nobody").exit_code == 65
+    assert terminal.refused("feedback", "inv-runs", "right").exit_code == 65
+    (terminal.settings.policy_path).write_text(POLICY.replace(getpass.getuser(), "somebody-else"))
+    assert isinstance(terminal.refused("acknowledge", "inv-done"), Refused)
+
+
+def test_a_post_mortem_goes_to_standard_output_or_a_file_and_tells_what_people_did(terminal: Terminal, tmp_path: Path) -> None:
+    terminal.printed("feedback", "inv-done", "partly", "--cause", "an index was dropped")
+    text = terminal.printed("post-mortem", "inv-done")
+    assert "called the answer partly: `an index was dropped` | leo |" in text
+    file = tmp_path / "post-mortem.md"
+    assert terminal.printed("post-mortem", "inv-done", "--output", str(file)) == f"{file}: the post-mortem of inv-done\n"
+    assert file.read_text() == text
+    assert terminal.refused("post-mortem", "inv-done", "--output", str(file)).exit_code == 65
+    assert terminal.refused("post-mortem", "inv-runs").exit_code == 65
+
+
+@pytest.mark.parametrize(("id_", "code"), [("inv-done", 0), ("inv-dont-know", 3)])
+def test_watching_what_is_over_shows_the_answer_and_ends(terminal: Terminal, id_: str, code: int) -> None:
+    result = terminal.run("watch", id_)
+    assert result.exit_code == code
+    assert result.stdout == terminal.printed("show", id_)
+
+
+def test_watching_tells_the_work_what_people_do_and_the_end_and_resumes_after_a_cursor(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live, acted = terminal.app.live, list[str]()
+    since = live.since
+
+    def act_first(investigation: str, cursor: Cursor, *, wait_seconds: float) -> tuple[tuple[Update, ...], Cursor]:
+        if not acted:  # once the watching has begun
+            acted.append("acknowledged, then cancelled")
+            terminal.app.handlings.acknowledge(investigation, terminal.app.approvals.people()[0], face="web")
+            terminal.app.cancel(investigation)
+        return since(investigation, cursor, wait_seconds=min(wait_seconds, 0.0))
+
+    monkeypatch.setattr(live, "since", act_first)
+    result = terminal.run("watch", "inv-runs", "--json")
+    assert isinstance(result.exception, MiddlewatchError), "it was cancelled"
+    updates = [json.loads(line) for line in result.stdout.splitlines()]
+    kinds = [update["kind"] for update in updates]
+    assert kinds[0] == "investigation.opened"
+    assert {"investigation.acknowledged", "investigation.cancelled"} <= set(kinds)
+    assert len({update["cursor"] for update in updates}) == len(updates)
+
+    again = terminal.run("watch", "inv-runs", "--json", "--after", updates[0]["cursor"])
+    assert [json.loads(line) for line in again.stdout.splitlines()] == updates[1:]
