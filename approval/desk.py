@@ -175,11 +175,13 @@ class Desk:
         """Whoever asks, as policy has them now: what a front end remembers of them may be old.
 
         Raises:
-            Refused: policy does not know them, or they are not active.
+            Refused: there is no policy, it does not know them, or they are not active.
         """
-        found = None if principal is None else self.policy().principal(principal.id)
+        found = self.policy().principal("" if principal is None else principal.id)
         if found is None:
-            raise Refused("Policy does not know whoever asks, or they are not active.")
+            raise Refused(
+                "Policy does not know whoever asks, or they are not active.", remedy="Whoever keeps policy.toml can name you there."
+            )
         return found
 
     def refuse_programs(self, principal: Principal | None, face: str) -> None:

@@ -59,7 +59,7 @@ def _page(request: Request, answer: Answer, message: str, remedy: str) -> Respon
 
 def is_api(request: Request) -> bool:
     """Whether a program asks, which wants no page."""
-    return request.url.path.startswith(API)
+    return f"{request.url.path}/".startswith(API)
 
 
 def _not_signed_in(request: Request, _error: Exception) -> Response:
