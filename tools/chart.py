@@ -236,7 +236,7 @@ def _metric_fact(sources: Sources, anomaly: Anomaly, window: Window) -> Found:
     rows = _rows(matrix, anomaly)
     if rows and anomaly.baseline == 0.0 and np.isnan(matrix.values[rows, : max(1, _before(matrix, anomaly))]).all():
         # A counter that began with the incident was 0 before, where its instance reported anything else.
-        matrix = _matrix(sources, window, step, anomaly.service, [])
+        matrix = _matrix(sources, window, step, anomaly.service, [], since=anomaly.window.start)
         rows = _rows(matrix, anomaly)
     if not rows:
         reason = f"There is no sample of {quoted(anomaly.subject)} of {quoted(anomaly.service)}{_reach(matrix.answer)}."
@@ -270,10 +270,14 @@ def _aligned(window: Window, start: datetime, step: int) -> Window:
     return Window(start=start + timedelta(seconds=steps * step), end=window.end)
 
 
-def _matrix(sources: Sources, window: Window, step: int, service: str, metrics: Sequence[str]) -> SeriesMatrix:
+def _matrix(
+    sources: Sources, window: Window, step: int, service: str, metrics: Sequence[str], *, since: datetime | None = None
+) -> SeriesMatrix:
+    """Metrics of a service on an axis of its own; counters that began after `since` were 0 before."""
     answer = sources.metrics.series(window, step_seconds=step, services=[service], metrics=metrics)
     steps = max(1, math.ceil(window.seconds / step))
-    return series_matrix(answer, Axis(window.start, step, steps, incident_steps=1))
+    incident = 0 if since is None else math.ceil((window.end - since).total_seconds() / step)
+    return series_matrix(answer, Axis(window.start, step, steps, incident_steps=max(1, min(steps, incident))))
 
 
 def _only(matrix: SeriesMatrix, rows: Sequence[int]) -> SeriesMatrix:
