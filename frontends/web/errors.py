@@ -58,8 +58,8 @@ def _page(request: Request, answer: Answer, message: str, remedy: str) -> Respon
 
 
 def is_api(request: Request) -> bool:
-    """Whether a program asks, which wants no page."""
-    return f"{request.url.path}/".startswith(API)
+    """Whether a program asks, which wants no page; or there is no site here, and so no page."""
+    return f"{request.url.path}/".startswith(API) or "app" not in request.scope
 
 
 def _not_signed_in(request: Request, _error: Exception) -> Response:
