@@ -79,6 +79,12 @@ class SlackEnd(OtherEnd):
     def writes(self, method: str, path: str) -> bool:  # noqa: ARG002  every fault here is of one method
         return False
 
+    def handle(self, request: Request) -> Answer:
+        arguments = json.loads(request.body) if request.body[:1] == b"{" else {}
+        method = request.path.removeprefix("/api/")
+        self.calls.append((method, arguments, time.monotonic()))
+        return Answer(200, {"ok": True, **self._do(method, arguments)})
+
     def fault(self, method: str, path: str) -> str | Answer | None:
         waiting = self.faults.get(path.removeprefix("/api/"))
         return waiting.popleft() if waiting else super().fault(method, path)
@@ -91,10 +97,7 @@ class SlackEnd(OtherEnd):
             self.requests.append(request)
             try:
                 need(request.headers.get("authorization") in {f"Bearer {TOKEN}", "Bearer xapp-test"}, "a token")
-                arguments = json.loads(request.body) if request.body[:1] == b"{" else {}
-                method = request.path.removeprefix("/api/")
-                self.calls.append((method, arguments, time.monotonic()))
-                return Answer(200, {"ok": True, **self._do(method, arguments)})
+                return self.handle(request)
             except Refusal as refusal:
                 return Answer(200, {"ok": False, "error": str(refusal)})
             except (Fault, Wrong, KeyError, ValueError, TypeError) as error:

@@ -31,6 +31,7 @@ USERS = {name: f"U0{name.upper()}" for name in PEOPLE}
 """Each has an account in the workspace."""
 INVESTIGATION = "inv-000000000001"
 EVENTS = "/slack/events"
+PUBLIC_URL = "https://middlewatch.example.com"
 
 
 class AtOnce(Executor):
@@ -124,7 +125,7 @@ def open_slack_site(redis: Redis, folder: Path, end: SlackEnd, api_url: str, **s
         "slack_team": TEAM,
         "slack_channel": CHANNEL,
         "slack_api_url": api_url,
-        "public_url": "https://middlewatch.example.com",
+        "public_url": PUBLIC_URL,
     }
     policy = Site(data, cast("Any", None))
     policy.write_actions("https://shop.example")
@@ -136,7 +137,7 @@ def open_slack_site(redis: Redis, folder: Path, end: SlackEnd, api_url: str, **s
     asgi.include_router(face.router)
     web = WebSite(app, redis, policy, asgi)
     end.users = [*USERS.values()]
-    with TestClient(asgi, raise_server_exceptions=False) as client:
+    with TestClient(asgi, base_url=PUBLIC_URL, raise_server_exceptions=False) as client:
         made = SlackSite(web, end, face, client)
         made.write_policy()
         app.postings.since()

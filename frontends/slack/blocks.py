@@ -72,15 +72,21 @@ def clip(text: str, most: int) -> str:
     return kept.rstrip() + "…"
 
 
+def _clean(text: str, most: int) -> str:
+    """The beginning of a text as one line that nobody obeys. What lies far behind the end is not even looked at."""
+    looked_at = text[: 2 * most]
+    return clip(SAY.clean(looked_at) + ("…" if len(looked_at) < len(text) else ""), most)
+
+
 def notification(text: str) -> str:
     """A line that Slack parses, so that nothing in it is a mention, a link or an entity."""
-    plain = clip(SAY.clean(text), NOTIFICATION_CHARACTERS)
-    return plain.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    shown = _clean(text, NOTIFICATION_CHARACTERS)
+    return shown.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def plain(text: str, most: int) -> Element:
     """A text object whose text is taken literally; a blank where there is none, which Slack refuses."""
-    return {"type": "plain_text", "text": clip(SAY.clean(text), most).strip() or "-", "emoji": False}
+    return {"type": "plain_text", "text": _clean(text, most).strip() or "-", "emoji": False}
 
 
 # Elements of rich text
@@ -89,7 +95,7 @@ def plain(text: str, most: int) -> Element:
 def words(text: str, *, bold: bool = False, code: bool = False, most: int = BLOCK_CHARACTERS) -> Element:
     """Foreign or own words on one line."""
     style = {name: True for name, wanted in (("bold", bold), ("code", code)) if wanted}
-    return {"type": "text", "text": clip(SAY.clean(text), most) or " "} | ({"style": style} if style else {})
+    return {"type": "text", "text": _clean(text, most) or " "} | ({"style": style} if style else {})
 
 
 def break_() -> Element:
@@ -99,7 +105,7 @@ def break_() -> Element:
 
 def link(url: str, text: str) -> Element:
     """A link; `url` is made by middlewatch alone."""
-    return {"type": "link", "url": url, "text": clip(SAY.clean(text), BUTTON_CHARACTERS)}
+    return {"type": "link", "url": url, "text": _clean(text, BUTTON_CHARACTERS)}
 
 
 def mention(user: str) -> Element:
@@ -139,6 +145,8 @@ def literal(lines: Sequence[str]) -> tuple[Block, ...] | None:
     """
     blocks = []
     for line in lines:
+        if units(line) > BLOCK_CHARACTERS:
+            return None
         text = SAY.clean(re.sub(r"(?<= ) | $", r"\\x20", line))
         if not text or units(text) > BLOCK_CHARACTERS:
             return None
@@ -162,7 +170,7 @@ def button(action: str, text: str, value: str, *, style: str = "", confirm: Elem
 
 def confirmation(title: str, text: str, yes: str) -> Element | None:
     """The dialog before a button does something; None where the text does not fit whole."""
-    if units(SAY.clean(text)) > CONFIRM_CHARACTERS:
+    if units(text) > CONFIRM_CHARACTERS or units(SAY.clean(text)) > CONFIRM_CHARACTERS:
         return None
     return {
         "title": plain(title, 100),
@@ -190,17 +198,20 @@ def fit(parts: Sequence[Part], *, most: int = MOST_BLOCKS, characters: int = MOS
         more: where the rest can be read.
     """
     kept: list[Block] = []
-    left_out = 0
-    for number, part in enumerate(parts, 1):
-        later = [block for other in parts[number:] for block in other.otherwise]  # what must have room whatever comes first
-        blocks_left = most - 1 - len(kept) - len(later)
-        characters_left = characters - _RESERVED - size(kept) - size(later)
-        for blocks in (part.blocks, part.otherwise):
-            if len(blocks) <= blocks_left and size(blocks) <= characters_left:
+    blocks_left, characters_left, left_out = most - 1, characters - _RESERVED, 0
+    later = [block for part in parts for block in part.otherwise]  # what must have room whatever comes first
+    later_size = size(later)
+    later_count = len(later)
+    for part in parts:
+        later_size, later_count = later_size - size(part.otherwise), later_count - len(part.otherwise)
+        for blocks in filter(None, (part.blocks, part.otherwise)):
+            length = size(blocks)
+            if len(blocks) <= blocks_left - later_count and length <= characters_left - later_size:
                 kept += blocks
+                blocks_left, characters_left = blocks_left - len(blocks), characters_left - length
                 break
         else:
-            left_out += 1
+            left_out += bool(part.blocks)
     if left_out:
         kept.append(paragraph(words(f"{left_out} more parts have no room here{f'; {more}' if more else ''}.", most=_RESERVED // 2)))
     return tuple(kept)

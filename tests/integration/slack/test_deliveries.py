@@ -6,12 +6,14 @@ import json
 import time
 
 import pytest
+from starlette.testclient import TestClient
 
 from middlewatch.frontends.slack.guard import LARGEST_BODY, Guard
+from middlewatch.frontends.web.site import create_site
 from middlewatch.records import RequestState
 from tests.reports import finding
 from tests.slack_end import SECRET, form, signed
-from tests.slack_site import EVENTS, INVESTIGATION, USERS, SlackSite
+from tests.slack_site import EVENTS, INVESTIGATION, PUBLIC_URL, USERS, SlackSite
 
 
 def test_every_single_bit_counts(slack: SlackSite) -> None:
@@ -56,7 +58,7 @@ def test_every_single_bit_counts(slack: SlackSite) -> None:
 )
 def test_what_is_signed_otherwise(slack: SlackSite, change: dict[str, str]) -> None:
     body = slack.end.command("help", USERS["leo"])
-    headers = {name: value.encode("utf-8") for name, value in (signed(body) | change).items()}
+    headers = {name.encode(): value.encode() for name, value in (signed(body) | change).items()}
     assert slack.client.post(EVENTS, content=body, headers=headers).status_code == 401
 
 
@@ -72,6 +74,16 @@ def test_what_is_signed_with_another_secret_or_not_at_all(slack: SlackSite) -> N
     assert slack.client.post(EVENTS, content=body, headers=signed(body, secret=SECRET[::-1])).status_code == 401
     assert slack.client.post(EVENTS, content=body).status_code == 401
     assert slack.client.get(EVENTS).status_code == 405
+
+
+def test_it_is_served_beside_the_pages_behind_their_guards(slack: SlackSite) -> None:
+    site = create_site(slack.app)
+    site.include_router(slack.face.router)
+    body = slack.end.command("help", USERS["leo"])
+    with TestClient(site, base_url=PUBLIC_URL) as client:
+        assert client.post(EVENTS, content=body).status_code == 401
+        assert client.post(EVENTS, content=body, headers=signed(body) | {"host": "evil.example"}).status_code == 421
+        assert client.post(EVENTS, content=body, headers=signed(body)).status_code == 200
 
 
 def test_a_body_has_its_bounds(slack: SlackSite) -> None:
