@@ -95,7 +95,7 @@ class AssessAnswer(Answered):
 class MetricQuestion(Asked):
     """How did a metric go?"""
 
-    service: Service
+    service: Service = Field(description="whose metric")
     metric: Annotated[str, StringConstraints(min_length=1, max_length=2000)] = Field(
         description='its name, also with attributes as in name{key="value"}'
     )
@@ -107,7 +107,7 @@ class ListQuestion(Asked):
 
     services: Services
     contains: str = Field(default="", max_length=200, description="only names that contain this text")
-    limit: int = Field(default=100, ge=1, le=500)
+    limit: int = Field(default=100, ge=1, le=500, description="at most so many rows")
 
 
 class MetricRow(Record):
@@ -153,7 +153,7 @@ class PatternsQuestion(Asked):
     services: Services
     contains: str = Field(default="", max_length=200, description="only patterns that contain this text")
     split: UtcDatetime | None = Field(default=None, description="count before and after this moment, inside the window")
-    limit: int = Field(default=50, ge=1, le=300)
+    limit: int = Field(default=50, ge=1, le=300, description="at most so many rows")
 
 
 class PatternRow(Record):
@@ -185,7 +185,7 @@ class LinesQuestion(Asked):
 
     services: Services
     contains: str = Field(default="", max_length=200, description="only lines that contain this text")
-    limit: int = Field(default=50, ge=1, le=300)
+    limit: int = Field(default=50, ge=1, le=300, description="at most so many rows")
 
 
 class LogLine(Record):
@@ -213,7 +213,7 @@ class SpansQuestion(Asked):
     """Which spans are the slowest?"""
 
     services: Services
-    limit: int = Field(default=50, ge=1, le=300)
+    limit: int = Field(default=50, ge=1, le=300, description="at most so many rows")
 
 
 class SpanRow(Record):
@@ -239,13 +239,15 @@ class SpansAnswer(Answered):
 class TraceQuestion(Asked):
     """What happened in one request? Without a window it is looked for in all that may be read."""
 
-    trace_id: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]{1,64}$")]
+    trace_id: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]{1,64}$")] = Field(
+        description="as a span, a log line or a sample names it"
+    )
 
 
 class EvidenceQuestion(Record):
     """What does a fact of an investigation look like?"""
 
-    investigation: Identifier
+    investigation: Identifier = Field(description="id of the investigation")
     evidence: Identifier | None = Field(default=None, description="id of the fact; absent means the strongest that can be shown")
 
 
@@ -256,7 +258,7 @@ class MapQuestion(Asked):
     """Who calls whom?"""
 
     services: Services
-    limit: int = Field(default=300, ge=1, le=1000)
+    limit: int = Field(default=300, ge=1, le=1000, description="at most so many rows")
 
 
 class MapEdge(Edge):
@@ -276,7 +278,7 @@ class ChangesQuestion(Asked):
     """What was changed? Without a window: the 24 hours before the end of what may be read."""
 
     services: Services
-    limit: int = Field(default=50, ge=1, le=300)
+    limit: int = Field(default=50, ge=1, le=300, description="at most so many rows")
 
 
 class ChangeRow(Record):

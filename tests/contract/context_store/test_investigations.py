@@ -11,9 +11,9 @@ from redis import Redis
 from middlewatch.context_store import scripts
 from middlewatch.context_store.directory import Opening
 from middlewatch.context_store.epoch import Epoch
-from middlewatch.context_store.keys import IndexKeys, tenant_keys
+from middlewatch.context_store.keys import IndexKeys, investigation_keys, tenant_keys
 from middlewatch.context_store.store import ContextStore
-from middlewatch.records import Completion, FanOut, Investigation, InvestigationState, Task, TaskKind, TaskState
+from middlewatch.records import Completion, FanOut, Headline, Investigation, InvestigationState, Task, TaskKind, TaskState
 from middlewatch.records.errors import BadInput, LeaseLost, StoreFull, UnknownInvestigation
 from tests.store_data import make_evidence, make_investigation, make_report, make_task
 from tests.store_fixtures import MemoryArchive, end_pauses, expire
@@ -283,3 +283,16 @@ def test_health_names_what_is_not_as_recommended(store: ContextStore, redis: Red
     assert health.memory_used_bytes > 0
     assert health.memory_limit_bytes is None
     assert tuple(map(int, health.server_version.split("."))) >= (6, 2)
+
+
+def test_a_closed_investigation_has_the_headline_of_its_report(store: ContextStore, redis: Redis) -> None:
+    store.open(OURS, first(OURS))
+    assert store.investigation("acme", "inv-1").headline is None
+    close(store)
+    expected = Headline.of(make_report())
+    assert store.investigation("acme", "inv-1").headline == expected
+    assert [row.headline for row in store.investigations("acme")] == [expected]
+    assert store.snapshot("acme", "inv-1").investigation.headline == expected
+    redis.hdel(investigation_keys("acme", "inv-1").meta, "headline")  # as it is in a store that an older version wrote
+    assert store.investigation("acme", "inv-1").headline is None
+    assert store.snapshot("acme", "inv-1").report == make_report()
