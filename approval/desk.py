@@ -35,16 +35,21 @@ from middlewatch.records import (
     Undo,
     UtcDatetime,
 )
-from middlewatch.records.errors import MiddlewatchError, Misconfigured, Refused, UnknownRequest
+from middlewatch.records.errors import AuditBroken, MiddlewatchError, Misconfigured, Refused, UnknownRequest
 
 LOG = logging.getLogger(__name__)
+_UNSIGNED = "the audit log of %s is not signed yet: %s"
 
 
 class Sealer(Protocol):
     """The audit log, as the gateway needs it."""
 
     def append(self, tenant: str, events: Sequence[AuditEvent], private: Sequence[Private] = ()) -> None:
-        """Write events that no request is about; durable when this returns."""
+        """Write events that no request is about, and sign them.
+
+        Raises:
+            AuditBroken: they are written, and cannot be signed.
+        """
         ...
 
     def forget(self, tenant: str, digest: str, event: AuditEvent) -> bool:
@@ -252,17 +257,22 @@ class Desk:
         try:
             yield
         except Refused as refusal:
-            event = told(redact(refusal.message))
-            self.audit.append(event.tenant, [event])
-            self.seal(event.tenant)
+            self.tell(told(redact(refusal.message)))
             raise
+
+    def tell(self, event: AuditEvent, private: Sequence[Private] = ()) -> None:
+        """Write an event that no change of a request brings with it, and sign it as `seal` does."""
+        try:
+            self.audit.append(event.tenant, [event], private)
+        except AuditBroken as error:
+            LOG.warning(_UNSIGNED, event.tenant, error)
 
     def seal(self, tenant: str) -> None:
         """Sign what was just written. Where that fails, it is signed with what comes next; nothing that is unsigned begins."""
         try:
             self.audit.seal(tenant)
         except MiddlewatchError as error:
-            LOG.warning("the audit log of %s is not signed yet: %s", tenant, error)
+            LOG.warning(_UNSIGNED, tenant, error)
 
 
 def _is_forward(request: ApprovalRequest) -> bool:

@@ -249,7 +249,7 @@ class Gateway:
             judge(Event.SUCCEED if happened else Event.FAIL, self.desk.attempt(kept, known))
         words, private = typed(reason)
         told = event(kept.request, "execution.told", known.id, happened=happened, face=face, **words)
-        self.desk.audit.append(tenant, [told], private)
+        self.desk.tell(told, private)
         said = ActionResult(
             result=Result.DONE if happened else Result.NOT_DONE,
             detail=f"{known.id} says that it {'happened' if happened else 'did not happen'}.",
@@ -259,7 +259,7 @@ class Gateway:
     def viewed(self, request: ApprovalRequest, principal: Principal | None, *, face: str) -> None:
         """Somebody who may decide was shown it."""
         if principal is not None:
-            self._write(event(request, "request.viewed", principal.id, face=face))
+            self.desk.tell(event(request, "request.viewed", principal.id, face=face))
 
     def login(self, tenant: str, principal: Principal | None, *, face: str) -> None:
         """Somebody signed in, or tried to."""
@@ -331,11 +331,7 @@ class Gateway:
         return self.desk.refusals(lambda why: event(request, "decision.refused", name_of(principal), tried=tried, why=why))
 
     def _tell(self, tenant: str, actor: str, name: str, obj: str, **data: JsonValue) -> None:
-        self._write(AuditEvent(tenant=tenant, actor=actor, event=name, obj=obj, data=data))
-
-    def _write(self, told: AuditEvent) -> None:
-        self.desk.audit.append(told.tenant, [told])
-        self.desk.seal(told.tenant)
+        self.desk.tell(AuditEvent(tenant=tenant, actor=actor, event=name, obj=obj, data=data))
 
 
 def _is_decided(request: ApprovalRequest, decision: Decision, principal: Principal, digest: str) -> bool:

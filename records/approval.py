@@ -270,6 +270,11 @@ class ApprovalRequest(Record):
     similar: tuple[PastAction, ...] = ()
 
     @property
+    def awaits_review(self) -> bool:
+        """Whether the glass was broken for it, it is over, done or not, and nobody reviewed that yet."""
+        return self.state.terminal and self.break_glass is not None and not self.break_glass.reviewed_by
+
+    @property
     def held_up(self) -> str:
         """What the executor met that keeps it from going on, in words; empty where it met nothing, or does not work on it."""
         match self.state:

@@ -174,19 +174,21 @@ class PlainAudit:
 
     def __init__(self, store: AuditStore) -> None:
         self.store = store
-        self.seals = 0
         self.problem: Exception | None = None
 
     def append(self, tenant: str, events: Sequence[AuditEvent], private: Sequence[Private] = ()) -> None:
         self.store.append(tenant, events, private)
+        self.seal(tenant)
 
     def forget(self, tenant: str, digest: str, event: AuditEvent) -> bool:
-        return self.store.forget(tenant, digest, event)
+        there = self.store.forget(tenant, digest, event)
+        if there:
+            self.seal(tenant)
+        return there
 
     def seal(self, tenant: str) -> None:  # noqa: ARG002
         if self.problem is not None:
             raise self.problem
-        self.seals += 1
 
 
 class PolicyText:

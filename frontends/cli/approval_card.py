@@ -334,7 +334,7 @@ class _CardPage:
             found.append(("undo", id_))
         if request.state in _AGAIN:
             found.append(("again", id_))
-        if request.break_glass is not None and not request.break_glass.reviewed_by and request.state.terminal:
+        if request.awaits_review:
             found.append(("review", id_, "--reason", "'...'"))
         return found
 

@@ -293,7 +293,7 @@ class Approvals:
     def list(self, *, waiting: bool = False, limit: int = 100) -> tuple[ApprovalRequest, ...]:
         """Requests, newest first; those that wait for somebody or something only, where asked for."""
         found = (kept.request for kept in self.desk.store.list(self._tenant, limit=max(limit, 1000)))
-        return tuple(request for request in found if not (waiting and _is_over(request)))[:limit]
+        return tuple(one for one in found if not waiting or one.awaits_review or not one.state.terminal)[:limit]
 
     def show(self, request: str, principal: Principal | None = None, *, face: str) -> ApprovalRequest:
         """One request. That somebody who may decide saw it is an event.
@@ -384,9 +384,3 @@ class Approvals:
     def confirm_trust(self, action: str, target: str, principal: Principal | None) -> controls.Trust:
         """See `controls.confirm_trust`."""
         return controls.confirm_trust(self.desk, self._tenant, action, target, principal)
-
-
-def _is_over(request: ApprovalRequest) -> bool:
-    """Whether nobody has to do anything about it any more; an open review of a broken glass is something."""
-    open_review = request.break_glass is not None and not request.break_glass.reviewed_by and request.execution is not None
-    return request.state.terminal and not open_review

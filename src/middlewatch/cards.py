@@ -100,7 +100,7 @@ def ends_at(request: ApprovalRequest) -> datetime | None:
 
 def asked_now(request: ApprovalRequest) -> str:
     """Who is asked, in a few words: those whom the rule requires, and those to whom it was escalated since; or for a review."""
-    if _review_is_open(request):
+    if request.awaits_review:
         return "review"
     requires = request.rule.requires
     if request.state is not RequestState.PENDING or requires is None:
@@ -108,11 +108,6 @@ def asked_now(request: ApprovalRequest) -> str:
     first = (" + " if requires.quantifier == "all_of" else " or ").join(map(_short, requires.seats))
     first += f" ({len(request.approvals)} of {len(requires.seats)} approved)" if request.approvals else ""
     return ", ".join(dict.fromkeys((first, *(_short(seat) for step in request.asked for seat in step.asked))))
-
-
-def _review_is_open(request: ApprovalRequest) -> bool:
-    """Whether the glass was broken for it and nobody reviewed that yet."""
-    return request.state.terminal and request.break_glass is not None and not request.break_glass.reviewed_by
 
 
 def _short(seat: Seat) -> str:

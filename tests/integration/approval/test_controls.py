@@ -207,6 +207,16 @@ def test_whoever_broke_it_is_a_manager_still(office: Office) -> None:
     assert "freeze" in look(office, request).why
 
 
+def test_a_broken_glass_is_reviewed_also_where_nothing_began(office: Office) -> None:
+    request = approved(office)
+    freeze(office)
+    smash(office, request)
+    assert not look(office, request).awaits_review
+    resolve(office, request, "leo", deny=True)
+    assert look(office, request).awaits_review
+    assert not review(office, request, "max").awaits_review
+
+
 def test_another_manager_reviews_it_when_it_is_over(office: Office) -> None:
     request = approved(office)
     freeze(office)

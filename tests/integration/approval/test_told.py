@@ -16,7 +16,7 @@ from middlewatch.frontends.cli import approval_desk
 from middlewatch.frontends.cli import approvals as command
 from middlewatch.records import ApprovalRequest, Inspection
 from middlewatch.records import RequestState as S
-from middlewatch.records.errors import BadInput, MiddlewatchError, Refused, Unavailable
+from middlewatch.records.errors import AuditBroken, BadInput, MiddlewatchError, Refused, Unavailable
 from tests.approval_data import TENANT, Office, remediation
 from tests.integration.approval.working import all_due, approved, asked, executed, freeze, kept, look, step
 
@@ -174,3 +174,22 @@ def test_an_executor_is_missed_only_once_it_had_its_time(
     assert "succeeded" in told
     assert ("no executor took it up" in told) == blamed
     assert ("everything is halted" in told) == bool(halted)
+
+
+def test_what_is_told_is_signed_once_and_is_told_where_the_log_is_broken(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    request, leo = asked(office), office.policy.person("leo")
+    sealed: list[str] = []
+    monkeypatch.setattr(office.audit, "seal", sealed.append)
+    office.gateway.viewed(request, leo, face="test")
+    office.gateway.login(TENANT, leo, face="test")
+    assert sealed == [TENANT, TENANT]
+
+    def broken(_tenant: str) -> None:
+        raise AuditBroken
+
+    monkeypatch.setattr(office.audit, "seal", broken)
+    office.gateway.viewed(request, leo, face="test")
+    with pytest.raises(Refused):
+        controls.lift(office.desk, TENANT, leo, "it is out", face="test")
+    events = [row.event.event for row in office.audit.store.read(TENANT)][-4:]
+    assert events == ["request.viewed", "principal.login", "request.viewed", "halt.kept"]
