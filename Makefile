@@ -10,6 +10,7 @@
 # make measure-degraded   the same on degraded copies of DEGRADED; goes on where it was stopped (an hour)
 # make bench-scale        time an investigation of 1 M and of 10 M spans and log lines, and 6,000 series (minutes, 3 GB of disk)
 # make bench-audit        time the verification of 1 M audit events, and appending one (2 minutes, 450 MB of disk)
+# make conformance-mcp    the official conformance suite and inspector against the MCP server (2 minutes, npm and its registry)
 # make clean    remove everything that the other targets made
 
 # Compiled modules are kept: the tests start the command more than a hundred times.
@@ -23,7 +24,7 @@ LAB_SUITE := evals/recordings/lab-suite
 MEASURED := .middlewatch/measured
 JOBS := 2
 
-.PHONY: demo test check chaos chaos-approvals chaos-audit chaos-injections bench-audit clean measure-ranking measure-lab measure-degraded bench-scale
+.PHONY: demo test check chaos chaos-approvals chaos-audit chaos-injections bench-audit clean measure-ranking measure-lab measure-degraded bench-scale conformance-mcp
 
 demo:
 	@./scripts/setup.sh --no-dev
@@ -102,6 +103,10 @@ bench-scale:
 bench-audit:
 	@./scripts/setup.sh
 	.venv/bin/python -m tests.benchmarks.audit --events 1000000 --appends 1000
+
+conformance-mcp:
+	@./scripts/setup.sh
+	.venv/bin/python -m tests.benchmarks.mcp_conformance
 
 clean:
 	rm -rf .venv .middlewatch build dist *.egg-info src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

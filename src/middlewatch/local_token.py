@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import os
 import secrets
+import tempfile
+from contextlib import suppress
 from pathlib import Path
+
+from middlewatch.records.errors import Misconfigured
 
 TOKEN_BYTES = 32
 NAME = "local-token"
 
 
 def local_token(folder: Path) -> tuple[str, Path]:
-    """The token and its file, made where there is none. Who can read the file could read the whole data directory as well."""
+    """The token and its file, made where there is none. Who can read the file could read the whole data directory as well.
+
+    Raises:
+        Misconfigured: others can read the file, or it is somebody else's.
+    """
     path = folder / NAME
-    try:
-        number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    except FileExistsError:
-        return path.read_text(encoding="ascii").strip() or _renewed(path), path
-    with os.fdopen(number, "w", encoding="ascii") as file:
-        file.write(token := f"mwl_{secrets.token_urlsafe(TOKEN_BYTES)}")
-    return token, path
-
-
-def _renewed(path: Path) -> str:
-    """In the place of an empty file, which a full disk left behind."""
-    path.unlink(missing_ok=True)
-    return local_token(path.parent)[0]
+    if not path.exists():
+        with tempfile.NamedTemporaryFile("w", dir=folder, prefix=f".{NAME}-", encoding="ascii") as file:  # its mode is 0600
+            file.write(f"mwl_{secrets.token_urlsafe(TOKEN_BYTES)}")
+            file.flush()
+            with suppress(FileExistsError):
+                os.link(file.name, path)  # whole or not at all, and of two processes one wins
+    found = path.lstat()
+    if found.st_mode & 0o077 or found.st_uid != os.geteuid():
+        raise Misconfigured(
+            f"{path} is not yours alone, so it proves nothing.", remedy="Delete it; it is made again with the next start."
+        )
+    return path.read_text(encoding="ascii"), path
