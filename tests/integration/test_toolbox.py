@@ -13,9 +13,9 @@ from pydantic import JsonValue
 from middlewatch.agents.briefing import History
 from middlewatch.agents.specialist import Specialists
 from middlewatch.app import AGENTS
-from middlewatch.context_store.redaction import redact_evidence
+from middlewatch.context_store.redaction import redact_evidence, redact_record
 from middlewatch.context_store.store import ContextStore
-from middlewatch.records import Alert, Chart, Evidence, Investigation, Record, Sample, Scope, Snapshot, Waterfall
+from middlewatch.records import Alert, Chart, Evidence, Investigation, Record, Sample, Scope, Snapshot, Waterfall, WaterfallSpan
 from middlewatch.records.errors import BadInput, UnknownInvestigation, WindowError
 from middlewatch.records.question import AssessAnswer, LinesAnswer, PatternsAnswer, ServicesAnswer
 from middlewatch.telemetry.clickhouse import ClickHouse
@@ -289,3 +289,22 @@ def test_the_onset_of_the_report_splits_where_there_is_one(site: Site) -> None:
         assert site.box.patterns_of("inv-1").split is not None
     finally:
         site.snapshot = whole
+
+
+def test_ids_of_spans_are_never_taken_for_numbers_of_cards() -> None:
+    card = "4111111111111111"
+    span = WaterfallSpan(
+        span_id=card,
+        parent_id=card,
+        depth=0,
+        service="s",
+        operation=card,
+        start_ms=0,
+        duration_ms=1,
+        failed=False,
+        own_ms=0,
+        critical=True,
+    )
+    shown = redact_record(Waterfall(trace_id="t", spans=(span,))).spans[0]
+    assert (shown.span_id, shown.parent_id) == (card, card)
+    assert card not in shown.operation
