@@ -71,7 +71,7 @@ class SlackSite:
         for _ in range(times):
             poster = (face or self.face)._poster
             poster._waits.edits.clear()
-            poster._waits.until = 0.0
+            poster._waits.until = poster._whole_at = 0.0
             poster.look()
 
     def deliver(self, body: bytes, **headers: str) -> Response:

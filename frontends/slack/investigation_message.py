@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from middlewatch.frontends import quantity
 from middlewatch.frontends.reading import count, latest, tally
@@ -56,29 +57,49 @@ _STATES = {
 }
 
 
-def main_message(snapshot: Snapshot, requests: Sequence[Part], handling: Handling, *, url: str = "") -> Content:
+@dataclass(frozen=True, slots=True)
+class Story:
+    """What is told of an investigation itself; of one that is closed nothing of it changes any more."""
+
+    headline: str
+    parts: tuple[Part, ...]
+    details: Content | None
+    """What stands first in the thread; None until there is a report."""
+
+    @classmethod
+    def of(cls, snapshot: Snapshot, *, url: str = "") -> Story:
+        """The story as it stands.
+
+        Args:
+            snapshot: what is known.
+            url: of the investigation's page; empty where there is none.
+        """
+        investigation = snapshot.investigation
+        if snapshot.report is not None:
+            parts = tuple(_answer(snapshot))
+        elif investigation.state is InvestigationState.CANCELLED:
+            parts = (Part((header(f"Cancelled: {investigation.alert.title}"),)),)
+        else:
+            parts = tuple(_running(snapshot))
+        return cls(notification(_headline(snapshot)), parts, _details(snapshot, url))
+
+
+def main_message(story: Story, investigation: str, requests: Sequence[Part], handling: Handling, *, url: str = "") -> Content:
     """The one message of an investigation.
 
     Args:
-        snapshot: as it stands.
+        story: as it stands.
+        investigation: its id.
         requests: what is asked of people, as `request_message` shows it.
         handling: who has it.
         url: of its page; empty where there is none.
     """
-    investigation = snapshot.investigation
-    if snapshot.report is not None:
-        parts = list(_answer(snapshot))
-    elif investigation.state is InvestigationState.CANCELLED:
-        parts = [Part((header(f"Cancelled: {investigation.alert.title}"),))]
-    else:
-        parts = list(_running(snapshot))
     has = f"{SAY.named(handling.assignee)} has it" if handling.assignee else ""
-    parts += [*requests, Part((_foot(investigation.id, url, has),))]
-    return Content(notification(_headline(snapshot)), fit(parts, more=_elsewhere(url)))
+    parts = [*story.parts, *requests, Part((_foot(investigation, url, has),))]
+    return Content(story.headline, fit(parts, more=_elsewhere(url)))
 
 
-def details_message(snapshot: Snapshot, *, url: str = "") -> Content | None:
-    """What stands first in the thread; None until there is a report."""
+def _details(snapshot: Snapshot, url: str) -> Content | None:
     if snapshot.report is None:
         return None
     report, wording = snapshot.report, Wording(snapshot.report)

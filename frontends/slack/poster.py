@@ -19,7 +19,7 @@ from uuid import uuid4
 
 from middlewatch import cards
 from middlewatch.frontends.slack.blocks import Content, Part, entry, fit, notification, paragraph, words
-from middlewatch.frontends.slack.investigation_message import details_message, main_message
+from middlewatch.frontends.slack.investigation_message import Story, main_message
 from middlewatch.frontends.slack.request_message import (
     asked_message,
     recovery_message,
@@ -37,7 +37,6 @@ from middlewatch.records import (
     InvestigationState,
     Recovery,
     RequestState,
-    Snapshot,
     digest_of,
 )
 from middlewatch.records.errors import MiddlewatchError, UnknownInvestigation
@@ -64,7 +63,8 @@ LONGEST_REFUSED_SECONDS = 600.0
 CLOCKS_DIFFER = timedelta(minutes=2)
 """By how much Slack's clock may be behind the store's."""
 REQUESTS = 100
-_SNAPSHOTS = 8
+WHOLE_SECONDS = 5.0
+"""Between two looks at what changes without an event: freezes, deadlines, the policy (chosen, not derived)."""
 _GONE = frozenset({"message_not_found", "cant_update_message", "edit_window_closed", "is_inactive"})
 _UNREADABLE = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_long"})
 _WAITING = frozenset({RequestState.PREPARING, RequestState.PENDING, RequestState.APPROVED, RequestState.EXECUTING})
@@ -101,8 +101,13 @@ class Affair:
 
     @property
     def moves(self) -> bool:
-        """Whether more can change than what is compared: the agents' progress, deadlines and freezes."""
-        return self.investigation.state is InvestigationState.OPEN or any(one.state in _WAITING for one in self.requests)
+        """Whether the agents' progress changes, which is not compared."""
+        return self.investigation.state is InvestigationState.OPEN
+
+    @property
+    def waits(self) -> bool:
+        """Whether freezes, deadlines and policy matter, which are not compared either."""
+        return any(one.state in _WAITING for one in self.requests)
 
 
 @dataclass
@@ -131,7 +136,11 @@ class Poster:
         self._first: set[str] = set()
         self._told: dict[str, Affair] = {}
         """What was brought up to date, and does not move by itself."""
-        self._snapshots: dict[str, Snapshot] = {}
+        self._stories: dict[str, Story] = {}
+        """Of those that are closed."""
+        self._requests: dict[str, list[ApprovalRequest]] = {}
+        self._mark = -1
+        self._whole_at = -math.inf
         self._waits = _Waits()
 
     def wake(self, investigation: str = "") -> None:
@@ -178,12 +187,15 @@ class Poster:
     def _look(self) -> float:
         if not self._hold_turn(TURN_SECONDS / 2):
             return IDLE_SECONDS
-        affairs, threads = self._affairs()
-        wait, now = LOOK_SECONDS, time.monotonic()
+        affairs, threads, first = self._affairs()
+        wait, others = LOOK_SECONDS, 0
         for affair in affairs:
             id_ = affair.investigation.id
-            if self._told.get(id_) == affair or self._waits.refused.get(id_, (0.0, 0.0))[0] > now:
+            if self._told.get(id_) == affair or self._waits.refused.get(id_, (0.0, 0.0))[0] > time.monotonic():
                 continue
+            if self._first and others:  # somebody decided something meanwhile: that goes before the rest
+                return 0.0
+            others += id_ not in first
             try:
                 left = self._bring_up_to_date(affair, threads.get(id_))
             except SlackRefused as problem:
@@ -196,25 +208,33 @@ class Poster:
         self._waits.pause = 0.0
         return wait
 
-    def _affairs(self) -> tuple[list[Affair], dict[str, Thread]]:
-        """What may have messages: those that somebody just decided something about first, then the newest."""
-        app = self._app
+    def _affairs(self) -> tuple[list[Affair], dict[str, Thread], set[str]]:
+        """What may have messages: those that somebody just decided something about, which are named apart, then the newest."""
+        app, now = self._app, time.monotonic()
+        first, self._first = self._first, set()
+        if now >= self._whole_at:
+            self._whole_at, self._mark = now + WHOLE_SECONDS, -1
+            self._told = {id_: affair for id_, affair in self._told.items() if not affair.waits}
+        mark = app.postings.mark()
+        if mark != self._mark:
+            self._requests = defaultdict(list)
+            for request in reversed(app.approvals.list(limit=REQUESTS)):
+                self._requests[request.remediation.investigation].append(request)
         found = {one.id: one for one in app.postings.investigations()}
-        requests = defaultdict(list)
-        for request in app.approvals.list(limit=REQUESTS):
-            requests[request.remediation.investigation].append(request)
-        threads = app.postings.threads([*dict.fromkeys([*found, *requests])])
+        threads = app.postings.threads([*dict.fromkeys([*found, *self._requests])])
         for id_ in (id_ for id_ in threads if id_ not in found):
             try:
                 found[id_] = app.investigation(id_)
             except UnknownInvestigation:
                 continue
-        first, self._first = self._first, set()
         handlings = app.handlings.of_all([*found])
         halted = app.approvals.halted() is not None
-        order = sorted(found, key=lambda id_: id_ not in first)
+        self._mark = mark
         self._told = {id_: affair for id_, affair in self._told.items() if id_ in found}
-        return [Affair(found[id_], tuple(reversed(requests[id_])), handlings[id_], halted) for id_ in order], threads
+        self._stories = {id_: story for id_, story in self._stories.items() if id_ in found}
+        order = sorted(found, key=lambda id_: id_ not in first)
+        affairs = [Affair(found[id_], tuple(self._requests.get(id_, ())), handlings[id_], halted) for id_ in order]
+        return affairs, threads, first
 
     def _bring_up_to_date(self, affair: Affair, thread: Thread | None) -> float:
         """Post and edit; returns seconds until the rest may be edited, 0 where nothing is left."""
@@ -285,8 +305,8 @@ class Poster:
     def _wanted(self, affair: Affair) -> Iterator[Wanted]:
         """All messages of an investigation, the one that stands above the others first."""
         app, id_ = self._app, affair.investigation.id
-        snapshot = self._snapshot(affair.investigation)
         url = f"{str(app.settings.public_url).rstrip('/')}/investigations/{id_}" if app.settings.public_url else ""
+        story = self._story(affair.investigation, url)
         parts, messages = [], []
         for request in affair.requests:
             try:
@@ -303,11 +323,10 @@ class Poster:
             if recovery not in {None, Recovery.WATCHING}:
                 messages.append(Wanted(f"{request.id}/recovery", recovery_message(request), once=True))
         progress = affair.investigation.state is InvestigationState.OPEN and not affair.requests
-        main = main_message(snapshot, parts, affair.handling, url=url)
+        main = main_message(story, id_, parts, affair.handling, url=url)
         yield Wanted(_MAIN, main, edit_seconds=PROGRESS_SECONDS if progress else EDIT_SECONDS)
-        details = details_message(snapshot, url=url)
-        if details is not None:
-            yield Wanted("details", details)
+        if story.details is not None:
+            yield Wanted("details", story.details)
         yield from messages
         for number, handover in enumerate(affair.handling.handovers, 1):
             if handover.note or handover.by != handover.to:
@@ -325,16 +344,14 @@ class Poster:
             if number and step.done:
                 yield Wanted(f"{card.request.id}/asked-{number}", asked_message(card, number, people), once=True)
 
-    def _snapshot(self, investigation: Investigation) -> Snapshot:
-        """What is known of it; of one that is closed nothing changes any more."""
-        if investigation.id in self._snapshots:
-            return self._snapshots[investigation.id]
-        found = self._app.snapshot(investigation.id)
-        if found.investigation.state is not InvestigationState.OPEN:
-            self._snapshots[investigation.id] = found
-            while len(self._snapshots) > _SNAPSHOTS:
-                del self._snapshots[next(iter(self._snapshots))]
-        return found
+    def _story(self, investigation: Investigation, url: str) -> Story:
+        if investigation.id in self._stories:
+            return self._stories[investigation.id]
+        snapshot = self._app.snapshot(investigation.id)
+        story = Story.of(snapshot, url=url)
+        if snapshot.investigation.state is not InvestigationState.OPEN:
+            self._stories[investigation.id] = story
+        return story
 
     def _hold_turn(self, seconds: float) -> bool:
         """Whether it is ours to post for so long from now on; it is prolonged where it is not."""

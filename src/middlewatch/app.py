@@ -136,7 +136,8 @@ class App:
     def postings(self) -> Postings:
         """What was posted to a chat."""
         store, tenant = self.store, self.settings.tenant
-        return Postings(ApprovalStore(store.server), tenant, lambda limit: store.investigations(tenant, limit=limit))
+        server = store.server
+        return Postings(ApprovalStore(server), AuditStore(server), tenant, lambda limit: store.investigations(tenant, limit=limit))
 
     @cached_property
     def sessions(self) -> Sessions:

@@ -292,7 +292,7 @@ class Approvals:
 
     def list(self, *, waiting: bool = False, limit: int = 100) -> tuple[ApprovalRequest, ...]:
         """Requests, newest first; those that wait for somebody or something only, where asked for."""
-        found = (kept.request for kept in self.desk.store.list(self._tenant, limit=max(limit, 1000)))
+        found = (kept.request for kept in self.desk.store.list(self._tenant, limit=max(limit, 1000) if waiting else limit))
         return tuple(one for one in found if not waiting or one.awaits_review or not one.state.terminal)[:limit]
 
     def show(self, request: str, principal: Principal | None = None, *, face: str) -> ApprovalRequest:

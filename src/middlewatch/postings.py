@@ -12,6 +12,7 @@ from datetime import timedelta
 from pydantic import Field
 
 from middlewatch.context_store.approvals import ApprovalStore
+from middlewatch.context_store.audit import AuditStore
 from middlewatch.context_store.stored import record_from, text_of
 from middlewatch.records import Investigation, Record, UtcDatetime
 from middlewatch.records.errors import Conflict
@@ -54,9 +55,16 @@ class Postings:
     """A tenant's messages in one chat. Every method may raise `StoreUnavailable` and `StaleEpoch`."""
 
     def __init__(
-        self, store: ApprovalStore, tenant: str, recent: Callable[[int], tuple[Investigation, ...]], *, chat: str = "slack"
+        self,
+        store: ApprovalStore,
+        audit: AuditStore,
+        tenant: str,
+        recent: Callable[[int], tuple[Investigation, ...]],
+        *,
+        chat: str = "slack",
     ) -> None:
         self._store = store
+        self._audit = audit
         self._tenant = tenant
         self._recent = recent
         self._chat = chat
@@ -69,6 +77,10 @@ class Postings:
             now = self._store.now(self._tenant)
             if self._set("since", text_of(_Connected(at=now)), before=""):
                 return now
+
+    def mark(self) -> int:
+        """Another number whenever a request, what people do with an investigation, or the halt changed: each is an event."""
+        return self._audit.sealed(self._tenant).log_size
 
     def investigations(self) -> tuple[Investigation, ...]:
         """The newest ones that have messages, or shall have: newest first."""

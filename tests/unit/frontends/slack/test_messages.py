@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from middlewatch.cards import Card
 from middlewatch.frontends.slack.blocks import Content, literal
-from middlewatch.frontends.slack.investigation_message import details_message, main_message, why
+from middlewatch.frontends.slack.investigation_message import Story, main_message, why
 from middlewatch.frontends.slack.request_message import (
     Subject,
     asked_message,
@@ -68,10 +68,10 @@ def test_every_report_has_its_messages() -> None:
     for report in REPORTS:
         shown = snapshot(report)
         for url in ("", URL):
-            check(main_message(shown, [], Handling(), url=url))
-            details = details_message(shown, url=url)
-            assert details is not None
-            check(details)
+            story = Story.of(shown, url=url)
+            check(main_message(story, "inv-1", [], Handling(), url=url))
+            assert story.details is not None
+            check(story.details)
             check_message(list(why(shown, url=url)))
 
 
@@ -79,10 +79,10 @@ def test_every_report_has_its_messages() -> None:
 def test_messages_of_reports_hold_any_text(report: Report, texts: list[str]) -> None:
     shown = snapshot(filled(report, texts))
     parts = [request_part(hostile_card(texts), brief=True)]
-    check(main_message(shown, parts, Handling(), url=URL))
-    details = details_message(shown)
-    assert details is not None
-    check(details)
+    story = Story.of(shown)
+    check(main_message(story, "inv-1", parts, Handling(), url=URL))
+    assert story.details is not None
+    check(story.details)
     check_message(list(why(shown)))
 
 
@@ -104,8 +104,9 @@ def test_messages_of_what_runs_hold_any_text(texts: list[str], state: TaskState)
     running = running.model_copy(
         update={"report": None, "investigation": running.investigation.model_copy(update={"state": InvestigationState.OPEN})}
     )
-    check(main_message(running, [], Handling()))
-    assert details_message(running) is None
+    story = Story.of(running)
+    check(main_message(story, "inv-1", [], Handling()))
+    assert story.details is None
     check_message(list(why(running)))
 
 
