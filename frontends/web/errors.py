@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from middlewatch.frontends.web import problems
@@ -114,6 +115,8 @@ class LastResort:
 
         try:
             await self._app(scope, receive, sent)
+        except ClientDisconnect:
+            LOG.debug("%s %s: whoever asked is gone", scope["method"], scope["path"])
         except Exception:
             if scope["type"] != "http" or begun:
                 raise
