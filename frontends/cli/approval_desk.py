@@ -17,7 +17,7 @@ from middlewatch.frontends.cli.output import colored, print_page, print_record, 
 from middlewatch.frontends.cli.page import Column, Page, Span, Tone
 from middlewatch.frontends.cli.program import program
 from middlewatch.frontends.cli.terminal import print_line, quotation
-from middlewatch.records import ApprovalRequest, Principal, RequestState
+from middlewatch.records import ApprovalRequest, Halt, Principal, RequestState
 from middlewatch.records.errors import Misconfigured, Refused, Unavailable
 from middlewatch.settings import ascii_only
 
@@ -97,6 +97,16 @@ def print_command(label: str, *words: str, err: bool = False) -> None:
     page = Page(width(), quotation())
     page.command(label, (*program(), "approvals", *words))
     print_page(page, err=err)
+
+
+def print_halt(halt: Halt | None, *, lifted: bool = False) -> None:
+    """Above everything else, where it is set; or that it is not any more."""
+    if halt is None and lifted:
+        print_line("the halt is lifted")
+    if halt is not None:
+        say = quotation()
+        why = f": {say.quoted(halt.reason)}" if halt.reason else ""
+        print_line(f"HALTED by {say.named(halt.by)} since {halt.at:%Y-%m-%d %H:%M:%S} UTC{why}; nothing begins")
 
 
 def held(approvals: Approvals, requests: Sequence[ApprovalRequest], now: datetime) -> dict[str, str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from middlewatch.frontends.cli import INTERRUPTED
 from middlewatch.frontends.cli import approval_desk as desk
 from middlewatch.frontends.cli.approval_card import SHORT_DIGEST
 from middlewatch.frontends.cli.approval_desk import FACE, print_request
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from middlewatch.app import App
 
 S = RequestState
-INTERRUPTED = 130
 WATCH_SECONDS = 1.0
 
 reason_option = click.option("--reason", default="", help="Why. The audit log keeps its digest; the text can be deleted.")
@@ -63,21 +63,11 @@ def list_(*, everything: bool, limit: int, as_json: bool) -> None:
 
         click.echo(json.dumps([line(request).model_dump(mode="json") for request in desk.in_order(found, now)], indent=1))
         return
-    print_halt(halt)
+    desk.print_halt(halt)
     if not found:
         print_line("No request was ever made." if everything else "Nothing waits for a decision.")
     else:
         desk.print_list(found, now, held, halted=halt is not None)
-
-
-def print_halt(halt: Halt | None, *, lifted: bool = False) -> None:
-    """Above everything else, where it is set; or that it is not any more."""
-    if halt is None and lifted:
-        print_line("the halt is lifted")
-    if halt is not None:
-        say = quotation()
-        why = f": {say.quoted(halt.reason)}" if halt.reason else ""
-        print_line(f"HALTED by {say.named(halt.by)} since {halt.at:%Y-%m-%d %H:%M:%S} UTC{why}; nothing begins")
 
 
 @approvals.command()
@@ -326,7 +316,7 @@ def watch(*, as_json: bool) -> None:
         while True:
             found, now, halt = app.approvals.list(limit=MOST), app.approvals.now(), app.approvals.halted()
             if halt != before and not as_json:
-                print_halt(halt, lifted=True)
+                desk.print_halt(halt, lifted=True)
             for request in reversed(found):
                 standing = (str(request.state), request.why)
                 if request.state.terminal if known is None else known.get(request.id) == standing:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from middlewatch.frontends.cli.approval_desk import FACE, viewer
+from middlewatch.frontends.cli.naming import object_id, offer_objects
 from middlewatch.frontends.cli.output import application, json_option
 from middlewatch.frontends.cli.program import program
 from middlewatch.frontends.cli.terminal import print_line, quotation
@@ -70,9 +71,15 @@ def verify(file: Path, keys: tuple[Path, ...], checkpoints: tuple[Path, ...], as
 
 @audit.command()
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 100_000), help="How many, the newest.")
-@click.option("--request", default="", help="Only what is about this request, or another object by its id.")
+@click.option(
+    "--request",
+    "about",
+    default="",
+    shell_complete=offer_objects,
+    help="Only what is about this request or investigation (its beginning is enough), or another object by its id.",
+)
 @json_option
-def show(limit: int, request: str, as_json: bool) -> None:
+def show(limit: int, about: str, as_json: bool) -> None:
     """Show what was logged, the newest last, with the texts that were not deleted.
 
     \b
@@ -82,12 +89,13 @@ def show(limit: int, request: str, as_json: bool) -> None:
     from middlewatch.auditing import entries  # noqa: PLC0415  likewise
 
     with application() as app:
-        found = entries(app.store.server, app.settings.tenant, limit=limit, request=request)
+        obj = object_id(app, about) if about else ""
+        found = entries(app.store.server, app.settings.tenant, limit=limit, request=obj)
     if as_json:
         click.echo(json.dumps([entry.model_dump(mode="json") for entry in found], indent=1))
         return
     if not found:
-        print_line("Nothing is logged about that." if request else "Nothing is logged yet.")
+        print_line("Nothing is logged about that." if about else "Nothing is logged yet.")
     for entry in found:
         _print_entry(entry)
 

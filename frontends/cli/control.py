@@ -6,10 +6,10 @@ import json
 
 import click
 
-from middlewatch.frontends.cli.approval_desk import FACE, viewer
+from middlewatch.frontends.cli.approval_desk import FACE, print_halt, viewer
 from middlewatch.frontends.cli.output import application, json_option
 from middlewatch.frontends.cli.program import program
-from middlewatch.frontends.cli.terminal import print_line, quotation
+from middlewatch.frontends.cli.terminal import print_line
 from middlewatch.records import Halt
 
 
@@ -56,7 +56,5 @@ def _tell(halt_: Halt | None, *, as_json: bool) -> None:
     elif halt_ is None:
         print_line("not halted: what is approved begins")
     else:
-        say = quotation()
-        why = f": {say.quoted(halt_.reason)}" if halt_.reason else ""
-        print_line(f"HALTED by {say.named(halt_.by)} since {halt_.at:%Y-%m-%d %H:%M:%S} UTC{why}; nothing begins")
+        print_halt(halt_)
         print_line(f"A manager lifts it with: {' '.join(program())} resume --reason '...'")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -41,6 +42,11 @@ def _offer_requests(_context: click.Context, _parameter: click.Parameter, begun:
     return [CompletionItem(id_, help=state) for id_, state in found if id_.startswith(begun)]
 
 
+def offer_objects(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+    """What `object_id` knows."""
+    return [*_offer_requests(context, parameter, begun), *_offer_investigations(context, parameter, begun)]
+
+
 investigation_argument = click.argument("investigation", shell_complete=_offer_investigations)
 request_argument = click.argument("request", shell_complete=_offer_requests)
 
@@ -75,6 +81,19 @@ def request_id(approvals: Approvals, given: str) -> str:
         if found:
             return found
     raise UnknownRequest(f"There is no approval request {given!r}.", remedy="List all with: middlewatch approvals list --all")
+
+
+def object_id(app: App, given: str) -> str:
+    """The id of the request or investigation that is meant; what is neither stands for itself, such as a person.
+
+    Raises:
+        BadInput: there are several.
+    """
+    with suppress(UnknownRequest):
+        return request_id(app.approvals, given)
+    with suppress(UnknownInvestigation):
+        return investigation_id(app, given)
+    return given
 
 
 def _matching(ids: Sequence[str], given: str, nouns: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -83,13 +83,13 @@ def edit(request: str, parameters: tuple[str, ...], *, as_json: bool) -> None:
     """
     from middlewatch.cards import look  # noqa: PLC0415  what it imports no --help needs
 
-    with application() as app, desk.working(app):
-        id_, person = request_id(app.approvals, request), desk.viewer(app)
+    def edited(app: App, id_: str, person: Principal | None) -> ApprovalRequest:
         seen = look(app.approvals, id_)
         schema = seen.spec.parameters_schema if seen.spec else {}
         wanted = seen.request.remediation.parameters | typed(schema, seen.request.remediation.action, parameters)
-        made = app.approvals.edit(id_, wanted, person, face=desk.FACE)
-        _print_asked(app, made, person, f"{id_} is void; {made.id} is asked for in its place", as_json=as_json)
+        return app.approvals.edit(id_, wanted, person, face=desk.FACE)
+
+    _ask(request, edited, "{old} is void; {new} is asked for in its place", as_json=as_json)
 
 
 @click.command()
@@ -102,10 +102,11 @@ def again(request: str, *, as_json: bool) -> None:
     Example:
       middlewatch approvals again apr-0123456789ab
     """
-    with application() as app, desk.working(app):
-        id_, person = request_id(app.approvals, request), desk.viewer(app)
-        made = app.approvals.propose_again(id_, person, face=desk.FACE)
-        _print_asked(app, made, person, f"{made.id} asks again for what {id_} asked for", as_json=as_json)
+
+    def anew(app: App, id_: str, person: Principal | None) -> ApprovalRequest:
+        return app.approvals.propose_again(id_, person, face=desk.FACE)
+
+    _ask(request, anew, "{new} asks again for what {old} asked for", as_json=as_json)
 
 
 @click.command()
@@ -118,10 +119,19 @@ def undo(request: str, *, as_json: bool) -> None:
     Example:
       middlewatch approvals undo apr-0123456789ab
     """
+
+    def taken_back(app: App, id_: str, person: Principal | None) -> ApprovalRequest:
+        return app.approvals.undo(id_, person, face=desk.FACE)
+
+    _ask(request, taken_back, "{new} asks for what takes {old} back", as_json=as_json)
+
+
+def _ask(request: str, make: Callable[[App, str, Principal | None], ApprovalRequest], said: str, *, as_json: bool) -> None:
+    """Make a request out of another one, and stay until people are asked about it. `said` names both, as `old` and `new`."""
     with application() as app, desk.working(app):
         id_, person = request_id(app.approvals, request), desk.viewer(app)
-        made = app.approvals.undo(id_, person, face=desk.FACE)
-        _print_asked(app, made, person, f"{made.id} asks for what takes {id_} back", as_json=as_json)
+        made = make(app, id_, person)
+        _print_asked(app, made, person, said.format(old=id_, new=made.id), as_json=as_json)
 
 
 def _print_asked(app: App, made: ApprovalRequest, person: Principal | None, said: str, *, as_json: bool) -> None:

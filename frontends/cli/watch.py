@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from middlewatch.frontends.acts import act, actor, why
+from middlewatch.frontends.cli import INTERRUPTED
 from middlewatch.frontends.cli.approval_desk import working
 from middlewatch.frontends.cli.naming import MOST, investigation_argument, investigation_id
 from middlewatch.frontends.cli.output import application, print_report, report_code
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from middlewatch.app import App
     from middlewatch.live import Cursor, Update
 
-INTERRUPTED = 130
 WAIT_SECONDS = 1.0
 """How long one look for news waits in the store; Ctrl-C is heard at once."""
 

@@ -107,6 +107,16 @@ def test_the_beginning_of_an_id_is_enough_where_it_is_only_ones(terminal: Termin
     assert isinstance(terminal.refused("show", "inv-x"), UnknownInvestigation)
 
 
+def test_the_log_is_shown_of_what_the_beginning_of_an_id_means(terminal: Terminal) -> None:
+    terminal.printed("acknowledge", "inv-done")
+    (row,) = json.loads(terminal.printed("audit", "show", "--request", "done", "--json"))
+    assert row["event"] == "investigation.acknowledged"
+    assert terminal.refused("audit", "show", "--request", "inv-do").exit_code == 65
+    assert [row["event"] for row in json.loads(terminal.printed("audit", "show", "--request", "leo", "--json"))] == [
+        "principal.login"
+    ]
+
+
 def test_where_it_stands_and_what_to_do_is_shown_where_there_is_no_report(terminal: Terminal) -> None:
     running = terminal.printed("show", "inv-runs")
     assert "inv-runs is running: 0 of 1 task done" in running

@@ -7,23 +7,25 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from click.testing import CliRunner, Result
 from redis import Redis
 
-from middlewatch.approvals import Approvals
+from middlewatch.app import App
 from middlewatch.auditing import open_audit
 from middlewatch.context_store.audit import Private
 from middlewatch.context_store.epoch import Epoch
 from middlewatch.context_store.script import Server
+from middlewatch.context_store.store import ContextStore
 from middlewatch.frontends.cli import audit as command
 from middlewatch.frontends.cli import cli
 from middlewatch.policies import init_policy
 from middlewatch.records import AuditEvent
 from middlewatch.records.errors import BadInput, Refused
 from middlewatch.settings import Settings
+from middlewatch.telemetry.clickhouse import ClickHouse
 from tests.store_fixtures import redis
 
 __all__ = ["redis"]
@@ -44,9 +46,9 @@ def run(redis: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     init_policy(settings, getpass.getuser(), force=False)
 
     @contextmanager
-    def application() -> Iterator[SimpleNamespace]:
-        approvals = Approvals(settings, server, lambda *_: (), lambda *_: 0.0)
-        yield SimpleNamespace(settings=settings, store=SimpleNamespace(server=server), approvals=approvals)
+    def application() -> Iterator[App]:
+        store = ContextStore(redis, epoch=Epoch())
+        yield App(settings, cast("ClickHouse", None), store, tmp_path / "archive", owner=False)
 
     monkeypatch.setattr(command, "application", application)
     event = AuditEvent(

@@ -16,7 +16,7 @@ def fails(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], int]:
     """Run `main` on a command that raises; returns its exit code."""
 
     def run(problem: BaseException) -> int:
-        def command(*, standalone_mode: bool) -> None:  # noqa: ARG001  as click's
+        def command(*, prog_name: str, standalone_mode: bool) -> None:  # noqa: ARG001  as click's
             raise problem
 
         monkeypatch.setattr(cli, "cli", command)
