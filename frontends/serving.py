@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, ExitStack, nullcontext
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 
 from fastapi import FastAPI
@@ -45,6 +45,19 @@ class Served(Record):
     notices: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """All faces, and what is entered around the time in which they answer."""
+
+    site: FastAPI
+    mcp: str | None
+    """Where it answers."""
+    slack: str | None
+    """`http` or `socket`."""
+    answering: AbstractAsyncContextManager[None]
+    posting: AbstractContextManager[None]
+
+
 def serve(
     app: App,
     taken: socket.socket,
@@ -68,16 +81,16 @@ def serve(
         Misconfigured: a setting of a face cannot work.
         MiddlewatchError: the work in the background cannot go on.
     """
-    site = create_site(app)
-    mcp, lifespan = _mcp(app, site) if faces.mcp else (None, nullcontext())
+    whole = assembled(app, faces)
+    site = whole.site
     with ExitStack() as stack:
-        slack = _slack(app, site, stack) if faces.slack else None
+        stack.enter_context(whole.posting)
         ended = stack.enter_context(app.working()) if faces.work else None
         served = Served(
             url=address_of(app.settings),
             sign_in=link(app),
-            mcp=mcp,
-            slack=slack,
+            mcp=whole.mcp,
+            slack=whole.slack,
             working=faces.work,
             owner=app.owner,
             notices=_notices(app),
@@ -92,7 +105,7 @@ def serve(
         listener = Listener(site, over, on_started=lambda: told(served))
 
         async def run() -> None:
-            async with lifespan:
+            async with whole.answering:
                 await listener.serve(sockets=[taken])
 
         asyncio.run(run())
@@ -106,25 +119,32 @@ def link(app: App) -> str | None:
     return address_of(app.settings) + LINK + app.sessions.offer_link(app.approvals.unix_identity())
 
 
-def _mcp(app: App, site: FastAPI) -> tuple[str, AbstractAsyncContextManager[None]]:
-    from middlewatch.frontends.mcp.access import PATH, PATHS  # noqa: PLC0415  half a second that only this face needs
-    from middlewatch.frontends.mcp.over_http import mcp_http  # noqa: PLC0415  likewise
+def assembled(app: App, faces: Faces) -> Assembled:
+    """The site with whatever else answers beside it. Nothing runs yet.
 
-    answering, lifespan = mcp_http(app)
-    for path in PATHS:
-        site.router.routes.append(Route(path, answering, include_in_schema=False))
-    return address_of(app.settings) + PATH, lifespan
+    Raises:
+        Misconfigured: a setting of a face cannot work.
+    """
+    site = create_site(app)
+    mcp = slack = None
+    answering: AbstractAsyncContextManager[None] = nullcontext()
+    posting: AbstractContextManager[None] = nullcontext()
+    if faces.mcp:
+        from middlewatch.frontends.mcp.access import PATH, PATHS  # noqa: PLC0415  half a second that only this face needs
+        from middlewatch.frontends.mcp.over_http import mcp_http  # noqa: PLC0415  likewise
 
+        server, answering = mcp_http(app)
+        site.router.routes.extend(Route(path, server, include_in_schema=False) for path in PATHS)
+        mcp = address_of(app.settings) + PATH
+    if faces.slack:
+        from middlewatch.frontends.slack.face import is_configured, slack_face  # noqa: PLC0415  likewise
 
-def _slack(app: App, site: FastAPI, stack: ExitStack) -> str | None:
-    from middlewatch.frontends.slack.face import is_configured, slack_face  # noqa: PLC0415  likewise
-
-    if not is_configured(app.settings):
-        return None
-    face = slack_face(app)
-    site.include_router(face.router)
-    stack.enter_context(face.running())
-    return "http" if app.settings.slack_app_token is None else "socket"
+        if is_configured(app.settings):
+            face = slack_face(app)
+            site.include_router(face.router)
+            posting = face.running()
+            slack = "http" if app.settings.slack_app_token is None else "socket"
+    return Assembled(site, mcp, slack, answering, posting)
 
 
 def _notices(app: App) -> tuple[str, ...]:

@@ -81,10 +81,14 @@ class WebSite:
         headers = {"Authorization": f"Bearer {token(person)}"} if person else {}
         return TestClient(self.site, base_url=BASE, follow_redirects=False, headers=headers, **options)
 
+    def app_beside(self, **settings: Any) -> App:
+        """Another application over the same data, with other settings."""
+        other = Settings(data_dir=self.app.settings.data_dir, **settings)
+        return App(other, self.app.telemetry, self.app.store, archive_folder=self.app.archive_folder, owner=True)
+
     def beside(self, **settings: Any) -> FastAPI:
         """Another site over the same data, with other settings."""
-        other = Settings(data_dir=self.app.settings.data_dir, **settings)
-        return create_site(App(other, self.app.telemetry, self.app.store, archive_folder=self.app.archive_folder, owner=True))
+        return create_site(self.app_beside(**settings))
 
     def seed(self, report: Report, investigation: str | None = None) -> Investigation:
         """Put a finished investigation there, with everything that its report cites."""

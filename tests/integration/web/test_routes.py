@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 import pytest
+from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from starlette.testclient import TestClient
 
+from middlewatch.frontends.serving import Faces, assembled
 from middlewatch.frontends.web.attempts import Attempts
 from middlewatch.sessions import Sessions
 from tests.web_site import BASE, WebSite
@@ -59,8 +61,12 @@ GHOST = "inv-ffffffffffff"
 
 
 def routes(site: WebSite) -> list[str]:
+    return routes_of(site.site)
+
+
+def routes_of(site: FastAPI) -> list[str]:
     """Every route, as `METHOD /path`; what stands for a name in it is called nothing."""
-    found = iter_route_contexts(site.site.routes)
+    found = iter_route_contexts(site.routes)
     return sorted({f"{method} {PLACE.sub('{}', one.path or '')}" for one in found for method in one.methods or {"GET", "POST"}})
 
 
@@ -191,6 +197,33 @@ def test_no_other_site_can_change_anything(site: WebSite, headers: dict[str, str
     done = [route for route in changing if ask(client, route, **{"x-csrf-token": session.csrf}, **headers).status_code != 403]
     assert done == []
     assert client.get("/sessions").status_code == 200, "and signed out they are not"
+
+
+BESIDE = {
+    "POST /slack/events": 401,
+    "POST /mcp": 401,
+    "POST /mcp/": 401,
+    "GET /mcp": 401,
+    "GET /mcp/": 401,
+    "POST /.well-known/oauth-protected-resource": 405,
+    "POST /.well-known/oauth-protected-resource/mcp": 405,
+    "GET /.well-known/oauth-protected-resource": 404,
+    "GET /.well-known/oauth-protected-resource/mcp": 404,
+}
+"""What `serve` puts beside the site, and what a stranger is answered: without a signature of Slack's or a token, nothing. Where
+programs can sign in is said to everybody, where there is such a place."""
+
+
+def test_what_is_served_beside_the_site_is_decided_as_well(site: WebSite) -> None:
+    app = site.app_beside(slack_bot_token="xoxb-1", slack_signing_secret="x", slack_team="T01", slack_channel="C01")  # noqa: S106
+    whole = assembled(app, Faces())
+    answers = {}
+    with TestClient(whole.site, base_url=BASE) as client:
+        for route in {*routes_of(whole.site)} - {*routes(site)}:
+            answers[route] = ask(client, route).status_code
+            assert ask(client, route, host="evil.example").status_code == 421
+            assert route.startswith("GET") or ask(client, route, origin="https://evil.example").status_code == 403
+    assert answers == BESIDE
 
 
 def test_a_program_needs_no_origin(site: WebSite) -> None:
