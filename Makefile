@@ -11,6 +11,7 @@
 # make bench-scale        time an investigation of 1 M and of 10 M spans and log lines, and 6,000 series (minutes, 3 GB of disk)
 # make bench-audit        time the verification of 1 M audit events, and appending one (2 minutes, 450 MB of disk)
 # make conformance-mcp    the official conformance suite and inspector against the MCP server (2 minutes, npm and its registry)
+# make man      write the man pages of all commands to build/man
 # make clean    remove everything that the other targets made
 
 # Compiled modules are kept: the tests start the command more than a hundred times.
@@ -24,14 +25,19 @@ LAB_SUITE := evals/recordings/lab-suite
 MEASURED := .middlewatch/measured
 JOBS := 2
 
-.PHONY: demo test check chaos chaos-approvals chaos-audit chaos-injections bench-audit clean measure-ranking measure-lab measure-degraded bench-scale conformance-mcp
+.PHONY: demo man test check chaos chaos-approvals chaos-audit chaos-injections bench-audit clean measure-ranking measure-lab measure-degraded bench-scale conformance-mcp
 
 demo:
 	@./scripts/setup.sh --no-dev
 	@echo "investigating $(DEMO); its data goes to .middlewatch/demo"
 	@MIDDLEWATCH_DATA_DIR=.middlewatch/demo .venv/bin/middlewatch investigate --recording $(DEMO) --watch
+	@echo "In a browser  MIDDLEWATCH_DATA_DIR=.middlewatch/demo .venv/bin/middlewatch serve"
 	@echo "Your own      .venv/bin/middlewatch doctor   (how to connect your telemetry)"
 	@echo "All incidents .venv/bin/middlewatch evaluate evals/recordings   (minutes)"
+
+man:
+	@./scripts/setup.sh --no-dev
+	.venv/bin/middlewatch help --man build/man
 
 test:
 	@./scripts/setup.sh
