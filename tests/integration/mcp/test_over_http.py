@@ -251,3 +251,15 @@ def test_keys_that_the_provider_changed_are_fetched_anew(issued: tuple[Served, P
     assert post(there, **bearer(made.token(aud=there.url))).status_code == 401, "not more often than once a minute"
     monkeypatch.setattr("middlewatch.frontends.mcp.tokens.AGAIN_SECONDS", -1.0)
     assert post(there, **bearer(made.token(aud=there.url))).status_code == 200
+
+
+def test_where_the_provider_or_the_policy_is_broken_nobody_gets_in_and_that_is_said(issued: tuple[Served, Provider]) -> None:
+    there, made = issued
+    text = made.token(aud=there.url)
+    made.issuer = "http://127.0.0.1:9/another"
+    answer = post(there, **bearer(text))
+    assert (answer.status_code, "cannot be fetched" in answer.text) == (503, True)
+    assert post(there, **bearer(token("leo"))).status_code == 200
+    there.site.write_policy("[principals]\nmistake = 1\n")
+    answer = post(there, **bearer(token("leo")))
+    assert (answer.status_code, "middlewatch policy check" in answer.text) == (503, True)
