@@ -121,13 +121,15 @@ def _by_session(request: Request, app: App) -> Visitor | None:
 
 
 def _by_token(request: Request) -> Visitor | None:
-    """Of a program. A wrong token counts as a failed sign-in."""
+    """Of a program. A wrong token counts as a failed sign-in; somebody else's failures do not stop one that was right before."""
     scheme, _, token = request.headers["authorization"].partition(" ")
+    token = token.strip()
     attempts: Attempts = request.app.state.attempts
-    attempts.check(request)
     bearers: Bearers = request.app.state.bearers
-    principal = bearers.identify(token.strip()) if scheme.lower() == "bearer" else None
+    if not bearers.has_seen(token):
+        attempts.check(request)
+    principal = bearers.identify(token) if scheme.lower() == "bearer" else None
     if principal is None:
         attempts.failed(request)
         return None
-    return Visitor(kept_identity(f"token:{token.strip()}"), principal)
+    return Visitor(kept_identity(f"token:{token}"), principal)

@@ -51,9 +51,15 @@ class Bearers:
             ) from None
         return principal
 
+    def has_seen(self, token: str) -> bool:
+        """Whether it was somebody's before in this process: whoever shows it again does not guess."""
+        digest = _digest(token)
+        with self._lock:
+            return any(seen == digest for seen, _ in self._seen)
+
     def _is_new(self, token: str, principal: Principal) -> bool:
         """Whether this is the first time in an hour; asked once, it no longer is."""
-        who, now = (hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest(), principal.id), self._clock()
+        who, now = (_digest(token), principal.id), self._clock()
         with self._lock:
             last = self._seen.get(who)
             if last is not None and now - last < LOGIN_SECONDS:
@@ -63,3 +69,7 @@ class Bearers:
             while len(self._seen) > REMEMBERED:
                 self._seen.popitem(last=False)
         return True
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
