@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
+from collections.abc import Iterable
 
 import click
 
@@ -26,7 +28,8 @@ def doctor(as_json: bool) -> None:
       middlewatch doctor --json
     """
     checks: list[Check] = []
-    for check in examine(Settings.load()):
+    settings = Settings.load()
+    for check in itertools.chain(examine(settings), _slack(settings)):
         checks.append(check)
         if not as_json:
             print_line(f"{MARKS[check.health]}{check.name}: {check.found}")
@@ -35,3 +38,12 @@ def doctor(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([check.model_dump(mode="json") for check in checks], indent=1))
     sys.exit(1 if any(check.health is Health.BROKEN for check in checks) else 0)
+
+
+def _slack(settings: Settings) -> Iterable[Check]:
+    """The checks of Slack, whose libraries only those load who use it."""
+    if settings.slack_bot_token is None:
+        return ()
+    from middlewatch.frontends.slack.checks import check_slack  # noqa: PLC0415  a third of a second
+
+    return check_slack(settings)

@@ -56,13 +56,12 @@ def is_configured(settings: Settings) -> bool:
     return settings.slack_bot_token is not None
 
 
-def slack_face(app: App) -> SlackFace:
-    """The face of an application.
+def refuse_half(settings: Settings) -> None:
+    """See to it that nothing is missing.
 
     Raises:
-        Misconfigured: a setting that it needs is missing; the message names it.
+        Misconfigured: a setting is; the message names it.
     """
-    settings = app.settings
     needed = {"BOT_TOKEN": settings.slack_bot_token, "TEAM": settings.slack_team, "CHANNEL": settings.slack_channel}
     missing = [f"MIDDLEWATCH_SLACK_{name}" for name, value in needed.items() if value is None]
     if settings.slack_signing_secret is None and settings.slack_app_token is None:
@@ -71,6 +70,15 @@ def slack_face(app: App) -> SlackFace:
         raise Misconfigured(
             f"Slack cannot be served without {', '.join(missing)}.", remedy="docs/slack.md says where each is found."
         )
+
+
+def slack_face(app: App) -> SlackFace:
+    """The face of an application.
+
+    Raises:
+        Misconfigured: a setting that it needs is missing.
+    """
+    refuse_half(app.settings)
     return SlackFace(app)
 
 

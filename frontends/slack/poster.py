@@ -27,7 +27,7 @@ from middlewatch.frontends.slack.request_message import (
     request_part,
     untold,
 )
-from middlewatch.frontends.slack.web_api import CALL_SECONDS, Slack, SlackDown, SlackLimited, SlackRefused
+from middlewatch.frontends.slack.web_api import CALL_SECONDS, Slack, SlackDown, SlackLimited, SlackRefused, advice
 from middlewatch.postings import Thread
 from middlewatch.records import (
     ApprovalRequest,
@@ -364,7 +364,12 @@ class Poster:
 
     def _refused(self, id_: str, problem: SlackRefused) -> None:
         seconds = self._waits.refused.get(id_, (0.0, REFUSED_SECONDS))[1]
-        LOG.warning("Slack does not take the messages of %s, it is tried again after %g s: %s", id_, seconds, _advice(problem))
+        LOG.warning(
+            "Slack does not take the messages of %s, it is tried again after %g s: %s",
+            id_,
+            seconds,
+            f"{problem}. {advice(problem)}".rstrip(),
+        )
         self._waits.refused[id_] = (time.monotonic() + seconds, min(LONGEST_REFUSED_SECONDS, 2 * seconds))
 
 
@@ -377,17 +382,3 @@ def _handed_over(handover: Handover) -> Content:
 def _bare(content: Content) -> Content:
     """A message that Slack finds fault with, in its place."""
     return Content(content.text, (paragraph(words("Slack does not take the whole of this; it is on the web page.")),))
-
-
-def _advice(problem: SlackRefused) -> str:
-    """What Slack says, and what to do about it."""
-    remedies = {
-        "channel_not_found": "invite the bot into MIDDLEWATCH_SLACK_CHANNEL",
-        "not_in_channel": "invite the bot into MIDDLEWATCH_SLACK_CHANNEL",
-        "is_archived": "the channel is archived: set MIDDLEWATCH_SLACK_CHANNEL to another one",
-        "invalid_auth": "set MIDDLEWATCH_SLACK_BOT_TOKEN to the bot's token",
-        "token_revoked": "install the app again and set MIDDLEWATCH_SLACK_BOT_TOKEN",
-        "account_inactive": "install the app again and set MIDDLEWATCH_SLACK_BOT_TOKEN",
-        "missing_scope": "install the app again with the scopes of docs/slack.md",
-    }
-    return f"{problem}; {remedies[problem.error]}" if problem.error in remedies else str(problem)

@@ -30,6 +30,18 @@ _LIMITED = 429
 _DOWN = frozenset({"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"})
 """Errors by which Slack says that it is not the caller's fault."""
 
+_INVITE = "Invite the bot into the channel of MIDDLEWATCH_SLACK_CHANNEL: /invite @middlewatch"
+_REMEDIES = {
+    "channel_not_found": _INVITE,
+    "not_in_channel": _INVITE,
+    "is_archived": "The channel is archived: set MIDDLEWATCH_SLACK_CHANNEL to another one.",
+    "invalid_auth": "Set MIDDLEWATCH_SLACK_BOT_TOKEN to the bot's token.",
+    "not_authed": "Set MIDDLEWATCH_SLACK_BOT_TOKEN to the bot's token.",
+    "token_revoked": "Install the app again, and set MIDDLEWATCH_SLACK_BOT_TOKEN.",
+    "account_inactive": "Install the app again, and set MIDDLEWATCH_SLACK_BOT_TOKEN.",
+    "missing_scope": "Install the app again with the manifest of docs/slack.md.",
+}
+
 
 class SlackDown(Exception):
     """Slack does not answer, or says that it cannot."""
@@ -69,10 +81,9 @@ class Slack:
         found = self._call("auth.test")
         return str(found.get("team_id") or ""), str(found.get("bot_id") or "")
 
-    def channel(self, channel: str) -> tuple[str, bool]:
-        """Its name, and whether the bot is in it."""
-        found = self._call("conversations.info", channel=channel).get("channel") or {}
-        return str(found.get("name") or channel), bool(found.get("is_member"))
+    def look_into(self, channel: str) -> None:
+        """Read one message of a channel, which takes being in it."""
+        self._call("conversations.history", channel=channel, limit=1)
 
     def post(self, channel: str, content: Content, *, name: str, thread: str = "") -> str:
         """Write a message under a name; returns what Slack calls it."""
@@ -129,6 +140,11 @@ class Slack:
         if not isinstance(answer.data, dict):
             raise SlackDown(f"{method}: an answer that is not JSON")
         return answer.data
+
+
+def advice(problem: SlackRefused) -> str:
+    """What to do about it; empty where nobody knows."""
+    return _REMEDIES.get(problem.error, "")
 
 
 def _problem(method: str, problem: SlackApiError) -> SlackDown | SlackRefused:
