@@ -5,6 +5,7 @@
 # make chaos-audit  do everything to an exported audit log that can be done to it, and verify each (about 5 minutes)
 # make chaos-approvals    kill everybody at every step of an execution, and click a hundred times on a thousand requests (about 4 minutes)
 # make chaos-injections   every hostile text in every place, read by a model that obeys it (about 6 minutes)
+# make chaos-web          a hundred thousand requests that no honest client sends, over all routes (about 10 minutes)
 # make measure-ranking    score every set of agents on RECORDINGS, rewrite docs/measurements/ranking.md (minutes)
 # make measure-lab        the same on the lab's suite alone, with kinds of causes and onsets, into docs/measurements/lab.md
 # make measure-degraded   the same on degraded copies of DEGRADED; goes on where it was stopped (an hour)
@@ -12,6 +13,7 @@
 # make bench-audit        time the verification of 1 M audit events, and appending one (2 minutes, 450 MB of disk)
 # make conformance-mcp    the official conformance suite and inspector against the MCP server (2 minutes, npm and its registry)
 # make man      write the man pages of all commands to build/man
+# make bench-web          time the first answer of a finished investigation, 1,000 of 200 facts in the store (6 minutes, 1 GB of memory)
 # make clean    remove everything that the other targets made
 
 # Compiled modules are kept: the tests start the command more than a hundred times.
@@ -74,6 +76,10 @@ chaos-injections:
 	@./scripts/setup.sh
 	.venv/bin/python tests/chaos/injections.py
 
+chaos-web:
+	@./scripts/setup.sh
+	.venv/bin/python -m tests.chaos.requests --raw 80000 --described 20000
+
 measure-ranking:
 	@./scripts/setup.sh
 	@mkdir -p $(MEASURED)
@@ -113,6 +119,10 @@ bench-audit:
 conformance-mcp:
 	@./scripts/setup.sh
 	.venv/bin/python -m tests.benchmarks.mcp_conformance
+
+bench-web:
+	@./scripts/setup.sh
+	.venv/bin/python -m tests.benchmarks.first_answer --investigations 1000 --facts 200 --requests 50
 
 clean:
 	rm -rf .venv .middlewatch build dist *.egg-info src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
