@@ -19,13 +19,16 @@ from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
 from starlette.authentication import AuthCredentials
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from middlewatch.bearers import Bearers
-from middlewatch.frontends.listening import address_of
+from middlewatch.frontends.listening import address_of, is_loopback
 from middlewatch.frontends.mcp.callers import PRINCIPAL_KEY
 from middlewatch.frontends.mcp.tokens import AccessTokens
+from middlewatch.frontends.web.attempts import Attempts
 from middlewatch.frontends.web.guards import allowed_hosts, origin_of
 from middlewatch.records import MCP
 from middlewatch.records.errors import MiddlewatchError, Misconfigured, Refused, Unavailable
@@ -80,6 +83,9 @@ class Access:
             app: whose policy and settings.
             inner: what is behind it.
             local_token: what the owner of the data directory shows; empty where that is not taken.
+
+        Raises:
+            Misconfigured: anybody on the way to the provider could change its keys.
         """
         self._app = app
         self._inner = inner
@@ -88,7 +94,10 @@ class Access:
         self.resource = resource_of(app.settings)
         self._hosts = allowed_hosts(app.settings)
         self._own_origin = origin_of(self.resource)
+        self._attempts = Attempts()
         issuer = app.settings.oidc_issuer
+        if issuer is not None and issuer.scheme != "https" and not is_loopback((issuer.host or "").strip("[]")):
+            raise Misconfigured("MIDDLEWATCH_OIDC_ISSUER is not https.", remedy="Use the provider's https address.")
         self._issued = None if issuer is None else AccessTokens(str(issuer), self.resource)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -98,7 +107,7 @@ class Access:
             if scope["path"].startswith(WELL_KNOWN):
                 await self._metadata(scope["method"])(scope, receive, send)
                 return
-            admitted = await anyio.to_thread.run_sync(self._admit, headers)
+            admitted = await anyio.to_thread.run_sync(self._admit, Request(scope))
         except Turned as turned:
             await self._turned(turned)(scope, receive, send)
             return
@@ -125,13 +134,13 @@ class Access:
         if set(origins) - {self._own_origin, f"{scheme}://{hosts[0]}".lower()} or headers.get("sec-fetch-site") in _OTHER_SITES:
             raise Turned(403, "This came from another site.")
 
-    def _admit(self, headers: Headers) -> Admitted:
+    def _admit(self, request: Request) -> Admitted:
         """Who shows this token, by policy as it is now.
 
         Raises:
             Turned: nobody who may come in.
         """
-        given = headers.getlist("authorization")
+        given = request.headers.getlist("authorization")
         scheme, _, token = given[0].strip().partition(" ") if len(given) == 1 else ("", "", "")
         if scheme.lower() != "bearer" or not (token := token.strip()):
             raise Turned(401, "Show a token: Authorization: Bearer TOKEN")
@@ -142,16 +151,26 @@ class Access:
         try:
             if self._issued is not None and token.count(".") == 2:  # noqa: PLR2004  the three parts of a signed token
                 return self._issued_to(self._issued, token)
-            person = self._bearers.identify(token)
+            return self._held_by(token, request)
+        except HTTPException as limited:
+            raise Turned(limited.status_code, f"{limited.detail}.") from limited
         except Unavailable as error:
             raise Turned(503, f"{error.message} Try again later.") from error
         except MiddlewatchError as error:
             raise Turned(503, f"{error.message} {error.remedy}".strip()) from error
+
+    def _held_by(self, token: str, request: Request) -> Admitted:
+        """By a token of the policy. Wrong ones are counted; somebody else's do not stop one that was right before."""
+        if not self._bearers.has_seen(token):
+            self._attempts.check(request)
+        person = self._bearers.identify(token)
         if person is None:
+            self._attempts.failed(request)
             raise Turned(401, "Policy knows nobody by this token.", error="invalid_token")
         return Admitted(_owner("token", token), person.id)
 
     def _issued_to(self, issued: AccessTokens, token: str) -> Admitted:
+        """By one that the provider signed, which nobody guesses."""
         claimed = issued.verify(token)
         if claimed is None:
             raise Turned(401, f"That is no valid access token of {issued.issuer} for {issued.resource}.", error="invalid_token")

@@ -18,6 +18,8 @@ from pydantic import AnyHttpUrl
 from redis import Redis
 
 from middlewatch.frontends.mcp.over_http import mcp_http
+from middlewatch.frontends.web import attempts
+from middlewatch.frontends.web.attempts import FAILURES
 from middlewatch.records import RequestState
 from middlewatch.records.errors import Misconfigured
 from tests.integration.mcp.http_site import Provider, Served, provider, served
@@ -88,7 +90,8 @@ WRONG = {
 }
 
 
-def test_without_a_token_of_theirs_nobody_gets_in(there: Served) -> None:
+def test_without_a_token_of_theirs_nobody_gets_in(there: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attempts, "FAILURES", 1000)
     for method in ("POST", "GET", "DELETE", "PUT", "OPTIONS"):
         for credential, given in WRONG.items():
             headers = [(name.encode(), value.encode("latin-1")) for name, value in (JSON | given).items()]
@@ -96,6 +99,15 @@ def test_without_a_token_of_theirs_nobody_gets_in(there: Served) -> None:
             assert answer.status_code == 401, (method, credential)
             assert answer.headers["www-authenticate"].startswith("Bearer")
             assert "mcp-session-id" not in answer.headers
+
+
+def test_whoever_guesses_has_to_wait_and_whoever_has_a_token_does_not(there: Served) -> None:
+    assert post(there, **bearer(token("leo"))).status_code == 200
+    answers = [post(there, **bearer(f"guess-{number}")).status_code for number in range(12)]
+    assert answers == [401] * FAILURES + [429] * 2
+    assert len(there.site.events("login.refused")) == FAILURES, "the log cannot be filled from outside"
+    assert post(there, **bearer(token("leo"))).status_code == 200
+    assert post(there, **bearer(token("mara"))).status_code == 429
 
 
 def test_two_tokens_at_once_are_none(there: Served) -> None:
@@ -263,3 +275,9 @@ def test_where_the_provider_or_the_policy_is_broken_nobody_gets_in_and_that_is_s
     there.site.write_policy("[principals]\nmistake = 1\n")
     answer = post(there, **bearer(token("leo")))
     assert (answer.status_code, "middlewatch policy check" in answer.text) == (503, True)
+
+
+def test_keys_are_not_fetched_where_others_could_change_them(place: Site) -> None:
+    place.app.settings = place.app.settings.model_copy(update={"oidc_issuer": AnyHttpUrl("http://login.example.com")})
+    with pytest.raises(Misconfigured, match="not https"):
+        mcp_http(place.app)
