@@ -80,7 +80,7 @@ def page(newest: Callable[[int], Sequence[Investigation]], wanted: Wanted, *, af
         after: the place of the last one of the page before; None for the first page.
         limit: at most so many.
     """
-    ask = limit + 1
+    ask = limit + 2  # one to see that there is more, one for the moment that may not be whole
     while True:
         rows = sorted(newest(ask), key=_place, reverse=True)
         whole = len(rows) < ask or (wanted.since is not None and not Wanted(since=wanted.since)(rows[-1]))
