@@ -94,7 +94,7 @@ def tool_of(function: Callable[..., Any], *, title: str, annotations: ToolAnnota
     arguments = made.fn_metadata.arg_model
     arguments.model_config["extra"] = "forbid"  # a misspelt argument is an error and not a silence
     arguments.model_rebuild(force=True)
-    made.parameters = arguments.model_json_schema(by_alias=True)
+    made.parameters = _lean(arguments.model_json_schema(by_alias=True))
     made.fn_metadata.output_schema = schema_of(result)
     return made
 
@@ -129,17 +129,22 @@ def tool_over(  # a tool is said whole
 @functools.cache
 def schema_of(record: type[BaseModel]) -> dict[str, Any]:
     """The schema of an answer, without what does not hold for texts in a fence."""
-    found: dict[str, Any] = _without_shapes(record.model_json_schema(mode="serialization"))
+    found: dict[str, Any] = _lean(record.model_json_schema(mode="serialization"), fenced=True)
     return found
 
 
 @functools.cache
 def _asked(arguments: type[BaseModel]) -> dict[str, Any]:
-    return arguments.model_json_schema()
+    found: dict[str, Any] = _lean(arguments.model_json_schema())
+    return found
 
 
-def _without_shapes(schema: Any) -> Any:  # noqa: ANN401  it is JSON
+def _lean(schema: Any, *, fenced: bool = False) -> Any:  # noqa: ANN401  it is JSON
+    """A schema without its titles, which only say the names again: models read all of it, at every turn of a conversation."""
     if isinstance(schema, dict):
-        text = schema.get("type") == "string"
-        return {key: _without_shapes(value) for key, value in schema.items() if not (text and key in _SHAPES)}
-    return [_without_shapes(one) for one in schema] if isinstance(schema, list) else schema
+        without = _SHAPES if fenced and schema.get("type") == "string" else ()
+        kept = {
+            key: value for key, value in schema.items() if key not in without and not (key == "title" and isinstance(value, str))
+        }
+        return {key: _lean(value, fenced=fenced) for key, value in kept.items()}
+    return [_lean(one, fenced=fenced) for one in schema] if isinstance(schema, list) else schema
