@@ -14,6 +14,7 @@
 # make conformance-mcp    the official conformance suite and inspector against the MCP server (2 minutes, npm and its registry)
 # make man      write the man pages of all commands to build/man
 # make bench-web          time the first answer of a finished investigation, 1,000 of 200 facts in the store (6 minutes, 1 GB of memory)
+# make bench-slack        click 200 times in a Slack of this machine: acknowledged, decided, edited (4 minutes)
 # make clean    remove everything that the other targets made
 
 # Compiled modules are kept: the tests start the command more than a hundred times.
@@ -123,6 +124,10 @@ conformance-mcp:
 bench-web:
 	@./scripts/setup.sh
 	.venv/bin/python -m tests.benchmarks.first_answer --investigations 1000 --facts 200 --requests 50
+
+bench-slack:
+	@./scripts/setup.sh
+	.venv/bin/python -m tests.benchmarks.slack_click --clicks 200 --slack-ms 100
 
 clean:
 	rm -rf .venv .middlewatch build dist *.egg-info src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -239,7 +239,10 @@ def _hypothesis(wording: Wording, row: RankedHypothesis) -> tuple[Block, ...]:
     votes = latest(row.votes).values()
     lines = [
         [
-            words(f"{'Dissent: ' if vote.position is Position.OPPOSE else ''}{vote.agent} {stance_words(vote)}", bold=True),
+            words(
+                f"{'Dissent: ' if row.rank == 1 and vote.position is Position.OPPOSE else ''}{vote.agent} {stance_words(vote)}",
+                bold=True,
+            ),
             words(f": {vote.reason}" if vote.reason else "", most=400),
         ]
         for vote in votes

@@ -118,6 +118,7 @@ class _Waits:
     """Length of the pause while Slack is away; 0 while it answers."""
     until: float = 0.0
     edits: dict[tuple[str, str], float] = field(default_factory=dict)
+    """When a message was written last."""
     refused: dict[str, tuple[float, float]] = field(default_factory=dict)
     """By investigation: from when on it is tried again, and how long the wait after that is."""
 
@@ -186,6 +187,7 @@ class Poster:
 
     def _look(self) -> float:
         if not self._hold_turn(TURN_SECONDS / 2):
+            self._first.clear()  # whoever posts sees it by itself
             return IDLE_SECONDS
         affairs, threads, first = self._affairs()
         wait, others = LOOK_SECONDS, 0
@@ -232,6 +234,7 @@ class Poster:
         self._mark = mark
         self._told = {id_: affair for id_, affair in self._told.items() if id_ in found}
         self._stories = {id_: story for id_, story in self._stories.items() if id_ in found}
+        self._waits.edits = {place: at for place, at in self._waits.edits.items() if place[0] in found}
         order = sorted(found, key=lambda id_: id_ not in first)
         affairs = [Affair(found[id_], tuple(self._requests.get(id_, ())), handlings[id_], halted) for id_ in order]
         return affairs, threads, first
@@ -275,7 +278,7 @@ class Poster:
                 LOG.warning("the message %s cannot say what it should: %s", name, problem)
                 ts = self._slack.post(channel, _bare(wanted.content), name=name, thread=parent)
             shown = wanted.digest
-            self._waits.edits[id_, wanted.name] = time.monotonic() + wanted.edit_seconds
+            self._waits.edits[id_, wanted.name] = time.monotonic()
         held = app.postings.posted(id_, wanted.name, ts, shown)
         if held != ts:  # this process was away for so long that another one took its turn, and both posted
             self._slack.delete(channel, ts)
@@ -285,7 +288,7 @@ class Poster:
     def _edit(self, id_: str, channel: str, ts: str, wanted: Wanted) -> float:
         """Edit a message; returns how long that has to wait, 0 where it was done."""
         now, place = time.monotonic(), (id_, wanted.name)
-        left = self._waits.edits.get(place, 0.0) - now
+        left = self._waits.edits.get(place, -math.inf) + wanted.edit_seconds - now
         if left > 0:
             return left
         if not self._hold_turn(CALL_SECONDS + 1):
@@ -298,7 +301,7 @@ class Poster:
             elif problem.error not in _GONE:
                 raise
             LOG.warning("the message %s of %s cannot say what it should: %s", wanted.name, id_, problem)
-        self._waits.edits[place] = now + wanted.edit_seconds
+        self._waits.edits[place] = now
         self._app.postings.shown(id_, wanted.name, wanted.digest)
         return 0.0
 

@@ -234,6 +234,10 @@ def _head(card: Card) -> tuple[Block, ...]:
         lines += [break_(), words(f"EVERYTHING IS HALTED by {SAY.named(card.halt.by)}; nothing begins", bold=True)]
     if card.freeze and request.state in _WAITING:
         lines += [break_(), words(card.freeze, most=300)]
+    if remediation.expected_effect and request.state in _WAITING:
+        lines += [break_(), words(remediation.expected_effect, most=300)]
+    if spec is not None and request.state in _WAITING:
+        lines += [break_(), words(f"{spec.undo} takes it back" if spec.undo else "NOTHING takes it back")]
     if request.bound is not None and request.state in _WAITING:
         lines += [break_(), words(f"Version {_pairs(request.bound.target_version) or 'unknown'}", most=400)]
     return (paragraph(*lines),)
@@ -259,7 +263,7 @@ def _people(card: Card) -> tuple[Block, ...]:
         known = ", ".join(names) + (f" and {count(more, 'other')}" if more > 0 else "")
         lines += [words(f"Decides: {card.needs} ({known or 'policy knows NOBODY who is'})", most=500), break_()]
     if request.state in _WAITING and card.ends_at is not None:
-        over = "its time is OVER" if card.overdue else f"expires at {_clock(card, card.ends_at)} UTC; silence never approves"
+        over = "Its time is OVER" if card.overdue else f"Expires at {_clock(card, card.ends_at)} UTC; silence never approves"
         lines += [words(over), break_()]
     proposer = "middlewatch" if request.remediation.proposed_by == ORCHESTRATOR else SAY.named(request.remediation.proposed_by)
     digest = f"; digest {request.digest[:SHORT_DIGEST]}" if request.digest else ""

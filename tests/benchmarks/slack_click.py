@@ -36,7 +36,7 @@ from tests.slack_site import EVENTS, USERS, SlackSite, eventually, open_slack_si
 
 BATCH = 40
 """Requests that wait at once; as many are posted before they are clicked."""
-PAUSE_SECONDS = 0.25
+PAUSE_SECONDS = 0.1
 """Between two clicks: several people at work in an outage (chosen, not derived)."""
 
 

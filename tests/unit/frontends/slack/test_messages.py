@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from middlewatch.cards import Card
@@ -75,6 +75,7 @@ def test_every_report_has_its_messages() -> None:
             check_message(list(why(shown, url=url)))
 
 
+@settings(max_examples=40)
 @given(st.sampled_from(REPORTS), TEXTS)
 def test_messages_of_reports_hold_any_text(report: Report, texts: list[str]) -> None:
     shown = snapshot(filled(report, texts))
@@ -86,6 +87,7 @@ def test_messages_of_reports_hold_any_text(report: Report, texts: list[str]) -> 
     check_message(list(why(shown)))
 
 
+@settings(max_examples=40)
 @given(TEXTS, st.sampled_from([*TaskState]))
 def test_messages_of_what_runs_hold_any_text(texts: list[str], state: TaskState) -> None:
     report = filled(finding(), texts)
@@ -119,6 +121,7 @@ def hostile_card(texts: list[str], state: RequestState = RequestState.PENDING) -
     return card(made.model_copy(update={"remediation": remediation}), freeze=text)
 
 
+@settings(max_examples=40)
 @given(TEXTS, st.sampled_from([*RequestState]))
 def test_messages_of_requests_hold_any_text(texts: list[str], state: RequestState) -> None:
     shown = hostile_card(texts, state)
@@ -131,6 +134,7 @@ def test_messages_of_requests_hold_any_text(texts: list[str], state: RequestStat
     check(asked_message(shown, 0, {"leo": ("U0LEO",)}))
 
 
+@settings(max_examples=40)
 @given(TEXTS)
 def test_who_can_approve_reads_every_step_whole(texts: list[str]) -> None:
     shown = hostile_card(texts)
