@@ -12,10 +12,10 @@ from fastapi.responses import Response
 from middlewatch.app import App
 from middlewatch.frontends.web.problems import kind_of, respond, told_of
 from middlewatch.frontends.web.visitors import PROGRAM_FACE as FACE
-from middlewatch.frontends.web.visitors import Application, SignedIn, acting
+from middlewatch.frontends.web.visitors import CSRF_HEADER, Application, SignedIn, acting
 from middlewatch.idempotency import Answer, Idempotency, Turn, first_turn
 from middlewatch.records import Principal, Record
-from middlewatch.records.errors import MiddlewatchError
+from middlewatch.records.errors import MiddlewatchError, Refused
 
 __all__ = ["FACE", "Caller", "Calling", "KeyedOnce", "Once"]
 
@@ -77,6 +77,11 @@ async def calling(request: Request, visitor: SignedIn, app: Application) -> Call
         Refused: the CSRF token is missing.
     """
     if request.method not in SAFE_METHODS:
+        if visitor.csrf and not request.headers.get(CSRF_HEADER):  # a form of a page is no call of the API
+            raise Refused(
+                "The session's CSRF token is missing.",
+                remedy="Send it as X-CSRF-Token, or a token of your own in place of a session.",
+            )
         await acting(request, visitor)
     return Caller(app, visitor.identity, visitor.principal)
 

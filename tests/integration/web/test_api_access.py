@@ -108,6 +108,20 @@ def test_a_session_that_ended_or_was_ended_is_nobody(site: WebSite) -> None:
         assert (answer.status_code, answer.headers["www-authenticate"]) == (401, 'Bearer realm="middlewatch"')
 
 
+def test_a_session_shows_its_csrf_token_in_the_header_and_nowhere_else(site: WebSite) -> None:
+    browser = site.client("mia")
+    session = site.app.sessions.look(browser.cookies["middlewatch"])
+    assert session is not None
+    path = f"{API}/investigations/{GHOST}/cancel"
+    for answer in (
+        browser.post(path, data={"csrf": session.csrf}),
+        browser.post(path, data={"csrf": session.csrf}, headers={"x-csrf-token": ""}),
+        browser.post(path, headers={"x-csrf-token": "wrong"}),
+    ):
+        assert (answer.status_code, answer.json()["type"]) == (403, "urn:middlewatch:problem:refused")
+    assert browser.post(path, headers={"x-csrf-token": session.csrf}).status_code == 404
+
+
 def test_without_a_policy_whoever_runs_it_reads_and_nobody_acts(site: WebSite) -> None:
     """The system's user on loopback; tokens are nobody's then."""
     secret, session = site.app.sessions.open(site.app.approvals.unix_identity())
