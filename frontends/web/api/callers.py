@@ -11,8 +11,8 @@ from fastapi.responses import Response
 
 from middlewatch.app import App
 from middlewatch.frontends.web.problems import kind_of, respond, told_of
-from middlewatch.frontends.web.visitors import PROGRAM_FACE as FACE
 from middlewatch.frontends.web.visitors import CSRF_HEADER, Application, SignedIn, acting
+from middlewatch.frontends.web.visitors import PROGRAM_FACE as FACE
 from middlewatch.idempotency import Answer, Idempotency, Turn, first_turn
 from middlewatch.records import Principal, Record
 from middlewatch.records.errors import MiddlewatchError, Refused

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from middlewatch.context_store.idempotency import IdempotencyStore
 from middlewatch.frontends.cli.contract import report_schema
 from middlewatch.records import InvestigationState, Report
 from middlewatch.records.errors import StoreUnavailable
@@ -104,25 +105,38 @@ def test_with_a_key_one_investigation_is_started_however_often_it_is_asked_for(s
 
 
 @pytest.mark.parametrize("over", [False, True])
-def test_a_crash_between_starting_and_answering_starts_no_second_one(
+def test_a_crash_between_starting_and_keeping_the_answer_starts_no_second_one(
     site: WebSite, mia: TestClient, monkeypatch: pytest.MonkeyPatch, *, over: bool
 ) -> None:
     """Also where the first one is over by the time the request is repeated, and the service was named without a time."""
+    request: dict[str, Any] = {"json": {"service": "ship"}, "headers": {"Idempotency-Key": f"crash-{over}"}}
+    with monkeypatch.context() as patch:
+        patch.setattr(IdempotencyStore, "end", lambda *_: False)  # the process is dead by then
+        begun = mia.post(f"{API}/investigations", **request).json()["id"]
+    assert mia.post(f"{API}/investigations", **request).status_code == 409, "it may be alive"
+    if over:
+        site.app.cancel(begun)
+    for name in site.redis.keys("middlewatch:once:*"):
+        site.redis.hset(str(name), "until", 1)  # the minute is over
+    assert mia.post(f"{API}/investigations", **request).json()["id"] == begun
+    assert len(open_ids(site)) == (0 if over else 1)
+
+
+def test_what_failed_is_started_by_the_next_attempt(site: WebSite, mia: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     begun: list[str] = []
     start = site.app.investigate
 
-    def start_and_die(*args: Any, **options: Any) -> Any:
+    def start_and_fail(*args: Any, **options: Any) -> Any:
         begun.append(start(*args, **options).id)
         raise StoreUnavailable
 
-    request: dict[str, Any] = {"json": {"service": "ship"}, "headers": {"Idempotency-Key": f"crash-{over}"}}
+    request: dict[str, Any] = {"json": {"service": "ship"}, "headers": {"Idempotency-Key": "fails"}}
     with monkeypatch.context() as patch:
-        patch.setattr(site.app, "investigate", start_and_die)
-        assert mia.post(f"{API}/investigations", **request).status_code == 503
-    if over:
-        site.app.cancel(begun[0])
+        patch.setattr(site.app, "investigate", start_and_fail)
+        failed = mia.post(f"{API}/investigations", **request)
+    assert (failed.status_code, failed.headers["retry-after"]) == (503, "5")
     assert mia.post(f"{API}/investigations", **request).json()["id"] == begun[0]
-    assert len(open_ids(site)) == (0 if over else 1)
+    assert len(open_ids(site)) == 1
 
 
 def test_while_one_starts_another_with_the_same_key_is_told_to_wait(
