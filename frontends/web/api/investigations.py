@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import BoundedSemaphore
 from typing import Annotated, Self
 
 from fastapi import APIRouter, Path, Query
@@ -38,7 +39,9 @@ router = APIRouter(prefix="/investigations", tags=["investigations"])
 AT_MOST = 200
 """Rows of a page."""
 LONGEST_WAIT_SECONDS = 10.0
-"""Of a poll: it holds a thread meanwhile. For more there is the stream."""
+"""Of a poll: it holds a thread meanwhile (chosen, not derived)."""
+WAITERS = BoundedSemaphore(16)
+"""Who waits, of the 40 threads that answer requests. Who comes when all wait is answered at once, so that the others are too."""
 
 Id = Annotated[Identifier, Path(description="the investigation's id", examples=["inv-0123456789ab"])]
 
@@ -277,7 +280,12 @@ def events(investigation: Id, caller: Calling, query: Annotated[EventsQuery, Que
         cursor = Cursor() if opened_at is None else live.start(opened_at)
     else:
         cursor = Cursor.parse(query.after)
-    updates, cursor = live.since(investigation, cursor, wait_seconds=query.wait)
+    waits = query.wait > 0 and WAITERS.acquire(blocking=False)
+    try:
+        updates, cursor = live.since(investigation, cursor, wait_seconds=query.wait if waits else 0.0)
+    finally:
+        if waits:
+            WAITERS.release()
     return json_of(Happened(updates=updates, cursor=str(cursor)))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from threading import BoundedSemaphore
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from starlette.testclient import TestClient
 
 from middlewatch.context_store.idempotency import IdempotencyStore
 from middlewatch.frontends.cli.contract import report_schema
+from middlewatch.frontends.web.api import investigations
+from middlewatch.live import Live
 from middlewatch.records import InvestigationState, Report
 from middlewatch.records.errors import StoreUnavailable
 from tests.report_finding import finding
@@ -239,6 +242,27 @@ def test_events_are_read_from_a_cursor_and_hold_what_people_did(mia: TestClient,
     assert everything == first["updates"] + more["updates"]
     standing = mia.get(path).json()
     assert mia.get(f"{path}/events", params={"after": standing["cursor"]}).json()["updates"] == []
+
+
+def test_so_many_wait_and_the_next_one_is_answered_at_once(mia: TestClient, reported: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = BoundedSemaphore(1)
+    taken.acquire()
+    monkeypatch.setattr(investigations, "WAITERS", taken)
+    asked: list[float] = []
+    since = Live.since
+
+    def noted(live: Live, *args: Any, wait_seconds: float) -> Any:
+        asked.append(wait_seconds)
+        return since(live, *args, wait_seconds=wait_seconds)
+
+    monkeypatch.setattr(Live, "since", noted)
+    cursor = mia.get(f"{API}/investigations/{reported}").json()["cursor"]
+    query = {"after": cursor, "wait": 0.01}
+    assert mia.get(f"{API}/investigations/{reported}/events", params=query).json()["updates"] == []
+    taken.release()
+    mia.get(f"{API}/investigations/{reported}/events", params=query)
+    mia.get(f"{API}/investigations/{reported}/events", params=query)
+    assert asked == [0.0, 0.01, 0.01], "and whoever waited lets the next one wait"
 
 
 @pytest.mark.parametrize("after", ["?", "1-1", "-1.2", ".9999999999999"])
