@@ -50,7 +50,8 @@ if TYPE_CHECKING:
 WAIT_SECONDS = 45.0
 """How long an answer is waited for where nobody says: clients give a call up after a minute (the reference client's default)."""
 LONGEST_WAIT_SECONDS = 600.0
-POLL_SECONDS = 1.0
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.2, 2.0
+"""Between two looks, longer and longer while nothing happens. No thread is held meanwhile: any number of clients may wait."""
 SAMPLES, LONGEST_SAMPLE = 10, 600
 """Of one fact: lines, and characters of each."""
 _DOING = {
@@ -250,19 +251,21 @@ class Investigating:
 
     async def _follow(self, ctx: Context[Any, Any], investigation: str, wait_seconds: float) -> Essentials:
         """Tell of progress until it ends or the time is up. Whoever stops waiting stops nothing else."""
-        deadline, cursor, seen = time.monotonic() + wait_seconds, Cursor(), 0
+        deadline, cursor, seen, pause = time.monotonic() + wait_seconds, Cursor(), 0, FIRST_PAUSE_SECONDS
         while True:
-            left = deadline - time.monotonic()
             row = await anyio.to_thread.run_sync(self._app.investigation, investigation)
-            if row.state is not InvestigationState.OPEN or left <= 0:
-                break
-            look = partial(self._app.live.since, investigation, cursor, wait_seconds=min(POLL_SECONDS, left))
-            updates, cursor = await anyio.to_thread.run_sync(look, abandon_on_cancel=True)
+            if row.state is not InvestigationState.OPEN and not seen:
+                break  # it was over before anybody asked
+            updates, cursor = await anyio.to_thread.run_sync(self._app.live.since, investigation, cursor)
             for words in filter(None, map(_words, updates)):
                 seen += 1
                 await ctx.report_progress(seen, None, words)
-            if any(update.kind == "investigation.stalled" for update in updates):
+            left = deadline - time.monotonic()
+            stalled = any(update.kind == "investigation.stalled" for update in updates)
+            if row.state is not InvestigationState.OPEN or stalled or left <= 0:
                 break
+            pause = FIRST_PAUSE_SECONDS if updates else min(2 * pause, LONGEST_PAUSE_SECONDS)
+            await anyio.sleep(min(pause, left))
         snapshot = await anyio.to_thread.run_sync(self._app.snapshot, investigation)
         return telling.essentials(self._app, snapshot)
 

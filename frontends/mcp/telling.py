@@ -27,6 +27,7 @@ from middlewatch.records import (
     Report,
     Sample,
     Snapshot,
+    TaskState,
     Window,
 )
 
@@ -103,7 +104,7 @@ def essentials(app: App, snapshot: Snapshot) -> Essentials:
         investigation=row.id,
         state=row.state,
         finished=row.state is not InvestigationState.OPEN,
-        what_now=_what_now(row, report),
+        what_now=_what_now(snapshot),
         title=row.alert.title,
         symptom=row.alert.symptom,
         window=Window(start=row.alert.detected_at, end=row.alert.window_end),
@@ -171,7 +172,10 @@ def _causes(read: Wording) -> tuple[CauseLine, ...]:
     )
 
 
-def _what_now(row: Investigation, report: Report | None) -> str:
+def _what_now(snapshot: Snapshot) -> str:
+    row, report = snapshot.investigation, snapshot.report
+    if row.state is InvestigationState.OPEN and (dead := [one.task.id for one in snapshot.tasks if one.state is TaskState.DEAD]):
+        return f"It cannot go on: {', '.join(dead)} failed too often. A person must look: middlewatch show {row.id}"
     if row.state is InvestigationState.OPEN:
         return (
             f"It is still running. Call get_investigation with investigation={row.id} and wait_seconds=45 until finished is true."
