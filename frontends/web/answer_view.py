@@ -1,0 +1,163 @@
+"""The top of the page: the answer in one sentence, and what somebody at 2 a.m. asks next: how sure, what hurts, since when."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from middlewatch.frontends import quantity
+from middlewatch.frontends.quotation import Quotation
+from middlewatch.frontends.reading import count
+from middlewatch.frontends.wording import Wording, is_stalled, standing
+from middlewatch.records import Evidence, InvestigationState, Outcome, Report, Snapshot, TaskState, TaskStatus
+
+_SAY = Quotation()
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFact:
+    """One of the figures under the answer."""
+
+    name: str
+    figure: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerView:
+    """What is read first."""
+
+    sentence: str
+    note: str
+    state: str
+    look: str
+    """Which class of `state-...` it is drawn with."""
+    figures: tuple[KeyFact, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AgentView:
+    """How far an agent is."""
+
+    name: str
+    state: str
+    look: str
+    words: str
+    facts: int
+    seconds: str
+
+
+def answer_view(snapshot: Snapshot) -> AnswerView:
+    """The answer, or where the investigation stands."""
+    if snapshot.report is None:
+        return _no_answer(snapshot)
+    report, words = snapshot.report, Wording(snapshot.report)
+    finding = report.outcome is Outcome.FINDING
+    honest = "" if finding or "don't know" in report.answer.lower() else "I don't know. "
+    cause = report.hypotheses[0].hypothesis.cause if report.hypotheses else None
+    also = [f"{words.name(one.service)}, {quantity.percent(one.confidence)} sure" for one in report.causes[1:]]
+    note = f"What went wrong: {words.kind(cause)}." if finding and cause else ""
+    note += f" A second cause: {'; '.join(also)}." if also else ""
+    return AnswerView(
+        sentence=honest + _SAY.clean(report.answer),
+        note=note.strip(),
+        state="finding" if finding else "inconclusive",
+        look="resolved" if finding else "inconclusive",
+        figures=(_confidence(report, words), _impact(snapshot, words), _began(report, words), _effort(snapshot)),
+    )
+
+
+def agents_view(snapshot: Snapshot) -> tuple[AgentView, ...]:
+    """What each agent is doing; the last round of each."""
+    last: dict[str, TaskStatus] = {}
+    for status in snapshot.tasks:
+        if status.task.kind == "investigate":
+            last[str(status.task.arguments.get("agent"))] = status
+    return tuple(_agent(name, status, snapshot) for name, status in last.items())
+
+
+def newest_first(facts: Sequence[Evidence]) -> list[Evidence]:
+    """While nothing is decided, the strongest facts first: the order says nothing about the cause."""
+    return sorted(facts, key=lambda fact: -fact.anomaly.strength)
+
+
+def _no_answer(snapshot: Snapshot) -> AnswerView:
+    found = snapshot.investigation
+    title = _SAY.clean(found.alert.title)
+    if found.state is InvestigationState.CANCELLED:
+        return AnswerView(f"Cancelled without an answer: {title}", "", "cancelled", "expired", ())
+    if is_stalled(snapshot):
+        return AnswerView(f"It cannot go on: {title}", standing(snapshot), "stalled", "approval", ())
+    agents = agents_view(snapshot)
+    reported = sum(one.state == "reported" for one in agents)
+    figures = (
+        KeyFact("Agents", f"{reported} of {len(agents)} reported" if agents else "starting", "The answer comes when all have."),
+        KeyFact("Facts so far", str(len(snapshot.evidence)), "Their order says nothing about the cause."),
+    )
+    note = "It reads, and changes nothing. Wait for the verdict before you act on a single fact."
+    return AnswerView(f"No cause yet: {title}", note, "investigating", "working", figures)
+
+
+def _confidence(report: Report, words: Wording) -> KeyFact:
+    sure = quantity.percent(report.confidence)
+    changed = f"{quantity.percent(report.change_probability)} that anything changed at all"
+    if report.outcome is Outcome.FINDING:
+        text = f"{quantity.likelihood(report.confidence).capitalize()} that this is where it started; {changed}."
+        return KeyFact("Confidence", f"{sure} sure", text)
+    guess = f"Best guess {words.name(words.leading.hypothesis.service)}, {sure}; not enough to name it." if words.leading else ""
+    return KeyFact("Confidence", f"{quantity.percent(report.change_probability)} that anything changed", guess)
+
+
+def _impact(snapshot: Snapshot, words: Wording) -> KeyFact:
+    """The strongest fact about what alarmed."""
+    symptom = snapshot.investigation.alert.symptom
+    if symptom is None:
+        return KeyFact("Symptom", "not named", "The alert names no service.")
+    own = [fact for fact in snapshot.evidence if fact.anomaly.service == symptom.service and fact.anomaly.observed is not None]
+    own.sort(key=lambda fact: (fact.anomaly.subject != symptom.metric, -fact.anomaly.strength))
+    if not own:
+        return KeyFact("Symptom", _SAY.clean(symptom.service), "Nothing unusual was seen in it beside the alert.")
+    worst = own[0].anomaly
+    window = f"{quantity.clock(worst.window.start, words.day)} to {quantity.clock(worst.window.end, words.day)} UTC"
+    return KeyFact(
+        f"Symptom: {_SAY.clean(symptom.service)}",
+        quantity.pair(worst.baseline, worst.observed, worst.unit),
+        f"{words.subject(worst.kind, worst.subject)}, {window}.",
+    )
+
+
+def _began(report: Report, words: Wording) -> KeyFact:
+    alert = report.alert
+    if report.onset is None:
+        return KeyFact("Began", "unknown", f"The alert came at {quantity.stamp(alert.detected_at)} UTC.")
+    ahead = (alert.detected_at - report.onset.at).total_seconds()
+    gap = f"{quantity.duration(abs(ahead))} {'before' if ahead >= 0 else 'after'} the alert"
+    return KeyFact("Began", quantity.clock(report.onset.at, words.day), f"{words.period(report.onset)} UTC, {gap}.")
+
+
+def _effort(snapshot: Snapshot) -> KeyFact:
+    report = snapshot.report
+    assert report is not None  # noqa: S101  the caller looked
+    seconds = (report.closed_at - report.opened_at).total_seconds()
+    text = f"By rules alone, in {count(report.rounds, 'round')}, out of {count(len(report.evidence), 'fact')}; no model was asked."
+    return KeyFact("Time to the answer", quantity.duration(seconds), text)
+
+
+_STATES = {
+    TaskState.DONE: ("reported", "resolved"),
+    TaskState.CLAIMED: ("working", "working"),
+    TaskState.READY: ("waits for a worker", "expired"),
+    TaskState.DEAD: ("failed", "approval"),
+}
+
+
+def _agent(name: str, status: TaskStatus, snapshot: Snapshot) -> AgentView:
+    state, look = _STATES[status.state]
+    own = [fact for fact in snapshot.evidence if fact.agent == name]
+    best = max(own, key=lambda fact: fact.anomaly.strength, default=None)
+    words = best.anomaly.in_short if best else "nothing found" if status.state is TaskState.DONE else ""
+    if status.state is TaskState.DEAD:
+        words = status.error
+    taken = status.result.get("seconds") if status.result else None
+    seconds = quantity.duration(float(taken)) if isinstance(taken, int | float) else ""
+    return AgentView(name, state, look, _SAY.clean(words), len(own), seconds)

@@ -1,0 +1,196 @@
+"""The page of one investigation: the answer, what to do, why, and the record; whole, or in parts that a live page loads again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from types import MappingProxyType
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Path, Request, Response
+from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse
+
+from middlewatch.app import App
+from middlewatch.frontends.listening import address_of
+from middlewatch.frontends.post_mortem import post_mortem_of
+from middlewatch.frontends.web.answer_view import agents_view, answer_view, newest_first
+from middlewatch.frontends.web.axis import Axis
+from middlewatch.frontends.web.chart_view import chart_view
+from middlewatch.frontends.web.facts_view import fact_view, fact_views, hypotheses_view, none_of_these
+from middlewatch.frontends.web.map_view import map_view
+from middlewatch.frontends.web.pages import render
+from middlewatch.frontends.web.timeline_view import Timeline, timeline_view
+from middlewatch.frontends.web.visitors import Application, SignedIn
+from middlewatch.frontends.web.waterfall_view import waterfall_view
+from middlewatch.frontends.wording import Wording
+from middlewatch.records import Event, Snapshot
+from middlewatch.records.errors import BadInput, MiddlewatchError
+
+router = APIRouter(include_in_schema=False)
+Id = Annotated[str, Path(max_length=128)]
+
+SIMILAR = 4
+PATTERNS = 8
+_MOST_REQUESTS = 1000
+View = Mapping[str, Any]
+
+
+def _answer(_app: App, snapshot: Snapshot) -> View:
+    return {"answer": answer_view(snapshot), "investigation": snapshot.investigation, "report": snapshot.report}
+
+
+def _timeline(app: App, snapshot: Snapshot) -> View:
+    return {"timeline": _lanes(app, snapshot), "investigation": snapshot.investigation, "started": bool(snapshot.evidence)}
+
+
+def _chart(app: App, snapshot: Snapshot) -> View:
+    chart = app.toolbox.chart_of(snapshot.investigation.id)
+    axis: Axis = _lanes(app, snapshot).axis
+    return {"drawn": chart_view(chart, axis), "chart": chart, "axis": axis, "investigation": snapshot.investigation}
+
+
+def _hypotheses(_app: App, snapshot: Snapshot) -> View:
+    report = snapshot.report
+    return {
+        "investigation": snapshot.investigation,
+        "hypotheses": hypotheses_view(report) if report else (),
+        "none_of_these": none_of_these(report) if report else "",
+        "report": report,
+    }
+
+
+def _progress(_app: App, snapshot: Snapshot) -> View:
+    facts = fact_views(newest_first(snapshot.evidence)[:20], None)
+    return {"investigation": snapshot.investigation, "agents": agents_view(snapshot), "facts": facts, "report": snapshot.report}
+
+
+def _request(app: App, snapshot: Snapshot) -> View:
+    request = app.toolbox.trace_of(snapshot.investigation.id)
+    return {"waterfall": waterfall_view(request), "investigation": snapshot.investigation}
+
+
+def _patterns(app: App, snapshot: Snapshot) -> View:
+    report = snapshot.report
+    services = (report.hypotheses[0].hypothesis.service,) if report and report.hypotheses else ()
+    found: View = {"investigation": snapshot.investigation, "services": services, "reason": "", "patterns": None}
+    try:
+        return {**found, "patterns": app.toolbox.patterns_of(snapshot.investigation.id, services=services, limit=PATTERNS)}
+    except MiddlewatchError as error:  # a page is worth reading where its telemetry is gone
+        return {**found, "reason": error.message}
+
+
+def _map(_app: App, snapshot: Snapshot) -> View:
+    return {"map": map_view(snapshot.report) if snapshot.report else None, "report": snapshot.report}
+
+
+def _limits(_app: App, snapshot: Snapshot) -> View:
+    return {"report": snapshot.report}
+
+
+def _similar(app: App, snapshot: Snapshot) -> View:
+    return {"precedents": app.similar(snapshot.investigation.id, limit=SIMILAR)}
+
+
+PARTS: Final[Mapping[str, Callable[[App, Snapshot], View]]] = MappingProxyType(
+    {
+        "answer": _answer,
+        "timeline": _timeline,
+        "chart": _chart,
+        "progress": _progress,
+        "hypotheses": _hypotheses,
+        "request": _request,
+        "patterns": _patterns,
+        "map": _map,
+        "limits": _limits,
+        "similar": _similar,
+    }
+)
+"""Sections of the page, each by its template `_NAME.html` and what that needs."""
+LATE: Final = frozenset({"chart", "request", "patterns", "similar"})
+"""Those that ask the telemetry or other investigations: the answer does not wait for them."""
+
+
+@router.get("/investigations/{investigation}")
+def investigation_page(request: Request, app: Application, _visitor: SignedIn, investigation: Id, full: str = "") -> Response:
+    """The page. `full` has everything in it, for whoever has no JavaScript."""
+    cursor = app.live.end(investigation)
+    snapshot = app.snapshot(investigation)
+    if snapshot.investigation.id != investigation:
+        return RedirectResponse(f"/investigations/{snapshot.investigation.id}", 307)
+    views: dict[str, Any] = {}
+    for name, view in PARTS.items():
+        if full or name not in LATE:
+            views |= view(app, snapshot)
+    return render(
+        request,
+        "investigation.html",
+        page="investigation",
+        full=bool(full),
+        cursor=str(cursor),
+        permalink=f"{address_of(app.settings)}/investigations/{investigation}",
+        **views,
+    )
+
+
+@router.get("/investigations/{investigation}/parts/{name}")
+def investigation_part(request: Request, app: Application, _visitor: SignedIn, investigation: Id, name: str) -> Response:
+    """One section, as it is now."""
+    if name not in PARTS:
+        raise BadInput(f"A page has no part {name!r}.", remedy="Load the whole page.")
+    return render(request, f"_{name}.html", full=True, **PARTS[name](app, app.snapshot(investigation)))
+
+
+@router.get("/investigations/{investigation}/evidence/{evidence}")
+def evidence_page(request: Request, app: Application, _visitor: SignedIn, investigation: Id, evidence: Id) -> Response:
+    """One fact with everything behind it: its course, its samples, the request that shows it, and the query."""
+    snapshot = app.snapshot(investigation)
+    facts = {fact.id: fact for fact in snapshot.evidence}
+    if evidence not in facts:
+        raise BadInput(f"The investigation {investigation} has no evidence {evidence!r}.", remedy="Choose one on its page.")
+    words = Wording(snapshot.report) if snapshot.report else None
+    view = fact_view(facts[evidence], words.numbers.get(evidence, 1) if words else 1, words)
+    chart = app.toolbox.chart_of(investigation, evidence)
+    trace = app.toolbox.trace_of(investigation, evidence=evidence)
+    axis = Axis(chart.window)
+    return render(
+        request,
+        "evidence.html",
+        page="investigation",
+        investigation=snapshot.investigation,
+        fact=view,
+        chart=chart,
+        axis=axis,
+        drawn=chart_view(chart, axis),
+        waterfall=waterfall_view(trace),
+    )
+
+
+@router.get("/investigations/{investigation}/post-mortem.md")
+def post_mortem(app: Application, _visitor: SignedIn, investigation: Id) -> Response:
+    """The beginning of a post-mortem, as Markdown."""
+    text = post_mortem_of(app, investigation)
+    headers = {"Content-Disposition": f'attachment; filename="post-mortem-{app.investigation(investigation).id}.md"'}
+    return PlainTextResponse(text, media_type="text/markdown; charset=utf-8", headers=headers)
+
+
+@router.get("/investigations/{investigation}/report.json")
+def report(app: Application, _visitor: SignedIn, investigation: Id) -> Response:
+    """The report, `middlewatch.report/v1`."""
+    found = app.report(investigation)
+    if found is None:
+        raise BadInput(f"The investigation {investigation} has no report yet.", remedy="Wait for it.")
+    return JSONResponse(found.model_dump(mode="json"))
+
+
+def _lanes(app: App, snapshot: Snapshot) -> Timeline:
+    name = snapshot.investigation.id
+    requests = [one for one in app.approvals.list(limit=_MOST_REQUESTS) if one.remediation.investigation == name]
+    return timeline_view(snapshot, _events(app, name), requests, app.handlings.of(name), app.approvals.now())
+
+
+def _events(app: App, investigation: str) -> list[Event]:
+    found: list[Event] = []
+    read = partial(app.kept.events, investigation)
+    while more := read(found[-1].id if found else "", 0.0):
+        found.extend(more)
+    return found
