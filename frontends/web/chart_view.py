@@ -114,7 +114,7 @@ class _Scale:
 
 
 def _path(xs: Sequence[float | None], values: Sequence[float | None], scale: _Scale) -> str:
-    """A line through every value; broken where one is missing. A value between two gaps is a dot: a line of no length, round-ended."""
+    """A line through every value; broken where one is missing. A value between two gaps is a dot, which is a line of no length."""
     pieces: list[list[str]] = [[]]
     for x, value in zip(xs, values, strict=True):
         if x is None or value is None:

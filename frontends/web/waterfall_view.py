@@ -9,6 +9,8 @@ from middlewatch.frontends.quotation import Quotation
 from middlewatch.records import Lost, Waterfall, WaterfallSpan
 
 _SAY = Quotation()
+_LEAST_WIDTH = 0.15
+"""In per cent: a span of no length is still seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +62,13 @@ def _span(span: WaterfallSpan, whole: float) -> SpanView:
         )
         for one in span.own
     )
+    left = _share(span.start_ms, whole)
     return SpanView(
         span=span,
         name=f"{_SAY.named(span.service)} {_SAY.clean(span.operation)}",
         depth=min(span.depth, 8),
-        left=_share(span.start_ms, whole),
-        width=max(0.15, _share(span.duration_ms, whole)),
+        left=left,
+        width=max(_LEAST_WIDTH, round(_share(span.start_ms + span.duration_ms, whole) - left, 2)),
         pieces=pieces,
         times=f"{_ms(span.own_ms)} of {_ms(span.duration_ms)}",
         missing=tuple(piece.words for piece in pieces if piece.missing and piece.words),
