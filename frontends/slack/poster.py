@@ -308,14 +308,16 @@ class Poster:
     def _wanted(self, affair: Affair) -> Iterator[Wanted]:
         """All messages of an investigation, the one that stands above the others first."""
         app, id_ = self._app, affair.investigation.id
-        url = f"{str(app.settings.public_url).rstrip('/')}/investigations/{id_}" if app.settings.public_url else ""
+        public = str(app.settings.public_url).rstrip("/") if app.settings.public_url else ""
+        url = f"{public}/investigations/{id_}" if public else ""
         story = self._story(affair.investigation, url)
         parts, messages = [], []
         for request in affair.requests:
             try:
                 card = cards.look(app.approvals, request.id)
-                parts.append(request_part(card, brief=True))
-                messages.append(Wanted(request.id, request_message(card)))
+                page = f"{public}/approvals/{request.id}" if public else ""
+                parts.append(request_part(card, brief=True, url=page))
+                messages.append(Wanted(request.id, request_message(card, url=page)))
                 messages += self._escalations(card)
             except MiddlewatchError as error:
                 if error.retryable:

@@ -27,6 +27,7 @@ from middlewatch.frontends.slack.blocks import (
     confirmation,
     entry,
     fit,
+    link,
     literal,
     mention,
     notification,
@@ -108,14 +109,15 @@ class Subject:
         return cls(found[1], found[2])
 
 
-def request_part(card: Card, *, brief: bool = False) -> Part:
+def request_part(card: Card, *, brief: bool = False, url: str = "") -> Part:
     """A request in a message, with its buttons; without them where what would run has no room.
 
     Args:
         card: the request with what surrounds it.
         brief: whether a request that nobody decides any more is told in two paragraphs.
+        url: of its page; empty where there is none.
     """
-    head, tail, plan = _head(card), (*_outcome(card), *_people(card)), _plan(card)
+    head, tail, plan = _head(card), (*_outcome(card), *_people(card, url)), _plan(card)
     short = (*head, *_outcome(card)) if _outcome(card) else head
     if card.request.state is not S.PENDING or card.overdue:
         return Part(short) if brief else Part((*head, *(plan or ()), *tail), short)
@@ -124,11 +126,11 @@ def request_part(card: Card, *, brief: bool = False) -> Part:
     return Part((*head, *plan, *tail, _buttons(card)), (*head, _TOO_LONG, _view(card)))
 
 
-def request_message(card: Card) -> Content:
+def request_message(card: Card, *, url: str = "") -> Content:
     """A request's own message, in the thread."""
     remediation = card.request.remediation
     text = f"{remediation.action} on {remediation.target} ({_risk(card.request)}): {_STATES[card.request.state]}"
-    return Content(notification(text), fit([request_part(card)]))
+    return Content(notification(text), fit([request_part(card, url=url)]))
 
 
 def untold(request: ApprovalRequest, why: str) -> Part:
@@ -254,7 +256,7 @@ def _outcome(card: Card) -> tuple[Block, ...]:
     return (paragraph(*lines[:-1]),) if lines else ()
 
 
-def _people(card: Card) -> tuple[Block, ...]:
+def _people(card: Card, url: str = "") -> tuple[Block, ...]:
     request = card.request
     lines: list[Element] = []
     if request.state in _WAITING and card.needs:
@@ -267,7 +269,8 @@ def _people(card: Card) -> tuple[Block, ...]:
         lines += [words(over), break_()]
     proposer = "middlewatch" if request.remediation.proposed_by == ORCHESTRATOR else SAY.named(request.remediation.proposed_by)
     digest = f"; digest {request.digest[:SHORT_DIGEST]}" if request.digest else ""
-    return (paragraph(*lines, words(f"{request.id}, proposed by {proposer}{digest}")),)
+    page = [words("; "), link(url, "its page")] if url else []
+    return (paragraph(*lines, words(f"{request.id}, proposed by {proposer}{digest}"), *page),)
 
 
 def _more(card: Card) -> tuple[Block, ...]:

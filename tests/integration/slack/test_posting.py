@@ -77,6 +77,7 @@ def test_a_request_is_shown_whole_and_followed_to_its_end(slack: SlackSite) -> N
         assert "Expires at" in post.words
         assert "Decides: " in post.words
         assert request.digest[:8] in post.words
+        assert f"https://middlewatch.example.com/approvals/{request.id}" in str(post.blocks)
         assert post.button("approve")
         assert post.button("deny")
     slack.app.approvals.decide(request.id, Decision.APPROVE, slack.app.approvals.people()[1], digest=request.digest, face="web")
