@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
+from markupsafe import Markup, escape
 
 from middlewatch.frontends.web.api.answers import PROBLEM_REF
 from middlewatch.frontends.web.api.callers import Calling
@@ -72,7 +73,16 @@ def openapi(_caller: Calling) -> Response:
 @router.get("/docs")
 def docs(request: Request, _caller: Calling) -> Response:
     """The description for people."""
-    return render(request, "api_docs.html", page="api", about=_ABOUT.split("\n\n"), parts=_parts(), kinds=_kinds(), fields=_fields)
+    return render(
+        request,
+        "api_docs.html",
+        page="api",
+        about=_ABOUT.split("\n\n"),
+        parts=_parts(),
+        kinds=_kinds(),
+        fields=_fields,
+        words=_words,
+    )
 
 
 @cache
@@ -204,3 +214,9 @@ def _fields(operation: Mapping[str, Any]) -> list[tuple[str, str, bool, str]]:
     schema = description()["components"]["schemas"].get(body.get("$ref", "").rpartition("/")[2], {})
     fields, required = schema.get("properties", {}), schema.get("required", ())
     return given + [(name, "body", name in required, field.get("description", "")) for name, field in fields.items()]
+
+
+def _words(text: str) -> Markup:
+    """A text of ours for a page: what stands between backticks is code."""
+    pieces = text.split("`")
+    return Markup("").join(Markup("<code>{}</code>").format(one) if n % 2 else escape(one) for n, one in enumerate(pieces))

@@ -120,7 +120,7 @@ class Happened(Record):
 class ListQuery(Record):
     """Which investigations."""
 
-    state: InvestigationState | None = None
+    state: InvestigationState | None = Field(default=None, description="`open`, `closed` or `cancelled`")
     service: str | None = Field(default=None, min_length=1, max_length=256, description="that alarmed, or that the answer names")
     since: UtcDatetime | None = Field(default=None, description="opened then or later; RFC 3339 with its offset")
     after: str | None = Field(default=None, max_length=160, description="`next` of the page before")
@@ -130,8 +130,8 @@ class ListQuery(Record):
 class EvidenceQuery(Record):
     """Which facts."""
 
-    agent: AgentName | None = None
-    service: str | None = Field(default=None, min_length=1, max_length=256)
+    agent: AgentName | None = Field(default=None, description="who found them")
+    service: str | None = Field(default=None, min_length=1, max_length=256, description="whom they are about")
     after: Identifier | None = Field(default=None, description="`next` of the page before")
     limit: int = Field(default=50, ge=1, le=AT_MOST, description="rows of a page, at most")
 
