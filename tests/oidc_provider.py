@@ -36,8 +36,8 @@ class Provider:
     sign: Callable[[Provider, Claims], str | None] | None = None
     """In place of a signature with the key that it publishes; None leaves the token out."""
     change_metadata: Callable[[Claims], object] = lambda _metadata: None
-    asked: list[Claims] = field(default_factory=list)
-    """The authorization requests so far."""
+    codes_shown: list[str] = field(default_factory=list)
+    """So far, for tokens."""
     _codes: dict[str, Claims] = field(default_factory=dict)
 
     def authorize(self, query: Claims) -> str:
@@ -48,7 +48,6 @@ class Provider:
         assert "openid" in query["scope"].split()
         assert query["state"]
         assert query["nonce"]
-        self.asked.append(query)
         code = secrets.token_urlsafe(16)
         self._codes[code] = query
         return str(query["redirect_uri"]) + "?" + urlencode({"code": code, "state": query["state"]})
@@ -56,6 +55,7 @@ class Provider:
     def token(self, form: Claims, authorization: str) -> tuple[int, Claims]:
         """A code for a token."""
         expected = base64.b64encode(f"{CLIENT_ID}:{CLIENT_SECRET}".encode()).decode()
+        self.codes_shown.append(form.get("code", ""))
         asked = self._codes.pop(form.get("code", ""), None)
         challenge = base64.urlsafe_b64encode(hashlib.sha256(form.get("code_verifier", "").encode()).digest()).rstrip(b"=").decode()
         if authorization != f"Basic {expected}":

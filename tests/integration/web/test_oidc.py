@@ -175,12 +175,14 @@ def test_a_key_that_was_changed_is_fetched_again(site: WebSite, provider: Provid
     assert signed_in(site)[1].status_code == 303
 
 
-def test_another_browser_cannot_finish_a_sign_in(site: WebSite) -> None:
+def test_another_browser_cannot_finish_a_sign_in(site: WebSite, provider: Provider) -> None:
+    before = len(provider.codes_shown)
     back = sent_away(site.client())
     other = site.client()
     assert other.get(back).status_code == 403
     sent_away(other)
     assert other.get(back).status_code == 403, "the state is of another flow"
+    assert len(provider.codes_shown) == before
 
 
 def test_a_code_is_good_once(site: WebSite) -> None:

@@ -116,6 +116,11 @@ def test_whoever_guesses_waits_and_is_let_in_again(site: WebSite) -> None:
     assert sign_in(client, token("mia")).status_code == 303
 
 
+def test_a_program_that_guesses_waits_as_well(site: WebSite) -> None:
+    answers = [site.program("nobody").get("/api/v1/investigations").status_code for _ in range(FAILURES + 1)]
+    assert answers == [401] * FAILURES + [429]
+
+
 def test_the_store_has_neither_the_token_nor_the_cookie(site: WebSite) -> None:
     client = site.client("mia")
     (kept,) = (key for key in site.redis.keys("*") if "sessions" in str(key) and str(key).endswith("records"))
