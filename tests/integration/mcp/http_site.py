@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import httpx
 import httpx2
 from joserfc import jwt
-from joserfc.jwk import KeySet, RSAKey
+from joserfc.jwk import ECKey, KeySet
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
@@ -29,6 +30,7 @@ class Served:
 
     site: Site
     port: int
+    http: httpx.Client
 
     @property
     def url(self) -> str:
@@ -53,7 +55,8 @@ def served(site: Site) -> Iterator[Served]:
     thread.start()
     try:
         assert started.wait(30)
-        yield Served(site, site.app.settings.port)
+        with httpx.Client(timeout=20) as http:
+            yield Served(site, site.app.settings.port, http)
     finally:
         stop.set()
         thread.join()
@@ -65,15 +68,15 @@ class Provider:
     """An OpenID provider."""
 
     issuer: str = ""
-    key: RSAKey = field(default_factory=lambda: RSAKey.generate_key(2048, {"kid": "first"}, private=True))
+    key: ECKey = field(default_factory=lambda: ECKey.generate_key("P-256", {"kid": "first"}, private=True))
     fetched: int = 0
 
-    def token(self, *, key: RSAKey | None = None, header: dict[str, Any] | None = None, **claims: Any) -> str:
+    def token(self, *, key: ECKey | None = None, header: dict[str, Any] | None = None, **claims: Any) -> str:
         now = int(time.time())
         usual = {"iss": self.issuer, "sub": "olga", "aud": "nobody", "exp": now + 300, "iat": now}
         kept = {name: value for name, value in (usual | claims).items() if value is not None}
         signer = key or self.key
-        return jwt.encode({"alg": "RS256", "kid": signer.kid, **(header or {})}, kept, signer)
+        return jwt.encode({"alg": "ES256", "kid": signer.kid, **(header or {})}, kept, signer)
 
 
 @contextmanager

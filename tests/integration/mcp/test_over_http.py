@@ -12,7 +12,7 @@ from typing import Any
 import anyio
 import httpx
 import pytest
-from joserfc.jwk import RSAKey
+from joserfc.jwk import ECKey
 from mcp import Client
 from pydantic import AnyHttpUrl
 from redis import Redis
@@ -44,7 +44,7 @@ def there(place: Site) -> Iterator[Served]:
 def post(there: Served, body: Any = INITIALIZE, *, method: str = "POST", path: str = "/mcp", **headers: str) -> httpx.Response:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     content = json.dumps(body) if method == "POST" else None
-    return httpx.request(method, f"http://127.0.0.1:{there.port}{path}", content=content, headers=JSON | named, timeout=20)
+    return there.http.request(method, f"http://127.0.0.1:{there.port}{path}", content=content, headers=JSON | named)
 
 
 def bearer(text: str) -> dict[str, str]:
@@ -95,7 +95,7 @@ def test_without_a_token_of_theirs_nobody_gets_in(there: Served, monkeypatch: py
     for method in ("POST", "GET", "DELETE", "PUT", "OPTIONS"):
         for credential, given in WRONG.items():
             headers = [(name.encode(), value.encode("latin-1")) for name, value in (JSON | given).items()]
-            answer = httpx.request(method, there.url, headers=headers, content=json.dumps(INITIALIZE))
+            answer = there.http.request(method, there.url, headers=headers, content=json.dumps(INITIALIZE))
             assert answer.status_code == 401, (method, credential)
             assert answer.headers["www-authenticate"].startswith("Bearer")
             assert "mcp-session-id" not in answer.headers
@@ -112,7 +112,7 @@ def test_whoever_guesses_has_to_wait_and_whoever_has_a_token_does_not(there: Ser
 
 def test_two_tokens_at_once_are_none(there: Served) -> None:
     both = [("authorization", f"Bearer {token(who)}") for who in ("leo", "mara")]
-    assert httpx.post(there.url, headers=[*JSON.items(), *both], json=INITIALIZE).status_code == 401
+    assert there.http.post(there.url, headers=[*JSON.items(), *both], json=INITIALIZE).status_code == 401
 
 
 def test_of_another_name_or_another_site_nothing_is_answered(there: Served) -> None:
@@ -221,14 +221,14 @@ def test_a_client_without_a_token_is_told_where_to_get_one(issued: tuple[Served,
     challenge = post(there).headers["www-authenticate"]
     address = f"http://127.0.0.1:{there.port}/.well-known/oauth-protected-resource/mcp"
     assert f'resource_metadata="{address}"' in challenge
-    about = httpx.get(address).json()
+    about = there.http.get(address).json()
     assert (about["resource"], about["authorization_servers"]) == (there.url, [made.issuer])
 
 
 def test_no_other_token_gets_in(issued: tuple[Served, Provider]) -> None:
     there, made = issued
     now = int(time.time())
-    other = RSAKey.generate_key(2048, {"kid": "first"}, private=True)
+    other = ECKey.generate_key("P-256", {"kid": "first"}, private=True)
     unsigned = "eyJhbGciOiJub25lIn0." + made.token(aud=there.url).split(".")[1] + "."
     wrong = {
         "for nobody": made.token(),
@@ -259,7 +259,7 @@ def test_somebody_of_the_provider_whom_policy_does_not_know_is_told_so(issued: t
 def test_keys_that_the_provider_changed_are_fetched_anew(issued: tuple[Served, Provider], monkeypatch: pytest.MonkeyPatch) -> None:
     there, made = issued
     assert post(there, **bearer(made.token(aud=there.url))).status_code == 200
-    made.key = RSAKey.generate_key(2048, {"kid": "second"}, private=True)
+    made.key = ECKey.generate_key("P-256", {"kid": "second"}, private=True)
     assert post(there, **bearer(made.token(aud=there.url))).status_code == 401, "not more often than once a minute"
     monkeypatch.setattr("middlewatch.frontends.mcp.tokens.AGAIN_SECONDS", -1.0)
     assert post(there, **bearer(made.token(aud=there.url))).status_code == 200
