@@ -30,6 +30,12 @@ class Serving:
         pages = int(Path(f"/proc/{self.process.pid}/statm").read_text(encoding="ascii").split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE") // 1024
 
+    @property
+    def processor_seconds(self) -> float:
+        """That it has used so far, in all its threads; what others do on the machine does not count."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
 
 def prepare(data: Path) -> Settings:
     """People with tokens and a target behind a webhook that nobody calls: see `tests.acceptance.approvals_site`."""

@@ -21,10 +21,11 @@ from middlewatch.records import DEFAULT_TENANT, Completion, Evidence, Investigat
 from tests.acceptance.approvals_site import token
 from tests.report_finding import finding
 from tests.report_parts import INVESTIGATION
-from tests.web_process import prepare, serving
+from tests.web_process import Serving, prepare, serving
 from tests.web_site import csrf_of
 
 GOAL_MS = 300.0
+GOALS = ("page of a finished investigation", "API report")
 MEMORY_MIB = 4096
 """Of the store: a thousand investigations of 200 facts, each fact once as such and once in the report."""
 
@@ -110,17 +111,23 @@ def main(investigations: int, facts: int, requests: int, kept: Path | None) -> N
                 "page of a finished investigation": [f"/investigations/{name}" for name in asked],
                 "inbox": ["/"] * requests,
             }
-            click.echo("| answer | median | p95 | slowest | bytes |\n|---|---|---|---|---|")
-            for what, paths in rows.items():
-                times = []
-                for path in paths:
-                    elapsed, size = first_answer_ms(client, path)
-                    times.append(elapsed)
-                times.sort()
-                p95 = times[math.ceil(0.95 * len(times)) - 1]
-                figures = " | ".join(f"{ms:.0f} ms" for ms in (statistics.median(times), p95, times[-1]))
-                click.echo(f"| {what} | {figures} | {size:,} |")
-                assert p95 <= GOAL_MS or not what.startswith(("page", "API report")), f"the goal is {GOAL_MS:.0f} ms"
+            click.echo("| answer | median | p95 | slowest | processor | bytes |\n|---|---|---|---|---|---|")
+            late = [what for what, paths in rows.items() if measure(served, client, what, paths) > GOAL_MS and what in GOALS]
+    assert not late, f"the goal is {GOAL_MS:.0f} ms: {late}"
+
+
+def measure(served: Serving, client: httpx.Client, what: str, paths: list[str]) -> float:
+    """Print a row; return the 95th percentile in milliseconds."""
+    times, size, before = [], 0, served.processor_seconds
+    for path in paths:
+        elapsed, size = first_answer_ms(client, path)
+        times.append(elapsed)
+    each = (served.processor_seconds - before) / len(paths) * 1000
+    times.sort()
+    p95 = times[math.ceil(0.95 * len(times)) - 1]
+    figures = " | ".join(f"{ms:.0f} ms" for ms in (statistics.median(times), p95, times[-1], each))
+    click.echo(f"| {what} | {figures} | {size:,} |")
+    return p95
 
 
 if __name__ == "__main__":
