@@ -12,7 +12,7 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from middlewatch.app import App
 from middlewatch.bearers import Bearers
-from middlewatch.frontends.web import api, errors, investigation, sessions, sign_in, static_files
+from middlewatch.frontends.web import api, errors, feedback, handling, inbox, investigation, sessions, sign_in, static_files
 from middlewatch.frontends.web.attempts import Attempts
 from middlewatch.frontends.web.guards import PROBE, Guard, is_local
 from middlewatch.frontends.web.oidc import Provider
@@ -23,7 +23,10 @@ ROUTERS = (
     static_files.router,
     sign_in.router,
     sessions.router,
+    inbox.router,
     investigation.router,
+    handling.router,
+    feedback.router,
     api.router,
 )
 """Of every part of the site."""

@@ -37,16 +37,24 @@ READ = {
     "GET /audit",
     "GET /halt",
     "GET /investigations/{}",
+    "GET /investigations/{}/audit",
     "GET /investigations/{}/evidence/{}",
+    "GET /investigations/{}/feedback",
+    "GET /investigations/{}/handling",
     "GET /investigations/{}/post-mortem.md",
     "GET /sessions",
 }
 """For whoever is signed in."""
 STREAM = {
     "GET /investigations/{}/stream",
+    "GET /stream",
 }
 """Likewise, and it does not end."""
 ACT = {
+    "POST /investigations/{}/acknowledge",
+    "POST /investigations/{}/assign",
+    "POST /investigations/{}/cancel",
+    "POST /investigations/{}/feedback",
     "POST /sessions/end",
     "POST /sessions/end-all",
     "POST /sign-out",
