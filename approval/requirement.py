@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from itertools import combinations
 
 from middlewatch.records import Principal, Requirement, Seat
 
@@ -23,6 +24,21 @@ def is_met(requirement: Requirement, approvers: Collection[Principal]) -> bool:
     if requirement.quantifier == "any_of":
         return any(may_sit(person, requirement) for person in people)
     return _seated(requirement.seats, people)
+
+
+def open_seats(requirement: Requirement, approvers: Collection[Principal]) -> tuple[Seat, ...]:
+    """The seats that nobody has taken yet, where as many as can be are taken."""
+    people = list({person.id: person for person in approvers}.values())
+    if is_met(requirement, people):
+        return ()
+    if requirement.quantifier == "any_of":
+        return requirement.seats
+    places = range(len(requirement.seats))
+    for size in range(len(places), 0, -1):
+        for taken in combinations(places, size):
+            if _seated([requirement.seats[place] for place in taken], people):
+                return tuple(seat for place, seat in enumerate(requirement.seats) if place not in taken)
+    return requirement.seats
 
 
 def _seated(seats: Sequence[Seat], people: Sequence[Principal]) -> bool:

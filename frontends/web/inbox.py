@@ -10,11 +10,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 
 from middlewatch.app import App
-from middlewatch.cards import asked_now, ends_at
+from middlewatch.cards import Card, glance
 from middlewatch.frontends import quantity
 from middlewatch.frontends.web.pages import render
 from middlewatch.frontends.web.visitors import Application, SignedIn, Visitor
 from middlewatch.records import ApprovalRequest, Handling, Investigation, InvestigationState, RequestState
+from middlewatch.records.errors import MiddlewatchError
 from middlewatch.standing import Standing, by_investigation, standing_of
 
 router = APIRouter(include_in_schema=False)
@@ -100,6 +101,111 @@ def inbox_view(app: App, visitor: Visitor, *, show: str, text: str, page: int) -
         "any": bool(found),
         "recordings": not found and bool(app.recordings()),
     }
+
+
+def _waiting(  # everything that the page has read already
+    app: App,
+    visitor: Visitor,
+    found: Sequence[Investigation],
+    requests: Sequence[ApprovalRequest],
+    standings: Mapping[str, Standing],
+    handlings: Mapping[str, Handling],
+) -> list[Waiting]:
+    """What waits for people: decisions by their deadlines, then what nobody has looked at."""
+    asked = [one for one in requests if one.state in {RequestState.PENDING, RequestState.UNKNOWN} or one.awaits_review]
+    decisions = [_decision(app, visitor, one) for one in asked[:MOST_WAITING]]
+    decisions.sort(key=lambda one: (one.deadline is None, one.deadline or one.since))
+    open_ends = [row for row in found if standings[row.id] is Standing.INCONCLUSIVE and handlings[row.id].assignee is None]
+    return [*decisions, *map(_untaken, open_ends)]
+
+
+def _decision(app: App, visitor: Visitor, request: ApprovalRequest) -> Waiting:
+    try:
+        card = glance(app.approvals, request, visitor.principal)
+    except MiddlewatchError as error:  # without a policy that can be used nobody can decide; that it waits is said all the same
+        card, who = None, error.message
+    what = f"{request.remediation.action} on {request.remediation.target}"
+    deadline = None
+    if request.state is RequestState.UNKNOWN:
+        title, who = f"Find out what became of {what}", "Whoever may decide on it."
+    elif request.awaits_review:
+        title, who = f"Review the broken glass: {what}", "A manager who did not break it."
+    else:
+        title = f"{card.spec.title if card and card.spec else request.remediation.action} on {request.remediation.target}"
+        deadline = card.ends_at if card else None
+        who = _who(card) if card else who
+    return Waiting(
+        title=title,
+        href=f"/approvals/{request.id}",
+        remark=f"of {request.remediation.investigation}" + (f", {request.held_up}" if request.held_up else ""),
+        tier=request.rule.tier,
+        deadline=deadline,
+        since=request.created_at,
+        who=who,
+        mine=card is not None and visitor.principal is not None and not card.objection and deadline is not None,
+    )
+
+
+def _who(card: Card) -> str:
+    """Who may decide, whether the visitor may, and who is asked next."""
+    names = ", ".join(person.id for person in card.deciders) or "nobody whom policy names"
+    text = f"{card.needs}: {names}."
+    if card.viewer is not None:
+        text += " You may." if not card.objection else f" Not you: {card.objection}."
+    following = next((step for step in card.asked if not step.done), None)
+    return text + (f" At {quantity.clock(following.at, card.now.date())} it asks {', '.join(following.whom)}." if following else "")
+
+
+def _untaken(row: Investigation) -> Waiting:
+    headline = row.headline
+    guess = (
+        f"best guess {headline.service}, {quantity.percent(headline.confidence)}" if headline and headline.service else "no guess"
+    )
+    return Waiting(
+        title=f"No cause found: {row.alert.title}",
+        href=f"/investigations/{row.id}",
+        remark=guess,
+        tier="",
+        deadline=None,
+        since=row.closed_at,
+        who="Nobody has taken it.",
+        mine=True,
+    )
+
+
+def _row(row: Investigation, standing: Standing, handling: Handling) -> Row:
+    headline = row.headline
+    seconds = (row.closed_at - row.opened_at).total_seconds() if row.closed_at and row.opened_at and headline else None
+    return Row(
+        found=row,
+        standing=standing,
+        look=_LOOKS[standing],
+        working=standing in _WORKING,
+        answer=headline.answer if headline else "",
+        confidence=quantity.percent(headline.confidence) if headline else "",
+        taken=quantity.duration(seconds) if seconds is not None else "",
+        assignee=handling.assignee or "",
+    )
+
+
+def _fits(row: Investigation, text: str) -> bool:
+    symptom = row.alert.symptom.service if row.alert.symptom else ""
+    fields = (row.id, row.alert.title, symptom, row.headline.service if row.headline else "")
+    return text.strip().casefold() in "\n".join(fields).casefold()
+
+
+def _shown(show: str, row: Investigation, standing: Standing, handling: Handling, own: str) -> bool:
+    """Whether a list of this name has it. Open is what somebody, or middlewatch, still has to do something about."""
+    over = standing in {Standing.RECOVERED, Standing.CANCELLED, Standing.FINDING}
+    match show:
+        case "open":
+            return not over
+        case "mine":
+            return bool(own) and handling.assignee == own
+        case "finished":
+            return row.state is not InvestigationState.OPEN and over
+        case _:
+            return True
 
 
 @router.get("/")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from middlewatch.approval.requirement import fits, in_words, may_sit, seat_in_words
+from middlewatch.approval.requirement import fits, in_words, may_sit, open_seats, seat_in_words
 from middlewatch.approval.timers import asked_at, steps_ahead
 from middlewatch.approval.transitions import Attempt, Event, end_of, row_for
 from middlewatch.records import ActionSpec, ApprovalRequest, Halt, Principal, Record, RequestState, RiskTier, Seat, UtcDatetime
@@ -50,6 +50,7 @@ class Card(Record):
     ends_at: UtcDatetime | None = Field(description="when its state ends by itself; null where it does not")
     needs: str = Field(description="who must approve, in words; empty where policy lets it run by itself")
     deciders: tuple[Principal, ...] = Field(description="who may take a seat of that, as policy has them now")
+    missing: tuple[str, ...] = Field(default=(), description="who must still approve, in words; empty where nobody is asked")
     asked: tuple[Asked, ...] = Field(description="in order")
     viewer: Principal | None = Field(description="whom it is shown to")
     objection: str = Field(description="why the viewer may not approve it; empty where they may")
@@ -88,9 +89,19 @@ def card(approvals: Approvals, request: str, viewer: Principal | None, *, face: 
     return _card(approvals, found, viewer)
 
 
+def card_again(approvals: Approvals, request: str, viewer: Principal | None) -> Card:
+    """The same for somebody who was shown it before, such as on a page that follows it; no event."""
+    return _card(approvals, approvals.show(request, None, face=""), viewer)
+
+
 def look(approvals: Approvals, request: str) -> Card:
     """The same, shown to nobody: to see how it goes on."""
-    return _card(approvals, approvals.show(request, None, face=""), None)
+    return card_again(approvals, request, None)
+
+
+def glance(approvals: Approvals, request: ApprovalRequest, viewer: Principal | None) -> Card:
+    """What holds for a request in a list: the viewer is told whether it waits for them, and does not see the whole of it."""
+    return _card(approvals, request, viewer)
 
 
 def ends_at(request: ApprovalRequest) -> datetime | None:
@@ -130,6 +141,7 @@ def _card(approvals: Approvals, request: ApprovalRequest, viewer: Principal | No
         ends_at=end_of(request),
         needs=in_words(requires) if requires else "",
         deciders=tuple(person for person in people if requires and may_sit(person, requires)),
+        missing=_missing(request, policy),
         asked=_asked(request, policy),
         viewer=viewer,
         objection=_objection(Attempt(request, now, desk.store.epoch, viewer, request.digest)),
@@ -137,6 +149,14 @@ def _card(approvals: Approvals, request: ApprovalRequest, viewer: Principal | No
         freeze="" if request.state.terminal else desk.frozen(request, now),
         halt=halt,
     )
+
+
+def _missing(request: ApprovalRequest, policy: Policy) -> tuple[str, ...]:
+    requires = request.rule.requires
+    if request.state is not RequestState.PENDING or requires is None:
+        return ()
+    said = {approval.principal for approval in request.approvals}
+    return _words(open_seats(requires, [person for person in policy.principals.values() if person.id in said and person.active]))
 
 
 def _objection(attempt: Attempt) -> str:
