@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import h11
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from middlewatch.records.errors import BadInput, Misconfigured
 from middlewatch.settings import Settings
 
 SHUTDOWN_SECONDS = 3
 """For what is being answered when it is asked to stop; streams end at once. Chosen, not derived."""
+REQUEST_SECONDS = 15.0
+"""In which the head of a request has come whole. Chosen, not derived."""
 CONNECTIONS = 1000
 """At once; beyond them it answers 503. Five times the viewers that it is made for."""
 PROXIES = "127.0.0.1,::1"
@@ -72,6 +77,25 @@ def address_of(settings: Settings) -> str:
     return str(settings.public_url or f"http://{host}:{settings.port}").rstrip("/")
 
 
+class Impatient(H11Protocol):
+    """A connection that is closed when no request comes over it: whoever sends one byte a minute holds nothing up."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as the library has it
+        super().connection_made(transport)
+        self._watch()
+
+    def _watch(self) -> None:
+        self.loop.call_later(REQUEST_SECONDS, self._look, self.cycle)
+
+    def _look(self, before: object) -> None:
+        if self.transport.is_closing():
+            return
+        if self.conn.their_state is h11.IDLE and self.cycle is before:  # no head of a request has come whole since
+            self.transport.close()
+        else:
+            self._watch()
+
+
 class Listener(uvicorn.Server):
     """Answers until it is told to stop. Signals are its caller's."""
 
@@ -86,6 +110,7 @@ class Listener(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
+                http=Impatient,
                 lifespan="on",
                 log_config=None,
                 access_log=False,

@@ -24,6 +24,9 @@ LEEWAY_SECONDS = 60
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
 """Signatures that nobody but the provider can make: with a shared secret, or with none, others could."""
 
+_NO_PROOF = (OAuthError, JoseError, ValueError, KeyError, TypeError, AttributeError, RuntimeError)
+"""What the library raises where an answer is not what it should be: whatever it is, it proves nothing."""
+
 
 class _Client(OAuth2Mixin, OpenIDMixin, BaseApp):  # type: ignore[misc]  # the library is untyped
     client_cls = OAuth2Client
@@ -121,15 +124,7 @@ class Provider:
             claims = self.client.parse_id_token(token, flow.nonce, claims_options=held, leeway=LEEWAY_SECONDS)
         except httpx2.HTTPError as error:
             raise self._unavailable(error) from None
-        except (
-            OAuthError,
-            JoseError,
-            ValueError,
-            KeyError,
-            TypeError,
-            AttributeError,
-            RuntimeError,
-        ):  # whatever it answered, it proves nothing
+        except _NO_PROOF:
             claims = None
         if not claims or not isinstance(claims["sub"], str) or not claims["sub"]:
             raise Refused(f"What {self.name} answered does not prove who you are.", remedy="Begin again from the sign-in page.")

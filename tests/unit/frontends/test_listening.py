@@ -6,7 +6,8 @@ import asyncio
 import signal
 import socket
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -58,29 +59,55 @@ def test_the_address_that_people_reach() -> None:
     assert address_of(Settings.model_validate({"public_url": "https://mw.example/"})) == "https://mw.example"
 
 
-def test_an_open_stream_does_not_keep_it_from_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listening, "SHUTDOWN_SECONDS", 0)
+@contextmanager
+def served(stop: threading.Event) -> Iterator[tuple[str, threading.Thread]]:
+    """A stream that never ends by itself; where it is, and the thread that ends with the server."""
 
     async def ticks() -> AsyncIterator[bytes]:
         while True:
             yield b"tick\n"
-            await asyncio.sleep(3600)
+            await asyncio.sleep(0.02)
 
     async def stream(_: object) -> StreamingResponse:
         return StreamingResponse(ticks())
 
-    stop, started = threading.Event(), threading.Event()
+    started = threading.Event()
     taken, settings = listen(Settings(port=0))
-    before = signal.getsignal(signal.SIGTERM)
     listener = Listener(Starlette(routes=[Route("/", stream)]), stop.is_set, on_started=started.set)
     serving = threading.Thread(target=lambda: asyncio.run(listener.serve(sockets=[taken])))
     serving.start()
-    assert started.wait(30)
-    with httpx.Client(verify=False) as client, client.stream("GET", address_of(settings)) as answer:  # noqa: S501  by HTTP
+    try:
+        assert started.wait(30)
+        yield address_of(settings), serving
+    finally:
+        stop.set()
+        serving.join(30)
+        assert not serving.is_alive()
+
+
+def test_an_open_stream_does_not_keep_it_from_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listening, "SHUTDOWN_SECONDS", 0)
+    before = signal.getsignal(signal.SIGTERM)
+    stop = threading.Event()
+    with served(stop) as (url, serving), httpx.Client(verify=False) as client, client.stream("GET", url) as answer:  # noqa: S501  HTTP
         assert next(answer.iter_lines()) == "tick"
         stop.set()
         serving.join(30)
-    assert not serving.is_alive()
+        assert not serving.is_alive()
     assert signal.getsignal(signal.SIGTERM) is before
     with pytest.raises(OSError, match="refused"):
-        socket.create_connection(("127.0.0.1", settings.port))
+        socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])))
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost: local"])
+def test_a_request_that_does_not_come_is_given_up_and_a_stream_is_not(monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
+    monkeypatch.setattr(listening, "REQUEST_SECONDS", 0.05)
+    monkeypatch.setattr(listening, "SHUTDOWN_SECONDS", 0)
+    with served(threading.Event()) as (url, _):
+        address = ("127.0.0.1", int(url.rpartition(":")[2]))
+        with socket.create_connection(address, 30) as slow, socket.create_connection(address, 30) as reading:
+            reading.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            slow.sendall(sent)
+            assert slow.recv(1) == b""
+            for _ in range(20):
+                assert reading.recv(1000), "the stream goes on"
