@@ -37,6 +37,8 @@ class Served(Record):
     sign_in: str | None
     """A link that signs the system's user in once, within ten minutes; none where that is not allowed."""
     mcp: str | None
+    mcp_token_file: str | None = None
+    """Where the system's user finds a token of theirs for it; none where only those of the policy count."""
     slack: str | None
     """`http` or `socket`."""
     working: bool
@@ -90,6 +92,7 @@ def serve(
             url=address_of(app.settings),
             sign_in=link(app),
             mcp=whole.mcp,
+            mcp_token_file=_mcp_token_file(app) if faces.mcp else None,
             slack=whole.slack,
             working=faces.work,
             owner=app.owner,
@@ -117,6 +120,13 @@ def link(app: App) -> str | None:
     if not is_local(app.settings):
         return None
     return address_of(app.settings) + LINK + app.sessions.offer_link(app.approvals.unix_identity())
+
+
+def _mcp_token_file(app: App) -> str | None:
+    from middlewatch.frontends.mcp.over_http import own_token  # noqa: PLC0415  half a second that only this face needs
+
+    own = own_token(app.settings)
+    return str(own[1]) if own else None
 
 
 def assembled(app: App, faces: Faces) -> Assembled:

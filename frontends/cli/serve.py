@@ -99,6 +99,7 @@ def tell(served: Served) -> None:
     if served.sign_in:
         print_line(f"sign in once, within 10 min: {served.sign_in}")
     mcp = f"MCP at {served.mcp}" if served.mcp else ""
+    mcp += f"; a token of yours for it is in {served.mcp_token_file}" if served.mcp_token_file else ""
     for line in (mcp, SLACK.get(served.slack or "", ""), "" if served.working else "no tasks are worked on here"):
         if line:
             print_line(line)

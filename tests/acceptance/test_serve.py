@@ -24,6 +24,7 @@ def test_serve_is_told_of_signs_in_once_and_ends_in_good_order(tmp_path: Path) -
         assert served["owner"]
         assert served["working"]
         assert served["mcp"] == f"{served['url']}/mcp"
+        assert Path(served["mcp_token_file"]).read_text().startswith("mwl_")
         assert served["slack"] is None
         with httpx.Client(base_url=served["url"], verify=False) as client:  # noqa: S501  by HTTP
             assert client.get("/healthz").text == "ok\n"
