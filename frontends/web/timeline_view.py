@@ -18,6 +18,7 @@ from middlewatch.records import (
     Evidence,
     Handling,
     Onset,
+    Report,
     RequestState,
     Snapshot,
 )
@@ -116,10 +117,10 @@ def timeline_view(
     return Timeline(
         axis=axis,
         lanes=tuple(Lane(name, _legible([m for m in placed if m.lane == name])) for name in _LANES if _has(placed, name)),
-        lines=_lines(axis, onset, [mark for mark in placed if mark.kind == "change"], now if live else None),
+        lines=_lines(axis, onset, _blamed(placed, report), now if live else None),
         moments=tuple(sorted((*telling, *doing), key=lambda mark: mark.start)),
         onset=None if onset is None else (axis.left(onset.earliest), axis.left(onset.latest) - axis.left(onset.earliest)),
-        note=_note(snapshot, left_out=len(doing) > len(near)),
+        note=_note(snapshot, left_out=bool(doing) and not near),
     )
 
 
@@ -198,9 +199,8 @@ def _placed(mark: Mark, axis: Axis) -> Mark:
     width = 0.0 if mark.end is None else round(max(0.0, axis.left(mark.end) - left), 2)
     length = len(mark.words) * _CHARACTER
     free = 100 - left - (width if mark.kind == "work" else 0)
-    return replace(
-        mark, left=left, width=width, flipped=mark.kind in {"change", "alert", "point"} and length > free and length < left
-    )
+    flipped = free < length < left and mark.kind != "pending"
+    return replace(mark, left=left, width=width, flipped=flipped)
 
 
 def _legible(marks: list[Mark]) -> tuple[Mark, ...]:
@@ -230,6 +230,12 @@ def _lines(axis: Axis, onset: Onset | None, changes: list[Mark], now: datetime |
     if now is not None and axis.holds(now):
         lines.append(Line("now", axis.left(now), "now", flipped=True))
     return tuple(lines)
+
+
+def _blamed(marks: list[Mark], report: Report | None) -> list[Mark]:
+    """The changes that the finding blames: a line for each of forty deploys would be a fence."""
+    blamed = {f"#{cause.change}" for cause in report.causes} if report is not None else set()
+    return [mark for mark in marks if mark.kind == "change" and mark.href in blamed]
 
 
 def _without_far(moments: list[datetime], alert: datetime) -> list[datetime]:

@@ -179,3 +179,12 @@ def test_nothing_at_all_still_has_an_axis() -> None:
     assert next(lane.name for lane in view.lanes) == "Alert"
     assert view.axis.window.seconds >= 300
     assert view.onset is None
+
+
+def test_only_the_change_that_is_blamed_runs_through_all_lanes() -> None:
+    base = reports.finding()
+    others = tuple(moved(CHANGE, minutes, number, 1.0) for number, minutes in enumerate((-6.5, -6, -5)))
+    lines = [line.kind for line in drawn(snapshot(base, (*base.evidence, *others))).lines]
+    assert lines.count("deploy") == 1
+    innocent = base.model_copy(update={"causes": tuple(one.model_copy(update={"change": None}) for one in base.causes)})
+    assert "deploy" not in [line.kind for line in drawn(snapshot(innocent)).lines]
