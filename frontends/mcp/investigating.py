@@ -11,7 +11,7 @@ import anyio.to_thread
 from mcp.server.mcpserver import Context
 from pydantic import Field
 
-from middlewatch.alerts import incident_alert, service_alert
+from middlewatch.alerts import recorded_alert, service_alert
 from middlewatch.frontends.mcp import telling
 from middlewatch.frontends.mcp.answers import (
     Essentials,
@@ -239,15 +239,7 @@ class Investigating:
         if recording is None:
             now = datetime.now(UTC)
             return service_alert(self._app.settings.tenant, service or "", metric, at or now, now), ""
-        imported = next((one for one in self._app.recordings() if one.name == recording), None)
-        if imported is None:
-            names = ", ".join(one.name for one in self._app.recordings()[:20]) or "none"
-            raise BadInput(f"There is no imported recording {recording!r}.", remedy=f"There are: {names}.")
-        chosen = [one for one in imported.incidents if incident in {None, one.id}]
-        if len(chosen) != 1:
-            names = ", ".join(one.id for one in imported.incidents[:20])
-            raise BadInput("Name one incident of the recording.", remedy=f"There are: {names}.")
-        return incident_alert(self._app.settings.tenant, imported.name, chosen[0], imported.incidents), imported.name
+        return recorded_alert(self._app.settings.tenant, self._app.recordings(), recording, incident), recording
 
     async def _follow(self, ctx: Context[Any, Any], investigation: str, wait_seconds: float) -> Essentials:
         """Tell of progress until it ends or the time is up. Whoever stops waiting stops nothing else."""

@@ -12,7 +12,18 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from middlewatch.app import App
 from middlewatch.bearers import Bearers
-from middlewatch.frontends.web import api, errors, feedback, handling, inbox, investigation, sessions, sign_in, static_files
+from middlewatch.frontends.web import (
+    api,
+    errors,
+    feedback,
+    handling,
+    inbox,
+    investigation,
+    sessions,
+    sign_in,
+    starting,
+    static_files,
+)
 from middlewatch.frontends.web.attempts import Attempts
 from middlewatch.frontends.web.guards import PROBE, Guard, is_local
 from middlewatch.frontends.web.oidc import Provider
@@ -24,6 +35,7 @@ ROUTERS = (
     sign_in.router,
     sessions.router,
     inbox.router,
+    starting.router,
     investigation.router,
     handling.router,
     feedback.router,

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 from pydantic import ValidationError
 
-from middlewatch.records import Alert, Incident, Symptom, Window
-from middlewatch.records.errors import BadInput, RecordingError
+from middlewatch.records import Alert, ImportedRecording, Incident, Symptom, Window
+from middlewatch.records.errors import BadInput, RecordingError, UnknownIncident
 
 EARLIER_INCIDENT_LEAD_SECONDS = 150.0
 """How far before its detection an earlier incident is taken to have begun: two minutes of breach before an alarm, and a scrape."""
@@ -16,6 +16,8 @@ AFTER_NOTICE_SECONDS = 300.0
 """How much after the notice is looked at: enough to see where it spreads."""
 SHORTEST_WINDOW_SECONDS = 60.0
 """A window of less than this holds no scrape of a metric that is collected once a minute."""
+NAMED = 20
+"""Recordings or incidents that an error names: as many as a person reads."""
 EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)
 """Nobody's telemetry is older; baselines reach back from here without leaving what clocks and stores can count."""
 
@@ -49,6 +51,30 @@ def _incident_alert(tenant: str, recording: str, incident: Incident, others: Seq
             Window(start=o.detected_at - timedelta(seconds=EARLIER_INCIDENT_LEAD_SECONDS), end=o.window_end) for o in earlier
         ),
     )
+
+
+def recorded_alert(tenant: str, recordings: Sequence[ImportedRecording], name: str, incident: str | None) -> Alert:
+    """The alert of an incident of a recording that was imported.
+
+    Args:
+        tenant: whose.
+        recordings: those that were imported.
+        name: of one of them.
+        incident: its id; may be left out where the recording has one alone.
+
+    Raises:
+        UnknownIncident: there is no such recording, or no such incident in it, or it is not said which.
+    """
+    found = next((one for one in recordings if one.name == name), None)
+    if found is None:
+        there = ", ".join(one.name for one in recordings[:NAMED]) or "none"
+        raise UnknownIncident(f"There is no imported recording {name!r}.", remedy=f"There are: {there}.")
+    chosen = [one for one in found.incidents if incident in {None, one.id}]
+    if len(chosen) != 1:
+        what = f"has no incident {incident!r}" if incident else f"has {len(found.incidents)} incidents"
+        there = ", ".join(one.id for one in found.incidents[:NAMED])
+        raise UnknownIncident(f"The recording {what}.", remedy=f"Name one of: {there}.")
+    return incident_alert(tenant, found.name, chosen[0], found.incidents)
 
 
 def service_alert(tenant: str, service: str, metric: str | None, noticed_at: datetime, now: datetime) -> Alert:

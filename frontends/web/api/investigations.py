@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Query
 from fastapi.responses import Response
 from pydantic import Field, model_validator
 
-from middlewatch.alerts import incident_alert, service_alert
+from middlewatch.alerts import recorded_alert, service_alert
 from middlewatch.app import App
 from middlewatch.frontends.web.api.answers import ACCEPTED, answers, json_of
 from middlewatch.frontends.web.api.callers import Calling, KeyedOnce
@@ -160,16 +160,8 @@ def _start(app: App, wanted: Start, turn: Turn) -> Investigation:
     if wanted.recording is None:
         noticed = wanted.at or turn.at
         return app.investigate(service_alert(tenant, wanted.service or "", wanted.metric, noticed, turn.at), name=turn.name)
-    recording = next((one for one in app.recordings() if one.name == wanted.recording), None)
-    if recording is None:
-        raise UnknownIncident("There is no such imported recording.", remedy="See GET /api/v1/recordings.")
-    if wanted.incident is None and len(recording.incidents) != 1:
-        raise BadInput(f"The recording has {len(recording.incidents)} incidents.", remedy="Name one as `incident`.")
-    for incident in recording.incidents:
-        if wanted.incident in {None, incident.id}:
-            alert = incident_alert(tenant, recording.name, incident, recording.incidents)
-            return app.investigate(alert, recording=recording.name, name=turn.name)
-    raise UnknownIncident(remedy="GET /api/v1/recordings names those that it has.")
+    alert = recorded_alert(tenant, app.recordings(), wanted.recording, wanted.incident)
+    return app.investigate(alert, recording=wanted.recording, name=turn.name)
 
 
 def _location(made: Record) -> str:
