@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import threading
 import time
@@ -10,9 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import TracebackType
-from typing import Protocol, Self, TextIO
+from typing import Self, TextIO
 
-from pydantic import JsonValue
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
@@ -20,23 +18,10 @@ from rich.text import Text
 from middlewatch.frontends import quantity
 from middlewatch.frontends.cli.page import Column, Page, Span, Tone
 from middlewatch.frontends.quotation import Quotation
-from middlewatch.records import AgentName, TaskKind
+from middlewatch.frontends.steps import ORCHESTRATOR, WHOLE, Happened, Step, counted
+from middlewatch.records import AgentName
 
 _FRAMES_PER_SECOND = 8
-_DOING = {
-    TaskKind.PLAN: "planning",
-    TaskKind.INVESTIGATE: "looking",
-    TaskKind.HYPOTHESISE: "forming hypotheses",
-    TaskKind.VOTE: "voting",
-    TaskKind.CONCLUDE: "concluding",
-}
-_MADE = {TaskKind.HYPOTHESISE: ("hypothesis", "hypotheses"), TaskKind.VOTE: ("vote", "votes")}
-_WHOLE = {
-    "investigation.opened": "opened",
-    "investigation.closed": "done",
-    "investigation.cancelled": "cancelled",
-    "investigation.stalled": "stalled: no task is left that could go on, a person must look",
-}
 _TONES = {
     "task.claimed": Tone.WORK,
     "task.finished": Tone.PLAIN,
@@ -44,83 +29,6 @@ _TONES = {
     "task.reaped": Tone.WAIT,
     "task.dead": Tone.FAULT,
 }
-_ORCHESTRATOR = "orchestrator"
-
-
-class Happened(Protocol):
-    """An event of an investigation, from whichever stream."""
-
-    @property
-    def at(self) -> datetime: ...
-    @property
-    def kind(self) -> str: ...
-    @property
-    def data(self) -> dict[str, JsonValue]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """One event, read. Its data come from a store that others write to: whatever is not there, or not of the right kind, is
-    left out.
-    """
-
-    event: Happened
-
-    @property
-    def who(self) -> str:
-        return self._text("agent") or (_ORCHESTRATOR if self._text("task_kind") else "")
-
-    @property
-    def round(self) -> int:
-        found = re.match(r"r(\d{1,4})-", self._text("task"))
-        return self._count("round") or (int(found[1]) if found else 0)
-
-    @property
-    def facts(self) -> int:
-        """Facts that this event added to the shared context."""
-        looking = self._text("task_kind") == TaskKind.INVESTIGATE
-        return self._count("written") if looking and self.event.kind in {"evidence.appended", "task.finished"} else 0
-
-    @property
-    def words(self) -> str:  # noqa: PLR0911  one line for each kind of event
-        """What happened, in words; empty where it is of no interest to a reader."""
-        kind, error = self.event.kind, self._text("error")
-        if kind == "task.ready":
-            return ""
-        if kind == "task.claimed":
-            counts = (("round", self.round), ("attempt", self._count("attempt")))
-            return ", ".join([self._doing, *(f"{name} {count}" for name, count in counts if count > 1)])
-        if kind == "evidence.appended":
-            return _counted(self._count("written"), "fact", "facts")
-        if kind == "task.finished":
-            return self._finished
-        if kind in {"task.failed", "task.dead"}:
-            return f"{'failed, will be tried again' if kind == 'task.failed' else 'gave up'}{': ' if error else ''}{error}"
-        if kind == "task.given_back":
-            return "handed back"
-        if kind == "task.reaped":
-            return "its worker is gone, another one takes over"
-        return _WHOLE.get(kind) or " ".join(part for part in (kind, self._text("summary")) if part)
-
-    @property
-    def _doing(self) -> str:
-        kind = self._text("task_kind")
-        return next((words for known, words in _DOING.items() if known == kind), kind or "working")
-
-    @property
-    def _finished(self) -> str:
-        made = next((names for known, names in _MADE.items() if known == self._text("task_kind")), None)
-        if made:
-            return _counted(self._count("written"), *made)
-        return "" if self.who == _ORCHESTRATOR else "done"  # what it brought about shows in what follows
-
-    def _text(self, key: str) -> str:
-        value = self.event.data.get(key)
-        return value if isinstance(value, str) else ""
-
-    def _count(self, key: str) -> int:
-        value = self.event.data.get(key)
-        return value if isinstance(value, int) else 0
 
 
 @dataclass(slots=True)
@@ -146,12 +54,12 @@ class _Board:
     facts: int = 0
     lines: dict[str, _Line] = field(default_factory=lambda: {agent.value: _Line() for agent in AgentName})
 
-    def apply(self, step: _Step) -> None:
+    def apply(self, step: Step) -> None:
         self.facts += step.facts
         who, words = step.who, step.words
-        if who == _ORCHESTRATOR or step.event.kind in _WHOLE:
+        if who == ORCHESTRATOR or step.event.kind in WHOLE:
             self.headline = words or self.headline
-        if who in {"", _ORCHESTRATOR}:
+        if who in {"", ORCHESTRATOR}:
             return
         line = self.lines.setdefault(who, _Line())
         line.facts += step.facts
@@ -166,12 +74,12 @@ class _Board:
 
     def page(self, width: int, say: Quotation) -> Page:
         page = Page(width, say)
-        parts = [self.headline, _counted(self.facts, "fact", "facts"), quantity.duration(self.clock() - self.started)]
+        parts = [self.headline, counted(self.facts, "fact", "facts"), quantity.duration(self.clock() - self.started)]
         page.heading("Investigating", Span(", ".join(parts)))
         rows = []
         for name, line in self.lines.items():
             seconds = self.clock() - line.since if line.took is None else line.took
-            facts = _counted(line.facts, "fact", "facts") if line.facts else ""
+            facts = counted(line.facts, "fact", "facts") if line.facts else ""
             rows.append(
                 (
                     Span(name),
@@ -240,7 +148,7 @@ class Progress:
 
     def show(self, event: Happened) -> None:
         """Take note of one event. Kinds that are not known are shown by their name."""
-        step = _Step(event)
+        step = Step(event)
         with self._lock:
             self._board.apply(step)
         if self._live is None and step.words:
@@ -263,7 +171,3 @@ class Progress:
         frame = Text.from_ansi(page.text(color=self._color), no_wrap=True, overflow="crop")
         frame.rstrip()
         return frame
-
-
-def _counted(number: int, one: str, many: str) -> str:
-    return f"{number:,} {one if number == 1 else many}"
