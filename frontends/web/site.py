@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
 from threading import Event
 
 from fastapi import FastAPI
@@ -46,23 +44,16 @@ GZIP_LEVEL = 5
 """Half the time of level 9 for a few bytes more; a page is packed while somebody waits for it."""
 
 
-def create_site(app: App, *, working: bool = False) -> FastAPI:
+def create_site(app: App) -> FastAPI:
     """Build the site.
 
     Args:
         app: what it shows; open for as long as the site runs.
-        working: whether tasks are worked on in the background for as long as the site runs.
 
     Raises:
         Misconfigured: a setting of the sign-in cannot work.
     """
-
-    @asynccontextmanager
-    async def lifespan(_site: FastAPI) -> AsyncIterator[None]:
-        with app.working() if working else nullcontext():
-            yield
-
-    site = FastAPI(title="middlewatch", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
+    site = FastAPI(title="middlewatch", docs_url=None, redoc_url=None, openapi_url=None)
     state = site.state
     state.app = app
     state.secure = app.settings.public_url is not None and app.settings.public_url.scheme == "https"
