@@ -31,7 +31,7 @@ from middlewatch.records import (
     UtcDatetime,
     Vote,
 )
-from middlewatch.records.errors import BadInput, UnknownIncident
+from middlewatch.records.errors import BadInput
 from middlewatch.similar import Precedents
 
 router = APIRouter(prefix="/investigations", tags=["investigations"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
@@ -22,6 +23,7 @@ from middlewatch.records import (
     Role,
     Tenant,
 )
+from middlewatch.toolbox import Tool
 
 router = APIRouter()
 
@@ -142,20 +144,18 @@ def recordings(caller: Calling) -> Response:
 @router.get("/tools", tags=["telemetry"], response_model=Tools, responses=answers())
 def tools(caller: Calling) -> Response:
     """The typed, read-only tools over the telemetry: those that the agents use."""
-    found = caller.app.toolbox.tools.values()
-    return json_of(
-        Tools(
-            tools=tuple(
-                ToolCard(
-                    name=tool.name,
-                    title=tool.title,
-                    description=tool.description,
-                    arguments=tool.arguments.model_json_schema(),
-                    result=tool.result.model_json_schema(mode="serialization"),
-                )
-                for tool in found
-            )
-        )
+    return json_of(Tools(tools=tuple(map(_tool_card, caller.app.toolbox.tools.values()))))
+
+
+@cache
+def _tool_card(tool: Tool) -> ToolCard:
+    """A schema takes milliseconds to make, and does not change."""
+    return ToolCard(
+        name=tool.name,
+        title=tool.title,
+        description=tool.description,
+        arguments=tool.arguments.model_json_schema(),
+        result=tool.result.model_json_schema(mode="serialization"),
     )
 
 
