@@ -53,6 +53,14 @@ def test_a_port_that_is_taken_is_an_error_with_a_remedy() -> None:
     assert "--port" in error.value.remedy
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_what_is_answered_is_sent_at_once(host: str) -> None:
+    """asyncio turns Nagle's algorithm off for sockets of this protocol number, and for no others."""
+    taken, _ = listen(Settings(host=host, port=0))
+    with taken:
+        assert taken.proto == socket.IPPROTO_TCP
+
+
 def test_the_address_that_people_reach() -> None:
     assert address_of(Settings(port=80)) == "http://127.0.0.1:80"
     assert address_of(Settings(host="::1", port=80)) == "http://[::1]:80"
