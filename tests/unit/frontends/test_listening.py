@@ -55,7 +55,7 @@ def test_a_port_that_is_taken_is_an_error_with_a_remedy() -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 def test_what_is_answered_is_sent_at_once(host: str) -> None:
-    """asyncio turns Nagle's algorithm off for sockets of this protocol number, and for no others."""
+    """The event loop turns Nagle's algorithm off for sockets of this protocol number, and for no others."""
     taken, _ = listen(Settings(host=host, port=0))
     with taken:
         assert taken.proto == socket.IPPROTO_TCP
