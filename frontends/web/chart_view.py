@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from middlewatch.frontends import quantity
+from middlewatch.frontends.quotation import Quotation
 from middlewatch.frontends.web.axis import Axis
 from middlewatch.records import Chart
 
+_SAY = Quotation()
 HEIGHT = 400.0
 WIDTH = 1440.0
 """Of the drawing's own coordinates; it is stretched to where it stands."""
@@ -41,7 +43,7 @@ class ChartView:
     words: str
     """The same said, for those who cannot see it."""
     data: str
-    """JSON for the script that lets values be read off: times in seconds, observed, low, high; the edges of the axis."""
+    """JSON for the script that lets values be read off: times in seconds, observed, low, high; the edges of the axes; the unit."""
 
 
 def chart_view(chart: Chart, axis: Axis) -> ChartView | None:
@@ -66,6 +68,7 @@ def chart_view(chart: Chart, axis: Axis) -> ChartView | None:
             {
                 "from": axis.window.start.timestamp(),
                 "to": axis.window.end.timestamp(),
+                "unit": "" if chart.unit == "1" else _SAY.clean(chart.unit),
                 "log": scale.logarithmic,
                 "low": scale.low,
                 "high": scale.high,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from middlewatch.frontends import quantity
 from middlewatch.frontends.reading import Reading, latest
@@ -14,6 +14,8 @@ SHOWN_WHOLE = 4
 """Facts of the first hypothesis that are shown with their samples at once; the others on demand: a page is light."""
 LISTED = 60
 """Facts that a page lists; all are in the report, and each has its own page."""
+OTHERS = 100
+"""Facts about none of the hypotheses that a page lists."""
 HYPOTHESES = 8
 _AGENTS = {AgentName.METRICS: "metrics", AgentName.LOGS: "log", AgentName.TRACES: "trace", AgentName.DEPLOYS: "deploy"}
 
@@ -36,6 +38,8 @@ class FactView:
     baseline_window: str
     speaks: str
     fact: Evidence
+    anchor: bool = False
+    """Whether links to the fact lead here: to where a page shows it first."""
 
     @property
     def anomaly(self) -> Anomaly:
@@ -109,7 +113,16 @@ def hypotheses_view(report: Report) -> tuple[HypothesisView, ...]:
     """The leading hypotheses, in order."""
     words = Wording(report)
     strongest = max((vote.strength for row in report.hypotheses for vote in row.votes), default=0.0) or 1.0
-    return tuple(_hypothesis(row, words, strongest) for row in report.hypotheses[:HYPOTHESES])
+    linked: set[str] = set()
+    return tuple(_hypothesis(row, words, strongest, linked) for row in report.hypotheses[:HYPOTHESES])
+
+
+def other_facts(report: Report, shown: Sequence[HypothesisView]) -> tuple[FactView, ...]:
+    """The facts that are about none of these hypotheses, the strongest first."""
+    words = Wording(report)
+    told = {fact.id for one in shown for fact in one.facts}
+    rest = sorted((fact for fact in report.evidence if fact.id not in told), key=lambda fact: -fact.anomaly.strength)
+    return _anchored(fact_views(rest[:OTHERS], words), set())
 
 
 def none_of_these(report: Report) -> str:
@@ -118,7 +131,7 @@ def none_of_these(report: Report) -> str:
     return quantity.percent(max(0.0, 1.0 - sum(reading.chance(row) for row in report.hypotheses[:HYPOTHESES])))
 
 
-def _hypothesis(row: RankedHypothesis, words: Wording, strongest: float) -> HypothesisView:
+def _hypothesis(row: RankedHypothesis, words: Wording, strongest: float, linked: set[str]) -> HypothesisView:
     about = words.about(row)
     explanation = row.explanation
     along = explanation is not None and (len(explanation.path) > 1 or explanation.reaches_symptom)
@@ -129,10 +142,17 @@ def _hypothesis(row: RankedHypothesis, words: Wording, strongest: float) -> Hypo
         votes=_votes(row, strongest),
         path=words.path(explanation) if explanation and along else "",
         remarks=explanation.remarks if explanation else (),
-        facts=fact_views(about[:LISTED], words),
+        facts=_anchored(fact_views(about[:LISTED], words), linked),
         hidden=max(0, len(about) - LISTED),
         named=row.hypothesis.id in words.confidence,
     )
+
+
+def _anchored(facts: Sequence[FactView], linked: set[str]) -> tuple[FactView, ...]:
+    """The same, each an anchor where it is not one already."""
+    made = tuple(replace(fact, anchor=fact.id not in linked) for fact in facts)
+    linked.update(fact.id for fact in made)
+    return made
 
 
 def _votes(row: RankedHypothesis, strongest: float) -> tuple[VoteView, ...]:

@@ -16,7 +16,7 @@ from middlewatch.frontends.post_mortem import post_mortem_of
 from middlewatch.frontends.web.answer_view import agents_view, answer_view, newest_first
 from middlewatch.frontends.web.axis import Axis
 from middlewatch.frontends.web.chart_view import chart_view
-from middlewatch.frontends.web.facts_view import fact_view, fact_views, hypotheses_view, none_of_these
+from middlewatch.frontends.web.facts_view import fact_view, fact_views, hypotheses_view, none_of_these, other_facts
 from middlewatch.frontends.web.map_view import map_view
 from middlewatch.frontends.web.pages import render
 from middlewatch.frontends.web.timeline_view import Timeline, timeline_view
@@ -51,10 +51,12 @@ def _chart(app: App, snapshot: Snapshot) -> View:
 
 def _hypotheses(_app: App, snapshot: Snapshot) -> View:
     report = snapshot.report
+    shown = hypotheses_view(report) if report else ()
     return {
         "investigation": snapshot.investigation,
-        "hypotheses": hypotheses_view(report) if report else (),
+        "hypotheses": shown,
         "none_of_these": none_of_these(report) if report else "",
+        "others": other_facts(report, shown) if report else (),
         "report": report,
     }
 

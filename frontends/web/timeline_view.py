@@ -27,6 +27,8 @@ _CHARACTER = 0.82
 """Width of a character of a label in per cent of the track at its narrowest (776 px, 12 px type); chosen a little wide."""
 _GAP = 1.2
 """Between a mark and its label, in per cent."""
+_LEAST_LABEL = 16
+"""Characters: of less nobody can guess the rest."""
 _STRETCHES = frozenset({"window", "pending"})
 """Their labels stand inside them."""
 _LANES = (
@@ -61,8 +63,8 @@ class Mark:
     width: float = 0.0
     flipped: bool = False
     """The label stands to the left of it."""
-    hidden: bool = False
-    """The label would run into the next one: shown with the focus or the pointer, and in the list."""
+    label: str = ""
+    """The words, cut to the room that there is; empty where there is too little: shown with the pointer then, and listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,29 +199,33 @@ def _began(fact: Evidence) -> datetime:
 def _placed(mark: Mark, axis: Axis) -> Mark:
     left = axis.left(mark.start)
     width = 0.0 if mark.end is None else round(max(0.0, axis.left(mark.end) - left), 2)
-    length = len(mark.words) * _CHARACTER
     free = 100 - left - (width if mark.kind == "work" else 0)
-    flipped = free < length < left and mark.kind != "pending"
-    return replace(mark, left=left, width=width, flipped=flipped)
+    return replace(mark, left=left, width=width, flipped=len(mark.words) * _CHARACTER + _GAP > free and left > free)
 
 
 def _legible(marks: list[Mark]) -> tuple[Mark, ...]:
-    """The marks of a lane in order; a label that would run into another mark or label, or off the end, is hidden."""
+    """The marks of a lane in order, each with what fits of its words between the marks and labels beside it."""
     ordered = sorted(marks, key=lambda mark: mark.left)
     shown: list[Mark] = []
     taken = 0.0  # as far as marks and labels before reach
     for number, mark in enumerate(ordered):
-        length = len(mark.words) * _CHARACTER
         edge = mark.left + mark.width
         begins = (edge if mark.kind == "work" else mark.left) + _GAP
         following = ordered[number + 1].left if number + 1 < len(ordered) else 100.0
         if mark.flipped:
-            fits = mark.left - _GAP - length >= taken
+            room = mark.left - _GAP - taken
         else:
-            fits = taken <= mark.left + _GAP and begins + length <= max(following, edge if mark.kind in _STRETCHES else 0.0)
-        taken = max(taken, edge, begins + length if fits and not mark.flipped else 0.0)
-        shown.append(replace(mark, hidden=not fits))
+            room = max(following, edge if mark.kind in _STRETCHES else 0.0) - begins if taken <= mark.left + _GAP else 0.0
+        label = _cut(mark.words, int(room / _CHARACTER))
+        taken = max(taken, edge, begins + len(label) * _CHARACTER if label and not mark.flipped else 0.0)
+        shown.append(replace(mark, label=label))
     return tuple(shown)
+
+
+def _cut(words: str, most: int) -> str:
+    if len(words) <= most:
+        return words
+    return words[: most - 1].rstrip() + "…" if most >= _LEAST_LABEL else ""
 
 
 def _lines(axis: Axis, onset: Onset | None, changes: list[Mark], now: datetime | None) -> tuple[Line, ...]:

@@ -102,7 +102,7 @@ def facts() -> st.SearchStrategy[tuple[Evidence, ...]]:
 
 def extent(mark: Mark) -> tuple[float, float]:
     """Where the label of a mark is, in per cent, as the page draws it."""
-    length = len(mark.words) * CHARACTER
+    length = len(mark.label) * CHARACTER
     if mark.flipped:
         return mark.left - length, mark.left
     begins = mark.left + (mark.width if mark.kind == "work" else 0)
@@ -119,10 +119,11 @@ def test_what_is_drawn_is_on_the_axis_and_labels_do_not_touch(found: tuple[Evide
     view = drawn(snapshot(reports.inconclusive(), found), worked("metrics", 20), handling=Handling(handovers=steps))
     for mark in marks(view):
         assert 0 <= mark.left <= mark.left + mark.width <= 100.01
+        assert mark.label in {"", mark.words} or mark.words.startswith(mark.label.removesuffix("…"))
     for line in view.lines:
         assert 0 <= line.left <= 100
     for lane in view.lanes:
-        legible = [extent(mark) for mark in lane.marks if not mark.hidden and mark.kind not in {"window", "pending"}]
+        legible = [extent(mark) for mark in lane.marks if mark.label and mark.kind not in {"window", "pending"}]
         for (_, ends), (begins, _) in pairwise(sorted(legible)):
             assert ends <= begins + 0.01, lane
 
