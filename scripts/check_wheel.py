@@ -35,8 +35,8 @@ def expected() -> set[str]:
 
 
 def build(folder: Path) -> Path:
-    """Build the wheel into a folder."""
-    run([sys.executable, "-m", "build", "--wheel", "--outdir", str(folder), str(ROOT)], folder, "the wheel does not build")
+    """Build the wheel into a folder, out of the source distribution: what an earlier build left in the tree is not in it."""
+    run([sys.executable, "-m", "build", "--outdir", str(folder), str(ROOT)], folder, "the wheel does not build")
     (wheel,) = folder.glob("*.whl")
     return wheel
 
