@@ -1,7 +1,7 @@
 """Build the wheel, compare its contents with the tree, and run it where nothing of the tree is.
 
-Every module, statement, script and page must be in it and nothing else; installed in a new environment (with the dependencies of this
-one), it must investigate a committed recording.
+Every module, statement, script and page must be in it and nothing else; installed in a new environment (with the dependencies of
+this one), it must investigate a committed recording.
 """
 
 from __future__ import annotations
