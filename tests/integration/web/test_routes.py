@@ -71,7 +71,6 @@ ACT = {
     "POST /approvals/{}/undo",
     "POST /halt",
     "POST /halt/lift",
-    "POST /halt/lift",
     "POST /investigate",
     "POST /investigations/{}/acknowledge",
     "POST /investigations/{}/assign",
