@@ -12,11 +12,15 @@ from middlewatch.app import App
 from middlewatch.bearers import Bearers
 from middlewatch.frontends.web import (
     api,
+    decisions,
     errors,
     feedback,
+    halting,
     handling,
     inbox,
     investigation,
+    live,
+    proposals,
     sessions,
     sign_in,
     starting,
@@ -25,6 +29,8 @@ from middlewatch.frontends.web import (
 from middlewatch.frontends.web.attempts import Attempts
 from middlewatch.frontends.web.guards import PROBE, Guard, is_local
 from middlewatch.frontends.web.oidc import Provider
+from middlewatch.frontends.web.requests_view import Shown
+from middlewatch.frontends.web.streams import Watching
 from middlewatch.frontends.web.visitors import PROGRAM_FACE, Application
 from middlewatch.records.errors import MiddlewatchError
 
@@ -36,7 +42,11 @@ ROUTERS = (
     starting.router,
     investigation.router,
     handling.router,
+    decisions.router,
+    proposals.router,
+    halting.router,
     feedback.router,
+    live.router,
     api.router,
 )
 """Of every part of the site."""
@@ -60,7 +70,9 @@ def create_site(app: App) -> FastAPI:
     state.local = is_local(app.settings)
     state.provider = Provider.of(app.settings)
     state.attempts = Attempts()
+    state.shown = Shown()
     state.stopping = Event()  # streams end when it is set
+    state.watching = Watching(app, state.stopping.is_set)
     state.bearers = Bearers(app.approvals, face=PROGRAM_FACE)
     for router in ROUTERS:
         site.include_router(router)

@@ -77,16 +77,20 @@ class Live:
 
     def end(self, investigation: str) -> Cursor:
         """Where the stream stands now. What is read of the investigation after this call is at least as new."""
-        seq = self._audit.sealed(self._tenant).log_size
+        seq = self.log_size()
         after = ""
         while found := self._events(investigation, after, 0.0):
             after = found[-1].id
         return Cursor(after, seq)
 
+    def log_size(self) -> int:
+        """Events that the audit log has: it grows with whatever people and approvals do."""
+        return self._audit.sealed(self._tenant).log_size
+
     def start(self, opened_at: datetime) -> Cursor:
         """Where the stream of an investigation begins that was opened then: nothing is logged about it before."""
         opened_ms = int(opened_at.timestamp() * 1000)
-        size = self._audit.sealed(self._tenant).log_size
+        size = self.log_size()
         return Cursor("", bisect_left(range(size), opened_ms, key=self._logged_ms))
 
     def _logged_ms(self, seq: int) -> int:
@@ -108,7 +112,7 @@ class Live:
         """
         deadline = time.monotonic() + wait_seconds
         pause = 0.0
-        cursor = Cursor(cursor.event, min(cursor.seq, self._audit.sealed(self._tenant).log_size))
+        cursor = Cursor(cursor.event, min(cursor.seq, self.log_size()))
         while True:
             happened = self._events(investigation, cursor.event, pause)
             logged, cursor = self._logged(investigation, cursor)

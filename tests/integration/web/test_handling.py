@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from httpx import Response
 from starlette.testclient import TestClient
 
 from middlewatch.records import LONGEST_CAUSE, LONGEST_NOTE, Investigation, InvestigationState, Verdict
@@ -23,7 +24,7 @@ def closed(site: WebSite) -> Investigation:
     return site.seed(finding())
 
 
-def send(client: TestClient, investigation: str, what: str, **form: str) -> Response:
+def send(client: TestClient, investigation: str, what: str, **form: str) -> Any:
     """Fill in a form of the section that has it, and send it."""
     section = "feedback" if what == "feedback" else "handling"
     csrf = csrf_of(client.get(f"/investigations/{investigation}/{section}"))
