@@ -5,7 +5,7 @@
 # make chaos-audit  do everything to an exported audit log that can be done to it, and verify each (about 5 minutes)
 # make chaos-approvals    kill everybody at every step of an execution, and click a hundred times on a thousand requests (about 4 minutes)
 # make chaos-injections   every hostile text in every place, read by a model that obeys it (about 6 minutes)
-# make chaos-web          a hundred thousand requests that no honest client sends, over all routes (about 10 minutes)
+# make chaos-web          a hundred thousand requests that no honest client sends, over all routes (about 15 minutes)
 # make measure-ranking    score every set of agents on RECORDINGS, rewrite docs/measurements/ranking.md (minutes)
 # make measure-lab        the same on the lab's suite alone, with kinds of causes and onsets, into docs/measurements/lab.md
 # make measure-degraded   the same on degraded copies of DEGRADED; goes on where it was stopped (an hour)
@@ -79,7 +79,7 @@ chaos-injections:
 
 chaos-web:
 	@./scripts/setup.sh
-	.venv/bin/python -m tests.chaos.requests --raw 80000 --described 20000
+	.venv/bin/python -m tests.chaos.requests --raw 80000 --described 20300
 
 measure-ranking:
 	@./scripts/setup.sh

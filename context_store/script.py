@@ -15,7 +15,7 @@ import dataclasses
 import hashlib
 import inspect
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import resources
 from typing import Any, Generic, ParamSpec, get_type_hints
 
@@ -31,6 +31,8 @@ P = ParamSpec("P")
 Reply = list[Any]
 """What Redis answers: strings, whole numbers, None, and lists of them."""
 
+AT_ONCE = 200
+"""In one exchange: a few hundred kilobytes of answers (chosen, not derived)."""
 _FOLDER = "middlewatch.context_store.scripts"
 _SHARED_WORDS = {InvestigationKeys: "investigation", ApprovalKeys: "approvals", SessionKeys: "sessions"}
 _FROM_ARGUMENT = {str: "ARGV[{0}]", int: "tonumber(ARGV[{0}])", list: "cjson.decode(ARGV[{0}])"}
@@ -78,6 +80,38 @@ class Script(Generic[P]):
         arguments = [value if isinstance(value, str | int) else json.dumps(value) for value in values]
         reply: Reply = patiently(server.redis, lambda: self._evaluate(server.redis, keys, [server.epoch.number, *arguments]))
         return _accepted(reply, server)
+
+    def over(self, server: Server, many: Sequence[object]) -> list[Reply | None]:
+        """Run a script without arguments over the keys of each of many things, in one exchange: `AT_ONCE` at most.
+
+        Returns:
+            A reply for each; None where there is nothing under its keys.
+
+        Raises:
+            StaleEpoch: the store is at a newer epoch than this process.
+            StoreUnavailable: Redis stays away or refuses.
+        """
+        names: list[list[str]] = [list(dataclasses.astuple(keys)) for keys in many]  # type: ignore[call-overload]  # as `__call__`
+        found: list[Reply | None] = []
+        for reply in patiently(server.redis, lambda: self._evaluate_each(server, names)):
+            try:
+                found.append(_accepted(list(_text(reply)), server))
+            except UnknownInvestigation:
+                found.append(None)
+        return found
+
+    def _evaluate_each(self, server: Server, names: list[list[str]]) -> list[Any]:
+        digest = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
+        with server.redis.pipeline(transaction=False) as pipeline:
+            for keys in names:
+                pipeline.evalsha(digest, len(keys), *keys, server.epoch.number)
+            try:
+                return pipeline.execute()
+            except NoScriptError:  # a server that has just started
+                pipeline.reset()
+                for keys in names:
+                    pipeline.eval(self.text, len(keys), *keys, server.epoch.number)
+                return pipeline.execute()
 
     def _evaluate(self, redis: Redis, keys: list[str], arguments: list[str | int]) -> Reply:
         digest = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()

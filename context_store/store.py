@@ -123,8 +123,8 @@ class ContextStore:
 
     def investigations(self, tenant: str, *, limit: int = 50) -> tuple[Investigation, ...]:
         """A tenant's investigations, newest first; archived ones are not among them."""
-        found = (self._looked_up(tenant, identifier) for identifier in self._directory.listing(tenant).recent)
-        return tuple(islice((investigation for investigation in found if investigation), max(0, limit)))
+        recent = self._directory.listing(tenant).recent
+        return tuple(islice(self._directory.look_each(tenant, recent, at_once=limit), max(0, limit)))
 
     def snapshot(self, tenant: str, id: str) -> Snapshot:  # noqa: A002  # the record's own word
         """All of one investigation, read in one piece.
@@ -340,12 +340,6 @@ class ContextStore:
         while found := self.events(tenant, identifier, after=after):
             yield from found
             after = found[-1].id
-
-    def _looked_up(self, tenant: str, identifier: str) -> Investigation | None:
-        try:
-            return self._directory.look(tenant, identifier)
-        except UnknownInvestigation:  # reserved, not created yet; or archived meanwhile
-            return None
 
     def _refuse_when_full(self) -> None:
         used, limit = memory(self._server.redis, self._memory_limit_bytes)

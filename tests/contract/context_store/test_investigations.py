@@ -14,7 +14,7 @@ from middlewatch.context_store.epoch import Epoch
 from middlewatch.context_store.keys import IndexKeys, investigation_keys, tenant_keys
 from middlewatch.context_store.store import ContextStore
 from middlewatch.records import Completion, FanOut, Headline, Investigation, InvestigationState, Task, TaskKind, TaskState
-from middlewatch.records.errors import BadInput, LeaseLost, StoreFull, UnknownInvestigation
+from middlewatch.records.errors import BadInput, LeaseLost, StaleEpoch, StoreFull, UnknownInvestigation
 from tests.store_data import make_evidence, make_investigation, make_report, make_task
 from tests.store_fixtures import MemoryArchive, end_pauses, expire
 
@@ -296,3 +296,18 @@ def test_a_closed_investigation_has_the_headline_of_its_report(store: ContextSto
     redis.hdel(investigation_keys("acme", "inv-1").meta, "headline")  # as it is in a store that an older version wrote
     assert store.investigation("acme", "inv-1").headline is None
     assert store.snapshot("acme", "inv-1").report == make_report()
+
+
+def test_a_listing_is_read_in_few_exchanges_also_by_a_server_that_has_just_started(redis: Redis, store: ContextStore) -> None:
+    made = [make_investigation(identifier=f"inv-{n}", source_id=f"alert-{n}") for n in range(7)]
+    for one in made:
+        store.open(one, make_task("look", investigation=one))
+    redis.zadd("middlewatch:tenant:{acme}:recent", {"inv-reserved": 1})  # not created yet
+    redis.script_flush()
+    everything = store.investigations("acme")
+    assert {one.id for one in everything} == {one.id for one in made}
+    assert store.investigations("acme", limit=3) == everything[:3]
+    assert store.investigations("acme", limit=0) == ()
+    ContextStore(redis, epoch=Epoch(5)).cancel("acme", "inv-3")
+    with pytest.raises(StaleEpoch):
+        store.investigations("acme")

@@ -12,7 +12,7 @@ from middlewatch.context_store.keys import investigation_keys, once_keys, queue_
 from middlewatch.context_store.script import Script
 
 ALL = {name: script for name, script in vars(scripts).items() if isinstance(script, Script)}
-SHARED = {"epoch", "investigation", "approvals", "content"}
+SHARED = {"epoch", "investigation", "approvals", "sessions", "content"}
 
 
 def lua_files() -> set[str]:
