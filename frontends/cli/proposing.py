@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
-from pydantic import JsonValue
 
 from middlewatch.frontends.cli import approval_desk as desk
 from middlewatch.frontends.cli.naming import investigation_argument, investigation_id, request_argument, request_id
 from middlewatch.frontends.cli.output import application, json_option
 from middlewatch.frontends.cli.terminal import print_line
-from middlewatch.records import ApprovalRequest, Principal, Remediation, Scalar
-from middlewatch.records.errors import BadInput
+from middlewatch.frontends.parameters import typed
+from middlewatch.records import ApprovalRequest, Principal, Remediation
 
 if TYPE_CHECKING:
     from middlewatch.app import App
-
-_TRUTH = {"true": True, "false": False}
 
 
 @click.command()
@@ -139,39 +136,3 @@ def _print_asked(app: App, made: ApprovalRequest, person: Principal | None, said
     print_line(said, err=True)
     found = desk.prepared(app, made.id)
     desk.print_made(app, found, person, f"{found.id} is {found.state}: {found.why}", as_json=as_json)
-
-
-def typed(schema: Mapping[str, JsonValue], action: str, parameters: Sequence[str]) -> dict[str, Scalar]:
-    """KEY=VALUE texts in the types that the catalogue's schema has for them.
-
-    Raises:
-        BadInput: no such parameter, or a value is not of its type.
-    """
-    properties = schema.get("properties", {})
-    known = properties if isinstance(properties, dict) else {}
-    if parameters and not known:
-        raise BadInput(f"{action} takes no parameters.", remedy="Leave KEY=VALUE out.")
-    found: dict[str, Scalar] = {}
-    for text in parameters:
-        name, equals, value = text.partition("=")
-        if not equals or name not in known:
-            raise BadInput(f"{text!r} is not KEY=VALUE of a parameter.", remedy=f"{action} takes: {', '.join(known)}")
-        kind = known[name]
-        try:
-            found[name] = _value(kind.get("type") if isinstance(kind, dict) else None, value)
-        except (ValueError, KeyError):
-            wanted = kind.get("type") if isinstance(kind, dict) else "another value"
-            raise BadInput(f"{name} is of the type {wanted}, and {value!r} is not.", remedy=f"Write {name}=VALUE.") from None
-    return found
-
-
-def _value(kind: object, text: str) -> Scalar:
-    match kind:
-        case "integer":
-            return int(text)
-        case "number":
-            return float(text)
-        case "boolean":
-            return _TRUTH[text.lower()]
-        case _:
-            return text

@@ -1,0 +1,233 @@
+"""What a page shows of an approval request: the card in words, the facts it rests on, and what its visitor can do about it."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from threading import Lock
+from typing import Final
+
+from middlewatch.app import App
+from middlewatch.cards import Asked, Card, card, card_again
+from middlewatch.frontends import quantity
+from middlewatch.frontends.request_wording import NOT_DONE, SHORT_DIGEST, WAITING, RequestWording
+from middlewatch.frontends.web.visitors import FACE, Visitor
+from middlewatch.records import ApprovalRequest, Principal, RequestState, Role
+from middlewatch.records.errors import Misconfigured, Refused, UnknownInvestigation
+
+S = RequestState
+MOST_REQUESTS: Final = 1000
+"""That a page looks through for those of one investigation: the newest."""
+MOST_SHOWN: Final = 10_000
+"""Cards of which it is remembered to whom they were shown."""
+_LOOKS: Final[Mapping[RequestState, str]] = {
+    S.PREPARING: "working",
+    S.PENDING: "approval",
+    S.APPROVED: "working",
+    S.EXECUTING: "working",
+    S.UNKNOWN: "fault",
+    S.SUCCEEDED: "resolved",
+    S.FAILED: "fault",
+    S.EXPIRED: "expired",
+}
+_HEADINGS: Final[Mapping[RequestState, str]] = {
+    S.PREPARING: "Being prepared",
+    S.APPROVED: "Approved, not begun yet",
+    S.EXECUTING: "Running now",
+    S.UNKNOWN: "Nobody knows whether it was done",
+    S.SUCCEEDED: "Done",
+    S.FAILED: "Failed",
+    S.DENIED: "Denied, nothing ran",
+    S.EXPIRED: "Expired, nothing ran",
+    S.SUPERSEDED: "Void, nothing ran",
+    S.REFUSED: "Cannot be done, nothing ran",
+}
+
+
+class Shown:
+    """To whom which card was shown: that somebody saw it is one event, however often their page is loaded anew."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._seen: OrderedDict[tuple[str, str, str], None] = OrderedDict()
+
+    def card(self, app: App, request: str, viewer: Principal | None) -> Card:
+        """A request for somebody. What they are shown for the first time, by its digest, is an event.
+
+        Raises:
+            UnknownRequest: there is none.
+            Misconfigured: there is no policy that can be used.
+            Refused: there is no policy.
+        """
+        found = card_again(app.approvals, request, viewer)
+        if viewer is None or self._is_known((viewer.id, request, found.request.digest)):
+            return found
+        return card(app.approvals, request, viewer, face=FACE)
+
+    def _is_known(self, key: tuple[str, str, str]) -> bool:
+        with self._lock:
+            known = key in self._seen
+            self._seen[key] = None
+            self._seen.move_to_end(key)
+            if len(self._seen) > MOST_SHOWN:
+                self._seen.popitem(last=False)
+            return known
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A fact that a request rests on."""
+
+    id: str
+    label: str
+    """`E` and its number in the report; the id where it has none."""
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class RequestView:
+    """A request for a page."""
+
+    card: Card
+    words: RequestWording
+    facts: tuple[Fact, ...] = ()
+    successor: str = ""
+    """Id of the request that took its place."""
+    typed: Mapping[str, str] = field(default_factory=dict)
+    """What a form held that was not accepted."""
+
+    @property
+    def request(self) -> ApprovalRequest:
+        return self.card.request
+
+    @property
+    def look(self) -> str:
+        return look_of(self.request)
+
+    @property
+    def heading(self) -> str:
+        if self.request.state is S.PENDING:
+            if self.card.overdue:
+                return "Its time is over"
+            return "Needs your decision" if "approve" in self.can else "Needs a decision"
+        return _HEADINGS[self.request.state]
+
+    @property
+    def short(self) -> str:
+        return self.request.digest[:SHORT_DIGEST]
+
+    @property
+    def rest(self) -> str:
+        return self.request.digest[SHORT_DIGEST:]
+
+    @property
+    def waits(self) -> bool:
+        """Whether something of it may still begin."""
+        return self.request.state in WAITING
+
+    @property
+    def left(self) -> str:
+        """Until its state ends by itself."""
+        return "" if self.card.ends_at is None else left(self.card.ends_at, self.card.now)
+
+    @property
+    def next_step(self) -> Asked | None:
+        return next((step for step in self.card.asked if not step.done), None)
+
+    @property
+    def next_left(self) -> str:
+        return "" if self.next_step is None else left(self.next_step.at, self.card.now)
+
+    @property
+    def last_word(self) -> bool:
+        """Whether an approval by the viewer would be the last that is asked for."""
+        return len(self.card.missing) <= 1 or (
+            self.request.rule.requires is not None and self.request.rule.requires.quantifier == "any_of"
+        )
+
+    @property
+    def can(self) -> frozenset[str]:
+        """What is offered to the viewer. Whether they may, the gateway says when they do it."""
+        request, viewer = self.request, self.card.viewer
+        if viewer is None:
+            return frozenset()
+        manager = viewer.role is Role.MANAGER
+        offers = {
+            "approve": request.state is S.PENDING and not self.card.overdue and not self.card.objection,
+            "deny": self.waits,
+            "edit": self.waits and self.card.spec is not None and bool(self.card.spec.parameters_schema.get("properties")),
+            "glass": request.state is S.APPROVED and bool(self.card.freeze) and request.break_glass is None and manager,
+            "reconcile": request.state is S.UNKNOWN,
+            "undo": request.state is S.SUCCEEDED and request.execution is not None and request.execution.undo is not None,
+            "again": request.state in NOT_DONE and not self.successor,
+            "review": request.awaits_review and manager,
+        }
+        return frozenset(name for name, offered in offers.items() if offered)
+
+    @property
+    def further(self) -> frozenset[str]:
+        """What is offered besides a decision."""
+        return self.can - {"approve", "deny"}
+
+
+@dataclass(frozen=True, slots=True)
+class Untold:
+    """A request that cannot be shown whole now, and so cannot be decided: there is no policy that can be used."""
+
+    request: ApprovalRequest
+    problem: str
+
+
+def request_view(
+    app: App, shown: Shown, request: str, visitor: Visitor, typed: Mapping[str, str] | None = None
+) -> RequestView | Untold:
+    """A request for whoever asks.
+
+    Raises:
+        UnknownRequest: there is none.
+    """
+    try:
+        found = shown.card(app, request, visitor.principal)
+    except (Refused, Misconfigured) as error:
+        return Untold(app.approvals.show(request, face=""), f"{error.message} {error.remedy}".strip())
+    after = successor(app, found.request) if found.request.state.terminal else ""
+    return RequestView(found, RequestWording(found), _facts(app, found.request), after, typed or {})
+
+
+def look_of(request: ApprovalRequest) -> str:
+    """The class of its state's label."""
+    return _LOOKS.get(request.state, "over")
+
+
+def requests_of(app: App, investigation: str) -> list[ApprovalRequest]:
+    """Of an investigation, newest first, without those whose place another one took."""
+    found = [one for one in app.approvals.list(limit=MOST_REQUESTS) if one.remediation.investigation == investigation]
+    replaced = {one.remediation.instead_of for one in found}
+    return [one for one in found if one.id not in replaced]
+
+
+def successor(app: App, request: ApprovalRequest) -> str:
+    """The newest request that takes the place of one; empty where none does."""
+    return next((one.id for one in app.approvals.list(limit=MOST_REQUESTS) if one.remediation.instead_of == request.id), "")
+
+
+def left(end: datetime, now: datetime) -> str:
+    """How long something still takes, in whole seconds."""
+    seconds = (end - now).total_seconds()
+    return "over" if seconds <= 0 else quantity.duration(max(1.0, float(int(seconds))))
+
+
+def _facts(app: App, request: ApprovalRequest) -> tuple[Fact, ...]:
+    cited = request.remediation.evidence
+    if not cited:
+        return ()
+    try:
+        snapshot = app.snapshot(request.remediation.investigation)
+    except UnknownInvestigation:
+        return tuple(Fact(id_, id_, "") for id_ in cited)
+    report = snapshot.report
+    numbers = {fact.id: f"E{number}" for number, fact in enumerate(report.evidence if report else (), 1)}
+    summaries = {fact.id: fact.anomaly.summary for fact in snapshot.evidence}
+    return tuple(Fact(id_, numbers.get(id_, id_), summaries.get(id_, "")) for id_ in cited)
