@@ -60,7 +60,7 @@ def answer_view(snapshot: Snapshot) -> AnswerView:
     note += f" A second cause: {'; '.join(also)}." if also else ""
     return AnswerView(
         sentence=honest + _SAY.clean(report.answer),
-        note=note.strip(),
+        note=_SAY.clean(note.strip()),
         state="finding" if finding else "inconclusive",
         look="resolved" if finding else "inconclusive",
         figures=(_confidence(report, words), _impact(snapshot, words), _began(report, words), _effort(snapshot)),
@@ -121,7 +121,7 @@ def _impact(snapshot: Snapshot, words: Wording) -> KeyFact:
     window = f"{quantity.clock(worst.window.start, words.day)} to {quantity.clock(worst.window.end, words.day)} UTC"
     return KeyFact(
         f"Symptom: {_SAY.clean(symptom.service)}",
-        quantity.pair(worst.baseline, worst.observed, worst.unit),
+        _SAY.clean(quantity.pair(worst.baseline, worst.observed, worst.unit)),
         f"{words.subject(worst.kind, worst.subject)}, {window}.",
     )
 

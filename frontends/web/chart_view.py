@@ -60,7 +60,8 @@ def chart_view(chart: Chart, axis: Axis) -> ChartView | None:
         observed=_path(xs, chart.observed, scale),
         band=_area(xs, low, high, scale),
         ticks=tuple(
-            Tick(round(100 * scale.top(value) / HEIGHT, 1), quantity.quantity(value, chart.unit, 2)) for value in scale.ticks()
+            Tick(round(100 * scale.top(value) / HEIGHT, 1), _SAY.clean(quantity.quantity(value, chart.unit, 2)))
+            for value in scale.ticks()
         ),
         logarithmic=scale.logarithmic,
         words=_said(chart, values),

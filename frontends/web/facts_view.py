@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from middlewatch.frontends import quantity
+from middlewatch.frontends.quotation import Quotation
 from middlewatch.frontends.reading import Reading, latest
 from middlewatch.frontends.wording import Wording, stance_words
 from middlewatch.records import AgentName, Anomaly, AnomalyKind, Evidence, Position, RankedHypothesis, Report, Vote, Window
 
+_SAY = Quotation()
 SHOWN_WHOLE = 4
 """Facts of the first hypothesis that are shown with their samples at once; the others on demand: a page is light."""
-LISTED = 60
-"""Facts that a page lists; all are in the report, and each has its own page."""
-OTHERS = 100
-"""Facts about none of the hypotheses that a page lists."""
+LISTED = 200
+"""Facts of one hypothesis, and about none, that a page lists; all are in the report, and each has its own page."""
 HYPOTHESES = 8
 _AGENTS = {AgentName.METRICS: "metrics", AgentName.LOGS: "log", AgentName.TRACES: "trace", AgentName.DEPLOYS: "deploy"}
 
@@ -40,6 +40,8 @@ class FactView:
     fact: Evidence
     anchor: bool = False
     """Whether links to the fact lead here: to where a page shows it first."""
+    whole: bool = False
+    """Whether its samples are shown at once."""
 
     @property
     def anomaly(self) -> Anomaly:
@@ -92,8 +94,8 @@ def fact_view(fact: Evidence, number: int, words: Wording | None) -> FactView:
         agent=_AGENTS[fact.agent],
         service=anomaly.service,
         what=words.what(fact, named=True) if words else anomaly.in_short,
-        baseline=baseline or ("none before" if observed else ""),
-        observed=observed,
+        baseline=_SAY.clean(baseline) or ("none before" if observed else ""),
+        observed=_SAY.clean(observed),
         factor=quantity.factor(anomaly.factor, anomaly.baseline, anomaly.observed),
         since=quantity.clock(anomaly.onset.at, day) if anomaly.onset else "",
         window=_span(anomaly.window),
@@ -122,7 +124,7 @@ def other_facts(report: Report, shown: Sequence[HypothesisView]) -> tuple[FactVi
     words = Wording(report)
     told = {fact.id for one in shown for fact in one.facts}
     rest = sorted((fact for fact in report.evidence if fact.id not in told), key=lambda fact: -fact.anomaly.strength)
-    return _anchored(fact_views(rest[:OTHERS], words), set())
+    return _anchored(fact_views(rest[:LISTED], words), set())
 
 
 def none_of_these(report: Report) -> str:
@@ -138,19 +140,19 @@ def _hypothesis(row: RankedHypothesis, words: Wording, strongest: float, linked:
     return HypothesisView(
         row=row,
         chance=quantity.percent(words.chance(row)),
-        kind=words.kind(row.hypothesis.cause) if row.hypothesis.cause else "",
+        kind=_SAY.clean(words.kind(row.hypothesis.cause)) if row.hypothesis.cause else "",
         votes=_votes(row, strongest),
         path=words.path(explanation) if explanation and along else "",
         remarks=explanation.remarks if explanation else (),
-        facts=_anchored(fact_views(about[:LISTED], words), linked),
+        facts=_anchored(fact_views(about[:LISTED], words), linked, whole=SHOWN_WHOLE if row.rank == 1 else 0),
         hidden=max(0, len(about) - LISTED),
         named=row.hypothesis.id in words.confidence,
     )
 
 
-def _anchored(facts: Sequence[FactView], linked: set[str]) -> tuple[FactView, ...]:
-    """The same, each an anchor where it is not one already."""
-    made = tuple(replace(fact, anchor=fact.id not in linked) for fact in facts)
+def _anchored(facts: Sequence[FactView], linked: set[str], *, whole: int = 0) -> tuple[FactView, ...]:
+    """The same, each an anchor where it is not one already; the first ones whole."""
+    made = tuple(replace(fact, anchor=fact.id not in linked, whole=place < whole) for place, fact in enumerate(facts))
     linked.update(fact.id for fact in made)
     return made
 

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from middlewatch.frontends.web.facts_view import LISTED, OTHERS, fact_views, hypotheses_view, none_of_these, other_facts
+from middlewatch.frontends.web.facts_view import LISTED, SHOWN_WHOLE, fact_views, hypotheses_view, none_of_these, other_facts
 from middlewatch.frontends.wording import Wording
 from middlewatch.records import Evidence, Position, Report
 from tests import reports
@@ -28,11 +28,13 @@ def test_every_fact_has_one_place_that_links_lead_to(report: Report) -> None:
 
 
 def test_a_page_lists_so_many_and_says_how_many_more() -> None:
-    report = with_many(reports.finding(), 200)
+    report = with_many(reports.finding(), 2 * LISTED)
     shown = hypotheses_view(report)
     assert len(shown[0].facts) == LISTED
     assert shown[0].hidden == len(Wording(report).about(report.hypotheses[0])) - LISTED
-    assert len(other_facts(report, shown)) <= OTHERS
+    assert [fact.whole for fact in shown[0].facts].count(True) == SHOWN_WHOLE
+    assert not any(fact.whole for one in shown[1:] for fact in one.facts)
+    assert len(other_facts(report, shown)) <= LISTED
 
 
 def test_votes_say_where_each_agent_stands() -> None:
