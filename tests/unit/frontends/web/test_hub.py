@@ -80,7 +80,7 @@ STEPS = st.lists(
         st.tuples(st.just("event")),
         st.tuples(st.just("log"), st.booleans()),
         st.tuples(st.just("hub")),
-        st.tuples(st.just("burst")),
+        st.tuples(st.just("burst"), st.booleans()),
         st.tuples(st.just("join")),
         st.tuples(st.just("look"), st.integers(0, 4)),
         st.tuples(st.just("cut"), st.integers(0, 4)),
@@ -98,7 +98,7 @@ def _few() -> object:
 
 
 @given(STEPS)
-def test_each_viewer_sees_every_update_once_and_in_order(steps: list[tuple[object, ...]]) -> None:  # noqa: C901  one case for each step
+def test_each_viewer_sees_every_update_once_and_in_order(steps: list[tuple[object, ...]]) -> None:  # noqa: C901, PLR0912  a case for each step
     stream, viewers = Stream(), []
     hub = Hub(stream.end, stream.since, lambda update: update.cursor.encode(), lambda: False)
     for step in steps:
@@ -107,10 +107,12 @@ def test_each_viewer_sees_every_update_once_and_in_order(steps: list[tuple[objec
                 stream.events.append(f"{len(stream.events) + 9}-0")
             case ("log", bool(about)):
                 stream.log.append(about)
-            case ("burst",):
+            case ("burst", bool(followed)):
                 for _ in range(KEPT + 2):
                     stream.events.append(f"{len(stream.events) + 9}-0")
                     hub.look()
+                    moves = [viewer.step() for viewer in viewers if followed]
+                    assert all(moves)
             case ("hub",):
                 hub.look()
             case ("join",):
