@@ -67,7 +67,7 @@ WHOLE_SECONDS = 5.0
 """Between two looks at what changes without an event: freezes, deadlines, the policy (chosen, not derived)."""
 _GONE = frozenset({"message_not_found", "cant_update_message", "edit_window_closed", "is_inactive"})
 _UNREADABLE = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_long"})
-_WAITING = frozenset({RequestState.PREPARING, RequestState.PENDING, RequestState.APPROVED, RequestState.EXECUTING})
+_UNDER_WAY = frozenset({RequestState.PREPARING, RequestState.PENDING, RequestState.APPROVED, RequestState.EXECUTING})
 _MAIN = "main"
 
 
@@ -107,7 +107,7 @@ class Affair:
     @property
     def waits(self) -> bool:
         """Whether freezes, deadlines and policy matter, which are not compared either."""
-        return any(one.state in _WAITING for one in self.requests)
+        return any(one.state in _UNDER_WAY for one in self.requests)
 
 
 @dataclass
@@ -319,14 +319,14 @@ class Poster:
                 parts.append(request_part(card, brief=True, url=page))
                 messages.append(Wanted(request.id, request_message(card, url=page)))
                 messages += self._escalations(card)
+                recovery = request.execution.recovery if request.execution else None
+                if recovery not in {None, Recovery.WATCHING}:
+                    messages.append(Wanted(f"{request.id}/recovery", recovery_message(card), once=True))
             except MiddlewatchError as error:
                 if error.retryable:
                     raise
                 parts.append(untold(request, error.message))
                 messages.append(Wanted(request.id, Content(notification(request.id), fit([parts[-1]]))))
-            recovery = request.execution.recovery if request.execution else None
-            if recovery not in {None, Recovery.WATCHING}:
-                messages.append(Wanted(f"{request.id}/recovery", recovery_message(request), once=True))
         progress = affair.investigation.state is InvestigationState.OPEN and not affair.requests
         main = main_message(story, id_, parts, affair.handling, url=url)
         yield Wanted(_MAIN, main, edit_seconds=PROGRESS_SECONDS if progress else EDIT_SECONDS)

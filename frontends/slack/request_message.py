@@ -9,11 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
 from middlewatch.cards import Card
-from middlewatch.frontends import quantity
 from middlewatch.frontends.reading import count
+from middlewatch.frontends.request_wording import SHORT_DIGEST, WAITING, RequestWording
 from middlewatch.frontends.slack.blocks import (
     SAY,
     TITLE_CHARACTERS,
@@ -36,16 +35,10 @@ from middlewatch.frontends.slack.blocks import (
     units,
     words,
 )
-from middlewatch.frontends.wording import RECOVERY_WORDS
 from middlewatch.records import (
-    ORCHESTRATOR,
-    Approval,
     ApprovalRequest,
-    Decision,
-    Execution,
     RequestState,
     RiskTier,
-    Scalar,
 )
 from middlewatch.records.errors import BadInput
 
@@ -57,23 +50,9 @@ DECIDE = "decide"
 REASON = "reason"
 LONGEST_REASON = 2000
 """As the gateway keeps it."""
-SHORT_DIGEST = 8
 _MOST_NAMES = 6
 _VALUE = re.compile(r"([A-Za-z0-9][A-Za-z0-9._:-]{0,127}) ([0-9a-f]{64})")
 S = RequestState
-_STATES = {
-    S.PREPARING: "the executor looks at the target; then people are asked",
-    S.PENDING: "waits for a decision",
-    S.APPROVED: "approved; waits for the executor",
-    S.EXECUTING: "is being executed",
-    S.UNKNOWN: "UNKNOWN: nobody can tell yet whether it was done",
-    S.SUCCEEDED: "done",
-    S.FAILED: "failed",
-    S.DENIED: "denied: nothing ran",
-    S.EXPIRED: "expired: nothing ran",
-    S.SUPERSEDED: "void: nothing ran",
-    S.REFUSED: "refused: nothing ran",
-}
 _TOO_LONG = paragraph(
     words("What would run is too long to be shown here whole. Decide on the web page or with the command.", bold=True)
 )
@@ -82,7 +61,6 @@ _MODAL_BLOCKS = 90
 _LONGEST_TARGET = 300
 _LONGEST_PARAMETERS = 800
 """Characters. What is longer is not cut but decided elsewhere."""
-_WAITING = frozenset({S.PREPARING, S.PENDING, S.APPROVED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +107,8 @@ def request_part(card: Card, *, brief: bool = False, url: str = "") -> Part:
 def request_message(card: Card, *, url: str = "") -> Content:
     """A request's own message, in the thread."""
     remediation = card.request.remediation
-    text = f"{remediation.action} on {remediation.target} ({_risk(card.request)}): {_STATES[card.request.state]}"
+    told = RequestWording(card)
+    text = f"{remediation.action} on {remediation.target} ({told.risk}): {told.state}"
     return Content(notification(text), fit([request_part(card, url=url)]))
 
 
@@ -147,25 +126,23 @@ def asked_message(card: Card, number: int, people: Mapping[str, tuple[str, ...]]
         number: which of those who were asked, from 1; 0 are those whom the rule requires.
         people: Slack ids in this workspace by principal.
     """
-    step, remediation = card.asked[number], card.request.remediation
+    told, step, remediation = RequestWording(card), card.asked[number], card.request.remediation
     asked = f"{' and '.join(step.whom)} {'is' if len(step.whom) == 1 else 'are'} asked too"
     elements: list[Element] = [
         element for one in step.reaches for user in people.get(one, ()) for element in (mention(user), words(" "))
     ]
     nobody = "" if elements else " Policy names nobody of them in this workspace."
     text = (
-        f"{remediation.action} on {SAY.named(remediation.target)} is undecided since {_clock(card, card.asked[0].at)} UTC: {asked}."
+        f"{remediation.action} on {SAY.named(remediation.target)} is undecided since {told.clock(card.asked[0].at)} UTC: {asked}."
     )
-    end = f" At {_clock(card, card.ends_at)} UTC it expires and nothing runs." if card.ends_at else ""
+    end = f" Otherwise {told.nobody}." if told.nobody else ""
     return Content(notification(text), fit([Part((paragraph(*elements, words(f"{text}{end}{nobody}")),))]))
 
 
-def recovery_message(request: ApprovalRequest) -> Content:
+def recovery_message(card: Card) -> Content:
     """How the symptom went on after an execution."""
-    execution = request.execution
-    assert execution is not None  # noqa: S101  the caller looked
-    assert execution.recovery is not None  # noqa: S101  likewise
-    text = f"{request.remediation.action} on {SAY.named(request.remediation.target)}: {_recovered(execution)}"
+    remediation = card.request.remediation
+    text = f"{remediation.action} on {SAY.named(remediation.target)}: {RequestWording(card).recovery}"
     return Content(notification(text), fit([Part((paragraph(words(text, bold=True)),))]))
 
 
@@ -211,66 +188,60 @@ def view_modal(card: Card) -> Block:
 def _plan(card: Card) -> tuple[Block, ...] | None:
     """What would run, to the last character; None where it, or what it runs with, is too long for that."""
     remediation = card.request.remediation
-    if units(SAY.named(remediation.target)) > _LONGEST_TARGET or units(_pairs(remediation.parameters)) > _LONGEST_PARAMETERS:
+    pairs = RequestWording(card).pairs(remediation.parameters)
+    if units(SAY.named(remediation.target)) > _LONGEST_TARGET or units(pairs) > _LONGEST_PARAMETERS:
         return None
     return literal(card.request.plan)
 
 
 def _head(card: Card) -> tuple[Block, ...]:
-    """What it does to what, how risky that is, and where it stands."""
-    request, spec = card.request, card.spec
-    remediation = request.remediation
-    title = spec.title if spec else "no longer in the catalogue"
+    """What it does to what, how risky that is, where it stands, and what surrounds it."""
+    request, told = card.request, RequestWording(card)
+    remediation, waits = request.remediation, request.state in WAITING
     lines = [
-        words(f"{title} on {SAY.named(remediation.target)}", bold=True, most=_LONGEST_TARGET + 200),
-        words(f" ({remediation.action}, {_risk(request)}): "),
-        words(_STATES[request.state], bold=True),
+        words(told.title, bold=True, most=_LONGEST_TARGET + 200),
+        words(f" ({remediation.action}, {told.risk}): "),
+        words(told.state, bold=True),
     ]
     if remediation.parameters:
-        lines += [break_(), words(f"With {_pairs(remediation.parameters)}", most=_LONGEST_PARAMETERS + 10)]
-    if (request.state.terminal and request.execution is None) or request.state is S.UNKNOWN:
-        lines += [break_(), words(request.why, most=400)]
-    if request.held_up:
-        lines += [break_(), words(f"Held up: {request.held_up}", most=400)]
-    if card.halt is not None and not request.state.terminal:
-        lines += [break_(), words(f"EVERYTHING IS HALTED by {SAY.named(card.halt.by)}; nothing begins", bold=True)]
-    if card.freeze and request.state in _WAITING:
-        lines += [break_(), words(card.freeze, most=300)]
-    if remediation.expected_effect and request.state in _WAITING:
-        lines += [break_(), words(remediation.expected_effect, most=300)]
-    if spec is not None and request.state in _WAITING:
-        lines += [break_(), words(f"{spec.undo} takes it back" if spec.undo else "NOTHING takes it back")]
-    if request.bound is not None and request.state in _WAITING:
-        lines += [break_(), words(f"Version {_pairs(request.bound.target_version) or 'unknown'}", most=400)]
+        lines += [break_(), words(f"With {told.pairs(remediation.parameters)}", most=_LONGEST_PARAMETERS + 10)]
+    said = (
+        (told.why, ""),
+        (told.held_up, "Held up: "),
+        (told.halted, ""),
+        (told.freeze, "Freeze: "),
+        (remediation.expected_effect if waits else "", ""),
+        (told.undo if waits else "", "Undo: "),
+        (told.version if waits else "", "Version: "),
+    )
+    for text, label in said:
+        lines += [break_(), words(f"{label}{text}", most=400)] if text else []
     return (paragraph(*lines),)
 
 
 def _outcome(card: Card) -> tuple[Block, ...]:
-    request = card.request
-    lines: list[Element] = [line for said in request.approvals for line in (words(_decision(card, said), most=500), break_())]
-    execution = request.execution
-    if execution is not None:
-        lines += [words(_took(card, execution), most=600), break_()]
-        if execution.recovery is not None:
-            lines += [words(_recovered(execution), bold=True, most=500), break_()]
+    """Who decided, what came of it, and how the symptom went on."""
+    told = RequestWording(card)
+    texts = [*map(told.decision, card.request.approvals), told.took, told.result, told.recovery, told.glass]
+    lines: list[Element] = [line for text in texts if text for line in (words(text, most=500), break_())]
     return (paragraph(*lines[:-1]),) if lines else ()
 
 
 def _people(card: Card, url: str = "") -> tuple[Block, ...]:
-    request = card.request
+    request, told = card.request, RequestWording(card)
     lines: list[Element] = []
-    if request.state in _WAITING and card.needs:
-        names = [SAY.named(person.id) for person in card.deciders[:_MOST_NAMES]]
+    if request.state in WAITING and card.needs:
+        names = [told.named(person.id) for person in card.deciders[:_MOST_NAMES]]
         more = len(card.deciders) - len(names)
         known = ", ".join(names) + (f" and {count(more, 'other')}" if more > 0 else "")
         lines += [words(f"Decides: {card.needs} ({known or 'policy knows NOBODY who is'})", most=500), break_()]
-    if request.state in _WAITING and card.ends_at is not None:
-        over = "Its time is OVER" if card.overdue else f"Expires at {_clock(card, card.ends_at)} UTC; silence never approves"
-        lines += [words(over), break_()]
-    proposer = "middlewatch" if request.remediation.proposed_by == ORCHESTRATOR else SAY.named(request.remediation.proposed_by)
+    if request.state in WAITING and card.overdue:
+        lines += [words("Its time is OVER: it can only expire"), break_()]
+    elif told.nobody:
+        lines += [words(f"If nobody decides: {told.nobody}"), break_()]
     digest = f"; digest {request.digest[:SHORT_DIGEST]}" if request.digest else ""
     page = [words("; "), link(url, "its page")] if url else []
-    return (paragraph(*lines, words(f"{request.id}, proposed by {proposer}{digest}"), *page),)
+    return (paragraph(*lines, words(f"{request.id}, proposed by {told.proposer}{digest}"), *page),)
 
 
 def _more(card: Card) -> tuple[Block, ...]:
@@ -281,9 +252,7 @@ def _more(card: Card) -> tuple[Block, ...]:
         found.append(entry("Why", request.remediation.expected_effect))
     found += [entry("Known", note, most=600) for note in request.notes]
     if spec is not None:
-        back = f"{spec.undo} takes it back, and needs an approval too" if spec.undo else "NOTHING takes it back"
-        found += [entry("Touches", spec.blast_radius), entry("Needs first", spec.precondition)]
-        found += [entry("Worked if", spec.effect), entry("Undo", back)]
+        found += [entry("Touches", spec.blast_radius), entry("Needs first", spec.precondition), entry("Worked if", spec.effect)]
     found += [entry("Tier", step, most=400) for step in request.rule.tier_because]
     if request.remediation.note:
         who = SAY.named(request.remediation.proposed_by)
@@ -310,9 +279,8 @@ def _buttons(card: Card) -> Block:
 def _sure(card: Card, title: str, yes: str) -> Element | None:
     """The exact action once more, in the dialog of a button; None where it does not fit there."""
     remediation = card.request.remediation
-    said = f"{remediation.action} on {remediation.target}" + (
-        f" with {_pairs(remediation.parameters)}" if remediation.parameters else ""
-    )
+    pairs = RequestWording(card).pairs(remediation.parameters)
+    said = f"{remediation.action} on {remediation.target}" + (f" with {pairs}" if pairs else "")
     return confirmation(title, f"{said}: {' '.join(card.request.plan)}", yes)
 
 
@@ -320,42 +288,3 @@ def _view(card: Card) -> Block:
     request = card.request
     value = str(Subject(request.id, request.digest))
     return buttons(f"{request.id}:{request.digest[:SHORT_DIGEST]}", button(VIEW, "Look closer", value))
-
-
-def _decision(card: Card, said: Approval) -> str:
-    verb = "approved" if said.decision is Decision.APPROVE else "denied"
-    role = f", a {said.role}," if said.role else ""
-    reason = f": {SAY.quoted(said.reason)}" if said.reason else ""
-    face = f" ({said.face})" if said.face else ""
-    alone = "; who also proposed it, as a sole operator" if said.sole_operator else ""
-    return f"{SAY.named(said.principal)}{role} {verb} it at {_clock(card, said.at)} UTC{face}{reason}{alone}"
-
-
-def _took(card: Card, execution: Execution) -> str:
-    text = f"Began {_clock(card, execution.began_at)} UTC"
-    if execution.ended_at is not None:
-        text += f", took {quantity.duration(max(0.0, (execution.ended_at - execution.began_at).total_seconds()))}"
-    if execution.result is not None:
-        text += f": {execution.result.detail or str(execution.result.result).replace('_', ' ')}"
-    return text
-
-
-def _recovered(execution: Execution) -> str:
-    assert execution.recovery is not None  # noqa: S101  the callers looked
-    after = ""
-    if execution.recovered_at and execution.ended_at:
-        after = f" after {quantity.duration((execution.recovered_at - execution.ended_at).total_seconds())}"
-    return f"{RECOVERY_WORDS[execution.recovery]}{after}{f'. {execution.recovery_note}' if execution.recovery_note else ''}"
-
-
-def _risk(request: ApprovalRequest) -> str:
-    return "runs by policy" if request.rule.tier is RiskTier.INFO else f"{request.rule.tier} risk"
-
-
-def _pairs(values: Mapping[str, Scalar]) -> str:
-    shown = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in values.items()}
-    return ", ".join(f"{SAY.named(name)} {SAY.named(value)}" for name, value in shown.items())
-
-
-def _clock(card: Card, moment: datetime) -> str:
-    return quantity.clock(moment, card.now.date())

@@ -74,7 +74,7 @@ def test_a_request_is_shown_whole_and_followed_to_its_end(slack: SlackSite) -> N
         for line in request.plan:
             assert line in post.words
         assert "low risk" in post.words
-        assert "Expires at" in post.words
+        assert "it expires and nothing runs" in post.words
         assert "Decides: " in post.words
         assert request.digest[:8] in post.words
         assert f"https://middlewatch.example.com/approvals/{request.id}" in str(post.blocks)
