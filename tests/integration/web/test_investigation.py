@@ -153,6 +153,7 @@ def test_every_fact_has_a_deep_link(reader: TestClient, site: WebSite, name: str
     for fact in facts[:3]:
         shown = seen(reader.get(f"/investigations/{name}/evidence/{fact.id}").text)
         assert f"/investigations/{name}#{fact.id}" in shown.links
+        assert {link[1:] for link in shown.links if link.startswith("#")} <= set(shown.ids)
     assert reader.get(f"/investigations/{name}/evidence/ev-0").status_code == 422
 
 
