@@ -14,15 +14,16 @@ from fastapi.responses import RedirectResponse
 
 from middlewatch.app import App
 from middlewatch.cards import Line, ends_at, line
-from middlewatch.frontends.web.asking import Asking, Deciding, Looking, Reason
+from middlewatch.frontends.web.asking import Asking, Deciding, Id, Looking, Reason, shown
 from middlewatch.frontends.web.pages import render
 from middlewatch.frontends.web.problems import kind_of
-from middlewatch.frontends.web.requests_view import MOST_REQUESTS, RequestView, Untold, left, look_of
+from middlewatch.frontends.web.requests_view import MOST_REQUESTS, RequestView, Untold, left, look_of, remediation_view
 from middlewatch.frontends.web.visitors import FACE, Application, SignedIn
 from middlewatch.records import ApprovalRequest, Decision, RequestState
 from middlewatch.records.errors import MiddlewatchError, Misconfigured, Refused
 
 router = APIRouter(include_in_schema=False, prefix="/approvals")
+of_investigations = APIRouter(include_in_schema=False, prefix="/investigations")
 
 Digest = Annotated[str, Form(max_length=64)]
 All = Annotated[bool, Query(alias="all")]
@@ -92,6 +93,13 @@ def decide(
     if not answer.changed and not _is_own(answer.request, decision, asking):
         return refused(asking, lost(answer.request), status=HTTPStatus.CONFLICT)
     return RedirectResponse(f"/approvals/{asking.id}", 303)
+
+
+@of_investigations.get("/{investigation}/requests")
+def requests_part(request: Request, app: Application, visitor: SignedIn, investigation: Id) -> Response:
+    """The cards of an investigation, for a page that follows them."""
+    view = remediation_view(app, shown(request), visitor, app.snapshot(investigation))
+    return render(request, "_remediation.html", **view)
 
 
 def request_answer(asking: Asking, *, status: int = 200, error: MiddlewatchError | None = None) -> Response:

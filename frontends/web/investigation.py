@@ -14,11 +14,13 @@ from middlewatch.app import App
 from middlewatch.frontends.listening import address_of
 from middlewatch.frontends.post_mortem import post_mortem_of
 from middlewatch.frontends.web.answer_view import agents_view, answer_view, newest_first
+from middlewatch.frontends.web.asking import shown
 from middlewatch.frontends.web.axis import Axis
 from middlewatch.frontends.web.chart_view import chart_view
 from middlewatch.frontends.web.facts_view import fact_view, fact_views, hypotheses_view, none_of_these, other_facts
 from middlewatch.frontends.web.map_view import map_view
 from middlewatch.frontends.web.pages import render
+from middlewatch.frontends.web.requests_view import remediation_view
 from middlewatch.frontends.web.timeline_view import Timeline, timeline_view
 from middlewatch.frontends.web.visitors import Application, SignedIn
 from middlewatch.frontends.web.waterfall_view import waterfall_view
@@ -113,7 +115,7 @@ LATE: Final = frozenset({"chart", "request", "patterns", "similar"})
 
 
 @router.get("/investigations/{investigation}")
-def investigation_page(request: Request, app: Application, _visitor: SignedIn, investigation: Id, full: str = "") -> Response:
+def investigation_page(request: Request, app: Application, visitor: SignedIn, investigation: Id, full: str = "") -> Response:
     """The page. `full` has everything in it, for whoever has no JavaScript."""
     cursor = app.live.end(investigation)
     snapshot = app.snapshot(investigation)
@@ -130,6 +132,7 @@ def investigation_page(request: Request, app: Application, _visitor: SignedIn, i
         full=bool(full),
         cursor=str(cursor),
         permalink=f"{address_of(app.settings)}/investigations/{investigation}",
+        **remediation_view(app, shown(request), visitor, snapshot),
         **views,
     )
 

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Lock
-from typing import Final
+from typing import Any, Final
 
 from middlewatch.app import App
 from middlewatch.cards import Asked, Card, card, card_again
 from middlewatch.frontends import quantity
 from middlewatch.frontends.request_wording import NOT_DONE, SHORT_DIGEST, WAITING, RequestWording
 from middlewatch.frontends.web.visitors import FACE, Visitor
-from middlewatch.records import ApprovalRequest, Principal, RequestState, Role
+from middlewatch.records import ApprovalRequest, Principal, RequestState, Role, Snapshot
 from middlewatch.records.errors import Misconfigured, Refused, UnknownInvestigation
 
 S = RequestState
@@ -199,6 +199,18 @@ def request_view(
 def look_of(request: ApprovalRequest) -> str:
     """The class of its state's label."""
     return _LOOKS.get(request.state, "over")
+
+
+def remediation_view(app: App, shown: Shown, visitor: Visitor, snapshot: Snapshot) -> dict[str, Any]:
+    """What `_remediation.html` shows: the requests of an investigation, what waits first, or that there are none and why."""
+    name, report = snapshot.investigation.id, snapshot.report
+    found = sorted(requests_of(app, name), key=lambda one: one.state.terminal)
+    return {
+        "cards": [request_view(app, shown, one.id, visitor) for one in found],
+        "investigation_id": name,
+        "finished": report is not None,
+        "considered": report.considered if report else (),
+    }
 
 
 def requests_of(app: App, investigation: str) -> list[ApprovalRequest]:

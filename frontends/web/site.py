@@ -43,6 +43,7 @@ ROUTERS = (
     investigation.router,
     handling.router,
     decisions.router,
+    decisions.of_investigations,
     proposals.router,
     halting.router,
     feedback.router,

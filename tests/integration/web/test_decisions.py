@@ -19,6 +19,7 @@ from middlewatch.context_store.keys import approval_keys
 from middlewatch.context_store.stored import text_of
 from middlewatch.records import DEFAULT_TENANT, ApprovalRequest, Decision, RequestState
 from tests.acceptance.approvals_site import FREEZE, GLASS
+from tests.reports import inconclusive
 from tests.web_site import WebSite, csrf_of
 
 S = RequestState
@@ -352,3 +353,32 @@ def test_decision_is_one_of_two(site: WebSite) -> None:
     assert decide(leo, request, "maybe").status_code == 422
     assert {str(one) for one in Decision} == {"approve", "deny"}
     assert leo.get("/approvals/apr-nothing").status_code == 404
+
+
+def test_the_page_of_an_investigation_has_its_requests_or_says_that_there_are_none(site: WebSite) -> None:
+    mia = site.client("mia")
+    quiet = site.seed(inconclusive())
+    assert "no action has been proposed or run" in flat(mia.get(f"/investigations/{quiet.id}"))
+    request = site.propose(investigation=quiet.id)
+    for path in ("", "/requests"):
+        page = mia.get(f"/investigations/{quiet.id}{path}")
+        assert page.status_code == 200
+        assert request.digest in page.text
+
+
+def test_a_person_proposes_an_action_for_an_investigation(site: WebSite) -> None:
+    leo, quiet = site.client("leo"), site.seed(inconclusive())
+    path = f"/investigations/{quiet.id}/propose"
+    assert "checkout" in leo.get(path).text
+    assert "action=scale_up" in leo.get(path, params={"target": "checkout"}).text
+    chosen = leo.get(path, params={"target": "checkout", "action": "scale_up"})
+    assert 'name="parameter.by" type="number"' in chosen.text
+    form = {"target": "checkout", "action": "scale_up", "note": "load from the sale"}
+    wrong = post(leo, path, **form, **{"parameter.by": "lots"})
+    assert wrong.status_code == 422
+    assert "load from the sale</textarea>" in wrong.text
+    made = post(leo, path, **form, **{"parameter.by": "1"})
+    assert made.status_code == 303, flat(made)
+    found = site.look(made.headers["location"].removeprefix("/approvals/")).remediation
+    assert (found.proposed_by, found.parameters, found.note) == ("leo", {"by": 1}, "load from the sale")
+    assert post(leo, path, target="nobody", action="scale_up").status_code == 422

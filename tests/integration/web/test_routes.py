@@ -52,6 +52,7 @@ READ = {
     "GET /investigations/{}/post-mortem.md",
     "GET /investigations/{}/propose",
     "GET /investigations/{}/report.json",
+    "GET /investigations/{}/requests",
     "GET /parts/inbox",
     "GET /sessions",
 }
