@@ -1,0 +1,96 @@
+"""Invariant: axe-core finds nothing on any page in any of its states, in light and in dark."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from redis import Redis
+
+from middlewatch.records import Report
+from middlewatch.telemetry.clickhouse import ClickHouse
+from tests.axe import violations
+from tests.browser import Page, context_of, open_browser
+from tests.reports import empty, finding, inconclusive
+from tests.store_fixtures import redis
+from tests.web_server import served
+from tests.web_site import WebSite, open_web_site
+
+__all__ = ["redis"]
+
+PARTS_ARE_THERE = "() => !document.querySelector('main').textContent.includes('Being read from the telemetry')"
+FOUND, UNSURE, NOTHING, RUNNING, CANCELLED = (f"inv-{n:012x}" for n in range(1, 6))
+
+
+@pytest.fixture(scope="module")
+def site(redis: Redis, clickhouse: ClickHouse, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebSite]:
+    with open_web_site(redis, clickhouse, tmp_path_factory.mktemp("site")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def pages(site: WebSite) -> Iterator[tuple[Page, Page]]:
+    """One of a manager, and one of nobody."""
+    with (
+        served(site.site) as url,
+        open_browser() as chromium,
+        context_of(chromium, site, url, "mara") as manager,
+        context_of(chromium, site, url, None) as nobody,
+    ):
+        yield manager.new_page(), nobody.new_page()
+
+
+def looked_at(page: Page, *paths: str) -> list[str]:
+    """What axe-core finds, each with its page, once everything on that is there."""
+    found = []
+    for path in paths:
+        answer = page.goto(path)
+        assert answer is not None
+        page.wait_for_function(PARTS_ARE_THERE)
+        found += [f"{path} ({answer.status}): {one}" for one in violations(page)]
+    return found
+
+
+def test_what_is_wrong_is_found(pages: tuple[Page, Page]) -> None:
+    _, nobody = pages
+    nobody.set_content("<html lang=en><title>x</title><main><h1>x</h1><img src='data:,'><p style='color: #eee'>faint</p></main>")
+    assert {one.split(": ")[1] for one in violations(nobody)} == {"image-alt", "color-contrast"}
+
+
+def test_before_there_is_anything(pages: tuple[Page, Page]) -> None:
+    manager, nobody = pages
+    assert looked_at(manager, "/", "/approvals", "/audit", "/halt", "/investigate", "/sessions", "/no-such-page") == []
+    assert looked_at(nobody, "/sign-in") == []
+
+
+def another(report: Report, name: str) -> Report:
+    """The same over an alert of its own."""
+    return report.model_copy(update={"alert": report.alert.model_copy(update={"source_id": name})})
+
+
+@pytest.fixture(scope="module")
+def asked(site: WebSite) -> str:
+    """The id of a request that waits, in a store that has an investigation in every state."""
+    for name, report in {FOUND: finding(), UNSURE: inconclusive(), NOTHING: empty()}.items():
+        site.seed(report, name)
+    for name in (RUNNING, CANCELLED):
+        site.open(another(finding(), name), name)
+    site.app.cancel(CANCELLED)
+    site.propose("restart_service")
+    return site.propose().id
+
+
+def test_every_state_of_an_investigation(pages: tuple[Page, Page], asked: str) -> None:
+    assert asked
+    names = (FOUND, UNSURE, NOTHING, RUNNING, CANCELLED)
+    fact = finding().evidence[0].id
+    assert looked_at(pages[0], *(f"/investigations/{name}" for name in names), f"/investigations/{FOUND}/evidence/{fact}") == []
+
+
+def test_what_waits_and_what_is_asked(pages: tuple[Page, Page], site: WebSite, asked: str) -> None:
+    forms = (f"/approvals/{asked}/confirm?decision={decision}" for decision in ("approve", "deny"))
+    manager = pages[0]
+    assert looked_at(manager, "/", "/approvals", f"/approvals/{asked}", *forms, f"/investigations/{FOUND}/propose", "/audit") == []
+    mara = next(one for one in site.app.approvals.people() if one.id == "mara")
+    site.app.approvals.halt(mara, "The sale goes on.", face="cli")
+    assert looked_at(manager, "/halt", f"/approvals/{asked}", "/?show=mine&q=nothing") == []
