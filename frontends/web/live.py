@@ -139,7 +139,6 @@ async def _lists(viewer: Viewer, seen: str | None) -> AsyncGenerator[bytes]:
         while not lists.ended:
             viewer.look()
             if lists.state and lists.state != seen:
-                if seen is not None:
-                    yield f"id: {lists.state}\nevent: changed\ndata: {{}}\n\n".encode()
                 seen = lists.state
+                yield f"id: {seen}\nevent: changed\ndata: {{}}\n\n".encode()
             yield await viewer.wait()
