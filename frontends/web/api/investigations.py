@@ -5,15 +5,17 @@ from __future__ import annotations
 from threading import BoundedSemaphore
 from typing import Annotated, Self
 
-from fastapi import APIRouter, Path, Query
-from fastapi.responses import Response
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import Response, StreamingResponse
 from pydantic import Field, model_validator
 
 from middlewatch.alerts import recorded_alert, service_alert
 from middlewatch.app import App
-from middlewatch.frontends.web.api.answers import ACCEPTED, answers, json_of
+from middlewatch.frontends.web.api.answers import ACCEPTED, Responses, answers, json_of
 from middlewatch.frontends.web.api.callers import Calling, KeyedOnce
+from middlewatch.frontends.web.live import After, LastId, investigation_stream
 from middlewatch.frontends.web.problems import NoFact, NoReport
+from middlewatch.frontends.web.visitors import SignedIn
 from middlewatch.idempotency import Turn
 from middlewatch.listing import Place, Wanted, page
 from middlewatch.live import Cursor, Update
@@ -42,6 +44,8 @@ LONGEST_WAIT_SECONDS = 10.0
 """Of a poll: it holds a thread meanwhile (chosen, not derived)."""
 WAITERS = BoundedSemaphore(16)
 """Who waits, of the 40 threads that answer requests. Who comes when all wait is answered at once, so that the others are too."""
+
+STREAM: Responses = {200: {"description": "Server-sent events", "content": {"text/event-stream": {"schema": {"type": "string"}}}}}
 
 Id = Annotated[Identifier, Path(description="the investigation's id", examples=["inv-0123456789ab"])]
 
@@ -279,6 +283,18 @@ def events(investigation: Id, caller: Calling, query: Annotated[EventsQuery, Que
         if waits:
             WAITERS.release()
     return json_of(Happened(updates=updates, cursor=str(cursor)))
+
+
+@router.get("/{investigation}/stream", response_class=StreamingResponse, responses=STREAM | answers(404))
+def stream(
+    request: Request, caller: Calling, visitor: SignedIn, investigation: Id, after: After = None, last: LastId = None
+) -> Response:
+    """The same as it happens, as server-sent events.
+
+    Each `update` has a cursor as its `id`, and `kind`, `at`, `actor` and `words` in JSON as its data; a `beat` every few seconds
+    says that the connection lives. Send the last id as `Last-Event-ID`, or as `after`, to go on there.
+    """
+    return investigation_stream(request, caller.app, visitor, investigation, after, last)
 
 
 @router.get("/{investigation}/similar", response_model=Precedents, responses=answers(404))

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from threading import BoundedSemaphore
 from typing import Any
 
+import httpx
 import pytest
 from starlette.testclient import TestClient
 
@@ -17,6 +18,7 @@ from middlewatch.live import Live
 from middlewatch.records import InvestigationState, Report
 from middlewatch.records.errors import StoreUnavailable
 from tests.report_finding import finding
+from tests.web_server import served
 from tests.web_site import WebSite
 
 API = "/api/v1"
@@ -263,6 +265,19 @@ def test_so_many_wait_and_the_next_one_is_answered_at_once(mia: TestClient, repo
     mia.get(f"{API}/investigations/{reported}/events", params=query)
     mia.get(f"{API}/investigations/{reported}/events", params=query)
     assert asked == [0.0, 0.01, 0.01], "and whoever waited lets the next one wait"
+
+
+def test_the_stream_has_the_same_cursors(site: WebSite, mia: TestClient, reported: str) -> None:
+    first = mia.get(f"{API}/investigations/{reported}/events").json()["updates"][0]
+    with served(site.site) as url, httpx.Client(base_url=url, headers=dict(mia.headers), timeout=30) as client:
+        with client.stream("GET", f"{API}/investigations/{reported}/stream") as answer:
+            assert answer.headers["content-type"].startswith("text/event-stream")
+            ids = (line for line in answer.iter_lines() if line.startswith("id: "))
+            assert next(ids) == f"id: {first['cursor']}"
+        assert client.get(f"{API}/investigations/inv-none/stream").status_code == 404
+        assert client.get(f"{API}/investigations/{reported}/stream?after=x").status_code == 422
+        site.site.state.stopping.set()
+    site.site.state.stopping.clear()
 
 
 @pytest.mark.parametrize("after", ["?", "1-1", "-1.2", ".9999999999999"])
