@@ -183,9 +183,12 @@ class ApprovalStore:
 
     def list(self, tenant: str, *, limit: int = 1000) -> tuple[Kept, ...]:
         """A tenant's requests, newest first, without those that only another version can read."""
-        _, rows, now, halt = scripts.list_requests(self._server, approval_keys(tenant), limit=limit)
-        found = (_readable(row, now, halt=halt) for row in rows)
-        return tuple(kept for kept in found if kept is not None)
+        return _all_readable(scripts.list_requests(self._server, approval_keys(tenant), limit=limit))
+
+    def of(self, tenant: str, investigation: str) -> tuple[Kept, ...]:
+        """Those of one investigation, likewise, however old."""
+        naming = scripts.find_requests(self._server, approval_keys(tenant), naming=checked_identifier(investigation))
+        return tuple(kept for kept in _all_readable(naming) if kept.request.remediation.investigation == investigation)
 
     def halt(self, tenant: str, halt: Halt | None, events: Sequence[AuditEvent], private: Sequence[Private] = ()) -> Halt | None:
         """Set the kill switch, or lift it with None. Where it is so already nothing is written.
@@ -244,6 +247,12 @@ class ApprovalStore:
     def tenants(self) -> tuple[str, ...]:
         """Everybody who ever had an investigation or a request."""
         return tuple(sorted(scripts.tenants(self._server, IndexKeys())[1]))
+
+
+def _all_readable(reply: Reply) -> tuple[Kept, ...]:
+    _, rows, now, halt = reply
+    found = (_readable(row, now, halt=halt) for row in rows)
+    return tuple(kept for kept in found if kept is not None)
 
 
 def _kept(reply: Reply, *, halt: str | None = None) -> Kept:

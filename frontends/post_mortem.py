@@ -37,7 +37,6 @@ _FACTS = 30
 """Rows of the evidence table; the exported report has all of them."""
 _IMPACT = 8
 _CHANGES = 5
-_MOST_REQUESTS = 1000
 _QUIET = ("request.viewed", "trust.")
 """What is no step of an incident."""
 _BLANK = "_to be filled in_"
@@ -64,7 +63,7 @@ def post_mortem_of(app: App, investigation: str) -> str:
         raise BadInput(
             f"The investigation {investigation} has no report yet.", remedy=f"See where it stands: middlewatch show {investigation}"
         )
-    requests = [one for one in app.approvals.list(limit=_MOST_REQUESTS) if one.remediation.investigation == report.investigation]
+    requests = app.approvals.of(report.investigation)
     entries = history(app.store.server, report.tenant, {report.investigation, *(one.id for one in requests)}, report.opened_at)
     public = app.settings.public_url
     link = f"{str(public).rstrip('/')}/investigations/{report.investigation}" if public else ""

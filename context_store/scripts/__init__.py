@@ -237,6 +237,11 @@ def list_requests(keys: ApprovalKeys, *, limit: int) -> None:
 
 
 @Script
+def find_requests(keys: ApprovalKeys, *, naming: str) -> None:
+    """``OK, rows, now, halt or None``: of those whose record has this text as a whole string of its JSON."""
+
+
+@Script
 def read_halt(keys: ApprovalKeys) -> None:
     """``OK, halt or None, now``."""
 

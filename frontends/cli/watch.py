@@ -11,7 +11,7 @@ import click
 from middlewatch.frontends.acts import act, actor, why
 from middlewatch.frontends.cli import INTERRUPTED
 from middlewatch.frontends.cli.approval_desk import working
-from middlewatch.frontends.cli.naming import MOST, investigation_argument, investigation_id
+from middlewatch.frontends.cli.naming import investigation_argument, investigation_id
 from middlewatch.frontends.cli.output import application, print_report, report_code
 from middlewatch.frontends.cli.program import program
 from middlewatch.frontends.cli.progress import Progress
@@ -133,5 +133,5 @@ class _Watching:
 
     def _going(self) -> list[ApprovalRequest]:
         """What was asked for and waits, runs, or is watched for its effect."""
-        found = [one for one in self._app.approvals.list(limit=MOST) if one.remediation.investigation == self._id]
+        found = self._app.approvals.of(self._id)
         return [one for one in found if not one.state.terminal or (one.execution and one.execution.recovery is Recovery.WATCHING)]

@@ -33,7 +33,6 @@ Id = Annotated[str, Path(max_length=128)]
 
 SIMILAR = 4
 PATTERNS = 8
-_MOST_REQUESTS = 1000
 View = Mapping[str, Any]
 
 
@@ -189,8 +188,7 @@ def report(app: Application, _visitor: SignedIn, investigation: Id) -> Response:
 
 def _lanes(app: App, snapshot: Snapshot) -> Timeline:
     name = snapshot.investigation.id
-    requests = [one for one in app.approvals.list(limit=_MOST_REQUESTS) if one.remediation.investigation == name]
-    return timeline_view(snapshot, _events(app, name), requests, app.handlings.of(name), app.approvals.now())
+    return timeline_view(snapshot, _events(app, name), app.approvals.of(name), app.handlings.of(name), app.approvals.now())
 
 
 def _events(app: App, investigation: str) -> list[Event]:

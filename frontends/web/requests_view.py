@@ -19,7 +19,7 @@ from middlewatch.records.errors import Misconfigured, Refused, UnknownInvestigat
 
 S = RequestState
 MOST_REQUESTS: Final = 1000
-"""That a page looks through for those of one investigation: the newest."""
+"""That the list looks through for those that wait: the newest."""
 MOST_SHOWN: Final = 10_000
 """Cards of which it is remembered to whom they were shown."""
 _LOOKS: Final[Mapping[RequestState, str]] = {
@@ -215,14 +215,16 @@ def remediation_view(app: App, shown: Shown, visitor: Visitor, snapshot: Snapsho
 
 def requests_of(app: App, investigation: str) -> list[ApprovalRequest]:
     """Of an investigation, newest first, without those whose place another one took."""
-    found = [one for one in app.approvals.list(limit=MOST_REQUESTS) if one.remediation.investigation == investigation]
+    found = app.approvals.of(investigation)
     replaced = {one.remediation.instead_of for one in found}
     return [one for one in found if one.id not in replaced]
 
 
 def successor(app: App, request: ApprovalRequest) -> str:
     """The newest request that takes the place of one; empty where none does."""
-    return next((one.id for one in app.approvals.list(limit=MOST_REQUESTS) if one.remediation.instead_of == request.id), "")
+    return next(
+        (one.id for one in app.approvals.of(request.remediation.investigation) if one.remediation.instead_of == request.id), ""
+    )
 
 
 def left(end: datetime, now: datetime) -> str:

@@ -295,6 +295,10 @@ class Approvals:
         found = (kept.request for kept in self.desk.store.list(self._tenant, limit=max(limit, 1000) if waiting else limit))
         return tuple(one for one in found if not waiting or one.awaits_review or not one.state.terminal)[:limit]
 
+    def of(self, investigation: str) -> tuple[ApprovalRequest, ...]:
+        """Those of one investigation, newest first."""
+        return tuple(kept.request for kept in self.desk.store.of(self._tenant, investigation))
+
     def show(self, request: str, principal: Principal | None = None, *, face: str) -> ApprovalRequest:
         """One request. That somebody who may decide saw it is an event.
 

@@ -226,6 +226,17 @@ def test_the_newest_are_listed_first(store: ApprovalStore, redis: Redis) -> None
     assert store.list("zeta") == ()
 
 
+def test_those_of_an_investigation_are_found_and_a_mention_is_none(store: ApprovalStore, redis: Redis) -> None:
+    for n, about in enumerate(("inv-1", "inv-2", "inv-1")):
+        request = made(f"apr-{n}", why="inv-1")
+        other = request.remediation.model_copy(update={"investigation": about})
+        store.propose(Update(request.model_copy(update={"remediation": other}), ()))
+        redis.zadd(KEYS.recent, {f"apr-{n}": n})
+    assert [kept.request.id for kept in store.of(TENANT, "inv-1")] == ["apr-2", "apr-0"]
+    assert [kept.request.id for kept in store.of(TENANT, "inv-2")] == ["apr-1"]
+    assert store.of(TENANT, "inv-") == store.of("zeta", "inv-1") == ()
+
+
 # Notes
 
 
