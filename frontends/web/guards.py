@@ -91,6 +91,9 @@ class Guard:
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > BODY_BYTES:
             return 413, f"That is more than {BODY_BYTES:,} bytes.", "Send less."
+        if headers.get("content-type", "").strip().lower().startswith("multipart/"):
+            # No form here is one. Its sender would choose the codec, such as one that fails, or makes text that UTF-8 cannot hold.
+            return 415, "Forms are not read in parts here.", "Send application/x-www-form-urlencoded, or JSON to the API."
         return None
 
     def _is_own(self, request: Request) -> bool:

@@ -70,6 +70,7 @@ def site(redis: Redis, clickhouse: ClickHouse, tmp_path_factory: pytest.TempPath
         ("GET", "/sign-in", {"host": "evil.example"}, 421),
         ("POST", "/sign-in", {"sec-fetch-site": "cross-site"}, 403),
         ("POST", "/sign-in", {"content-length": "1048577"}, 413),
+        ("POST", "/sign-in", {"content-type": "Multipart/form-data; boundary=B; charset=unicode_escape"}, 415),
         ("DELETE", "/sign-in", {}, 405),
         ("GET", "/healthz", {}, 200),
     ],
