@@ -15,8 +15,6 @@ import pytest
 from starlette.testclient import TestClient
 
 from middlewatch.auditing import entries
-from middlewatch.context_store.keys import approval_keys
-from middlewatch.context_store.stored import text_of
 from middlewatch.records import DEFAULT_TENANT, ApprovalRequest, Decision, RequestState
 from tests.acceptance.approvals_site import FREEZE, GLASS
 from tests.reports import inconclusive
@@ -49,14 +47,6 @@ def post(client: TestClient, path: str, **form: str) -> Any:
 def flat(page: Any) -> str:
     """The words of a page."""
     return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", page.text)))
-
-
-def rewrite(site: WebSite, request: ApprovalRequest, **update: object) -> None:
-    """Change the stored record past everything that guards it."""
-    changed = site.look(request.id).model_copy(update=update)
-    keys = approval_keys(DEFAULT_TENANT)
-    site.redis.hset(keys.requests, request.id, text_of(changed))
-    site.redis.hset(keys.states, request.id, str(changed.state))
 
 
 def test_the_card_shows_everything_that_is_decided_on(site: WebSite) -> None:
@@ -167,7 +157,7 @@ def test_a_reason_is_asked_for_where_policy_asks_and_two_people_sign(site: WebSi
 
 def test_what_expired_is_gone_and_can_be_proposed_again(site: WebSite) -> None:
     request, leo = propose(site), site.client("leo")
-    rewrite(site, request, state=S.EXPIRED, why="nobody decided in time")
+    site.rewrite(request, state=S.EXPIRED, why="nobody decided in time")
     assert confirm(leo, request).status_code == 410
     answer = decide(leo, request)
     assert answer.status_code in {409, 410}
@@ -242,7 +232,7 @@ def test_what_nobody_saw_the_end_of_is_told_by_whoever_looked(site: WebSite) -> 
     execution = site.look(request.id).execution
     assert execution is not None
     open_again = execution.model_copy(update={"result": None, "ended_at": None, "recovery": None})
-    rewrite(site, request, state=S.UNKNOWN, why="its executor died", execution=open_again)
+    site.rewrite(request, state=S.UNKNOWN, why="its executor died", execution=open_again)
     assert "Did it happen?" in flat(mia.get(f"/approvals/{request.id}/reconcile"))
     empty = post(leo, f"/approvals/{request.id}/reconcile", happened="false", reason=" ")
     assert empty.status_code == 422
