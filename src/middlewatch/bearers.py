@@ -30,7 +30,8 @@ class Bearers:
         self._face = face
         self._clock = clock
         self._lock = threading.Lock()
-        self._seen: OrderedDict[tuple[str, str], float] = OrderedDict()
+        self._seen: OrderedDict[str, tuple[str, float]] = OrderedDict()
+        """By the digest of a token, whose it is and when that was an event last."""
 
     def identify(self, token: str) -> Principal | None:
         """Whose token it is, by policy as it is now; None where it is nobody's, or there is no policy.
@@ -41,6 +42,8 @@ class Bearers:
         identity = f"token:{token}"
         try:
             principal = self._approvals.recognise(identity)
+            if principal is None:  # taken out of policy, it is a guess like any other, and is counted
+                self._forget(token)
             if principal is None or self._is_new(token, principal):
                 self._approvals.identify(identity, face=self._face)
         except Refused:
@@ -53,19 +56,22 @@ class Bearers:
 
     def has_seen(self, token: str) -> bool:
         """Whether it was somebody's before in this process: whoever shows it again does not guess."""
-        digest = _digest(token)
         with self._lock:
-            return any(seen == digest for seen, _ in self._seen)
+            return _digest(token) in self._seen
+
+    def _forget(self, token: str) -> None:
+        with self._lock:
+            self._seen.pop(_digest(token), None)
 
     def _is_new(self, token: str, principal: Principal) -> bool:
         """Whether this is the first time in an hour; asked once, it no longer is."""
-        who, now = (_digest(token), principal.id), self._clock()
+        digest, now = _digest(token), self._clock()
         with self._lock:
-            last = self._seen.get(who)
-            if last is not None and now - last < LOGIN_SECONDS:
+            whose, last = self._seen.get(digest, ("", now))
+            if whose == principal.id and now - last < LOGIN_SECONDS:
                 return False
-            self._seen[who] = now
-            self._seen.move_to_end(who)
+            self._seen[digest] = (principal.id, now)
+            self._seen.move_to_end(digest)
             while len(self._seen) > REMEMBERED:
                 self._seen.popitem(last=False)
         return True

@@ -49,11 +49,13 @@ def test_a_wrong_token_is_an_event_and_nobody(site: WebSite) -> None:
 def test_whoever_is_taken_out_of_policy_is_nobody_at_once(site: WebSite) -> None:
     bearers = Bearers(site.app.approvals, face="api")
     assert bearers.identify(token("mia")) is not None
+    assert bearers.has_seen(token("mia"))
     file = site.policy.data / "policy.toml"
     text = file.read_text(encoding="utf-8")
     try:
         file.write_text(text.replace("[principals.mia]", "[principals.mia]\nactive = false"), encoding="utf-8")
         assert bearers.identify(token("mia")) is None
+        assert not bearers.has_seen(token("mia")), "without a limit it would fill the audit log"
         file.write_text("nonsense", encoding="utf-8")
         with pytest.raises(Misconfigured) as told:
             bearers.identify(token("leo"))
