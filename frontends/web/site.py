@@ -12,6 +12,7 @@ from middlewatch.app import App
 from middlewatch.bearers import Bearers
 from middlewatch.frontends.web import (
     api,
+    audit,
     decisions,
     errors,
     feedback,
@@ -48,6 +49,7 @@ ROUTERS = (
     halting.router,
     feedback.router,
     live.router,
+    audit.router,
     api.router,
 )
 """Of every part of the site."""

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 
 from pydantic import Field, JsonValue
@@ -19,18 +20,35 @@ from middlewatch.approval.audit.log import OTHER_KEY, SEAL_SECONDS, AuditLog
 from middlewatch.approval.audit.note import NoteError, VerifierKey
 from middlewatch.approval.audit.verify import Verdict, read_checkpoints, verify
 from middlewatch.context_store.audit import EVENTS_AT_ONCE, AuditStore, Logged, Private
+from middlewatch.context_store.directory import moment
 from middlewatch.context_store.epoch import Epoch
 from middlewatch.context_store.script import Server
-from middlewatch.records import AuditEvent, Record
+from middlewatch.records import AuditEvent, Record, UtcDatetime
 from middlewatch.records.errors import BadInput, MiddlewatchError
 from middlewatch.settings import Settings
 
-__all__ = ["OTHER_KEY", "Entry", "Verdict", "entries", "history", "lost_key", "open_audit", "verify_files"]
+__all__ = [
+    "OTHER_KEY",
+    "Entry",
+    "Verdict",
+    "beginning",
+    "entries",
+    "history",
+    "lost_key",
+    "open_audit",
+    "page",
+    "standing",
+    "verify_files",
+]
 
 LOG = logging.getLogger(__name__)
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _LARGEST_KEY_FILE = 65_536
+LOOKED_AT = 50_000
+"""Events that are looked at for a page of the log, going back. Chosen; a command looks at all."""
+NEXT = 10_000
+"""Events that are looked at for one investigation, from its opening on. Chosen: a page shows them, and its answer must not wait."""
 
 
 class Entry(Record):
@@ -44,6 +62,21 @@ class Entry(Record):
     digest: str
     data: dict[str, JsonValue]
     texts: dict[str, str] = Field(description="what the salted digests in `data` stand for, unless it was deleted")
+
+
+class Page(Record):
+    """Some of the log, for a reader that goes back in time."""
+
+    entries: tuple[Entry, ...] = Field(description="newest first")
+    older: int | None = Field(description="`before` of the page after this one; none where the log begins")
+
+
+class Standing(Record):
+    """How far the log is signed."""
+
+    events: int = Field(ge=0, description="in the log")
+    signed: int = Field(ge=0, description="under the newest checkpoint")
+    signed_at: UtcDatetime | None = Field(description="when that was signed; none where nothing is")
 
 
 def open_audit(settings: Settings, server: Server) -> AuditLog:
@@ -123,15 +156,39 @@ def entries(server: Server, tenant: str, *, limit: int, request: str = "", befor
         before: only those with a lower number, for a reader that goes back in time.
     """
     store = AuditStore(server)
+    found, _ = _back(store, tenant, limit=limit, about=request, before=before, at_most=None)
+    return tuple(_entry(store, tenant, row) for row in found)
+
+
+def page(server: Server, tenant: str, *, limit: int, about: str = "", before: int | None = None) -> Page:
+    """The newest events for somebody who waits: no more than `LOOKED_AT` are looked at; `older` goes on from there.
+
+    Args:
+        server: where the events are.
+        tenant: whose.
+        limit: at most so many.
+        about: only those about this object, by its whole id; all where it is empty.
+        before: only those with a lower number.
+    """
+    store = AuditStore(server)
+    found, older = _back(store, tenant, limit=limit, about=about, before=before, at_most=LOOKED_AT)
+    return Page(entries=tuple(_entry(store, tenant, row) for row in reversed(found)), older=older or None)
+
+
+def _back(  # as its callers have it
+    store: AuditStore, tenant: str, *, limit: int, about: str, before: int | None, at_most: int | None
+) -> tuple[list[Logged], int]:
+    """The newest events, oldest of them first, and the number of the oldest that was looked at."""
     size = store.sealed(tenant).log_size
-    end = size if before is None else min(size, before)
+    end = size if before is None else min(size, max(0, before))
+    last = 0 if at_most is None else max(0, end - at_most)
     found: list[Logged] = []
-    while end > 0 and len(found) < limit:
-        start = max(0, end - (EVENTS_AT_ONCE if request else limit))
-        rows = [row for row in _between(store, tenant, start, end) if request in {"", row.event.obj}]
-        found[:0] = rows
+    while end > last and len(found) < limit:
+        start = max(last, end - (EVENTS_AT_ONCE if about else limit))
+        found[:0] = [row for row in _between(store, tenant, start, end) if about in {"", row.event.obj}]
         end = start
-    return tuple(_entry(store, tenant, row) for row in found[-limit:])
+    found, more = found[-limit:], len(found) > limit
+    return found, found[0].seq if more else end
 
 
 def history(server: Server, tenant: str, objects: Collection[str], since: datetime) -> tuple[Entry, ...]:
@@ -156,15 +213,30 @@ def history(server: Server, tenant: str, objects: Collection[str], since: dateti
     return tuple(_entry(store, tenant, row) for row in found)
 
 
+def beginning(server: Server, tenant: str, objects: Collection[str], start: int) -> tuple[tuple[Entry, ...], bool]:
+    """The events about some objects, for somebody who waits: of the `NEXT` after a place in the log, oldest first.
+
+    Returns:
+        The events, and whether there were no more to look at.
+    """
+    store = AuditStore(server)
+    end = store.sealed(tenant).log_size
+    rows = _between(store, tenant, start, min(end, start + NEXT)) if start < end else iter(())
+    return tuple(_entry(store, tenant, row) for row in rows if _is_about(row, objects)), end <= start + NEXT
+
+
+def standing(server: Server, tenant: str) -> Standing:
+    """How far the log is signed."""
+    seal = AuditStore(server).sealed(tenant)
+    return Standing(events=seal.log_size, signed=seal.size, signed_at=moment(str(seal.at_ms)) if seal.size else None)
+
+
 def _is_about(row: Logged, objects: Collection[str]) -> bool:
     return row.event.obj in objects or row.event.event in {"halt.set", "halt.lifted"}
 
 
 def _between(store: AuditStore, tenant: str, start: int, end: int) -> Iterator[Logged]:
-    for row in store.read(tenant, start):
-        if row.seq >= end:
-            return
-        yield row
+    return islice(store.read(tenant, start, at_once=min(EVENTS_AT_ONCE, end - start)), end - start)
 
 
 def _entry(store: AuditStore, tenant: str, row: Logged) -> Entry:

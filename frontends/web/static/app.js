@@ -71,8 +71,8 @@
       freshen(update.kind);
     });
     source.addEventListener("changed", (event) => {
+      if (lastId || place.dataset.after) lastEvent = time(serverNow()); // else it only says how the lists stand
       lastId = event.lastEventId;
-      lastEvent = time(serverNow());
       live();
       freshen();
     });

@@ -45,6 +45,7 @@ READ = {
     "GET /halt",
     "GET /investigate",
     "GET /investigations/{}",
+    "GET /investigations/{}/audit",
     "GET /investigations/{}/evidence/{}",
     "GET /investigations/{}/feedback",
     "GET /investigations/{}/handling",

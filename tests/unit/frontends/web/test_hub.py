@@ -99,7 +99,7 @@ def _few() -> object:
 
 @given(STEPS)
 def test_each_viewer_sees_every_update_once_and_in_order(steps: list[tuple[object, ...]]) -> None:  # noqa: C901, PLR0912  a case for each step
-    stream, viewers = Stream(), []
+    stream, viewers = Stream(), list[Viewer]()
     hub = Hub(stream.end, stream.since, lambda update: update.cursor.encode(), lambda: False)
     for step in steps:
         match step:
