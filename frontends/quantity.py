@@ -56,7 +56,7 @@ def quantity(value: float, unit: str, digits: int = SIGNIFICANT_DIGITS) -> str:
     Args:
         value: in `unit`.
         unit: a UCUM code as OpenTelemetry uses them (``ms``, ``By``, ``{request}/s``, ``1``) or a common spelling; a unit that is
-            not known is written after the number as it is.
+            not known is written after the number as it is. ``1`` is a share: up to 1 it is written in per cent.
         digits: significant digits.
 
     >>> quantity(2610, "ms"), quantity(3.5e9, "By"), quantity(9.2, "{scan}/s")
@@ -71,6 +71,8 @@ def quantity(value: float, unit: str, digits: int = SIGNIFICANT_DIGITS) -> str:
         return _scaled_bytes(value * _BYTES[base], digits) + per + time
     if base.startswith("{") and base.endswith("}"):
         base = base[1:-1]
+    if base == "1" and not per and abs(value) <= 1:
+        return f"{_near_hundred(100 * value, digits)} %"
     if base == "1":
         base = ""
     if base in {"%", "percent"}:
@@ -78,20 +80,29 @@ def quantity(value: float, unit: str, digits: int = SIGNIFICANT_DIGITS) -> str:
     return f"{number(value, digits)} {base}{per}{time}".strip()
 
 
-def pair(baseline: float | None, observed: float | None, unit: str) -> str:
-    """From the usual value to the observed one, with as many digits as it takes to tell them apart; empty where neither is known.
+def both(baseline: float | None, observed: float | None, unit: str) -> tuple[str, str]:
+    """The usual value and the observed one, written alike, with as many digits as it takes to tell them apart.
 
-    >>> pair(99.98, 97.1, "%"), pair(None, 3.1, "s")
-    ('99.98 % → 97.1 %', 'unknown → 3.1 s')
+    One that is not known is empty.
     """
-    if baseline is None and observed is None:
-        return ""
+    known = [abs(value) for value in (baseline, observed) if value is not None]
+    alike = "" if unit.strip() == "1" and max(known, default=0.0) > 1 else unit  # a share and something above 1 are both plain
     before = after = ""
     for digits in range(SIGNIFICANT_DIGITS, _MOST_DIGITS + 1):
-        before, after = ("unknown" if value is None else quantity(value, unit, digits) for value in (baseline, observed))
+        before, after = ("" if value is None else quantity(value, alike, digits) for value in (baseline, observed))
         if baseline == observed or before != after:
             break
-    return f"{before} → {after}"
+    return before, after
+
+
+def pair(baseline: float | None, observed: float | None, unit: str) -> str:
+    """From the usual value to the observed one; empty where neither is known.
+
+    >>> pair(99.98, 97.1, "%"), pair(None, 3.1, "s"), pair(0.0, 0.173, "1")
+    ('99.98 % → 97.1 %', 'unknown → 3.1 s', '0 % → 17.3 %')
+    """
+    before, after = both(baseline, observed, unit)
+    return f"{before or 'unknown'} → {after or 'unknown'}" if before or after else ""
 
 
 def factor(value: float | None, baseline: float | None, observed: float | None) -> str:

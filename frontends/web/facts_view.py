@@ -82,10 +82,7 @@ def fact_view(fact: Evidence, number: int, words: Wording | None) -> FactView:
     """One fact, with whatever is needed to believe it."""
     anomaly = fact.anomaly
     day = anomaly.window.start.date()
-    observed = quantity.quantity(anomaly.observed, anomaly.unit) if anomaly.observed is not None else ""
-    baseline = quantity.quantity(anomaly.baseline, anomaly.unit) if anomaly.baseline is not None else ""
-    if baseline and baseline == observed:  # with as many digits as it takes to tell them apart
-        baseline, _, observed = quantity.pair(anomaly.baseline, anomaly.observed, anomaly.unit).partition(" → ")
+    baseline, observed = quantity.both(anomaly.baseline, anomaly.observed, anomaly.unit)
     strength = quantity.number(anomaly.strength, 2)
     speaks = f"{strength} nats for {anomaly.service}" if anomaly.strength > 0 else "speaks for nothing"
     return FactView(

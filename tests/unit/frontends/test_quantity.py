@@ -32,7 +32,8 @@ def test_the_examples_in_the_docstrings() -> None:
         (2048.0, "By/s", "2 KiB/s"),
         (9.2, "1/s", "9.2 /s"),
         (12.34, "{request}/s", "12.3 request/s"),
-        (0.5, "1", "0.5"),
+        (0.5, "1", "50 %"),
+        (28, "1", "28"),
         (99.98, "%", "99.98 %"),
         (42.0, "percent", "42 %"),
         (550.0, "millicores", "550 millicores"),
@@ -52,6 +53,8 @@ def test_a_change_is_never_shown_as_none() -> None:
     assert quantity.pair(99.99, 100.0, "%") == "99.99 % → 100 %"
     assert quantity.pair(5.0, 5.0, "s") == "5 s → 5 s"
     assert quantity.pair(None, None, "s") == ""
+    assert quantity.pair(0.0, 0.173, "1") == "0 % → 17.3 %"
+    assert quantity.pair(0.9, 1.2, "1") == "0.9 → 1.2"
 
 
 def test_factors() -> None:
