@@ -53,7 +53,8 @@ class Script(Generic[P]):
         self.name = signature.__name__
         types = get_type_hints(signature)
         _, *self._arguments = inspect.signature(signature).parameters
-        lines = [f"local {field.name} = KEYS[{n}]" for n, field in enumerate(dataclasses.fields(types["keys"]), start=1)]
+        self._keys = [field.name for field in dataclasses.fields(types["keys"])]
+        lines = [f"local {name} = KEYS[{n}]" for n, name in enumerate(self._keys, start=1)]
         lines.append("local epoch = tonumber(ARGV[1])")
         for n, argument in enumerate(self._arguments, start=2):
             kind = getattr(types[argument], "__origin__", types[argument])
@@ -75,7 +76,7 @@ class Script(Generic[P]):
             StoreUnavailable: Redis stays away or refuses.
             StoreFull: Redis is out of memory.
         """
-        keys: list[str] = list(dataclasses.astuple(args[0]))  # type: ignore[call-overload]  # a ParamSpec hides its class
+        keys = self._names(args[0])
         values = [kwargs[argument] for argument in self._arguments]
         arguments = [value if isinstance(value, str | int) else json.dumps(value) for value in values]
         reply: Reply = patiently(server.redis, lambda: self._evaluate(server.redis, keys, [server.epoch.number, *arguments]))
@@ -91,7 +92,7 @@ class Script(Generic[P]):
             StaleEpoch: the store is at a newer epoch than this process.
             StoreUnavailable: Redis stays away or refuses.
         """
-        names: list[list[str]] = [list(dataclasses.astuple(keys)) for keys in many]  # type: ignore[call-overload]  # as `__call__`
+        names = [self._names(keys) for keys in many]
         found: list[Reply | None] = []
         for reply in patiently(server.redis, lambda: self._evaluate_each(server, names)):
             try:
@@ -99,6 +100,9 @@ class Script(Generic[P]):
             except UnknownInvestigation:
                 found.append(None)
         return found
+
+    def _names(self, keys: object) -> list[str]:
+        return [getattr(keys, name) for name in self._keys]
 
     def _evaluate_each(self, server: Server, names: list[list[str]]) -> list[Any]:
         digest = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()

@@ -1,5 +1,4 @@
--- FIND_REQUESTS: those whose record names something, newest first. It reads each of them here, which is a hundred times less than
--- sending them all: 2 ms for 1,000.
+-- FIND_REQUESTS: those whose record names something, newest first. Reading each of them here costs a tenth of sending them all.
 local rows, quoted = {}, '"' .. naming .. '"'
 for _, request in ipairs(redis.call('ZREVRANGE', recent, 0, -1)) do
   local record = redis.call('HGET', requests, request)
