@@ -9,11 +9,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import anyio
 import anyio.to_thread
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
@@ -25,11 +25,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from middlewatch.bearers import Bearers
-from middlewatch.frontends.listening import address_of, is_loopback
+from middlewatch.frontends.listening import address_of
 from middlewatch.frontends.mcp.callers import PRINCIPAL_KEY
-from middlewatch.frontends.mcp.tokens import AccessTokens
+from middlewatch.frontends.mcp.tokens import LONGEST_TOKEN, AccessTokens
 from middlewatch.frontends.web.attempts import Attempts
-from middlewatch.frontends.web.guards import allowed_hosts, origin_of
+from middlewatch.frontends.web.guards import allowed_hosts, host_of, origin_of
+from middlewatch.frontends.web.oidc import refuse_overheard
 from middlewatch.records import MCP
 from middlewatch.records.errors import MiddlewatchError, Misconfigured, Refused, Unavailable
 from middlewatch.settings import Settings
@@ -41,8 +42,8 @@ PATH = "/mcp"
 WELL_KNOWN = "/.well-known/oauth-protected-resource"
 PATHS = (PATH, f"{PATH}/", WELL_KNOWN + PATH, WELL_KNOWN)
 """What is answered here. The metadata stand where RFC 9728 has them for this path, and where older clients look for them."""
-LONGEST_TOKEN = 16_384
-_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::\d{1,5})?")
+AT_ONCE = 8
+"""Whose tokens are looked at, of the 40 threads that answer requests: a provider that does not answer stops no page. Chosen."""
 _UNAUTHORIZED = 401
 _OTHER_SITES = frozenset({"cross-site", "same-site"})
 
@@ -95,9 +96,9 @@ class Access:
         self._hosts = allowed_hosts(app.settings)
         self._own_origin = origin_of(self.resource)
         self._attempts = Attempts()
+        self._places = anyio.CapacityLimiter(AT_ONCE)
+        refuse_overheard(app.settings)
         issuer = app.settings.oidc_issuer
-        if issuer is not None and issuer.scheme != "https" and not is_loopback((issuer.host or "").strip("[]")):
-            raise Misconfigured("MIDDLEWATCH_OIDC_ISSUER is not https.", remedy="Use the provider's https address.")
         self._issued = None if issuer is None else AccessTokens(str(issuer), self.resource)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -107,7 +108,7 @@ class Access:
             if scope["path"].startswith(WELL_KNOWN):
                 await self._metadata(scope["method"])(scope, receive, send)
                 return
-            admitted = await anyio.to_thread.run_sync(self._admit, Request(scope))
+            admitted = await anyio.to_thread.run_sync(self._admit, Request(scope), limiter=self._places)
         except Turned as turned:
             await self._turned(turned)(scope, receive, send)
             return
@@ -127,11 +128,10 @@ class Access:
         Raises:
             Turned: it is one of these.
         """
-        hosts, origins = headers.getlist("host"), headers.getlist("origin")
-        name = _HOST.fullmatch(hosts[0].lower()) if len(hosts) == 1 else None
-        if name is None or name[1] not in self._hosts:
+        if host_of(headers) not in self._hosts:
             raise Turned(421, "This server does not go by that name.")
-        if set(origins) - {self._own_origin, f"{scheme}://{hosts[0]}".lower()} or headers.get("sec-fetch-site") in _OTHER_SITES:
+        own = {self._own_origin, f"{scheme}://{headers['host']}".lower()}
+        if set(headers.getlist("origin")) - own or headers.get("sec-fetch-site") in _OTHER_SITES:
             raise Turned(403, "This came from another site.")
 
     def _admit(self, request: Request) -> Admitted:

@@ -22,6 +22,8 @@ KEYS_SECONDS = 3600.0
 """How long the provider's keys are believed."""
 AGAIN_SECONDS = 60.0
 """How soon they are fetched again for a key that is not known: an unknown one costs the provider one request a minute at most."""
+AWAY_SECONDS = 5.0
+"""How long nobody asks a provider again that did not answer: who sends it nonsense does not keep others waiting for it."""
 FETCH_SECONDS = 10.0
 LONGEST_TOKEN = 16_384
 
@@ -51,7 +53,7 @@ class AccessTokens:
         self._lock = threading.Lock()
         self._keys: KeySet | None = None
         self._named = ""
-        self._fetched = float("-inf")
+        self._fetched = self._failed = float("-inf")
 
     def verify(self, token: str) -> Claimed | None:
         """Whom a token speaks for; None where it is not one of this provider's for this resource, or is over.
@@ -89,9 +91,12 @@ class AccessTokens:
         with self._lock:
             age = time.monotonic() - self._fetched
             if self._keys is None or age > (AGAIN_SECONDS if fresh else KEYS_SECONDS):
+                if time.monotonic() - self._failed < AWAY_SECONDS:
+                    raise Unavailable(f"The keys of {self.issuer} could not be fetched a moment ago.")
                 try:
                     self._keys = self._fetch()
                 except (httpx.HTTPError, ValueError, KeyError, TypeError, JoseError) as error:
+                    self._failed = time.monotonic()
                     raise Unavailable(f"The keys of {self.issuer} cannot be fetched: {type(error).__name__}.") from error
                 self._fetched = time.monotonic()
             return self._keys

@@ -80,7 +80,7 @@ class Guard:
     def _refusal(self, request: Request) -> tuple[int, str, str] | None:
         """Status, message and remedy, where it goes no further."""
         headers = request.headers
-        if request.url.path != PROBE and _host_of(headers) not in self._hosts:
+        if request.url.path != PROBE and host_of(headers) not in self._hosts:
             return (
                 421,
                 "This server does not go by that name.",
@@ -131,7 +131,7 @@ def origin_of(url: str) -> str:
     return f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port not in {None, port} else "")
 
 
-def _host_of(headers: Headers) -> str:
+def host_of(headers: Headers) -> str:
     """The name without its port; empty where there is none, or more than one."""
     given = headers.getlist("host")
     found = _HOST.fullmatch(given[0].lower()) if len(given) == 1 else None

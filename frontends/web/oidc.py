@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from threading import BoundedSemaphore
 from typing import Any, Self
 
 import httpx2
@@ -19,6 +22,9 @@ from middlewatch.settings import Settings
 
 ANSWER_SECONDS = 10.0
 """The provider's, for one request. Chosen, not derived."""
+AT_ONCE = 8
+"""Who waits for the provider, of the 40 threads that answer requests: anybody may begin a sign-in, and where it does not answer,
+all other pages still do. Chosen, not derived."""
 LEEWAY_SECONDS = 60
 """By which its clock may differ from ours. Chosen, not derived."""
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
@@ -50,6 +56,7 @@ class Provider:
     """As configured, without a slash at its end."""
     client_id: str
     client: Any
+    places: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(AT_ONCE))
 
     @classmethod
     def of(cls, settings: Settings) -> Self | None:
@@ -65,8 +72,7 @@ class Provider:
             raise Misconfigured(
                 "MIDDLEWATCH_OIDC_ISSUER and MIDDLEWATCH_OIDC_CLIENT_ID go together.", remedy="Set both, or neither."
             )
-        if issuer.scheme != "https" and not is_loopback((issuer.host or "").strip("[]")):
-            raise Misconfigured("MIDDLEWATCH_OIDC_ISSUER is not https.", remedy="Use the provider's https address.")
+        refuse_overheard(settings)
         url, secret = str(issuer).rstrip("/"), settings.oidc_client_secret
         client = _Client(
             None,
@@ -98,11 +104,12 @@ class Provider:
         Raises:
             Unavailable: the provider does not answer, or not as one does.
         """
-        self._metadata()
-        try:
-            made = self.client.create_authorization_url(callback)
-        except (httpx2.HTTPError, OAuthError, ValueError, RuntimeError, TypeError) as error:
-            raise self._unavailable(error) from None
+        with self._waiting():
+            self._metadata()
+            try:
+                made = self.client.create_authorization_url(callback)
+            except (httpx2.HTTPError, OAuthError, ValueError, RuntimeError, TypeError) as error:
+                raise self._unavailable(error) from None
         return made["url"], Flow(state=made["state"], nonce=made["nonce"], code_verifier=made["code_verifier"], back=back)
 
     def return_from(self, flow: Flow, callback: str, *, state: str, code: str) -> str:
@@ -114,6 +121,14 @@ class Provider:
         """
         if not code or not hmac.compare_digest(state.encode(), flow.state.encode()):
             raise Refused("This sign-in was not begun in this browser.", remedy="Begin it again from the sign-in page.")
+        with self._waiting():
+            issuer, claims = self._claims(flow, callback, code)
+        if not claims or not isinstance(claims["sub"], str) or not claims["sub"]:
+            raise Refused(f"What {self.name} answered does not prove who you are.", remedy="Begin again from the sign-in page.")
+        return f"oidc:{issuer}|{claims['sub']}"
+
+    def _claims(self, flow: Flow, callback: str, code: str) -> tuple[str, Any]:
+        """The issuer, and what it says in exchange for a code; None where that proves nothing."""
         issuer = self._metadata()["issuer"]
         held = {  # to these it holds a token only when it is told; to its nonce, subject and times always
             "iss": {"essential": True, "values": [issuer]},
@@ -121,14 +136,25 @@ class Provider:
         }
         try:
             token = self.client.fetch_access_token(callback, code=code, code_verifier=flow.code_verifier)
-            claims = self.client.parse_id_token(token, flow.nonce, claims_options=held, leeway=LEEWAY_SECONDS)
+            return issuer, self.client.parse_id_token(token, flow.nonce, claims_options=held, leeway=LEEWAY_SECONDS)
         except httpx2.HTTPError as error:
             raise self._unavailable(error) from None
         except _NO_PROOF:
-            claims = None
-        if not claims or not isinstance(claims["sub"], str) or not claims["sub"]:
-            raise Refused(f"What {self.name} answered does not prove who you are.", remedy="Begin again from the sign-in page.")
-        return f"oidc:{issuer}|{claims['sub']}"
+            return issuer, None
+
+    @contextmanager
+    def _waiting(self) -> Iterator[None]:
+        """A place among those who wait for the provider.
+
+        Raises:
+            Unavailable: there is none.
+        """
+        if not self.places.acquire(blocking=False):
+            raise Unavailable(f"Too many wait for {self.name} at this moment.", remedy="Try again in a moment.")
+        try:
+            yield
+        finally:
+            self.places.release()
 
     def _metadata(self) -> dict[str, Any]:
         """What it says of itself: read once, and checked.
@@ -150,6 +176,17 @@ class Provider:
     def _unavailable(self, error: Exception) -> Unavailable:
         why = f"{type(error).__name__}: {error}"[:200]
         return Unavailable(f"{self.name} does not answer as an OpenID provider does ({why}).", remedy="Try again in a moment.")
+
+
+def refuse_overheard(settings: Settings) -> None:
+    """Whoever is on the way to the provider must not be able to change what it says.
+
+    Raises:
+        Misconfigured: they are.
+    """
+    issuer = settings.oidc_issuer
+    if issuer is not None and issuer.scheme != "https" and not is_loopback((issuer.host or "").strip("[]")):
+        raise Misconfigured("MIDDLEWATCH_OIDC_ISSUER is not https.", remedy="Use the provider's https address.")
 
 
 def flow_from(text: str) -> Flow | None:

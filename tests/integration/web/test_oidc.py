@@ -7,6 +7,7 @@ import hmac
 import json
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import httpx
@@ -16,6 +17,7 @@ from redis import Redis
 from starlette.testclient import TestClient
 
 from middlewatch.frontends.web.attempts import Attempts
+from middlewatch.frontends.web.oidc import AT_ONCE
 from middlewatch.frontends.web.oidc import Provider as Ours
 from middlewatch.records.errors import Misconfigured
 from middlewatch.settings import Settings
@@ -214,6 +216,16 @@ def test_a_provider_that_does_not_answer_or_is_another_is_said(site: WebSite, pr
     assert client.get("/sign-in/oidc").status_code == 503
     provider.change_metadata = lambda _all: None
     assert client.get("/sign-in/oidc").status_code == 303, "it is asked again"
+
+
+def test_a_provider_that_keeps_many_waiting_keeps_no_more_threads(site: WebSite) -> None:
+    client, ours = site.client(), site.site.state.provider
+    with ExitStack() as waiting:
+        for _ in range(AT_ONCE):
+            assert ours.places.acquire(blocking=False)
+            waiting.callback(ours.places.release)
+        assert client.get("/sign-in/oidc").status_code == 503
+    assert client.get("/sign-in/oidc").status_code == 303
 
 
 @pytest.mark.parametrize("settings", [{"oidc_issuer": "https://a.example"}, {"oidc_client_id": "x"}])
