@@ -24,8 +24,6 @@ from middlewatch.records.errors import MiddlewatchError
 router = APIRouter(include_in_schema=False)
 
 ROWS = 50
-REQUESTS = 1000
-"""Of all investigations, the newest: those of one are looked for among them."""
 INVESTIGATION_PREFIX = "inv-"
 _SAY = Quotation()
 
@@ -74,7 +72,7 @@ def audit_view(app: App, investigation: str) -> AuditView:
         UnknownInvestigation: there is none.
     """
     found = app.investigation(investigation)
-    requests = (one.id for one in app.approvals.list(limit=REQUESTS) if one.remediation.investigation == found.id)
+    requests = (one.id for one in app.approvals.of(found.id))
     start = app.live.start(found.opened_at).seq if found.opened_at else 0
     entries, whole = beginning(app.store.server, app.settings.tenant, {found.id, *requests}, start)
     return _view(app, tuple(reversed(entries)), about=found.id, whole=whole)

@@ -15,9 +15,12 @@ from middlewatch.frontends.listening import address_of
 from middlewatch.frontends.post_mortem import post_mortem_of
 from middlewatch.frontends.web.answer_view import agents_view, answer_view, newest_first
 from middlewatch.frontends.web.asking import shown
-from middlewatch.frontends.web.axis import Axis
+from middlewatch.frontends.web.audit import audit_view
+from middlewatch.frontends.web.axis import Axis, around
 from middlewatch.frontends.web.chart_view import chart_view
 from middlewatch.frontends.web.facts_view import fact_view, fact_views, hypotheses_view, none_of_these, other_facts
+from middlewatch.frontends.web.feedback import feedback_view
+from middlewatch.frontends.web.handling import handling_view
 from middlewatch.frontends.web.map_view import map_view
 from middlewatch.frontends.web.pages import render
 from middlewatch.frontends.web.requests_view import remediation_view
@@ -104,6 +107,7 @@ PARTS: Final[Mapping[str, Callable[[App, Snapshot], View]]] = MappingProxyType(
         "request": _request,
         "patterns": _patterns,
         "map": _map,
+        "next": _limits,
         "limits": _limits,
         "similar": _similar,
     }
@@ -132,6 +136,9 @@ def investigation_page(request: Request, app: Application, visitor: SignedIn, in
         cursor=str(cursor),
         permalink=f"{address_of(app.settings)}/investigations/{investigation}",
         **remediation_view(app, shown(request), visitor, snapshot),
+        handling=handling_view(app, visitor, investigation),
+        feedback=feedback_view(app, visitor, investigation),
+        audit=audit_view(app, investigation),
         **views,
     )
 
@@ -155,7 +162,8 @@ def evidence_page(request: Request, app: Application, _visitor: SignedIn, invest
     view = fact_view(facts[evidence], words.numbers.get(evidence, 1) if words else 1, words)
     chart = app.toolbox.chart_of(investigation, evidence)
     trace = app.toolbox.trace_of(investigation, evidence=evidence)
-    axis = Axis(chart.window)
+    about = chart.incident or chart.window
+    axis = around([*([chart.onset.earliest] if chart.onset else []), about.start, min(about.end, chart.window.end)])
     return render(
         request,
         "evidence.html",
