@@ -1,0 +1,123 @@
+"""Invariant: a page follows an investigation from its start to the finding, across a reload, and takes nothing from who uses it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+from redis import Redis
+
+from middlewatch.alerts import recorded_alert
+from middlewatch.frontends.web import live
+from middlewatch.records import Investigation, Verdict
+from middlewatch.telemetry.clickhouse import ClickHouse
+from tests.browser import Browser, Page, open_browser, visiting
+from tests.report_finding import finding
+from tests.store_fixtures import redis
+from tests.web_server import served
+from tests.web_site import WebSite, open_web_site
+
+__all__ = ["redis"]
+
+RECORDING = Path("evals/recordings/shop-slow-pages")
+
+
+@pytest.fixture(scope="module")
+def site(redis: Redis, clickhouse: ClickHouse, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebSite]:
+    with open_web_site(redis, clickhouse, tmp_path_factory.mktemp("site")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with open_browser() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def url(site: WebSite) -> Iterator[str]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(live, "BEAT_SECONDS", 1.0)
+        with served(site.site) as made:
+            yield made
+            site.site.state.stopping.set()
+
+
+@contextmanager
+def looking(chromium: Browser, site: WebSite, url: str, path: str) -> Iterator[Page]:
+    """Mia's browser. A script that fails, or that the policy of the page stops, fails the test."""
+    with visiting(chromium, site, url, "mia") as page:
+        problems: list[str] = []
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("console", lambda said: problems.append(said.text) if said.type == "error" else None)
+        page.goto(path)
+        yield page
+        assert problems == []
+
+
+def begin(site: WebSite) -> Investigation:
+    """One of a recording, that nobody works on yet."""
+    name = site.app.import_recording(RECORDING).name
+    alert = recorded_alert(site.app.settings.tenant, site.app.recordings(), name, None)
+    return site.app.investigate(alert, recording=name)
+
+
+def test_from_the_start_to_the_finding_across_a_reload(site: WebSite, chromium: Browser, url: str) -> None:
+    about = begin(site)
+    with looking(chromium, site, url, f"/investigations/{about.id}") as page:
+        state = page.locator(".stream-state")
+        expect(state).to_have_text(re.compile("^Live"))
+        with site.app.working():
+            expect(state).to_contain_text("last event")
+            page.reload()
+            expect(state).to_contain_text("last event")
+            expect(page.locator("#part-answer .state")).to_have_text("finding", timeout=60_000)
+        report = site.app.report(about.id)
+        assert report is not None
+        expect(page.locator("h1")).to_have_text(re.compile("."))
+        expect(page.locator("#part-hypotheses")).to_contain_text(report.hypotheses[0].hypothesis.service)
+        expect(page.locator("#feedback")).to_be_visible()
+
+
+def test_what_others_do_appears_and_what_is_typed_or_opened_stays(site: WebSite, chromium: Browser, url: str) -> None:
+    about = site.seed(finding())
+    leo = site.app.approvals.recognise("token:leo-token")
+    with looking(chromium, site, url, f"/investigations/{about.id}") as page:
+        expect(page.locator(".stream-state")).to_have_text("Live")
+        page.locator("#handling-give > summary").click()
+        note = page.locator("#handling-note")
+        note.fill("half a sen")
+        site.app.handlings.acknowledge(about.id, leo, face="web")
+        expect(page.locator("#audit")).to_contain_text("Leo Example acknowledged it")
+        expect(page.locator("#handling")).to_contain_text("Nobody has it yet", timeout=1)
+        note.press_sequentially("tence")
+        page.locator("h1").click()
+        expect(page.locator("#handling")).to_contain_text("Leo Example has it")
+        expect(note).to_have_value("half a sentence")
+        expect(note).to_be_visible()
+        page.locator("#handling-to").select_option("mia")
+        page.get_by_role("button", name="Give it").click()
+        expect(page.locator("#handling")).to_contain_text("Mia Example took it")
+        assert site.app.handlings.of(about.id).assignee == "mia"
+
+
+def test_who_was_cut_off_is_told_and_sees_what_happened_meanwhile(site: WebSite, chromium: Browser, url: str) -> None:
+    about = site.seed(finding())
+    leo = site.app.approvals.recognise("token:leo-token")
+    with looking(chromium, site, url, f"/investigations/{about.id}") as page:
+        state = page.locator(".stream-state")
+        expect(state).to_have_text("Live")
+        site.app.sessions.end(page.context.cookies()[0]["value"])
+        expect(state).to_have_text("Signed out: load the page again")
+    with looking(chromium, site, url, f"/investigations/{about.id}") as page:
+        state = page.locator(".stream-state")
+        expect(state).to_have_text("Live")
+        page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }))")
+        site.app.handlings.give_feedback(about.id, Verdict.WRONG, leo, cause="the cache", face="web")
+        page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+        expect(state).to_contain_text("Leo Example called the answer wrong")
+        expect(page.locator("#feedback")).to_contain_text("the cache")
