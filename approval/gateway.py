@@ -65,11 +65,16 @@ class Gateway:
                 raise Refused("Only what follows from a finding is proposed here.", remedy="What a person proposes has their name.")
         return self._submit(remediation)
 
-    def propose(self, wanted: Remediation, principal: Principal | None) -> ApprovalRequest:
+    def propose(self, wanted: Remediation, principal: Principal | None, *, name: str = "") -> ApprovalRequest:
         """Propose an action for a person, or for a program that acts for one.
 
         Of what is wanted only that is taken which can be judged (action, target, parameters, cited facts, what it undoes) and the
         note, which is shown apart. Who proposes it, how sure that is and what it should bring about is not the caller's to say.
+
+        Args:
+            wanted: the action.
+            principal: who proposes it.
+            name: of this wish; said again under the same name, the same request is found.
 
         Raises:
             Refused: policy does not know them, or the catalogue, policy or the evidence does not let it through.
@@ -86,12 +91,13 @@ class Gateway:
                     "expected_effect": "",
                     "instead_of": None,
                 }
-            )
+            ),
+            name,
         )
 
-    def _submit(self, remediation: Remediation) -> ApprovalRequest:
+    def _submit(self, remediation: Remediation, name: str = "") -> ApprovalRequest:
         with self._proposing(remediation):
-            return walk(self.desk, Passage(remediation)).request
+            return walk(self.desk, Passage(remediation, name)).request
 
     def _proposing(self, remediation: Remediation) -> AbstractContextManager[None]:
         """What is refused within is a proposal that was refused."""
@@ -203,8 +209,10 @@ class Gateway:
         self._tell(tenant, known.id, "request.again", again.id, instead_of=request, face=face)
         return again
 
-    def undo(self, tenant: str, request: str, principal: Principal | None, *, face: str = "") -> ApprovalRequest:
+    def undo(self, tenant: str, request: str, principal: Principal | None, *, face: str = "", name: str = "") -> ApprovalRequest:
         """Propose what takes an execution back; whoever asks is its proposer, so policy says who else decides.
+
+        Said again under the same `name`, the same request is found.
 
         Raises:
             Refused: policy does not know whoever asks, it was not done, or nothing takes it back.
@@ -226,7 +234,7 @@ class Gateway:
                 "note": "",
             }
         )
-        asked = self._submit(wanted)
+        asked = self._submit(wanted, name)
         self._tell(tenant, known.id, "request.undo", asked.id, undoes=request, face=face)
         return asked
 

@@ -56,6 +56,8 @@ class Passage:
     """A remediation on its way."""
 
     remediation: Remediation
+    name: str = ""
+    """Of a person's wish: proposed again under the same name, the same request is found."""
     executor: str = ""
     lease_seconds: float = EXECUTION_LEASE_SECONDS
     hands: Hands | None = None
@@ -84,9 +86,9 @@ class Passage:
 Stage = Callable[[Desk, Passage], Passage]
 
 
-def request_id(remediation: Remediation) -> str:
+def request_id(remediation: Remediation, name: str = "") -> str:
     """What is proposed once has one id: an investigation that runs again proposes nothing twice, nor do two clicks on `again`."""
-    once = remediation.instead_of or ("" if remediation.proposed_by == ORCHESTRATOR else uuid4().hex)
+    once = remediation.instead_of or ("" if remediation.proposed_by == ORCHESTRATOR else name or uuid4().hex)
     who = "" if remediation.proposed_by == ORCHESTRATOR else remediation.proposed_by
     what = (
         remediation.tenant,
@@ -135,7 +137,7 @@ def record_request(desk: Desk, passage: Passage) -> Passage:
     remediation = passage.remediation
     request = ApprovalRequest(
         tenant=remediation.tenant,
-        id=request_id(remediation),
+        id=request_id(remediation, passage.name),
         epoch=desk.store.epoch,
         remediation=remediation,
         rule=passage.rule,

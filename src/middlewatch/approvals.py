@@ -255,9 +255,9 @@ class Approvals:
             request=request.id, action=spec.id, title=spec.title, target=remediation.target, tier=request.rule.tier
         )
 
-    def propose_as(self, principal: Principal | None, wanted: Remediation) -> ApprovalRequest:
+    def propose_as(self, principal: Principal | None, wanted: Remediation, *, name: str = "") -> ApprovalRequest:
         """Propose an action for a person, or for a program that acts for one. See `Gateway.propose`."""
-        return self.gateway.propose(wanted.model_copy(update={"tenant": self._tenant}), principal)
+        return self.gateway.propose(wanted.model_copy(update={"tenant": self._tenant}), principal, name=name)
 
     def facts_about(self, investigation: str, target: str) -> tuple[str, ...]:
         """Ids of the facts of an investigation that speak for something about a service; what a person most likely means."""
@@ -360,9 +360,9 @@ class Approvals:
         """See `Gateway.reconcile`."""
         return self.gateway.reconcile(self._tenant, request, principal, happened=happened, reason=reason, face=face)
 
-    def undo(self, request: str, principal: Principal | None, *, face: str) -> ApprovalRequest:
+    def undo(self, request: str, principal: Principal | None, *, face: str, name: str = "") -> ApprovalRequest:
         """Propose what takes an execution back. See `Gateway.undo`."""
-        return self.gateway.undo(self._tenant, request, principal, face=face)
+        return self.gateway.undo(self._tenant, request, principal, face=face, name=name)
 
     def halt(self, principal: Principal | None, reason: str, *, face: str) -> Halt:
         """Set the kill switch."""

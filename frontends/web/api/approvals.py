@@ -13,6 +13,7 @@ from middlewatch.cards import Card, Line, card, line
 from middlewatch.frontends.web.api.answers import answers, json_of
 from middlewatch.frontends.web.api.callers import FACE, Calling, KeyedOnce, Once
 from middlewatch.frontends.web.api.investigations import AT_MOST
+from middlewatch.idempotency import Turn
 from middlewatch.listing import Place
 from middlewatch.records import ActionName, ApprovalRequest, Decision, Identifier, Record, Remediation, Scalar
 
@@ -124,13 +125,13 @@ def propose(body: Propose, caller: Calling, once: KeyedOnce) -> Response:
     """Propose an action; somebody else decides on it."""
     approvals = caller.app.approvals
 
-    def do() -> ApprovalRequest:
+    def do(turn: Turn) -> ApprovalRequest:
         evidence = body.evidence or approvals.facts_about(body.investigation, body.target)
         who = "" if caller.principal is None else caller.principal.id
         wanted = body.model_dump(exclude={"evidence"}) | {"evidence": evidence, "confidence": 0.0, "proposed_by": who}
-        return approvals.propose_as(caller.principal, Remediation(tenant=caller.app.settings.tenant, **wanted))
+        return approvals.propose_as(caller.principal, Remediation(tenant=caller.app.settings.tenant, **wanted), name=turn.name)
 
-    return once(lambda _: do(), status=201, location=_location)
+    return once(do, status=201, location=_location)
 
 
 @router.get("/{request}", response_model=Card, responses=answers(404))
@@ -158,19 +159,19 @@ def decide(request: Id, body: Decide, caller: Calling, once: KeyedOnce) -> Respo
 @router.post("/{request}/edit", status_code=201, response_model=ApprovalRequest, responses=answers(404, 409))
 def edit(request: Id, body: Edit, caller: Calling, once: KeyedOnce) -> Response:
     """Ask for the same action with other parameters: this request is void, and yours takes its place."""
-    return _made(once, lambda: caller.app.approvals.edit(request, body.parameters, caller.principal, face=FACE))
+    return _made(once, lambda _: caller.app.approvals.edit(request, body.parameters, caller.principal, face=FACE))
 
 
 @router.post("/{request}/again", status_code=201, response_model=ApprovalRequest, responses=answers(404, 409))
 def again(request: Id, caller: Calling, once: KeyedOnce) -> Response:
     """Ask anew for what is over without having been done."""
-    return _made(once, lambda: caller.app.approvals.propose_again(request, caller.principal, face=FACE))
+    return _made(once, lambda _: caller.app.approvals.propose_again(request, caller.principal, face=FACE))
 
 
 @router.post("/{request}/undo", status_code=201, response_model=ApprovalRequest, responses=answers(404, 409))
 def undo(request: Id, caller: Calling, once: KeyedOnce) -> Response:
     """Propose what takes an execution back; somebody decides on that as on anything else."""
-    return _made(once, lambda: caller.app.approvals.undo(request, caller.principal, face=FACE))
+    return _made(once, lambda turn: caller.app.approvals.undo(request, caller.principal, face=FACE, name=turn.name))
 
 
 @router.post("/{request}/reconcile", response_model=Decided, responses=answers(404, 409))
@@ -200,8 +201,8 @@ def review(request: Id, body: Because, caller: Calling, once: KeyedOnce) -> Resp
     return once(lambda _: caller.app.approvals.review_glass(request, caller.principal, reason=body.reason, face=FACE))
 
 
-def _made(once: Once, do: Callable[[], ApprovalRequest]) -> Response:
-    return once(lambda _: do(), status=201, location=_location)
+def _made(once: Once, do: Callable[[Turn], ApprovalRequest]) -> Response:
+    return once(do, status=201, location=_location)
 
 
 def _location(made: Record) -> str:

@@ -9,6 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from middlewatch.auditing import entries
+from middlewatch.context_store.idempotency import IdempotencyStore
 from middlewatch.records import DEFAULT_TENANT, ApprovalRequest, RequestState
 from tests.acceptance.approvals_site import FREEZE, GLASS
 from tests.report_finding import finding
@@ -63,6 +64,20 @@ def test_a_refusal_under_a_key_is_repeated_and_not_judged_anew(site: WebSite) ->
     assert first.status_code == second.status_code == 403
     assert first.text == second.text
     assert len([entry for entry in audited(site, "decision.refused") if entry.obj == request.id]) == 1
+
+
+def test_a_crash_between_proposing_and_keeping_the_answer_proposes_nothing_twice(
+    site: WebSite, mia: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    about = site.seed(finding(), "inv-crash").id
+    wanted = {"investigation": about, "action": "scale_up", "target": "checkout", "parameters": {"by": 1}}
+    with monkeypatch.context() as patch:
+        patch.setattr(IdempotencyStore, "end", lambda *_: False)  # the process is dead by then
+        made = mia.post(f"{API}/approvals", json=wanted, headers={"Idempotency-Key": "crash"}).json()["id"]
+    for name in site.redis.keys("middlewatch:once:*"):
+        site.redis.hset(str(name), "until", 1)  # the minute is over
+    assert mia.post(f"{API}/approvals", json=wanted, headers={"Idempotency-Key": "crash"}).json()["id"] == made
+    assert mia.post(f"{API}/approvals", json=wanted, headers={"Idempotency-Key": "another"}).json()["id"] != made
 
 
 def test_proposing_editing_asking_again_and_listing(site: WebSite, mia: TestClient) -> None:
