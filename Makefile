@@ -15,6 +15,7 @@
 # make man      write the man pages of all commands to build/man
 # make bench-web          time the first answer of a finished investigation, 1,000 of 200 facts in the store (6 minutes, 1 GB of memory)
 # make bench-slack        click 200 times in a Slack of this machine: acknowledged, decided, edited (4 minutes)
+# make screens  make the pictures of the web pages in docs/images/web again (a minute, Chromium)
 # make clean    remove everything that the other targets made
 
 # Compiled modules are kept: the tests start the command more than a hundred times.
@@ -128,6 +129,10 @@ bench-web:
 bench-slack:
 	@./scripts/setup.sh
 	.venv/bin/python -m tests.benchmarks.slack_click --clicks 200 --slack-ms 100
+
+screens:
+	@./scripts/setup.sh
+	.venv/bin/python -m pytest -q tests/browser_screens.py
 
 clean:
 	rm -rf .venv .middlewatch build dist *.egg-info src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -38,6 +38,7 @@ def environment() -> Environment:
         "quantity": quantity.quantity,
         "number": quantity.number,
         "percent": quantity.percent,
+        "capitalize_first": lambda text: text[:1].upper() + text[1:],  # Jinja's own lowers the rest: names too
         "plain": _WORDS.clean,
         "named": _WORDS.named,
         "quoted": _WORDS.quoted,

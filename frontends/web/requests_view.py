@@ -14,7 +14,7 @@ from middlewatch.cards import Asked, Card, card, card_again
 from middlewatch.frontends import quantity
 from middlewatch.frontends.request_wording import NOT_DONE, SHORT_DIGEST, WAITING, RequestWording
 from middlewatch.frontends.web.visitors import FACE, Visitor
-from middlewatch.records import ApprovalRequest, Principal, RequestState, Role, Snapshot
+from middlewatch.records import ApprovalRequest, Principal, Recovery, RequestState, Role, Snapshot
 from middlewatch.records.errors import Misconfigured, Refused, UnknownInvestigation
 
 S = RequestState
@@ -43,6 +43,12 @@ _HEADINGS: Final[Mapping[RequestState, str]] = {
     S.EXPIRED: "Expired, nothing ran",
     S.SUPERSEDED: "Void, nothing ran",
     S.REFUSED: "Cannot be done, nothing ran",
+}
+_RECOVERED: Final[Mapping[Recovery, str]] = {
+    Recovery.WATCHING: "Done, the symptom is being watched",
+    Recovery.RECOVERED: "Done, and the symptom went away",
+    Recovery.NOT_RECOVERED: "Done, and the symptom did NOT go away",
+    Recovery.NOT_SEEN: "Done; nobody saw whether the symptom went away",
 }
 
 
@@ -112,6 +118,8 @@ class RequestView:
             if self.card.overdue:
                 return "Its time is over"
             return "Needs your decision" if "approve" in self.can else "Needs a decision"
+        if self.request.state is S.SUCCEEDED and (execution := self.request.execution) and execution.recovery:
+            return _RECOVERED[execution.recovery]
         return _HEADINGS[self.request.state]
 
     @property
@@ -166,11 +174,6 @@ class RequestView:
         }
         return frozenset(name for name, offered in offers.items() if offered)
 
-    @property
-    def further(self) -> frozenset[str]:
-        """What is offered besides a decision."""
-        return self.can - {"approve", "deny"}
-
 
 @dataclass(frozen=True, slots=True)
 class Untold:
@@ -198,6 +201,8 @@ def request_view(
 
 def look_of(request: ApprovalRequest) -> str:
     """The class of its state's label."""
+    if request.execution is not None and request.execution.recovery is Recovery.NOT_RECOVERED:
+        return "fault"
     return _LOOKS.get(request.state, "over")
 
 

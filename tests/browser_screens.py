@@ -1,0 +1,232 @@
+"""Pictures of the pages for the documentation: `make screens` makes them again, in `docs/images/web`.
+
+Run by pytest, because it needs the stores that the tests have; not collected by it otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from redis import Redis
+
+from middlewatch.approval.binding import digest_of_bound, digest_of_shown
+from middlewatch.records import (
+    ActionResult,
+    ApprovalRequest,
+    Decision,
+    Execution,
+    PastAction,
+    Recovery,
+    RequestState,
+    Result,
+    Undo,
+)
+from middlewatch.telemetry.clickhouse import ClickHouse
+from tests.acceptance.approvals_site import FREEZE
+from tests.browser import Browser, Page, open_browser, visiting
+from tests.report_finding import finding
+from tests.store_fixtures import redis
+from tests.web_server import served
+from tests.web_site import WebSite, open_web_site
+
+__all__ = ["redis"]
+
+S = RequestState
+FOLDER = Path(__file__).resolve().parents[1] / "docs" / "images" / "web"
+DESKTOP, PHONE = {"width": 1280, "height": 860}, {"width": 390, "height": 844}
+SCALE = 0.7
+"""Of a desktop's pictures: small files that can still be read."""
+LARGEST = 150_000
+"""Bytes of a picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """One picture."""
+
+    name: str
+    put: Callable[[WebSite], str]
+    """Brings the site to where it is looked at; returns the path."""
+    person: str = "leo"
+    scheme: Literal["light", "dark"] = "light"
+    phone: bool = False
+    act: Callable[[Page], object] = lambda _page: None
+    """What is done on the page before."""
+    tidy: Callable[[WebSite], object] = lambda _site: None
+
+
+def pending(site: WebSite, action: str = "scale_up", **update: object) -> ApprovalRequest:
+    """A request that follows from a finding, of which similar ones went before."""
+    report = finding()
+    found = site.seed(report)
+    facts = tuple(fact.id for fact in report.evidence[:3])
+    made = site.propose(action, investigation=found.id, evidence=facts, **update)
+    ago = datetime.now(UTC) - timedelta(days=80)
+    past = (
+        PastAction(request="apr-3f1c09ab77d2", target="checkout", at=ago, outcome="recovered after 310 s", recovered=True),
+        PastAction(
+            request="apr-90be4d1156aa", target="checkout", at=ago - timedelta(days=77), outcome="no effect", recovered=False
+        ),
+    )
+    changed = site.rewrite(made, similar=past)
+    assert changed.bound is not None
+    bound = changed.bound.model_copy(update={"shown": digest_of_shown(changed)})
+    return site.rewrite(made, bound=bound, digest=digest_of_bound(bound))
+
+
+def page_of(request: ApprovalRequest) -> str:
+    return f"/approvals/{request.id}"
+
+
+def waits(site: WebSite) -> str:
+    return page_of(pending(site))
+
+
+def two_approvers(site: WebSite) -> str:
+    request = pending(site, "restart_service")
+    person = site.app.approvals.recognise("token:leo-token")
+    reason = "it hangs since the deploy"
+    site.app.approvals.decide(request.id, Decision.APPROVE, person, digest=request.digest, reason=reason, face="slack")
+    return page_of(request)
+
+
+def over(state: RequestState, why: str) -> Callable[[WebSite], str]:
+    def put(site: WebSite) -> str:
+        return page_of(site.rewrite(pending(site), state=state, why=why))
+
+    return put
+
+
+def executed(
+    state: RequestState, recovery: Recovery | None, *, note: str = "", result: Result = Result.DONE
+) -> Callable[[WebSite], str]:
+    def put(site: WebSite) -> str:
+        request = pending(site)
+        person = site.app.approvals.recognise("token:leo-token")
+        said = site.app.approvals.decide(request.id, Decision.APPROVE, person, digest=request.digest, face="web").request
+        began = said.approvals[0].at + timedelta(seconds=1)
+        known = result is not Result.UNKNOWN
+        execution = Execution(
+            executor="executor:one/1",
+            fence=1,
+            began_at=began,
+            ended_at=began + timedelta(seconds=4) if known else None,
+            result=ActionResult(result=result, detail="checkout has 5 instances", reference="run-8812") if known else None,
+            undo=Undo(action="scale_down", parameters={"by": 2}) if known else None,
+            recovery=recovery,
+            recovery_note=note,
+            recovered_at=began + timedelta(seconds=190) if recovery is Recovery.RECOVERED else None,
+        )
+        why = "its executor died, and no probe can tell" if state is S.UNKNOWN else "it was done"
+        return page_of(site.rewrite(said, state=state, why=why, execution=execution))
+
+    return put
+
+
+def halted(site: WebSite) -> str:
+    person = site.app.approvals.recognise("token:mia-token")
+    path = waits(site)
+    site.app.approvals.halt(person, "the rollbacks make it worse", face="web")
+    return path
+
+
+def lift(site: WebSite) -> None:
+    site.app.approvals.lift(site.app.approvals.recognise("token:mara-token"), "the rule is gone", face="web")
+
+
+def frozen(site: WebSite) -> str:
+    path = executed(S.APPROVED, None)(site)
+    site.rewrite(site.look(path.rpartition("/")[2]), execution=None, why="leo approved it")
+    site.policy.write_policy(FREEZE)
+    return path
+
+
+def thaw(site: WebSite) -> None:
+    site.policy.write_policy()
+
+
+def taken(site: WebSite) -> str:
+    """Somebody else decided while the sheet was open."""
+    path = waits(site)
+    request = site.look(path.rpartition("/")[2])
+    person = site.app.approvals.recognise("token:lea-token")
+    site.app.approvals.decide(request.id, Decision.DENY, person, digest="", reason="it is the cache", face="slack")
+    return f"{path}/confirm?decision=approve&digest={request.digest}"
+
+
+def ask(page: Page) -> None:
+    page.get_by_role("link", name="Approve").click()
+    page.get_by_role("dialog").wait_for()
+
+
+def ask_to_deny(page: Page) -> None:
+    page.get_by_role("link", name="Deny").click()
+    page.get_by_role("dialog").wait_for()
+    page.get_by_label("Too risky now").check()
+
+
+SHOTS = (
+    Shot("approval-pending", waits),
+    Shot("approval-pending-dark", waits, scheme="dark"),
+    Shot("approval-pending-phone", waits, phone=True),
+    Shot("approval-pending-phone-dark", waits, phone=True, scheme="dark"),
+    Shot("approval-confirm", waits, act=ask),
+    Shot("approval-confirm-phone", waits, phone=True, act=ask),
+    Shot("approval-deny-phone-dark", waits, phone=True, scheme="dark", act=ask_to_deny),
+    Shot("approval-two-approvers", two_approvers, person="mia"),
+    Shot("approval-expired", over(S.EXPIRED, "nobody decided in time")),
+    Shot("approval-somebody-was-first", taken),
+    Shot("approval-done", executed(S.SUCCEEDED, Recovery.RECOVERED, note="p99 of checkout is 0.29 s, as usual.")),
+    Shot("approval-not-recovered", executed(S.SUCCEEDED, Recovery.NOT_RECOVERED, note="p99 of checkout is still 3.1 s.")),
+    Shot("approval-unknown", executed(S.UNKNOWN, None, result=Result.UNKNOWN)),
+    Shot("approval-reconcile", lambda site: executed(S.UNKNOWN, None, result=Result.UNKNOWN)(site) + "/reconcile"),
+    Shot("approval-frozen", frozen, person="mara", tidy=thaw),
+    Shot("approval-halted", halted, tidy=lift),
+    Shot("approvals-list", lambda site: waits(site) and "/approvals"),
+    Shot("approvals-list-phone", lambda site: waits(site) and "/approvals", phone=True),
+    Shot("investigation-approval", lambda site: f"/investigations/{pending(site).remediation.investigation}"),
+)
+
+
+@pytest.fixture(scope="module")
+def site(redis: Redis, clickhouse: ClickHouse, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebSite]:
+    with open_web_site(redis, clickhouse, tmp_path_factory.mktemp("site")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with open_browser() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def url(site: WebSite) -> Iterator[str]:
+    with served(site.site) as made:
+        yield made
+
+
+@pytest.mark.parametrize("shot", SHOTS, ids=lambda shot: shot.name)
+def test_shot(chromium: Browser, site: WebSite, url: str, shot: Shot) -> None:
+    options: dict[str, Any] = (
+        {"viewport": PHONE, "is_mobile": True, "has_touch": True}
+        if shot.phone
+        else {"viewport": DESKTOP, "device_scale_factor": SCALE}
+    )
+    with ExitStack() as stack:
+        path = shot.put(site)
+        stack.callback(shot.tidy, site)
+        page = stack.enter_context(visiting(chromium, site, url, shot.person, color_scheme=shot.scheme, **options))
+        page.goto(path)
+        shot.act(page)
+        page.wait_for_timeout(300)  # for what a script moves
+        FOLDER.mkdir(parents=True, exist_ok=True)
+        file = FOLDER / f"{shot.name}.png"
+        page.screenshot(path=file, animations="disabled")
+        assert file.stat().st_size < LARGEST, file
