@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 
 from middlewatch.app import App
-from middlewatch.cards import Card, glance
+from middlewatch.cards import Card, ends_at, glance
 from middlewatch.frontends import quantity
 from middlewatch.frontends.web.pages import render
 from middlewatch.frontends.web.visitors import Application, SignedIn, Visitor
@@ -88,10 +88,13 @@ def inbox_view(app: App, visitor: Visitor, *, show: str, text: str, page: int) -
     own = visitor.principal.id if visitor.principal else ""
     sets = {name: [row for row in chosen if _shown(name, row, standings[row.id], handlings[row.id], own)] for name in FILTERS}
     rows = sets[show][(page - 1) * PAGE_SIZE : page * PAGE_SIZE]
-    waiting = _waiting(app, visitor, found, requests, standings, handlings)
+    untaken = [row for row in found if standings[row.id] is Standing.INCONCLUSIVE and handlings[row.id].assignee is None]
+    asked = _asked(requests)
+    waiting = [_decision(app, visitor, one) for one in asked[:MOST_WAITING]]
+    waiting += map(_untaken, untaken[: MOST_WAITING - len(waiting)])
     return {
-        "waiting": waiting[:MOST_WAITING],
-        "waiting_more": max(0, len(waiting) - MOST_WAITING),
+        "waiting": waiting,
+        "waiting_more": len(asked) + len(untaken) - len(waiting),
         "rows": [_row(row, standings[row.id], handlings[row.id]) for row in rows],
         "filters": [(name, words, len(sets[name])) for name, words in FILTERS.items()],
         "show": show,
@@ -103,20 +106,15 @@ def inbox_view(app: App, visitor: Visitor, *, show: str, text: str, page: int) -
     }
 
 
-def _waiting(  # everything that the page has read already
-    app: App,
-    visitor: Visitor,
-    found: Sequence[Investigation],
-    requests: Sequence[ApprovalRequest],
-    standings: Mapping[str, Standing],
-    handlings: Mapping[str, Handling],
-) -> list[Waiting]:
-    """What waits for people: decisions by their deadlines, then what nobody has looked at."""
-    asked = [one for one in requests if one.state in {RequestState.PENDING, RequestState.UNKNOWN} or one.awaits_review]
-    decisions = [_decision(app, visitor, one) for one in asked[:MOST_WAITING]]
-    decisions.sort(key=lambda one: (one.deadline is None, one.deadline or one.since))
-    open_ends = [row for row in found if standings[row.id] is Standing.INCONCLUSIVE and handlings[row.id].assignee is None]
-    return [*decisions, *map(_untaken, open_ends)]
+def _asked(requests: Sequence[ApprovalRequest]) -> list[ApprovalRequest]:
+    """Those that wait for a person: what ends soonest first, then what has no deadline, the oldest first."""
+    waiting = (one for one in requests if one.state in {RequestState.PENDING, RequestState.UNKNOWN} or one.awaits_review)
+    return sorted(waiting, key=lambda one: (_deadline(one) is None, _deadline(one) or one.created_at))
+
+
+def _deadline(request: ApprovalRequest) -> datetime | None:
+    """Until when it can be decided; None where nobody is asked to decide."""
+    return ends_at(request) if request.state is RequestState.PENDING else None
 
 
 def _decision(app: App, visitor: Visitor, request: ApprovalRequest) -> Waiting:
@@ -125,14 +123,13 @@ def _decision(app: App, visitor: Visitor, request: ApprovalRequest) -> Waiting:
     except MiddlewatchError as error:  # without a policy that can be used nobody can decide; that it waits is said all the same
         card, who = None, error.message
     what = f"{request.remediation.action} on {request.remediation.target}"
-    deadline = None
+    deadline = _deadline(request)
     if request.state is RequestState.UNKNOWN:
         title, who = f"Find out what became of {what}", "Whoever may decide on it."
     elif request.awaits_review:
         title, who = f"Review the broken glass: {what}", "A manager who did not break it."
     else:
         title = f"{card.spec.title if card and card.spec else request.remediation.action} on {request.remediation.target}"
-        deadline = card.ends_at if card else None
         who = _who(card) if card else who
     return Waiting(
         title=title,
