@@ -42,8 +42,22 @@ _ACTS = {
     "outcome.not_recovered": f"saw that the symptom did NOT go away after {_ON}",
     "outcome.not_seen": f"could not see whether the symptom went away after {_ON}",
     "trust.lost": f"trusts {_ON} less, because it was undone",
+    "trust.moved": "changed how far policy decides by itself on {target}",
+    "trust.refused": "was refused more trust in {target}",
     "halt.set": "halted everything",
     "halt.lifted": "lifted the halt",
+    "halt.refused": "was refused the halt, or lifting it",
+    "investigation.refused": "was refused a change of who has it",
+    "feedback.refused": "was refused feedback",
+    "login.accepted": "signed in",
+    "login.refused": "was not let in",
+    "policy.changed": "is another one now",
+    "policy.broken": "cannot be used: it has a mistake",
+    "audit.copy_failed": "could not copy a checkpoint",
+    "audit.copy_resumed": "copies checkpoints again",
+    "audit.key_replaced": "signs with another key from now on",
+    "audit.text_forgotten": "deleted a text that was typed",
+    "audit.forget_refused": "was refused to delete a text",
 }
 _NAMES = {ORCHESTRATOR: "middlewatch", POLICY: "policy"}
 

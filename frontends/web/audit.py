@@ -12,7 +12,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from middlewatch.app import App
 from middlewatch.auditing import Entry, Standing, beginning, page, standing
-from middlewatch.frontends.acts import act, why
+from middlewatch.frontends.acts import why
 from middlewatch.frontends.quotation import Quotation
 from middlewatch.frontends.web.handling import Id, answered, lines_of
 from middlewatch.frontends.web.pages import render
@@ -120,7 +120,7 @@ def _row(entry: Entry, people: People, stands: Standing) -> Row:
         seq=entry.seq,
         at=datetime.fromisoformat(entry.ts),
         who=people.called(entry.actor),
-        words=act(entry.event, entry.data, _SAY, by=entry.actor),
+        words=people.act(entry.event, entry.data, entry.actor),
         event=_SAY.clean(entry.event),
         obj=entry.obj,
         link=_link(entry.obj),

@@ -88,7 +88,7 @@ def handling_view(app: App, visitor: Visitor, investigation: str) -> HandlingVie
         people=people.active,
         may_act=visitor.principal is not None,
         mine=bool(me) and handling.assignee == me,
-        to=handling.assignee or me,
+        to="" if handling.assignee == me else me,
     )
 
 

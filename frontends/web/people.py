@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pydantic import JsonValue
+
 from middlewatch.app import App
-from middlewatch.frontends.acts import actor
+from middlewatch.frontends.acts import act, actor
 from middlewatch.frontends.quotation import Quotation
 from middlewatch.records import Principal
 from middlewatch.records.errors import Misconfigured, Refused
@@ -32,6 +34,12 @@ class People:
         """Somebody, or a part of middlewatch, by what was kept of them; harmless."""
         found = self.by_id.get(name)
         return _SAY.clean(found.name) if found is not None and found.name else actor(name, _SAY)
+
+    def act(self, kind: str, data: Mapping[str, JsonValue], by: str) -> str:
+        """What somebody did, with people by their names; harmless."""
+        to = data.get("to")
+        named = {**data, "to": self.called(to)} if isinstance(to, str) and to != by else data
+        return act(kind, named, _SAY, by=by)
 
     @property
     def active(self) -> tuple[Principal, ...]:

@@ -12,7 +12,6 @@ from typing import cast
 from fastapi import Request
 
 from middlewatch.app import App
-from middlewatch.frontends.acts import act
 from middlewatch.frontends.quotation import Quotation
 from middlewatch.frontends.steps import Step
 from middlewatch.frontends.web.hub import Hub
@@ -89,7 +88,8 @@ def watching(request: Request) -> Watching:
 def told(app: App, update: Update) -> bytes:
     """What everybody who watches is sent of an update; its words are harmless as text, and no HTML."""
     if update.actor:
-        words, actor = act(update.kind, update.data, _SAY, by=update.actor), People.of(app).called(update.actor)
+        people = People.of(app)
+        words, actor = people.act(update.kind, update.data, update.actor), people.called(update.actor)
     else:
         step = Step(update)
         words, actor = _SAY.clean(step.words), _SAY.clean(step.who)
