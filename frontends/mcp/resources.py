@@ -15,7 +15,6 @@ from pydantic import BaseModel
 
 from middlewatch.frontends.mcp.untrusted import NOTICE, Fence
 from middlewatch.frontends.post_mortem import post_mortem_of
-from middlewatch.frontends.quotation import Quotation
 from middlewatch.records.errors import BadInput, MiddlewatchError
 
 if TYPE_CHECKING:
@@ -98,6 +97,6 @@ def _in_words() -> Iterator[None]:
     try:
         yield
     except BadInput as error:
-        raise ResourceNotFoundError(Quotation().clean(str(error))) from error
+        raise ResourceNotFoundError(Fence().error(error)) from error
     except MiddlewatchError as error:
-        raise ResourceError(Quotation().clean(str(error))) from error
+        raise ResourceError(Fence().error(error)) from error

@@ -49,7 +49,7 @@ def in_words() -> Iterator[None]:
         yield
     except MiddlewatchError as error:
         again = " Try again later." if error.retryable else ""
-        raise ToolError(Quotation().clean(f"{error.message} {error.remedy}".strip()) + again) from error
+        raise ToolError(Fence().error(error) + again) from error
     except ValidationError as error:
         told = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_input=False)[:5])
         raise ToolError(Quotation().clean(f"That cannot be used: {told}.")) from error
