@@ -62,7 +62,9 @@ LONGEST_REFUSED_SECONDS = 600.0
 """Before what Slack refuses is tried again: somebody may have invited the bot meanwhile."""
 CLOCKS_DIFFER = timedelta(minutes=2)
 """By how much Slack's clock may be behind the store's."""
-REQUESTS = 100
+REQUESTS = 500
+"""The newest, which messages tell of: ten for each investigation whose messages are kept up to date (chosen, not derived). A
+message whose request were not among them would lose it with its next edit."""
 WHOLE_SECONDS = 5.0
 """Between two looks at what changes without an event: freezes, deadlines, the policy (chosen, not derived)."""
 _GONE = frozenset({"message_not_found", "cant_update_message", "edit_window_closed", "is_inactive"})
