@@ -162,7 +162,7 @@ class RequestWording:
         remediation = self.request.remediation
         sure = f", {quantity.percent(remediation.confidence)} sure" if remediation.proposed_by == ORCHESTRATOR else ""
         effect = f"{self.say.clean(remediation.expected_effect)} " if remediation.expected_effect else ""
-        return f"{effect}Proposed by {self.proposer}{sure}."
+        return f"{effect}Proposed by {self.proposer} for {self.named(remediation.investigation)}{sure}."
 
     @property
     def undo(self) -> str:

@@ -7,7 +7,7 @@ proposed it comes last, in quotation marks, under a label that says so.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -15,51 +15,26 @@ from middlewatch.frontends import quantity
 from middlewatch.frontends.cli.page import Page, Span, Tone
 from middlewatch.frontends.quotation import Quotation
 from middlewatch.frontends.reading import count
-from middlewatch.frontends.wording import RECOVERY_WORDS
-from middlewatch.records import (
-    ORCHESTRATOR,
-    ActionResult,
-    Approval,
-    Decision,
-    Execution,
-    Principal,
-    Recovery,
-    RequestState,
-    RiskTier,
-    Scalar,
-)
+from middlewatch.frontends.request_wording import NOT_DONE, SHORT_DIGEST, WAITING, RequestWording
+from middlewatch.records import Recovery, RequestState
 
 if TYPE_CHECKING:
     from middlewatch.cards import Asked, Card
 
 S = RequestState
-SHORT_DIGEST = 8
-"""Characters of a digest that a person types to approve it: 32 bits of what a thief of keystrokes does not choose."""
 _MOST_NAMES = 6
 _BRIEF_LINES = 2
-_STATES = {
-    S.PREPARING: ("the executor looks at the target; then people are asked", Tone.WORK),
-    S.PENDING: ("waits for a decision", Tone.WAIT),
-    S.APPROVED: ("approved; waits for the executor", Tone.WORK),
-    S.EXECUTING: ("is being executed", Tone.WORK),
-    S.UNKNOWN: ("UNKNOWN: nobody can tell yet whether it was done", Tone.FAULT),
-    S.SUCCEEDED: ("done", Tone.STRONG),
-    S.FAILED: ("failed", Tone.FAULT),
-    S.DENIED: ("denied", Tone.FAULT),
-    S.EXPIRED: ("expired: nothing ran", Tone.WAIT),
-    S.SUPERSEDED: ("void: nothing ran", Tone.WAIT),
-    S.REFUSED: ("refused: nothing ran", Tone.FAULT),
+_TONES = {
+    S.PREPARING: Tone.WORK,
+    S.APPROVED: Tone.WORK,
+    S.EXECUTING: Tone.WORK,
+    S.PENDING: Tone.WAIT,
+    S.EXPIRED: Tone.WAIT,
+    S.SUPERSEDED: Tone.WAIT,
+    S.SUCCEEDED: Tone.STRONG,
 }
-_TENSES = {
-    S.EXECUTING: "Runs now",
-    S.SUCCEEDED: "Ran",
-    S.FAILED: "Was to run",
-    S.UNKNOWN: "Was to run",
-    **dict.fromkeys((S.DENIED, S.EXPIRED, S.SUPERSEDED, S.REFUSED), "Did not run"),
-}
+"""Of where a request stands; the rest is bad news."""
 _TIME_OVER = ", its time is OVER: it can only expire"
-_AGAIN = frozenset({S.DENIED, S.EXPIRED, S.SUPERSEDED, S.REFUSED, S.FAILED})
-_WAITING = frozenset({S.PREPARING, S.PENDING, S.APPROVED})
 
 
 def render_card(
@@ -110,83 +85,60 @@ class _CardPage:
         self.question = question
         self.program = program
         self.request = card.request
-        self.day = card.now.date()
+        self.words = RequestWording(card, page.say)
 
     def head(self) -> None:
         """Which request, where it stands, and what holds everything up."""
-        words, tone = _STATES[self.request.state]
         left = ""
-        if self.request.state in _WAITING and self.card.ends_at is not None:
+        if self.request.state in WAITING and self.card.ends_at is not None:
             left = _TIME_OVER if self.card.overdue else f", {self._left(self.card.ends_at)} left"
-        self.page.entry("Request", Span(f"{self.request.id}  "), Span(words, tone), Span(left, Tone.WAIT))
-        execution = self.request.execution
-        told = execution is not None and execution.result is not None
-        if (self.request.state.terminal and not told) or self.request.state is S.UNKNOWN:
-            self.page.entry("", Span(self.request.why))
-        looking = self.request.state is S.PREPARING  # otherwise it may be the freeze or the halt, which are told below
-        if self.request.held_up and (looking or not (self.card.freeze or self.card.halt)):
-            self.page.entry("Held up", Span(self.request.held_up, Tone.WAIT))
-        halt = self.card.halt
-        if halt is not None and not self.request.state.terminal:
-            reason = f": {self.page.say.quoted(halt.reason)}" if halt.reason else ""
-            said = f"EVERYTHING IS HALTED by {self._named(halt.by)} since {self._clock(halt.at)}{reason}; nothing begins"
-            self.page.entry("Halted", Span(said, Tone.FAULT))
-        if self.card.freeze and self.request.state in _WAITING:
-            skipped = "; the glass is broken, so it begins nevertheless" if self.request.break_glass else ""
-            self.page.entry("Freeze", Span(f"{self.card.freeze}{skipped}", Tone.WAIT))
+        state = Span(self.words.state, _TONES.get(self.request.state, Tone.FAULT))
+        self.page.entry("Request", Span(f"{self.request.id}  "), state, Span(left, Tone.WAIT))
+        for label, text, tone in (
+            ("", self.words.why, Tone.PLAIN),
+            ("Held up", self.words.held_up, Tone.WAIT),
+            ("Halted", self.words.halted, Tone.FAULT),
+            ("Freeze", self.words.freeze, Tone.WAIT),
+        ):
+            if text:
+                self.page.entry(label, Span(text, tone))
 
     def outcome(self) -> None:
         """What came of it, where it began."""
         execution = self.request.execution
-        if execution is None:
-            return
-        if execution.result is not None:
-            self.page.entry("Result", *self._result(execution.result))
-        self.page.entry("Executed", Span(self._took(execution)))
-        if execution.recovery is not None:
-            after = ""
-            if execution.recovered_at and execution.ended_at:
-                after = f" after {quantity.duration((execution.recovered_at - execution.ended_at).total_seconds())}"
-            note = f". {execution.recovery_note}" if execution.recovery_note else ""
-            bad = execution.recovery is Recovery.NOT_RECOVERED
-            text = f"{RECOVERY_WORDS[execution.recovery]}{after}{note}"
-            self.page.entry("Recovery", Span(text, Tone.FAULT if bad else Tone.PLAIN))
-        glass = self.request.break_glass
-        if glass is not None:
-            review = f"reviewed by {self._named(glass.reviewed_by)}" if glass.reviewed_by else "its review is OPEN"
-            broken = f"broken by {self._named(glass.principal)} at {self._clock(glass.at)}"
-            self.page.entry("Glass", Span(f"{broken}: {self.page.say.quoted(glass.reason)}; {review}", Tone.WAIT))
+        bad = execution is not None and execution.recovery is Recovery.NOT_RECOVERED
+        for label, text, tone in (
+            ("Result", self.words.result, Tone.PLAIN),
+            ("Executed", self.words.took, Tone.PLAIN),
+            ("Recovery", self.words.recovery, Tone.FAULT if bad else Tone.PLAIN),
+            ("Glass", self.words.glass, Tone.WAIT),
+        ):
+            if text:
+                self.page.entry(label, Span(text, tone))
 
     def what(self) -> None:
         """What runs, whole, and on what."""
-        remediation, spec = self.request.remediation, self.card.spec
-        title = spec.title if spec else "no longer in the catalogue"
-        risk = "runs by policy" if self.request.rule.tier is RiskTier.INFO else f"{self.request.rule.tier} risk"
-        head = f"{title} on {self._named(remediation.target)}"
-        self.page.entry("Action", Span(head, Tone.STRONG), Span(f" ({remediation.action}, {risk})"))
+        remediation = self.request.remediation
+        head = Span(self.words.title, Tone.STRONG)
+        self.page.entry("Action", head, Span(f" ({remediation.action}, {self.words.risk})"))
         if remediation.parameters:
-            self.page.entry("With", Span(self._pairs(remediation.parameters)))
-        label = _TENSES.get(self.request.state, "Will run")
+            self.page.entry("With", Span(self.words.pairs(remediation.parameters)))
+        label = self.words.tense
         for number, line in enumerate(self.request.plan, 1):
             several = len(self.request.plan) > 1
             self.page.literal(label if number == 1 else "", line, bullet=f"{number}. " if several else "", tone=Tone.STRONG)
         if not self.request.plan:
             self.page.entry(label, Span("not known yet: the executor looks at the target first", Tone.SOFT))
-        if self.request.bound is not None:
-            found = self._pairs(self.request.bound.target_version) or "nothing that identifies a version"
-            later = "; if that changes first, nothing runs" if self.details and self.request.state in _WAITING else ""
-            self.page.entry("Version", Span(f"{found}{later}"))
+        if self.words.version:
+            later = "; if that changes first, nothing runs" if self.details and self.request.state in WAITING else ""
+            self.page.entry("Version", Span(f"{self.words.version}{later}"))
 
     def why(self) -> None:
         """The finding that it follows from, and what was done before."""
         remediation = self.request.remediation
-        proposer = "middlewatch" if remediation.proposed_by == ORCHESTRATOR else self._named(remediation.proposed_by)
-        sure = f", {quantity.percent(remediation.confidence)} sure" if remediation.proposed_by == ORCHESTRATOR else ""
-        effect = f"{remediation.expected_effect} " if remediation.expected_effect else ""
-        spans = [Span(f"{effect}Proposed by {proposer} for {self._named(remediation.investigation)}{sure}.")]
-        self.page.entry("Why", *spans)
+        self.page.entry("Why", Span(self.words.proposal))
         if remediation.instead_of:
-            self.page.entry("", Span(f"It takes the place of {self._named(remediation.instead_of)}."))
+            self.page.entry("", Span(f"It takes the place of {self.words.named(remediation.instead_of)}."))
         notes = self.request.notes
         if self.question:  # what the target itself says is never folded away before a decision
             self.page.entry("Known", Span(" ".join(notes)))
@@ -200,31 +152,28 @@ class _CardPage:
 
     def consequences(self) -> None:
         """What it touches, how it is known that it worked, and how it is taken back."""
-        spec, execution = self.card.spec, self.request.execution
+        spec = self.card.spec
         if spec is not None:
             self.page.entry("Touches", Span(spec.blast_radius))
             if self.details:
                 self.page.entry("Needs first", Span(spec.precondition))
                 self.page.entry("Worked if", Span(spec.effect))
-        if execution is not None and execution.undo is not None:
-            pairs = self._pairs(execution.undo.parameters)
-            self.page.entry("Undo", Span(f"{execution.undo.action}{f' with {pairs}' if pairs else ''}; it needs an approval too"))
-        elif spec is not None and not self.request.state.terminal:
-            takes_back = f"{spec.undo} takes it back, and needs an approval too" if spec.undo else "NOTHING takes it back"
-            self.page.entry("Undo", Span(takes_back, Tone.PLAIN if spec.undo else Tone.WAIT))
+        if self.words.undo:
+            nothing = spec is not None and spec.undo is None and not self.request.state.terminal
+            self.page.entry("Undo", Span(self.words.undo, Tone.WAIT if nothing else Tone.PLAIN))
         if self.request.undo and self.details:
-            undone = self._named(self.request.remediation.undoes or "")
+            undone = self.words.named(self.request.remediation.undoes or "")
             self.page.entry("", Span(f"It takes back the recorded change {undone}, so no freeze holds it up."))
 
     def people(self) -> None:
         """Who decided, who may, and what happens if nobody does."""
         for number, approval in enumerate(self.request.approvals):
-            self.page.entry("" if number else "Decided", Span(self._decision(approval)))
-        if self.request.state not in _WAITING:
+            self.page.entry("" if number else "Decided", Span(self.words.decision(approval)))
+        if self.request.state not in WAITING:
             self._tier()
             return
         if self.card.needs:
-            known = [self._person(person) if self.details else self._named(person.id) for person in self.card.deciders]
+            known = [self.words.person(person) if self.details else self.words.named(person.id) for person in self.card.deciders]
             self.page.entry("Who decides", Span(f"{self.card.needs} ({self._names(known) or 'policy knows NOBODY who is'})"))
             if self.request.state is not S.APPROVED:
                 self.page.entry("You", self._you())
@@ -252,7 +201,7 @@ class _CardPage:
         note = self.request.remediation.note
         if not note:
             return
-        who = Span(f"by {self._named(self.request.remediation.proposed_by)}, checked by nobody: ", Tone.WAIT)
+        who = Span(f"by {self.words.named(self.request.remediation.proposed_by)}, checked by nobody: ", Tone.WAIT)
         if self.details:
             self.page.entry("Untrusted", who, Span(self.page.say.quoted(note)))
         else:
@@ -264,7 +213,7 @@ class _CardPage:
         past = self.request.similar
         for number, one in enumerate(past if self.details else past[:1]):
             more = f" ({len(past) - 1} more)" if len(past) > 1 and not self.details else ""
-            text = f"{quantity.stamp(one.at)} on {self._named(one.target)}: {one.outcome}"
+            text = f"{quantity.stamp(one.at)} on {self.words.named(one.target)}: {one.outcome}"
             self.page.short_entry(
                 "" if number else "Done before", Span(f"{text} ({one.request})"), tail=more, most_lines=_BRIEF_LINES
             )
@@ -274,52 +223,27 @@ class _CardPage:
         if self.details:
             for number, step in enumerate(rule.tier_because):
                 self.page.entry("" if number else "Tier", Span(f"{rule.tier}: {step}" if number == 0 else step))
-        elif self.request.state in _WAITING and len(rule.tier_because) > 1:
+        elif self.request.state in WAITING and len(rule.tier_because) > 1:
             self.page.short_entry("Tier", Span(f"{rule.tier}: {' '.join(rule.tier_because)}"), most_lines=_BRIEF_LINES)
 
     def _you(self) -> Span:
-        viewer = self.card.viewer
-        if viewer is None:
-            return Span("policy does not know you, so you may look and not decide", Tone.WAIT)
-        you = self._person(viewer)
-        if not self.card.objection:
-            return Span(f"{you}: you may decide", Tone.WORK)
-        return Span(f"{you}: you may not approve it ({self.card.objection})", Tone.WAIT)
+        may = self.card.viewer is not None and not self.card.objection
+        return Span(self.words.you, Tone.WORK if may else Tone.WAIT)
 
     def _no_decision(self) -> None:
         """What happens if nobody does anything."""
-        end = self.card.ends_at
-        if end is None or self.request.rule.requires is None:
+        if not self.words.nobody:
             return
         if self.request.state is S.APPROVED:
-            self.page.entry("If too late", Span(f"what has not begun by {self._clock(end)} UTC does not run"))
+            self.page.entry("If too late", Span(self.words.nobody))
             return
         told = "".join(f"{self._step(step)}; " for step in self.card.asked[1:])
-        self.page.entry("If nobody", Span(f"{told}at {self._clock(end)} UTC it expires and nothing runs"))
+        self.page.entry("If nobody", Span(f"{told}{self.words.nobody}"))
 
     def _step(self, step: Asked) -> str:
-        names = self._names([self._named(one) for one in step.reaches]) if self.details else ""
+        names = self._names([self.words.named(one) for one in step.reaches]) if self.details else ""
         whom = " and ".join(step.whom) + (f" ({names})" if names else "")
-        return f"at {self._clock(step.at)} {whom} {'was' if step.done else 'is'} asked too"
-
-    def _decision(self, approval: Approval) -> str:
-        verb = "approved" if approval.decision is Decision.APPROVE else "denied"
-        role = f", a {approval.role}," if approval.role else ""
-        face = f" ({approval.face})" if approval.face else ""
-        reason = f": {self.page.say.quoted(approval.reason)}" if approval.reason else ""
-        alone = "; who also proposed it, as a sole operator" if approval.sole_operator else ""
-        return f"{self._named(approval.principal)}{role} {verb} it at {self._clock(approval.at)}{face}{reason}{alone}"
-
-    def _result(self, result: ActionResult) -> tuple[Span, ...]:
-        detail = Span(result.detail or str(result.result).replace("_", " "))
-        return (detail, Span(f" (see {self.page.say.named(result.reference)})")) if result.reference else (detail,)
-
-    def _took(self, execution: Execution) -> str:
-        text = f"began {self._clock(execution.began_at)}"
-        if execution.ended_at is not None:
-            text += f", took {quantity.duration(max(0.0, (execution.ended_at - execution.began_at).total_seconds()))}"
-        found = f"; found out by {self._named(execution.reconciled_by)}" if execution.reconciled_by else ""
-        return f"{text}, by {self._named(execution.executor.partition('/')[0])}{found}"
+        return f"at {self.words.clock(step.at)} {whom} {'was' if step.done else 'is'} asked too"
 
     def _following(self) -> list[tuple[str, ...]]:
         request, id_ = self.request, self.request.id
@@ -332,33 +256,16 @@ class _CardPage:
             found += [("reconcile", id_, way, "--reason", "'...'") for way in ("--happened", "--did-not-happen")]
         if request.execution is not None and request.execution.undo is not None and request.state is S.SUCCEEDED:
             found.append(("undo", id_))
-        if request.state in _AGAIN:
+        if request.state in NOT_DONE:
             found.append(("again", id_))
         if request.awaits_review:
             found.append(("review", id_, "--reason", "'...'"))
         return found
-
-    def _person(self, person: Principal) -> str:
-        name = f", {person.name}" if person.name and person.name != person.id else ""
-        return f"{self._named(person.id)}{name}, a {person.role}"
 
     def _names(self, names: Sequence[str]) -> str:
         """The first ones, and how many more there are."""
         more = len(names) - _MOST_NAMES
         return ("; " if self.details else ", ").join(names[:_MOST_NAMES]) + (f" and {count(more, 'other')}" if more > 0 else "")
 
-    def _pairs(self, values: Mapping[str, Scalar]) -> str:
-        return ", ".join(f"{self._named(name)} {self._named(_scalar(value))}" for name, value in values.items())
-
-    def _named(self, text: str) -> str:
-        return self.page.say.named(text)
-
-    def _clock(self, moment: datetime) -> str:
-        return quantity.clock(moment, self.day)
-
     def _left(self, end: datetime) -> str:
         return quantity.duration(max(1.0, float(int((end - self.card.now).total_seconds()))))
-
-
-def _scalar(value: Scalar) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -14,12 +14,12 @@ import click
 
 from middlewatch.frontends.cli import INTERRUPTED
 from middlewatch.frontends.cli import approval_desk as desk
-from middlewatch.frontends.cli.approval_card import SHORT_DIGEST
 from middlewatch.frontends.cli.approval_desk import FACE, print_request
 from middlewatch.frontends.cli.naming import MOST, request_argument, request_id
 from middlewatch.frontends.cli.output import application, json_option, print_record
 from middlewatch.frontends.cli.proposing import again, edit, propose, undo
 from middlewatch.frontends.cli.terminal import print_line, quotation
+from middlewatch.frontends.request_wording import SHORT_DIGEST
 from middlewatch.records import ApprovalRequest, Decision, Halt, Principal, RequestState
 from middlewatch.records.errors import Refused
 
