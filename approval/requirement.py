@@ -27,17 +27,22 @@ def is_met(requirement: Requirement, approvers: Collection[Principal]) -> bool:
 
 
 def open_seats(requirement: Requirement, approvers: Collection[Principal]) -> tuple[Seat, ...]:
-    """The seats that nobody has taken yet, where as many as can be are taken."""
+    """The seats that nobody has taken yet, where as many as can be are taken, and those that remain ask for the least."""
     people = list({person.id: person for person in approvers}.values())
     if is_met(requirement, people):
         return ()
     if requirement.quantifier == "any_of":
         return requirement.seats
     places = range(len(requirement.seats))
-    for size in range(len(places), 0, -1):
-        for taken in combinations(places, size):
-            if _seated([requirement.seats[place] for place in taken], people):
-                return tuple(seat for place, seat in enumerate(requirement.seats) if place not in taken)
+    for size in range(1, len(places)):
+        ways = [
+            seats
+            for left in combinations(places, size)
+            if _seated([seat for place, seat in enumerate(requirement.seats) if place not in left], people)
+            and (seats := tuple(requirement.seats[place] for place in left))
+        ]
+        if ways:
+            return min(ways, key=lambda seats: sum(2 * seat.role.level + (seat.principal is not None) for seat in seats))
     return requirement.seats
 
 

@@ -7,7 +7,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from middlewatch.approval.requirement import fits, in_words, is_met, may_sit, seat_in_words
+from middlewatch.approval.requirement import fits, in_words, is_met, may_sit, open_seats, seat_in_words
 from middlewatch.records import Principal, Requirement, Role, Seat
 
 NAMES = ("ann", "bob", "cai", "dee")
@@ -83,3 +83,20 @@ def test_in_words() -> None:
     assert (
         in_words(Requirement(quantifier="all_of", seats=(lead, mara))) == "a lead and mara (at least a manager), 2 different people"
     )
+
+
+@given(requirement=requirements, approvers=people)
+def test_seats_are_open_exactly_where_it_is_not_enough(requirement: Requirement, approvers: list[Principal]) -> None:
+    missing = open_seats(requirement, approvers)
+    assert (missing == ()) == is_met(requirement, approvers)
+    taken = {one.id for one in approvers}
+    newcomers = [person(seat.principal or f"new-{place}", Role.MANAGER) for place, seat in enumerate(missing)]
+    if len({one.id for one in newcomers} - taken) == len(missing):  # nobody sits on two of them
+        assert is_met(requirement, [*approvers, *newcomers])
+
+
+def test_the_seat_that_stays_open_asks_for_the_least() -> None:
+    both = Requirement(quantifier="all_of", seats=(Seat(role=Role.LEAD), Seat(role=Role.MANAGER)))
+    assert open_seats(both, [person("leo", Role.LEAD)]) == (Seat(role=Role.MANAGER),)
+    assert open_seats(both, [person("mara", Role.MANAGER)]) == (Seat(role=Role.LEAD),)
+    assert open_seats(both, [person("mia", Role.MEMBER)]) == both.seats
