@@ -63,7 +63,9 @@ _DOING = {
 
 Id = Annotated[str, Field(description="id of an investigation, such as inv-0123456789ab", max_length=128)]
 Limit = Annotated[int, Field(ge=1, le=50, description="at most so many")]
-Offset = Annotated[int, Field(ge=0, description="how many to leave out from the beginning: next_offset of the page before")]
+Offset = Annotated[
+    int, Field(ge=0, le=10**6, description="how many to leave out from the beginning: next_offset of the page before")
+]
 Wait = Annotated[
     float, Field(ge=0, le=LONGEST_WAIT_SECONDS, description="how long to wait for it to finish; then it is told how it stands")
 ]

@@ -60,6 +60,7 @@ def test_a_finished_investigation_is_read_from_its_answer_down_to_a_fact(place: 
     assert page["next_offset"] == 2
     rest = call("list_evidence", investigation=place.finished, limit=50, offset=2)
     assert rest["next_offset"] is None
+    assert "offset" in call("list_investigations", offset=10**30), "more than any list is an argument that does not fit"
     assert len(rest["facts"]) + 2 == rest["total"] == told["evidence_count"]
     service = page["facts"][0]["service"]
     only = call("list_evidence", investigation=place.finished, service=service)
