@@ -38,7 +38,7 @@ class Asking:
         Raises:
             UnknownRequest: there is none.
         """
-        return request_view(self.app, shown(self.request), self.id, self.visitor, self.typed)
+        return request_view(self.app, shown(self.request), self.id, self.visitor, typed=self.typed)
 
 
 def shown(request: Request) -> Shown:

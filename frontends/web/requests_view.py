@@ -183,10 +183,24 @@ class Untold:
     problem: str
 
 
-def request_view(
-    app: App, shown: Shown, request: str, visitor: Visitor, typed: Mapping[str, str] | None = None
+def request_view(  # what a page of one says, and what many on a page save
+    app: App,
+    shown: Shown,
+    request: str,
+    visitor: Visitor,
+    *,
+    typed: Mapping[str, str] | None = None,
+    newest: bool = False,
 ) -> RequestView | Untold:
     """A request for whoever asks.
+
+    Args:
+        app: where it is.
+        shown: to whom what was shown.
+        request: its id.
+        visitor: who asks.
+        typed: what a form held that was not accepted.
+        newest: whether it is known that no other one took its place, which takes a look at all requests.
 
     Raises:
         UnknownRequest: there is none.
@@ -195,7 +209,7 @@ def request_view(
         found = shown.card(app, request, visitor.principal)
     except (Refused, Misconfigured) as error:
         return Untold(app.approvals.show(request, face=""), f"{error.message} {error.remedy}".strip())
-    after = successor(app, found.request) if found.request.state.terminal else ""
+    after = successor(app, found.request) if found.request.state.terminal and not newest else ""
     return RequestView(found, RequestWording(found), _facts(app, found.request), after, typed or {})
 
 
@@ -211,7 +225,7 @@ def remediation_view(app: App, shown: Shown, visitor: Visitor, snapshot: Snapsho
     name, report = snapshot.investigation.id, snapshot.report
     found = sorted(requests_of(app, name), key=lambda one: one.state.terminal)
     return {
-        "cards": [request_view(app, shown, one.id, visitor) for one in found],
+        "cards": [request_view(app, shown, one.id, visitor, newest=True) for one in found],
         "investigation_id": name,
         "finished": report is not None,
         "considered": report.considered if report else (),
