@@ -15,6 +15,7 @@ from middlewatch.alerts import recorded_alert
 from middlewatch.frontends.web import live
 from middlewatch.records import Investigation, Verdict
 from middlewatch.telemetry.clickhouse import ClickHouse
+from tests.axe import violations
 from tests.browser import Browser, Page, open_browser, visiting
 from tests.report_finding import finding
 from tests.store_fixtures import redis
@@ -121,3 +122,23 @@ def test_who_was_cut_off_is_told_and_sees_what_happened_meanwhile(site: WebSite,
         page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
         expect(state).to_contain_text("Leo Example called the answer wrong")
         expect(page.locator("#feedback")).to_contain_text("the cache")
+
+
+def test_the_inbox_shows_what_is_new(site: WebSite, chromium: Browser, url: str) -> None:
+    with looking(chromium, site, url, "/") as page:
+        expect(page.locator(".stream-state")).to_have_text("Live")
+        about = site.seed(finding())
+        expect(page.locator(f"a[href='/investigations/{about.id}']").first).to_be_visible()
+        expect(page.locator(".stream-state")).to_contain_text("last event")
+
+
+def test_the_log_and_the_forms_are_for_everybody(site: WebSite, chromium: Browser, url: str) -> None:
+    about = site.seed(finding())
+    leo = site.app.approvals.recognise("token:leo-token")
+    site.app.handlings.assign(about.id, "mia", leo, note="look at the pool", face="web")
+    site.app.handlings.assign(about.id, "leo", leo, note="I have it", face="web")
+    for path in ("/audit", f"/investigations/{about.id}/handling", f"/investigations/{about.id}/feedback"):
+        with looking(chromium, site, url, path) as page:
+            for folded in page.locator("main details").all():
+                folded.locator("summary").click()
+            assert violations(page) == []

@@ -23,6 +23,10 @@
 
   function freshen(kind) {
     for (const part of document.querySelectorAll("[data-part]")) if (concerns(part, kind)) stale.add(part);
+    settle();
+  }
+
+  function settle() {
     timer ??= setTimeout(fetchStale, SETTLE_MS + Math.random() * SPREAD_MS);
   }
 
@@ -31,14 +35,15 @@
       if (!part.isConnected) stale.delete(part);
       else if (!isBusy(part)) {
         stale.delete(part);
-        await htmx.ajax("GET", part.dataset.part, { source: part, target: part, swap: "innerMorph" }).catch(() => stale.add(part));
+        await htmx.ajax("GET", part.dataset.part, { source: part, target: part, swap: "innerMorph" });
       }
     }
     timer = null;
+    if ([...stale].some((part) => !isBusy(part))) settle(); // somebody was done, or something happened, meanwhile
     tick();
   }
 
-  document.addEventListener("focusout", () => setTimeout(() => { if (stale.size && !timer) fetchStale(); }));
+  document.addEventListener("focusout", () => { if (stale.size) settle(); });
 
   // The stream: resumed after the last id, by the browser itself where it can
   const place = document.querySelector("[data-stream]");
