@@ -37,7 +37,6 @@ demo:
 	@MIDDLEWATCH_DATA_DIR=.middlewatch/demo .venv/bin/middlewatch investigate --recording $(DEMO) --watch
 	@echo "In a browser  MIDDLEWATCH_DATA_DIR=.middlewatch/demo .venv/bin/middlewatch serve"
 	@echo "Your own      .venv/bin/middlewatch doctor   (how to connect your telemetry)"
-	@echo "All incidents .venv/bin/middlewatch evaluate evals/recordings   (minutes)"
 
 man:
 	@./scripts/setup.sh --no-dev
