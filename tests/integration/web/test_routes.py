@@ -16,7 +16,10 @@ from starlette.testclient import TestClient
 
 from middlewatch.frontends.serving import Faces, assembled
 from middlewatch.frontends.web.attempts import Attempts
+from middlewatch.records import ORCHESTRATOR, Investigation, InvestigationState, Remediation, Scope, Task, TaskKind
 from middlewatch.sessions import Sessions
+from tests.acceptance.approvals_site import TARGET
+from tests.report_finding import finding
 from tests.web_site import BASE, WebSite
 
 OPEN = {
@@ -88,6 +91,7 @@ COOKIE = "middlewatch"
 PLACE = re.compile(r"\{[^}]*\}")
 API = "/api/v1/"
 """A program reads with GET and acts with anything else, by its own token or by a session's."""
+ANOTHER = "another-tenant"
 GHOST = "inv-ffffffffffff"
 """In place of every name in a path: there is nothing of this name, and whoever may not ask does not learn that."""
 
@@ -145,7 +149,7 @@ def strangers(site: WebSite) -> Iterator[tuple[str, TestClient]]:
     ended = site.client("mia")
     sessions.end(ended.cookies[COOKIE])
     yield "a session that was ended", ended
-    elsewhere = Sessions(site.app.store.server, "another-tenant", hours=1)
+    elsewhere = Sessions(site.app.store.server, ANOTHER, hours=1)
     yield "a session of another tenant", site.client(cookies={COOKIE: elsewhere.open("token:mia-token")[0]})
     yield "a session of an identity that policy does not have", site.client(cookies={COOKIE: sessions.open("oidc:x|y")[0]})
 
@@ -188,6 +192,43 @@ def test_a_change_takes_the_token_of_that_very_session(site: WebSite, closed: li
                 done.append((name, route, answer.status_code))
     assert done == []
     assert client.get("/sessions").status_code == 200
+
+
+def test_what_is_of_another_tenant_is_not_there_on_any_route(site: WebSite, closed: list[str]) -> None:
+    """Whoever knows its ids learns nothing of it, and changes nothing; not even that it is there."""
+    report, other = finding(), site.app_beside(tenant=ANOTHER)
+    alert = report.alert.model_copy(update={"tenant": ANOTHER, "title": "a secret of theirs"})
+    investigation = Investigation(tenant=ANOTHER, id="inv-another00001", scope=Scope(tenant=ANOTHER), alert=alert)
+    first = Task(tenant=ANOTHER, investigation=investigation.id, id="r1-plan", kind=TaskKind.PLAN)
+    site.app.store.open(investigation, first)
+    wanted = Remediation(
+        tenant=ANOTHER,
+        investigation=investigation.id,
+        action="scale_up",
+        target=TARGET,
+        parameters={"by": 2},
+        proposed_by=ORCHESTRATOR,
+        confidence=0.8,
+    )
+    request = other.approvals.gateway.submit(wanted)
+    client, program = site.client("mara"), site.program("mara")
+    session = site.app.sessions.look(client.cookies[COOKIE])
+    assert session is not None
+    found = []
+    for route in closed:
+        if "{}" not in route or (decision(route) == "stream" and not route.startswith(f"GET {API}")):
+            continue
+        theirs = route.replace("approvals/{}", f"approvals/{request.id}").replace(
+            "investigations/{}", f"investigations/{investigation.id}"
+        )
+        for name, asking in (("browser", client), ("program", program)):
+            answer, nothing = (ask(asking, one, **{"x-csrf-token": session.csrf}) for one in (theirs, route))
+            same = answer.status_code == nothing.status_code
+            if answer.status_code < 400 or not same or "secret of theirs" in answer.text:
+                found.append((name, theirs, answer.status_code, nothing.status_code))
+    assert found == []
+    assert other.investigation(investigation.id).state is InvestigationState.OPEN
+    assert other.approvals.desk.store.look(ANOTHER, request.id).request == request
 
 
 NAMES = ("evil.example", "localhost.evil.example", "127.0.0.1.nip.io:8321", "", "localhost:8321@evil.example")
