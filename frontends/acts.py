@@ -75,6 +75,7 @@ def act(kind: str, data: Mapping[str, JsonValue], say: Quotation, *, by: str = "
     if kind == "investigation.assigned" and by and data.get("to") == by:
         return "took it"
     known = {name: say.named(str(value)) for name, value in data.items() if isinstance(value, str | int)}
+    known |= {"verdict": "partly right"} if data.get("verdict") == "partly" else {}
     return _ACTS[kind].format_map(_OrUnknown(known)) if kind in _ACTS else say.clean(kind)
 
 

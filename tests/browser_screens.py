@@ -18,17 +18,24 @@ from redis import Redis
 from middlewatch.approval.binding import digest_of_bound, digest_of_shown
 from middlewatch.records import (
     ActionResult,
+    AgentName,
     ApprovalRequest,
+    Completion,
     Decision,
     Execution,
+    FanOut,
+    InvestigationState,
     PastAction,
     Recovery,
     RequestState,
     Result,
+    Task,
+    TaskKind,
     Undo,
+    Verdict,
 )
 from middlewatch.telemetry.clickhouse import ClickHouse
-from tests.acceptance.approvals_site import FREEZE
+from tests.acceptance.approvals_site import FREEZE, token
 from tests.browser import Browser, Page, open_browser, visiting
 from tests.report_finding import finding
 from tests.store_fixtures import redis
@@ -171,7 +178,56 @@ def ask_to_deny(page: Page) -> None:
     page.get_by_label("Too risky now").check()
 
 
+def runs(site: WebSite) -> str:
+    """An investigation whose agents are at work, that Mara gave to Leo."""
+    report = finding()
+    found = site.open(report, f"inv-2f6e0c91{len(site.app.investigations()):04x}")
+    claim = site.app.store.claim("screens")
+    assert claim is not None
+    looking = tuple(
+        Task(
+            tenant=found.tenant,
+            investigation=found.id,
+            id=f"r1-investigate-{agent}",
+            kind=TaskKind.INVESTIGATE,
+            arguments={"agent": agent, "round": 1},
+        )
+        for agent in AgentName
+    )
+    after = Task(tenant=found.tenant, investigation=found.id, id="r1-hypothesise", kind=TaskKind.HYPOTHESISE)
+    site.app.store.finish(claim, Completion(fan_out=FanOut(tasks=looking, then=after)))
+    for last in (False, False, True):
+        at_work = site.app.store.claim("screens")
+        assert at_work is not None
+        own = [fact for fact in report.evidence if fact.agent == at_work.task.arguments["agent"]]
+        moved = [fact.model_copy(update={"investigation": found.id}) for fact in own]
+        site.app.store.append(at_work, moved)
+        if not last:
+            site.app.store.finish(at_work, Completion(evidence=tuple(moved)))
+    mara = site.app.approvals.recognise(f"token:{token('mara')}")
+    site.app.handlings.assign(found.id, "leo", mara, note="Customers write in. I am in the call.", face="web")
+    return f"/investigations/{found.id}"
+
+
+def ends(site: WebSite) -> None:
+    for one in site.app.investigations():
+        if one.state is InvestigationState.OPEN:
+            site.app.cancel(one.id)
+
+
+def logged(site: WebSite) -> str:
+    found = site.seed(finding())
+    leo = site.app.approvals.recognise(f"token:{token('leo')}")
+    site.app.handlings.acknowledge(found.id, leo, face="web")
+    site.app.handlings.assign(found.id, "mia", leo, note="The pool of inventory.\nI go to bed.", face="slack")
+    site.app.handlings.give_feedback(found.id, Verdict.PARTLY, leo, cause="the cache in front of it", face="web")
+    return "/audit"
+
+
 SHOTS = (
+    Shot("investigation-running", runs, tidy=ends),
+    Shot("investigation-running-phone-dark", runs, phone=True, scheme="dark", tidy=ends),
+    Shot("audit-log", logged),
     Shot("approval-pending", waits),
     Shot("approval-pending-dark", waits, scheme="dark"),
     Shot("approval-pending-phone", waits, phone=True),

@@ -38,8 +38,9 @@ class People:
     def act(self, kind: str, data: Mapping[str, JsonValue], by: str) -> str:
         """What somebody did, with people by their names; harmless."""
         to = data.get("to")
-        named = {**data, "to": self.called(to)} if isinstance(to, str) and to != by else data
-        return act(kind, named, _SAY, by=by)
+        if kind == "investigation.assigned" and isinstance(to, str) and to != by:
+            return f"gave it to {self.called(to)}"
+        return act(kind, data, _SAY, by=by)
 
     @property
     def active(self) -> tuple[Principal, ...]:

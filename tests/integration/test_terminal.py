@@ -160,7 +160,7 @@ def test_who_has_it_and_what_it_was_worth_is_kept_and_shown(terminal: Terminal) 
 def test_a_post_mortem_goes_to_standard_output_or_a_file_and_tells_what_people_did(terminal: Terminal, tmp_path: Path) -> None:
     terminal.printed("feedback", "inv-done", "partly", "--cause", "an index was dropped")
     text = terminal.printed("post-mortem", "inv-done")
-    assert "called the answer partly: `an index was dropped` | leo |" in text
+    assert "called the answer partly right: `an index was dropped` | leo |" in text
     file = tmp_path / "post-mortem.md"
     assert terminal.printed("post-mortem", "inv-done", "--output", str(file)) == f"{file}: the post-mortem of inv-done\n"
     assert file.read_text() == text
