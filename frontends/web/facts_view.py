@@ -9,7 +9,7 @@ from middlewatch.frontends import quantity
 from middlewatch.frontends.quotation import Quotation
 from middlewatch.frontends.reading import Reading, latest
 from middlewatch.frontends.wording import Wording, stance_words
-from middlewatch.records import AgentName, Anomaly, AnomalyKind, Evidence, Position, RankedHypothesis, Report, Vote, Window
+from middlewatch.records import AgentName, Anomaly, Evidence, Position, RankedHypothesis, Report, Vote, Window
 
 _SAY = Quotation()
 SHOWN_WHOLE = 4
@@ -165,11 +165,6 @@ def _vote(agent: AgentName, vote: Vote | None, dissents: bool, strongest: float)
     sign = {Position.SUPPORT: 1, Position.OPPOSE: -1, Position.ABSTAIN: 0}[vote.position]
     pull = round(50 * sign * min(1.0, vote.strength / strongest), 1)
     return VoteView(_AGENTS[agent], vote.position, stance_words(vote), vote.reason, dissents=dissents, pull=pull)
-
-
-def is_change(fact: Evidence) -> bool:
-    """Whether a fact is a change that somebody made."""
-    return fact.anomaly.kind is AnomalyKind.CHANGE
 
 
 def _span(window: Window) -> str:

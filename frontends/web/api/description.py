@@ -21,7 +21,6 @@ from middlewatch.idempotency import Answer
 
 VERSION = "1.0"
 """Of the API. The second number rises with what is added; the first one is in every path."""
-METHODS = ("get", "post")
 _ABOUT = """\
 Start investigations and read what came of them, decide on approval requests, and follow what happens.
 
