@@ -146,9 +146,9 @@ class Access:
             raise Turned(401, "Show a token: Authorization: Bearer TOKEN")
         if len(token) > LONGEST_TOKEN or not token.isascii():
             raise Turned(401, "That is no token.", error="invalid_token")
-        if self._local_token and hmac.compare_digest(token, self._local_token):
-            return Admitted(_owner("local", token), self._local_principal())
         try:
+            if self._local_token and hmac.compare_digest(token, self._local_token):
+                return Admitted(_owner("local", token), self._local_principal())
             if self._issued is not None and token.count(".") == 2:  # noqa: PLR2004  the three parts of a signed token
                 return self._issued_to(self._issued, token)
             return self._held_by(token, request)
@@ -176,7 +176,7 @@ class Access:
             raise Turned(401, f"That is no valid access token of {issued.issuer} for {issued.resource}.", error="invalid_token")
         identity = f"{claimed.issuer}|{claimed.subject}"
         try:
-            person = self._app.approvals.recognise(f"oidc:{identity}")
+            person = self._bearers.recognise(f"oidc:{identity}")
         except Refused:
             person = None
         if person is None:
@@ -186,7 +186,7 @@ class Access:
 
     def _local_principal(self) -> str:
         try:
-            person = self._app.approvals.recognise(self._app.approvals.local_identity())
+            person = self._bearers.recognise(self._app.approvals.local_identity())
         except (Refused, Misconfigured):  # reading goes on for whom the data belongs to; deciding is refused, with the reason
             person = None
         return person.id if person else ""

@@ -31,7 +31,7 @@ class Bearers:
         self._clock = clock
         self._lock = threading.Lock()
         self._seen: OrderedDict[str, tuple[str, float]] = OrderedDict()
-        """By the digest of a token, whose it is and when that was an event last."""
+        """By the digest of an identity, whose it is and when that was an event last."""
 
     def identify(self, token: str) -> Principal | None:
         """Whose token it is, by policy as it is now; None where it is nobody's, or there is no policy.
@@ -43,8 +43,8 @@ class Bearers:
         try:
             principal = self._approvals.recognise(identity)
             if principal is None:  # taken out of policy, it is a guess like any other, and is counted
-                self._forget(token)
-            if principal is None or self._is_new(token, principal):
+                self._forget(identity)
+            if principal is None or self._is_new(identity, principal):
                 self._approvals.identify(identity, face=self._face)
         except Refused:
             return None
@@ -54,18 +54,30 @@ class Bearers:
             ) from None
         return principal
 
+    def recognise(self, identity: str) -> Principal | None:
+        """Whose an identity is that something else than a token of the policy proved; None where it is nobody's.
+
+        Raises:
+            Misconfigured: the policy has a mistake.
+            Refused: there is none.
+        """
+        principal = self._approvals.recognise(identity)
+        if principal is not None and self._is_new(identity, principal):
+            self._approvals.identify(identity, face=self._face)
+        return principal
+
     def has_seen(self, token: str) -> bool:
         """Whether it was somebody's before in this process: whoever shows it again does not guess."""
         with self._lock:
-            return _digest(token) in self._seen
+            return _digest(f"token:{token}") in self._seen
 
-    def _forget(self, token: str) -> None:
+    def _forget(self, identity: str) -> None:
         with self._lock:
-            self._seen.pop(_digest(token), None)
+            self._seen.pop(_digest(identity), None)
 
-    def _is_new(self, token: str, principal: Principal) -> bool:
+    def _is_new(self, identity: str, principal: Principal) -> bool:
         """Whether this is the first time in an hour; asked once, it no longer is."""
-        digest, now = _digest(token), self._clock()
+        digest, now = _digest(identity), self._clock()
         with self._lock:
             whose, last = self._seen.get(digest, ("", now))
             if whose == principal.id and now - last < LOGIN_SECONDS:
@@ -77,5 +89,5 @@ class Bearers:
         return True
 
 
-def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+def _digest(identity: str) -> str:
+    return hashlib.sha256(identity.encode("utf-8", "surrogatepass")).hexdigest()

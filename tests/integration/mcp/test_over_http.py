@@ -214,6 +214,7 @@ def test_an_access_token_for_this_server_is_the_person_whom_policy_has(issued: t
 
     assert anyio.run(run).structured_content["assignee"] == "olga"
     assert made.fetched == 2, "the keys are kept"
+    assert [event.actor for event in there.site.events("principal.login")] == ["olga"], "once, however many requests"
 
 
 def test_a_client_without_a_token_is_told_where_to_get_one(issued: tuple[Served, Provider]) -> None:
