@@ -46,7 +46,8 @@ class Decide(Record):
 
     decision: Decision
     digest: str = Field(
-        pattern=r"^[0-9a-f]{64}$", description="`request.digest` of the card that you saw; one that is stale is refused"
+        pattern=r"^[0-9a-f]{64}$",
+        description="`request.digest` of the card that you saw; an approval of one that is stale is refused",
     )
     reason: Reason = ""
 
