@@ -149,10 +149,12 @@ def refused(asking: Asking, error: MiddlewatchError, *, status: int | None = Non
 
 
 def lost(found: ApprovalRequest) -> Refused:
-    """Somebody else was first: who, and what they said."""
+    """Somebody else was first: who, what they said and when."""
     if found.state is S.EXPIRED:
         return Refused("It expired before you decided. Nothing ran.", remedy="Propose it again if it is still right.")
-    who = found.approvals[-1].words if found.approvals else found.why.rstrip(".")
+    void = found.state in {S.SUPERSEDED, S.REFUSED}  # whoever approved it before did not bring that about
+    last = found.approvals[-1] if found.approvals and not void else None
+    who = f"{last.words} at {last.at:%H:%M:%S} UTC" if last else found.why.rstrip(".")
     return Refused(f"It is {found.state} already: {who}. What you said was not recorded.", remedy="How it stands is below.")
 
 

@@ -6,6 +6,7 @@ What the gateway refuses is tested through plain requests in tests/integration/w
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -122,7 +123,7 @@ def test_of_two_browsers_one_wins_and_the_other_is_told(chromium: Browser, site:
         expect(first.get_by_text("leo, a lead, approved it")).to_be_visible()
         second.get_by_role("button", name="Approve and run").click()
         expect(second.get_by_role("alert")).to_contain_text(
-            "It is approved already: leo approved it. What you said was not recorded."
+            re.compile(r"It is approved already: leo approved it at [\d:]+ UTC\. What you said was not recorded\.")
         )
     assert [said.principal for said in site.look(request.id).approvals] == ["leo"]
 

@@ -99,14 +99,25 @@ def test_whoever_comes_second_is_told_who_was_first_and_what_they_said(site: Web
     assert decide(leo, request).status_code == 303
     answer = decide(lea, request, reason="mine")
     assert answer.status_code == 409
-    assert "It is approved already: leo approved it. What you said was not recorded." in flat(answer)
+    at = f"{site.look(request.id).approvals[0].at:%H:%M:%S}"
+    assert f"It is approved already: leo approved it at {at} UTC. What you said was not recorded." in flat(answer)
     denied = propose(site)
     assert decide(leo, denied, "deny", because="Wrong cause", reason="it is the cache").status_code == 303
     assert site.look(denied.id).approvals[0].reason == "Wrong cause: it is the cache"
     answer = decide(lea, denied)
     assert answer.status_code == 409
-    assert "It is denied already: leo denied it." in flat(answer)
+    assert "It is denied already: leo denied it at " in flat(answer)
     assert confirm(lea, denied).status_code == 409
+
+
+def test_what_was_made_void_after_a_first_approval_names_whoever_made_it_void(site: WebSite) -> None:
+    request, lea = propose(site, "restart_service"), site.client("lea")
+    assert decide(site.client("leo"), request, reason="stuck").status_code == 303
+    mia = site.app.approvals.recognise("token:mia-token")
+    site.app.approvals.edit(request.id, {}, mia, face="cli")
+    answer = confirm(lea, request)
+    assert answer.status_code == 409
+    assert "It is superseded already: mia edited it." in flat(answer)
 
 
 def test_what_was_not_shown_cannot_be_approved_and_the_reason_is_kept(site: WebSite) -> None:
