@@ -169,6 +169,7 @@ HEADERS = (
     "Content-Type: ;;;",
     "Content-Type: multipart/form-data",
     "Content-Type: multipart/form-data; boundary=",
+    "Content-Type: multipart/form-data; boundary=b; charset=unicode_escape",
     "Content-Type: application/x-www-form-urlencoded; charset=utf-16",
     "\r\n".join(f"X-{n}: {n}" for n in range(150)),
 )
