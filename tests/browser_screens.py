@@ -15,8 +15,10 @@ from typing import Any, Literal
 import pytest
 from redis import Redis
 
+from middlewatch.alerts import incident_alert
 from middlewatch.approval.binding import digest_of_bound, digest_of_shown
 from middlewatch.records import (
+    DEFAULT_TENANT,
     ActionResult,
     AgentName,
     ApprovalRequest,
@@ -38,6 +40,7 @@ from middlewatch.telemetry.clickhouse import ClickHouse
 from tests.acceptance.approvals_site import FREEZE, token
 from tests.browser import Browser, Page, open_browser, visiting
 from tests.report_finding import finding
+from tests.reports import inconclusive
 from tests.store_fixtures import redis
 from tests.web_server import served
 from tests.web_site import WebSite, open_web_site
@@ -46,10 +49,11 @@ __all__ = ["redis"]
 
 S = RequestState
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "images" / "web"
+RECORDING = FOLDER.parents[2] / "evals" / "recordings" / "shop-slow-pages"
 DESKTOP, PHONE = {"width": 1280, "height": 860}, {"width": 390, "height": 844}
 SCALE = 0.7
 """Of a desktop's pictures: small files that can still be read."""
-LARGEST = 150_000
+LARGEST = 200_000
 """Bytes of a picture."""
 
 
@@ -224,7 +228,70 @@ def logged(site: WebSite) -> str:
     return "/audit"
 
 
+def recorded(site: WebSite) -> str:
+    """The committed incident of the lab, really investigated; once."""
+    imported = site.app.import_recording(RECORDING)
+    for one in site.app.investigations():
+        if one.scope.recording == imported.name:
+            return f"/investigations/{one.id}"
+    (incident,) = imported.incidents
+    made = site.app.investigate(
+        incident_alert(DEFAULT_TENANT, imported.name, incident, imported.incidents), recording=imported.name
+    )
+    with site.app.working("screens"):
+        for _ in site.app.follow(made.id):
+            pass
+    return f"/investigations/{made.id}"
+
+
+def strongest(site: WebSite) -> str:
+    """The fact that its report puts first."""
+    path = recorded(site)
+    report = site.app.report(path.rpartition("/")[2])
+    assert report is not None
+    return f"{path}/evidence/{report.evidence[0].id}"
+
+
+def drawn(page: Page) -> None:
+    """What asks the telemetry comes after the page."""
+    page.locator("#part-chart .chart").wait_for()
+    page.locator("#part-request .waterfall").wait_for()
+
+
+def to_the_proof(page: Page) -> None:
+    drawn(page)
+    page.locator("#part-request").evaluate("part => part.firstElementChild.scrollIntoView({block: 'end'})")
+
+
+def unknown(site: WebSite) -> str:
+    return f"/investigations/{site.seed(inconclusive()).id}"
+
+
+def stopped(site: WebSite) -> str:
+    path = runs(site)
+    ends(site)
+    return path
+
+
+def inbox(site: WebSite) -> str:
+    """With something of everything in it."""
+    recorded(site)
+    unknown(site)
+    pending(site)
+    runs(site)
+    return "/"
+
+
 SHOTS = (
+    Shot("investigation", recorded, act=drawn),
+    Shot("investigation-dark", recorded, scheme="dark", act=drawn),
+    Shot("investigation-phone", recorded, phone=True, act=drawn),
+    Shot("investigation-proof", recorded, act=to_the_proof),
+    Shot("evidence", strongest),
+    Shot("investigation-inconclusive", unknown),
+    Shot("investigation-cancelled", stopped),
+    Shot("inbox", inbox, tidy=ends),
+    Shot("inbox-phone-dark", inbox, phone=True, scheme="dark", tidy=ends),
     Shot("investigation-running", runs, tidy=ends),
     Shot("investigation-running-phone-dark", runs, phone=True, scheme="dark", tidy=ends),
     Shot("audit-log", logged),

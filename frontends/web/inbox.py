@@ -14,7 +14,7 @@ from middlewatch.cards import Card, ends_at, glance
 from middlewatch.frontends import quantity
 from middlewatch.frontends.web.pages import render
 from middlewatch.frontends.web.visitors import Application, SignedIn, Visitor
-from middlewatch.records import ApprovalRequest, Handling, Investigation, InvestigationState, RequestState
+from middlewatch.records import ApprovalRequest, Handling, Investigation, InvestigationState, Outcome, RequestState
 from middlewatch.records.errors import MiddlewatchError
 from middlewatch.standing import Standing, by_investigation, standing_of
 
@@ -179,7 +179,7 @@ def _row(row: Investigation, standing: Standing, handling: Handling) -> Row:
         look=_LOOKS[standing],
         working=standing in _WORKING,
         answer=headline.answer if headline else "",
-        confidence=quantity.percent(headline.confidence) if headline else "",
+        confidence=quantity.percent(headline.confidence) if headline and headline.outcome is Outcome.FINDING else "",
         taken=quantity.duration(seconds) if seconds is not None else "",
         assignee=handling.assignee or "",
     )
