@@ -116,8 +116,8 @@ def _an_undo_is_the_undo(patch: Patch) -> None:
 
 
 def _the_server_says_who_proposes(patch: Patch) -> None:
-    def as_claimed(self: Gateway, wanted: Remediation, _principal: Principal | None) -> ApprovalRequest:
-        return self._submit(wanted)
+    def as_claimed(self: Gateway, wanted: Remediation, _principal: Principal | None, *, name: str) -> ApprovalRequest:
+        return self._submit(wanted, name)
 
     patch.setattr(Gateway, "propose", as_claimed)
 
@@ -130,9 +130,9 @@ def _findings_have_a_door_of_their_own(patch: Patch) -> None:
 
 
 def _the_store_says_how_sure_it_is(patch: Patch) -> None:
-    def as_claimed(self: Gateway, wanted: Remediation, principal: Principal | None) -> ApprovalRequest:
+    def as_claimed(self: Gateway, wanted: Remediation, principal: Principal | None, *, name: str) -> ApprovalRequest:
         own = {"proposed_by": self.desk.known(principal).id, "expected_effect": "", "instead_of": None}
-        return self._submit(wanted.model_copy(update=own))
+        return self._submit(wanted.model_copy(update=own), name)
 
     patch.setattr(Gateway, "propose", as_claimed)
 
