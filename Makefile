@@ -45,7 +45,7 @@ man:
 test:
 	@./scripts/setup.sh
 	@./scripts/debian.sh
-	.venv/bin/python -m pytest -n 2 --dist loadfile
+	.venv/bin/python -m pytest -n 3 --dist loadfile  # three on two cores: tests wait for servers, leases and deadlines
 
 check:
 	@./scripts/setup.sh
