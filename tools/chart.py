@@ -211,12 +211,12 @@ def thinned(values: Floats, steps: NDArray[np.intp], most: int = MOST_POINTS) ->
     Args:
         values: shape (all steps,).
         steps: those to choose from, rising.
-        most: how many to keep, at least four.
+        most: how many to keep, at least five.
     """
     if steps.size <= most:
         return steps
     shown = values[steps]
-    stretch = np.arange(steps.size) * (most // 4) // steps.size  # four kept of each: two extremes, a gap, and an end
+    stretch = np.arange(steps.size) * ((most - 2) // 3) // steps.size  # three kept of each, two extremes and a gap, beside the ends
     kept = {0, steps.size - 1}
     for number in range(int(stretch[-1]) + 1):
         at = np.flatnonzero(stretch == number)
