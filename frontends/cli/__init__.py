@@ -140,7 +140,7 @@ def main() -> None:
         click.echo("stopped", err=True)
         code = INTERRUPTED
     except MiddlewatchError as error:
-        from middlewatch.frontends.cli.program import pasteable  # noqa: PLC0415  only errors need it, and --help is quick without
+        from middlewatch.frontends.program import pasteable  # noqa: PLC0415  only errors need it, and --help is quick without
 
         _refuse(error.message, pasteable(error.remedy))
         code = error.exit_code

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from middlewatch.frontends.cli.output import json_option, print_record
-from middlewatch.frontends.cli.program import program
 from middlewatch.frontends.cli.terminal import print_line
+from middlewatch.frontends.program import program
 from middlewatch.frontends.reading import count
 from middlewatch.records import RiskTier
 from middlewatch.settings import Settings

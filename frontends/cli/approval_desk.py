@@ -15,8 +15,8 @@ from middlewatch.frontends import quantity
 from middlewatch.frontends.cli.approval_card import render_card
 from middlewatch.frontends.cli.output import colored, print_page, print_record, width
 from middlewatch.frontends.cli.page import Column, Page, Span, Tone
-from middlewatch.frontends.cli.program import program
 from middlewatch.frontends.cli.terminal import print_line, quotation
+from middlewatch.frontends.program import program
 from middlewatch.records import ApprovalRequest, Halt, Principal, RequestState
 from middlewatch.records.errors import Misconfigured, Refused, Unavailable
 from middlewatch.settings import ascii_only

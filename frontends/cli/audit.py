@@ -13,8 +13,8 @@ import click
 from middlewatch.frontends.cli.approval_desk import FACE, viewer
 from middlewatch.frontends.cli.naming import object_id, offer_objects
 from middlewatch.frontends.cli.output import application, json_option
-from middlewatch.frontends.cli.program import program
 from middlewatch.frontends.cli.terminal import print_line, quotation
+from middlewatch.frontends.program import program
 from middlewatch.frontends.reading import count
 from middlewatch.records.errors import AuditBroken, BadInput
 

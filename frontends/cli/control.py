@@ -8,8 +8,8 @@ import click
 
 from middlewatch.frontends.cli.approval_desk import FACE, print_halt, viewer
 from middlewatch.frontends.cli.output import application, json_option
-from middlewatch.frontends.cli.program import program
 from middlewatch.frontends.cli.terminal import print_line
+from middlewatch.frontends.program import program
 from middlewatch.records import Halt
 
 

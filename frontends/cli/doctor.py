@@ -11,8 +11,8 @@ import click
 
 from middlewatch.doctor import Check, Health, examine
 from middlewatch.frontends.cli.output import json_option
-from middlewatch.frontends.cli.program import pasteable
 from middlewatch.frontends.cli.terminal import print_line
+from middlewatch.frontends.program import pasteable
 from middlewatch.settings import Settings
 
 MARKS = {Health.OK: "ok     ", Health.NOTICE: "notice ", Health.BROKEN: "BROKEN "}

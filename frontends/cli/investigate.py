@@ -12,9 +12,9 @@ import click
 
 from middlewatch.alerts import incident_alert, service_alert
 from middlewatch.frontends.cli.output import UtcTime, application, details_option, json_option, print_report, report_code
-from middlewatch.frontends.cli.program import program
 from middlewatch.frontends.cli.progress import Progress
 from middlewatch.frontends.cli.terminal import print_line, quotation
+from middlewatch.frontends.program import program
 from middlewatch.records import Alert, ImportedRecording, Incident, Investigation
 from middlewatch.records.errors import MiddlewatchError, UnknownIncident
 from middlewatch.settings import ascii_only, no_color

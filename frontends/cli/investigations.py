@@ -11,8 +11,8 @@ from middlewatch.frontends.cli.handling import print_handling
 from middlewatch.frontends.cli.naming import investigation_argument, investigation_id
 from middlewatch.frontends.cli.output import application, details_option, json_option, print_page, print_record, print_report, width
 from middlewatch.frontends.cli.page import Column, Page, Row, Span, Tone
-from middlewatch.frontends.cli.program import program
 from middlewatch.frontends.cli.terminal import print_line, quotation
+from middlewatch.frontends.program import program
 from middlewatch.frontends.quantity import percent, stamp
 from middlewatch.frontends.wording import is_stalled, standing
 from middlewatch.records import Handling, Investigation, InvestigationState, Outcome, Snapshot

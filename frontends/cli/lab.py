@@ -17,8 +17,8 @@ from middlewatch.evals.lab.run import record as record_plan
 from middlewatch.evals.lab.schedule import Plan, suite
 from middlewatch.evals.lab.shop import ShopOptions
 from middlewatch.frontends.cli.output import json_option
-from middlewatch.frontends.cli.program import program
 from middlewatch.frontends.cli.terminal import print_line
+from middlewatch.frontends.program import program
 from middlewatch.records import Incident, RecordingInfo
 from middlewatch.records.errors import BadInput
 

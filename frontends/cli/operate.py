@@ -12,8 +12,8 @@ import click
 
 from middlewatch.frontends.cli.contract import report_schema
 from middlewatch.frontends.cli.output import application, json_option
-from middlewatch.frontends.cli.program import program
 from middlewatch.frontends.cli.terminal import print_line
+from middlewatch.frontends.program import program
 from middlewatch.frontends.reading import count
 from middlewatch.records.errors import BadInput, Misconfigured
 from middlewatch.settings import Settings

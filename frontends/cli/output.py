@@ -13,8 +13,8 @@ import click
 from pydantic import BaseModel
 
 from middlewatch.frontends.cli.page import NARROWEST, WIDEST, Page
-from middlewatch.frontends.cli.program import program
 from middlewatch.frontends.cli.report import render_report
+from middlewatch.frontends.program import program
 from middlewatch.records import Outcome, Report
 from middlewatch.settings import Settings, ascii_only, no_color
 

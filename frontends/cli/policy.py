@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import click
 
 from middlewatch.frontends.cli.output import UtcTime, application, json_option, print_record
-from middlewatch.frontends.cli.program import program
 from middlewatch.frontends.cli.terminal import print_line
+from middlewatch.frontends.program import program
 from middlewatch.frontends.quantity import duration, stamp
 from middlewatch.frontends.reading import count
 from middlewatch.records import BudgetState, Rule

@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 
 from middlewatch.frontends.cli.output import application, json_option, print_record
-from middlewatch.frontends.cli.program import program
 from middlewatch.frontends.cli.terminal import print_line, quotation
+from middlewatch.frontends.program import program
 from middlewatch.frontends.reading import count
 
 

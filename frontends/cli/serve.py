@@ -11,8 +11,8 @@ import click
 
 from middlewatch.frontends.cli.operate import until_asked
 from middlewatch.frontends.cli.output import application, json_option
-from middlewatch.frontends.cli.program import pasteable
 from middlewatch.frontends.cli.terminal import print_line
+from middlewatch.frontends.program import pasteable
 from middlewatch.records.errors import Misconfigured, Refused
 from middlewatch.settings import Settings
 

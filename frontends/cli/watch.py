@@ -13,9 +13,9 @@ from middlewatch.frontends.cli import INTERRUPTED
 from middlewatch.frontends.cli.approval_desk import working
 from middlewatch.frontends.cli.naming import investigation_argument, investigation_id
 from middlewatch.frontends.cli.output import application, print_report, report_code
-from middlewatch.frontends.cli.program import program
 from middlewatch.frontends.cli.progress import Progress
 from middlewatch.frontends.cli.terminal import print_line, quotation
+from middlewatch.frontends.program import program
 from middlewatch.frontends.wording import is_stalled, standing
 from middlewatch.records import ApprovalRequest, InvestigationState, Recovery
 from middlewatch.records.errors import MiddlewatchError, Stalled

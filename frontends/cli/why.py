@@ -11,9 +11,9 @@ from middlewatch.frontends import quantity
 from middlewatch.frontends.cli.naming import investigation_argument, investigation_id
 from middlewatch.frontends.cli.output import application, json_option, print_page, width
 from middlewatch.frontends.cli.page import INDENT, Page, Span, Tone
-from middlewatch.frontends.cli.program import program
 from middlewatch.frontends.cli.telling import FACT_COLUMNS, Telling, stance
 from middlewatch.frontends.cli.terminal import quotation
+from middlewatch.frontends.program import program
 from middlewatch.frontends.reading import latest, tally
 from middlewatch.records import Evidence, Outcome, Position, RankedHypothesis, Report
 from middlewatch.records.errors import BadInput

@@ -63,7 +63,7 @@ def answer_view(snapshot: Snapshot) -> AnswerView:
         note=_SAY.clean(note.strip()),
         state="finding" if finding else "inconclusive",
         look="resolved" if finding else "inconclusive",
-        figures=(_confidence(report, words), _impact(snapshot, words), _began(report, words), _effort(snapshot)),
+        figures=(_confidence(report, words), _impact(snapshot), _began(report, words), _effort(snapshot)),
     )
 
 
@@ -103,12 +103,12 @@ def _confidence(report: Report, words: Wording) -> KeyFact:
     changed = f"{quantity.percent(report.change_probability)} that anything changed at all"
     if report.outcome is Outcome.FINDING:
         text = f"{quantity.likelihood(report.confidence).capitalize()} that this is where it started; {changed}."
-        return KeyFact("Confidence", f"{sure} sure", text)
+        return KeyFact("Confidence in where", f"{sure} sure", text)
     guess = f"Best guess {words.name(words.leading.hypothesis.service)}, {sure}; not enough to name it." if words.leading else ""
     return KeyFact("Confidence", f"{quantity.percent(report.change_probability)} that anything changed", guess)
 
 
-def _impact(snapshot: Snapshot, words: Wording) -> KeyFact:
+def _impact(snapshot: Snapshot) -> KeyFact:
     """The strongest fact about what alarmed."""
     symptom = snapshot.investigation.alert.symptom
     if symptom is None:
@@ -118,21 +118,20 @@ def _impact(snapshot: Snapshot, words: Wording) -> KeyFact:
     if not own:
         return KeyFact("Symptom", _SAY.clean(symptom.service), "Nothing unusual was seen in it beside the alert.")
     worst = own[0].anomaly
-    window = f"{quantity.clock(worst.window.start, words.day)} to {quantity.clock(worst.window.end, words.day)} UTC"
-    return KeyFact(
-        f"Symptom: {_SAY.clean(symptom.service)}",
-        _SAY.clean(quantity.pair(worst.baseline, worst.observed, worst.unit)),
-        f"{words.subject(worst.kind, worst.subject)}, {window}.",
-    )
+    figure = _SAY.clean(quantity.pair(worst.baseline, worst.observed, worst.unit))
+    return KeyFact(f"Symptom: {_SAY.clean(symptom.service)}", figure, f"{_SAY.clean(worst.summary)}.")
 
 
 def _began(report: Report, words: Wording) -> KeyFact:
     alert = report.alert
     if report.onset is None:
         return KeyFact("Began", "unknown", f"The alert came at {quantity.stamp(alert.detected_at)} UTC.")
-    ahead = (alert.detected_at - report.onset.at).total_seconds()
+    onset = report.onset
+    ahead = (alert.detected_at - onset.at).total_seconds()
     gap = f"{quantity.duration(abs(ahead))} {'before' if ahead >= 0 else 'after'} the alert"
-    return KeyFact("Began", quantity.clock(report.onset.at, words.day), f"{words.period(report.onset)} UTC, {gap}.")
+    earliest, latest = words.clock(onset.earliest), words.clock(onset.latest)
+    figure = earliest if earliest == latest else f"{earliest} to {latest}"
+    return KeyFact("Began", figure, f"UTC; most likely at {words.clock(onset.at)}, {gap}.")
 
 
 def _effort(snapshot: Snapshot) -> KeyFact:

@@ -65,6 +65,7 @@ def render(request: Request, template: str, *, status: int = 200, **context: obj
         "halt": app.approvals.halted() if visitor else None,
         "now": app.approvals.now() if visitor else datetime.now(UTC),
         "policy": app.settings.policy_path.exists(),
+        "program": request.app.state.program,
     }
     return HTMLResponse(environment().get_template(template).render(shown | context), status_code=status)
 

@@ -68,7 +68,7 @@ def use_link(request: Request, app: Application, key: str = "", next: str = "/")
     identity = app.sessions.use_link(key) if request.app.state.local else ""
     if not identity:
         attempts.failed(request)
-        words = "This link was used already, or is too old. `middlewatch sign-in` makes another one."
+        words = f"This link was used already, or is too old. Another one: {request.app.state.program} sign-in"
         return _form(request, next, problem=words, status=403)
     try:
         if app.approvals.recognise(identity) is not None:

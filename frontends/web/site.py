@@ -10,6 +10,7 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from middlewatch.app import App
 from middlewatch.bearers import Bearers
+from middlewatch.frontends.program import program
 from middlewatch.frontends.web import (
     api,
     audit,
@@ -71,6 +72,7 @@ def create_site(app: App) -> FastAPI:
     state.app = app
     state.secure = app.settings.public_url is not None and app.settings.public_url.scheme == "https"
     state.local = is_local(app.settings)
+    state.program = " ".join(program()) if state.local else "middlewatch"  # where data lies on a server is nobody else's to know
     state.provider = Provider.of(app.settings)
     state.attempts = Attempts()
     state.shown = Shown()

@@ -23,8 +23,8 @@ from middlewatch.records import (
     Snapshot,
 )
 
-_CHARACTER = 0.82
-"""Width of a character of a label in per cent of the track at its narrowest (776 px, 12 px type); chosen a little wide."""
+_CHARACTER = 1.2
+"""Width of a character of a label in per cent of the track at its narrowest (536 px, 12 px type); chosen a little wide."""
 _GAP = 1.2
 """Between a mark and its label, in per cent."""
 _LEAST_LABEL = 16

@@ -241,7 +241,8 @@ def test_events_are_read_from_a_cursor_and_hold_what_people_did(mia: TestClient,
     assert [one["kind"] for one in more["updates"]] == ["investigation.acknowledged"]
     assert mia.get(f"{path}/events", params={"after": more["cursor"]}).json()["updates"] == []
     everything = mia.get(f"{path}/events").json()["updates"]
-    assert everything == first["updates"] + more["updates"]
+    told = [(one["at"], one["kind"], one["actor"]) for one in first["updates"] + more["updates"]]
+    assert [(one["at"], one["kind"], one["actor"]) for one in everything] == told  # a place may skip what is not about it
     standing = mia.get(path).json()
     assert mia.get(f"{path}/events", params={"after": standing["cursor"]}).json()["updates"] == []
 

@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 from middlewatch.doctor import Check, Health
+from middlewatch.frontends import program as naming
 from middlewatch.frontends.cli import doctor as module
-from middlewatch.frontends.cli import program as naming
 from middlewatch.frontends.cli.doctor import doctor
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from middlewatch.frontends.cli.page import Page
-from middlewatch.frontends.cli.program import program
+from middlewatch.frontends.program import program
 
 
 @pytest.fixture(autouse=True)

@@ -119,7 +119,7 @@ def test_many_findings_are_a_screen(tmp_path: Path) -> None:
 
 def test_it_runs_where_there_is_nothing_but_the_files(tmp_path: Path) -> None:
     """No settings, no home, no data directory: another machine."""
-    command = [sys.executable, "-m", "middlewatch.frontends.cli.program", *write(tmp_path)]
+    command = [sys.executable, "-m", "middlewatch.frontends.program", *write(tmp_path)]
     command[1:3] = ["-c", "from middlewatch.frontends.cli import main; main()"]
     nowhere = tmp_path / "nowhere"
     environment = {"MIDDLEWATCH_REDIS_URL": "redis://127.0.0.1:1/0", "MIDDLEWATCH_DATA_DIR": str(nowhere), "HOME": str(nowhere)}
