@@ -169,7 +169,8 @@ class Engine:
             preparations.insert(0, f"USE {_identifier(session.database)}")
         import chdb  # noqa: PLC0415  half a gigabyte of library, and only the owner of the data directory needs it
 
-        handle = chdb.connect(self._path)
+        connect: Any = chdb.connect
+        handle = connect(self._path)
         try:
             for statement in preparations:
                 handle.query(statement, "TabSeparated")
