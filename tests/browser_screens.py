@@ -5,7 +5,7 @@ Run by pytest, because it needs the stores that the tests have; not collected by
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from redis import Redis
 
 from middlewatch.alerts import incident_alert
 from middlewatch.approval.binding import digest_of_bound, digest_of_shown
@@ -36,16 +35,14 @@ from middlewatch.records import (
     Undo,
     Verdict,
 )
-from middlewatch.telemetry.clickhouse import ClickHouse
 from tests.acceptance.approvals_site import FREEZE, token
-from tests.browser import Browser, Page, open_browser, visiting
+from tests.browser import Browser, Page, visiting
 from tests.report_finding import finding
 from tests.reports import inconclusive
-from tests.store_fixtures import redis
-from tests.web_server import served
-from tests.web_site import WebSite, open_web_site
+from tests.web_fixtures import chromium, redis, site, url
+from tests.web_site import WebSite
 
-__all__ = ["redis"]
+__all__ = ["chromium", "redis", "site", "url"]
 
 S = RequestState
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "images" / "web"
@@ -315,24 +312,6 @@ SHOTS = (
     Shot("approvals-list-phone", lambda site: waits(site) and "/approvals", phone=True),
     Shot("investigation-approval", lambda site: f"/investigations/{pending(site).remediation.investigation}"),
 )
-
-
-@pytest.fixture(scope="module")
-def site(redis: Redis, clickhouse: ClickHouse, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebSite]:
-    with open_web_site(redis, clickhouse, tmp_path_factory.mktemp("site")) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with open_browser() as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def url(site: WebSite) -> Iterator[str]:
-    with served(site.site) as made:
-        yield made
 
 
 @pytest.mark.parametrize("shot", SHOTS, ids=lambda shot: shot.name)

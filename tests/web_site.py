@@ -33,11 +33,9 @@ from middlewatch.context_store.stored import text_of
 from middlewatch.frontends.web.site import create_site
 from middlewatch.records import (
     DEFAULT_TENANT,
-    ORCHESTRATOR,
     ApprovalRequest,
     Completion,
     Investigation,
-    Remediation,
     Report,
     RequestState,
     Task,
@@ -45,7 +43,7 @@ from middlewatch.records import (
 )
 from middlewatch.settings import Settings
 from middlewatch.telemetry.clickhouse import ClickHouse
-from tests.acceptance.approvals_site import PEOPLE, TARGET, Site, token
+from tests.acceptance.approvals_site import PEOPLE, Site, token, wanted
 from tests.approval_data import FakeHands
 from tests.report_parts import INVESTIGATION
 
@@ -119,17 +117,7 @@ class WebSite:
 
     def propose(self, action: str = "scale_up", **update: object) -> ApprovalRequest:
         """Put an action to people, of which the executor has looked at the target already."""
-        wanted = Remediation(
-            tenant=DEFAULT_TENANT,
-            investigation="inv-000000000001",
-            action=action,
-            target=TARGET,
-            parameters={"by": 2} if action.startswith("scale") else {},
-            proposed_by=ORCHESTRATOR,
-            confidence=0.82,
-            expected_effect="More instances share the load.",
-        ).model_copy(update=update)
-        made = self.app.approvals.gateway.submit(wanted)
+        made = self.app.approvals.gateway.submit(wanted(action, **{"investigation": "inv-000000000001"} | update))
         while self.look(made.id).state is RequestState.PREPARING:
             assert self.step()
         return self.look(made.id)

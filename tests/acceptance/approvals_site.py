@@ -57,6 +57,20 @@ def sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def wanted(action: str = "scale_up", **update: object) -> Remediation:
+    """What follows from a finding about the target."""
+    return Remediation(
+        tenant=DEFAULT_TENANT,
+        investigation="inv-0123456789ab",
+        action=action,
+        target=TARGET,
+        parameters={"by": 2} if action.startswith("scale") else {},
+        proposed_by=ORCHESTRATOR,
+        confidence=0.82,
+        expected_effect="More instances share the load.",
+    ).model_copy(update=update)
+
+
 @dataclass
 class Site:
     """Where it keeps everything, and the other end of its webhook."""
@@ -95,18 +109,8 @@ class Site:
 
     def propose(self, action: str = "scale_up", **update: object) -> ApprovalRequest:
         """What a worker does with a finding: put an action to people."""
-        wanted = Remediation(
-            tenant=DEFAULT_TENANT,
-            investigation="inv-0123456789ab",
-            action=action,
-            target=TARGET,
-            parameters={"by": 2} if action.startswith("scale") else {},
-            proposed_by=ORCHESTRATOR,
-            confidence=0.82,
-            expected_effect="More instances share the load.",
-        ).model_copy(update=update)
         assert self.app is not None
-        return self.app.approvals.gateway.submit(wanted)
+        return self.app.approvals.gateway.submit(wanted(action, **update))
 
     def request(self, id_: str) -> ApprovalRequest:
         """As it stands, once the executor has looked at the target."""

@@ -13,39 +13,18 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import expect
-from redis import Redis
 
 from middlewatch.records import ApprovalRequest, RequestState
-from middlewatch.telemetry.clickhouse import ClickHouse
 from tests.axe import violations
-from tests.browser import Browser, Page, open_browser, visiting
-from tests.store_fixtures import redis
-from tests.web_server import served
-from tests.web_site import WebSite, open_web_site
+from tests.browser import Browser, Page, visiting
+from tests.web_fixtures import chromium, redis, site, url
+from tests.web_site import WebSite
 
-__all__ = ["redis"]
+__all__ = ["chromium", "redis", "site", "url"]
 
 S = RequestState
 PHONE = {"width": 390, "height": 844}
 COUNTER = itertools.count(1)
-
-
-@pytest.fixture(scope="module")
-def site(redis: Redis, clickhouse: ClickHouse, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebSite]:
-    with open_web_site(redis, clickhouse, tmp_path_factory.mktemp("site")) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with open_browser() as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def url(site: WebSite) -> Iterator[str]:
-    with served(site.site) as made:
-        yield made
 
 
 def propose(site: WebSite, action: str = "scale_up", **update: object) -> ApprovalRequest:

@@ -9,34 +9,20 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
-from redis import Redis
 
 from middlewatch.alerts import recorded_alert
 from middlewatch.frontends.web import live
 from middlewatch.records import Investigation, Verdict
-from middlewatch.telemetry.clickhouse import ClickHouse
 from tests.axe import violations
-from tests.browser import Browser, Page, open_browser, visiting
+from tests.browser import Browser, Page, visiting
 from tests.report_finding import finding
-from tests.store_fixtures import redis
+from tests.web_fixtures import chromium, redis, site
 from tests.web_server import served
-from tests.web_site import WebSite, open_web_site
+from tests.web_site import WebSite
 
-__all__ = ["redis"]
+__all__ = ["chromium", "redis", "site"]
 
 RECORDING = Path("evals/recordings/shop-slow-pages")
-
-
-@pytest.fixture(scope="module")
-def site(redis: Redis, clickhouse: ClickHouse, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebSite]:
-    with open_web_site(redis, clickhouse, tmp_path_factory.mktemp("site")) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with open_browser() as made:
-        yield made
 
 
 @pytest.fixture(scope="module")

@@ -5,27 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from redis import Redis
 
 from middlewatch.records import Report
-from middlewatch.telemetry.clickhouse import ClickHouse
 from tests.axe import violations
 from tests.browser import Page, context_of, open_browser
 from tests.reports import empty, finding, inconclusive
-from tests.store_fixtures import redis
+from tests.web_fixtures import redis, site
 from tests.web_server import served
-from tests.web_site import WebSite, open_web_site
+from tests.web_site import WebSite
 
-__all__ = ["redis"]
+__all__ = ["redis", "site"]
 
 PARTS_ARE_THERE = "() => !document.querySelector('main').textContent.includes('Being read from the telemetry')"
 FOUND, UNSURE, NOTHING, RUNNING, CANCELLED = (f"inv-{n:012x}" for n in range(1, 6))
-
-
-@pytest.fixture(scope="module")
-def site(redis: Redis, clickhouse: ClickHouse, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebSite]:
-    with open_web_site(redis, clickhouse, tmp_path_factory.mktemp("site")) as made:
-        yield made
 
 
 @pytest.fixture(scope="module")

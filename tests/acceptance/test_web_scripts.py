@@ -6,28 +6,25 @@ some with it, which must have nothing to report.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Dialog
-from redis import Redis
 
 from middlewatch.records import DEFAULT_TENANT, AgentName, Evidence, Report, Scope, Symptom, Verdict
-from middlewatch.telemetry.clickhouse import ClickHouse
 from tests.axe import violations
-from tests.browser import Browser, Page, context_of, open_browser
+from tests.browser import Browser, Page, context_of
 from tests.hostile import MARKUP
 from tests.hostile_reports import filled
 from tests.reports import finding, inconclusive, two_causes
-from tests.store_fixtures import redis
 from tests.telemetry_data import START, write_recording
+from tests.web_fixtures import chromium, redis, site
 from tests.web_server import served
-from tests.web_site import WebSite, open_web_site
+from tests.web_site import WebSite
 
-__all__ = ["redis"]
+__all__ = ["chromium", "redis", "site"]
 
 ATTACKS = (
     "<script>owned=1</script>",
@@ -52,18 +49,6 @@ BROKE = 2400
 """Seconds after which the service of the recording is slow and fails."""
 NAMES = tuple(f"inv-{n:012x}" for n in range(1, 5))
 ASKED, UNSURE, SEVERAL, RUNNING = NAMES
-
-
-@pytest.fixture(scope="module")
-def site(redis: Redis, clickhouse: ClickHouse, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebSite]:
-    with open_web_site(redis, clickhouse, tmp_path_factory.mktemp("site")) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with open_browser() as made:
-        yield made
 
 
 def recorded(site: WebSite, folder: Path) -> str:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 
 import pytest
-from redis import Redis
 
-from middlewatch.telemetry.clickhouse import ClickHouse
 from tests.chaos.request_described import call_described
 from tests.chaos.request_fuzz import Fuzz
 from tests.chaos.request_targets import target_of
@@ -16,17 +13,11 @@ from tests.chaos.request_wire import Judge, send
 from tests.chaos.requests import STORED, anywhere, credentials
 from tests.hostile_reports import filled
 from tests.report_finding import finding
-from tests.store_fixtures import redis
+from tests.web_fixtures import redis, site
 from tests.web_server import served
-from tests.web_site import WebSite, open_web_site
+from tests.web_site import WebSite
 
-__all__ = ["redis"]
-
-
-@pytest.fixture(scope="module")
-def site(redis: Redis, clickhouse: ClickHouse, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebSite]:
-    with open_web_site(redis, clickhouse, tmp_path_factory.mktemp("site")) as made:
-        yield made
+__all__ = ["redis", "site"]
 
 
 def test_whatever_is_sent_is_answered_without_a_fault(site: WebSite, caplog: pytest.LogCaptureFixture) -> None:

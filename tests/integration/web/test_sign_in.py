@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from redis import Redis
 from starlette.testclient import TestClient
 
 from middlewatch.auditing import entries
 from middlewatch.frontends.web.attempts import FAILURES, WITHIN_SECONDS, Attempts
 from middlewatch.sessions import name_of
-from middlewatch.telemetry.clickhouse import ClickHouse
-from tests.web_site import BASE, PEOPLE, WebSite, csrf_of, open_web_site, sign_in, token
+from tests.web_site import BASE, PEOPLE, WebSite, csrf_of, sign_in, token
 
 USER = "local:ursula"
-
-
-@pytest.fixture(scope="module")
-def site(redis: Redis, clickhouse: ClickHouse, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebSite]:
-    with open_web_site(redis, clickhouse, tmp_path_factory.mktemp("site")) as made:
-        yield made
 
 
 @pytest.fixture(autouse=True)
