@@ -190,7 +190,7 @@ def request_view(  # what a page of one says, and what many on a page save
     visitor: Visitor,
     *,
     typed: Mapping[str, str] | None = None,
-    newest: bool = False,
+    of: Snapshot | None = None,
 ) -> RequestView | Untold:
     """A request for whoever asks.
 
@@ -200,7 +200,7 @@ def request_view(  # what a page of one says, and what many on a page save
         request: its id.
         visitor: who asks.
         typed: what a form held that was not accepted.
-        newest: whether it is known that no other one took its place, which takes a look at all requests.
+        of: the investigation on whose page it stands, which shows only requests whose place no other took; None on its own page.
 
     Raises:
         UnknownRequest: there is none.
@@ -209,8 +209,8 @@ def request_view(  # what a page of one says, and what many on a page save
         found = shown.card(app, request, visitor.principal)
     except (Refused, Misconfigured) as error:
         return Untold(app.approvals.show(request, face=""), f"{error.message} {error.remedy}".strip())
-    after = successor(app, found.request) if found.request.state.terminal and not newest else ""
-    return RequestView(found, RequestWording(found), _facts(app, found.request), after, typed or {})
+    after = successor(app, found.request) if found.request.state.terminal and of is None else ""
+    return RequestView(found, RequestWording(found), _facts(app, found.request, of), after, typed or {})
 
 
 def look_of(request: ApprovalRequest) -> str:
@@ -225,7 +225,7 @@ def remediation_view(app: App, shown: Shown, visitor: Visitor, snapshot: Snapsho
     name, report = snapshot.investigation.id, snapshot.report
     found = sorted(requests_of(app, name), key=lambda one: one.state.terminal)
     return {
-        "cards": [request_view(app, shown, one.id, visitor, newest=True) for one in found],
+        "cards": [request_view(app, shown, one.id, visitor, of=snapshot) for one in found],
         "investigation_id": name,
         "finished": report is not None,
         "considered": report.considered if report else (),
@@ -252,12 +252,12 @@ def left(end: datetime, now: datetime) -> str:
     return "over" if seconds <= 0 else quantity.duration(max(1.0, float(int(seconds))))
 
 
-def _facts(app: App, request: ApprovalRequest) -> tuple[Fact, ...]:
+def _facts(app: App, request: ApprovalRequest, of: Snapshot | None) -> tuple[Fact, ...]:
     cited = request.remediation.evidence
     if not cited:
         return ()
     try:
-        snapshot = app.snapshot(request.remediation.investigation)
+        snapshot = of or app.snapshot(request.remediation.investigation)
     except UnknownInvestigation:
         return tuple(Fact(id_, id_, "") for id_ in cited)
     report = snapshot.report
