@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from fastapi import FastAPI
 from starlette.routing import Route
 
+from middlewatch.announcing import announced
 from middlewatch.app import App
 from middlewatch.frontends.listening import Listener, address_of, is_loopback
 from middlewatch.frontends.web.guards import is_local
@@ -88,9 +89,12 @@ def serve(
     with ExitStack() as stack:
         stack.enter_context(whole.posting)
         ended = stack.enter_context(app.working()) if faces.work else None
+        url = address_of(app.settings)
+        if is_local(app.settings):
+            stack.enter_context(announced(app.settings.data_dir, url))
         served = Served(
-            url=address_of(app.settings),
-            sign_in=link(app),
+            url=url,
+            sign_in=link(app, url) if is_local(app.settings) else None,
             mcp=whole.mcp,
             mcp_token_file=_mcp_token_file(app) if faces.mcp else None,
             slack=whole.slack,
@@ -115,11 +119,9 @@ def serve(
         finishing()
 
 
-def link(app: App) -> str | None:
-    """A link that signs the system's user in once; None where only policy lets people in."""
-    if not is_local(app.settings):
-        return None
-    return address_of(app.settings) + LINK + app.sessions.offer_link(app.approvals.unix_identity())
+def link(app: App, url: str) -> str:
+    """A link that signs the system's user in once, where `announced` says that it is taken."""
+    return url + LINK + app.sessions.offer_link(app.approvals.unix_identity())
 
 
 def _mcp_token_file(app: App) -> str | None:

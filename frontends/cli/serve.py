@@ -13,7 +13,7 @@ from middlewatch.frontends.cli.operate import until_asked
 from middlewatch.frontends.cli.output import application, json_option
 from middlewatch.frontends.cli.terminal import print_line
 from middlewatch.frontends.program import pasteable
-from middlewatch.records.errors import Misconfigured, Refused
+from middlewatch.records.errors import Unavailable
 from middlewatch.settings import Settings
 
 if TYPE_CHECKING:
@@ -73,17 +73,19 @@ def sign_in(as_json: bool) -> None:
     Example:
       middlewatch sign-in
     """
-    from middlewatch.frontends.serving import link  # noqa: PLC0415  likewise
+    from middlewatch.announcing import addresses  # noqa: PLC0415  no --help needs it
+
+    settings = Settings.load()
+    served = addresses(settings.data_dir)
+    if not served:
+        raise Unavailable(
+            f"Nothing serves {settings.data_dir} on loopback now, so there is nothing that a link would open.",
+            remedy="Start it: middlewatch serve. Off loopback people sign in with tokens: middlewatch policy token NAME",
+        )
+    from middlewatch.frontends.serving import link  # noqa: PLC0415  takes seconds to import, and no --help needs it
 
     with application() as app:
-        if app.settings.port == 0:
-            raise Misconfigured("MIDDLEWATCH_PORT is 0, which may be any port.", remedy="Set it to the one that `serve` printed.")
-        found = link(app)
-    if found is None:
-        raise Refused(
-            "Links are for embedded deployments that listen on loopback.",
-            remedy="Sign in with a token: middlewatch policy token NAME",
-        )
+        found = link(app, served[0])
     click.echo(json.dumps({"sign_in": found}) if as_json else found)
 
 

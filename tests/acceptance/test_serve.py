@@ -15,6 +15,7 @@ from tests.acceptance.command import SECONDS, command, environment, refused, run
 
 def test_serve_is_told_of_signs_in_once_and_ends_in_good_order(tmp_path: Path) -> None:
     variables = environment(tmp_path / "data")
+    assert "Nothing serves" in refused(run(tmp_path / "data", "sign-in"), 69)
     process = subprocess.Popen(
         command("serve", "--port", "0", "--json"), env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -33,7 +34,7 @@ def test_serve_is_told_of_signs_in_once_and_ends_in_good_order(tmp_path: Path) -
             assert client.get(served["sign_in"]).status_code == 303
             assert "policy init" in client.get("/sessions").text
             assert client.get(served["sign_in"]).status_code == 403, "once"
-            another = run(tmp_path / "data", "sign-in", "--json", MIDDLEWATCH_PORT=served["url"].rpartition(":")[2])
+            another = run(tmp_path / "data", "sign-in", "--json")
             link = json.loads(another.stdout)["sign_in"]
             assert link.startswith(served["url"])
             assert client.get(link).status_code == 303
@@ -41,6 +42,7 @@ def test_serve_is_told_of_signs_in_once_and_ends_in_good_order(tmp_path: Path) -
         assert "cannot be listened at" in refused(taken, 65)
         process.send_signal(signal.SIGTERM)
         assert process.wait(SECONDS) == 0
+        assert not list((tmp_path / "data" / "serving").iterdir()), "it says no more where it answers"
     finally:
         process.kill()
         process.communicate()
