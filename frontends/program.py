@@ -6,6 +6,7 @@ import re
 import shlex
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from middlewatch.records.errors import Misconfigured
@@ -15,11 +16,16 @@ _NAME = "middlewatch"
 _COMMAND = re.compile(rf"(?:(?<=: )|(?<=`)){_NAME} (?=[a-z])")
 
 
-def program() -> tuple[str, ...]:
-    """The words of a shell that start this program on the same data, from the folder that it was started in."""
+def program(*, from_anywhere: bool = False) -> tuple[str, ...]:
+    """The words of a shell that start this program on the same data.
+
+    Args:
+        from_anywhere: from whichever folder of this machine; otherwise from the one that it was started in, which is shorter.
+    """
     settings = Settings.load()
-    place = () if settings.uses_default_data_dir else (f"MIDDLEWATCH_DATA_DIR={shlex.quote(str(_near(settings.data_dir)))}",)
-    return (*place, _started_as())
+    near: Callable[[Path], Path] = Path.absolute if from_anywhere else _near
+    place = () if settings.uses_default_data_dir else (f"MIDDLEWATCH_DATA_DIR={shlex.quote(str(near(settings.data_dir)))}",)
+    return (*place, _started_as(near))
 
 
 def pasteable(remedy: str) -> str:
@@ -33,14 +39,14 @@ def pasteable(remedy: str) -> str:
     return _COMMAND.sub(lambda _: f"{here} ", remedy)
 
 
-def _started_as() -> str:
+def _started_as(near: Callable[[Path], Path]) -> str:
     """Its name where a shell finds it by that, and otherwise its path."""
     started = Path(sys.argv[0])
     found = shutil.which(_NAME)
     if started.name != _NAME or not started.exists() or (found and started.samefile(found)):
         return _NAME
-    near = _near(started.absolute())
-    return shlex.quote(str(near) if len(near.parts) > 1 else f"./{near}")
+    path = near(started.absolute())
+    return shlex.quote(str(path) if len(path.parts) > 1 else f"./{path}")
 
 
 def _near(path: Path) -> Path:

@@ -72,7 +72,8 @@ def create_site(app: App) -> FastAPI:
     state.app = app
     state.secure = app.settings.public_url is not None and app.settings.public_url.scheme == "https"
     state.local = is_local(app.settings)
-    state.program = " ".join(program()) if state.local else "middlewatch"  # where data lies on a server is nobody else's to know
+    here = state.local and app.settings.public_url is None  # where data lies on a server is nobody else's to know
+    state.program = " ".join(program(from_anywhere=True)) if here else "middlewatch"
     state.provider = Provider.of(app.settings)
     state.attempts = Attempts()
     state.shown = Shown()

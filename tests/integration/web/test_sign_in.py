@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -79,6 +80,18 @@ def test_a_session_has_a_secret_that_nobody_knew_before(site: WebSite) -> None:
     assert given
     assert not any(planted in cookie for cookie in given)
     assert name_on(site.client(cookies={"middlewatch": planted})) is None, "and the one before is over"
+
+
+def test_a_command_to_run_is_right_in_any_folder_and_tells_nobody_elsewhere_where_data_lies(
+    site: WebSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MIDDLEWATCH_DATA_DIR", "demo")
+    local = TestClient(site.beside(), base_url=BASE).get("/sign-in").text
+    assert f"MIDDLEWATCH_DATA_DIR={tmp_path}/demo middlewatch sign-in" in local
+    public = TestClient(site.beside(public_url="https://mw.example"), base_url="https://mw.example").get("/sign-in").text
+    assert "<code>middlewatch policy token NAME</code>" in public
+    assert "demo" not in public
 
 
 def test_the_form_is_bound_to_the_browser(site: WebSite) -> None:

@@ -50,6 +50,13 @@ def test_the_data_directory_where_it_is_not_the_usual_one(monkeypatch: pytest.Mo
     assert program()[0] == "MIDDLEWATCH_DATA_DIR=/somewhere/else"
 
 
+def test_from_anywhere_no_path_is_of_a_folder_that_the_reader_is_not_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MIDDLEWATCH_DATA_DIR", "my data")
+    assert program(from_anywhere=True) == (f"MIDDLEWATCH_DATA_DIR='{folder}/my data'", f"{folder}/.venv/bin/middlewatch")
+    monkeypatch.setenv("PATH", str(folder / ".venv/bin"))
+    assert program(from_anywhere=True)[1] == "middlewatch"
+
+
 @pytest.mark.parametrize("width", [40, 60, 80, 120])
 @pytest.mark.parametrize("name", ["demo", "a folder; echo 'of' $names", "x" * 90])
 def test_what_is_shown_can_be_pasted(folder: Path, monkeypatch: pytest.MonkeyPatch, width: int, name: str) -> None:
