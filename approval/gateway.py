@@ -5,6 +5,7 @@ Whatever is refused is said to whoever asked and written to the audit log.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from datetime import timedelta
 
 from pydantic import JsonValue
 
+from middlewatch.approval.decided import already, is_settled, stands
 from middlewatch.approval.desk import Desk
 from middlewatch.approval.events import UNKNOWN, event, name_of, typed
 from middlewatch.approval.outcomes import settle
@@ -33,6 +35,9 @@ from middlewatch.records import (
 )
 from middlewatch.records.errors import Conflict, Refused
 
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+NOTHING_SHOWN = "0" * 64
+"""In the record of a denial by somebody who was not shown the request."""
 TURNS = 100
 """How often a race for one request may be lost before it is called a fault."""
 
@@ -137,10 +142,12 @@ class Gateway:
             face: where they said it.
 
         Returns:
-            The request as it stands; unchanged where it was decided before.
+            The request as it stands; unchanged where it was decided so before.
 
         Raises:
-            Refused: they may not, it is too late, or what they were shown is not what would run.
+            AlreadyDecided: it began or is over, and stands otherwise than this has it.
+            Refused: they may not, it is too late, or what they were shown is not what would run. To deny is safe: that is taken
+                whatever was shown, and the record says what it was.
             UnknownRequest: there is none.
         """
 
@@ -244,6 +251,7 @@ class Gateway:
         """Say what became of an execution whose executor died, where no probe could tell.
 
         Raises:
+            AlreadyDecided: it is known, and otherwise than they say.
             Refused: they may not decide on its tier, or it is not unknown.
         """
         kept = self.desk.store.look(tenant, request)
@@ -251,6 +259,8 @@ class Gateway:
             self.desk.refuse_programs(principal, face)
             known = self.desk.known(principal)
             if kept.request.state.terminal:
+                if kept.request.state is not (RequestState.SUCCEEDED if happened else RequestState.FAILED):
+                    raise already(kept.request)
                 return Answer(kept.request, changed=False)
             if kept.request.state is not RequestState.UNKNOWN:
                 raise Refused(f"The request {request} is {kept.request.state}: there is nothing to find out about it.")
@@ -286,7 +296,7 @@ class Gateway:
         assert known is not None  # noqa: S101  a guard saw to it
         alone = approve and known.id == kept.request.remediation.proposed_by
         approval = Approval(
-            digest=digest if approve else kept.request.digest or "0" * 64,
+            digest=digest if approve or _DIGEST.fullmatch(digest) else NOTHING_SHOWN,
             principal=known.id,
             role=known.role,
             decision=decision,
@@ -306,7 +316,8 @@ class Gateway:
         )
         name = "request.denied" if not approve else "request.approved" if whole else "request.seconded"
         words, private = typed(reason)
-        made = event(changed, name, known.id, face=face, role=known.role, sole_operator=alone, **words)
+        shown: dict[str, JsonValue] = {} if approve else {"shown": approval.digest}  # of an approval it is the request's
+        made = event(changed, name, known.id, face=face, role=known.role, sole_operator=alone, **shown, **words)
         due = None if not approve else 0.0 if whole else 1.0
         return Update(changed, [made], private, due_in_seconds=due, not_after=end_of(kept.request) if approve else None)
 
@@ -343,8 +354,14 @@ class Gateway:
 
 
 def _is_decided(request: ApprovalRequest, decision: Decision, principal: Principal, digest: str) -> bool:
-    """Whether there is nothing left to decide: asked again, or by the next one, the answer is the same."""
-    if request.state.terminal or request.state in {RequestState.EXECUTING, RequestState.UNKNOWN}:
+    """Whether there is nothing left to decide: asked again, or by the next one, the answer is the same.
+
+    Raises:
+        AlreadyDecided: it is another answer.
+    """
+    if is_settled(request):
+        if not stands(request, decision):
+            raise already(request)
         return True
     if decision is not Decision.APPROVE:
         return False

@@ -16,6 +16,7 @@
     ├── BoundExceeded               a query hit its bound on time, rows or memory and has no partial answer
     ├── StoreFull (retryable)       the context store takes no new investigations for now
     ├── Refused                     the approval gateway does not let it through; the message says why
+    │   ├── AlreadyDecided          the request stands otherwise already; the message says who decided what, and when
     │   └── Halted                  the kill switch is set: nothing begins
     ├── Conflict (retryable)        somebody else changed a request first; look at it again
     ├── LeaseLost                   a write with a stale fencing token: the task belongs to somebody else now
@@ -113,6 +114,10 @@ class Refused(MiddlewatchError):
     """The approval gateway does not let this through."""
 
     exit_code = 77
+
+
+class AlreadyDecided(Refused):
+    """The request was decided otherwise before."""
 
 
 class Halted(Refused):

@@ -126,15 +126,10 @@ def approve(*, request: str, digest: str, reason: str, yes: bool, wait: bool, as
     with application() as app, desk.working(app) if wait else nullcontext():
         person = desk.viewer(app)
         found = desk.prepared(app, request_id(app.approvals, request))
-        if found.state is S.PENDING:
-            if not yes:
-                digest, reason = _asked(app, found.id, person, digest, reason, err=as_json)
-            answer = app.approvals.decide(found.id, Decision.APPROVE, person, digest=digest, reason=reason, face=FACE)
-            print_line(_said(answer.request, person, changed=answer.changed), err=True)
-        elif found.state in {S.APPROVED, S.EXECUTING, S.UNKNOWN, S.SUCCEEDED, S.FAILED} and digest in {"", found.digest}:
-            print_line(f"{found.id} is {found.state} already: {found.why}", err=True)
-        else:
-            raise Refused(f"{found.id} is {found.state}: {found.why.rstrip('.')}.", remedy=_look(found.id))
+        if found.state is S.PENDING and not yes:
+            digest, reason = _asked(app, found.id, person, digest, reason, err=as_json)
+        answer = app.approvals.decide(found.id, Decision.APPROVE, person, digest=digest or found.digest, reason=reason, face=FACE)
+        print_line(_said(answer.request, person, changed=answer.changed), err=True)
         code = _end(app, found.id, wait=wait, as_json=as_json)
     sys.exit(code)
 
@@ -178,7 +173,7 @@ def _said(request: ApprovalRequest, person: Principal | None, *, changed: bool) 
     who = quotation().named(person.id) if person else "somebody"
     if request.state is S.PENDING:
         return f"{request.id} is approved by {who} and needs more approvals"
-    return f"{request.id} is {'' if changed else 'already '}{request.state}: {request.why}"
+    return f"{request.id} is {request.state}{'' if changed else ' already'}: {request.why}"
 
 
 def _end(app: App, request: str, *, wait: bool, as_json: bool) -> int:
@@ -212,10 +207,6 @@ def _end(app: App, request: str, *, wait: bool, as_json: bool) -> int:
             return desk.FAILED
 
 
-def _look(request: str) -> str:
-    return f"Look at it with: middlewatch approvals show {request}"
-
-
 @approvals.command()
 @request_argument
 @reason_option
@@ -231,8 +222,6 @@ def deny(request: str, reason: str, *, as_json: bool) -> None:
         id_, person = request_id(app.approvals, request), desk.viewer(app)
         answer = app.approvals.decide(id_, Decision.DENY, person, digest="", reason=reason, face=FACE)
     after = answer.request
-    if after.state is not S.DENIED:
-        raise Refused(f"{id_} cannot be denied any more, it is {after.state}: {after.why.rstrip('.')}.", remedy=_look(id_))
     print_request(after, f"{id_} is denied: {after.why}", as_json=as_json)
 
 

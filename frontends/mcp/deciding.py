@@ -33,7 +33,7 @@ from middlewatch.records import (
     Scalar,
     Verdict,
 )
-from middlewatch.records.errors import BadInput, Refused
+from middlewatch.records.errors import AlreadyDecided, BadInput, Refused
 
 if TYPE_CHECKING:
     from mcp.server.mcpserver.tools import Tool
@@ -169,6 +169,8 @@ class Deciding:
         person = self._callers.principal(ctx)
         try:
             said = self._app.approvals.decide(request, decision, person, digest=digest, reason=reason, face=MCP)
+        except AlreadyDecided:
+            raise
         except Refused as refusal:
             raise Refused(refusal.message, remedy=f"{refusal.remedy} {self._where(request)}".strip()) from None
         return Decided(request=said.request.id, state=said.request.state, changed=said.changed, why=said.request.why)

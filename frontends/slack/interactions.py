@@ -34,7 +34,7 @@ from middlewatch.frontends.slack.request_message import (
 )
 from middlewatch.frontends.slack.web_api import Slack, SlackDown, SlackRefused
 from middlewatch.records import Decision, Principal, RequestState
-from middlewatch.records.errors import MiddlewatchError, Refused
+from middlewatch.records.errors import AlreadyDecided, MiddlewatchError, Refused
 
 if TYPE_CHECKING:
     from middlewatch.app import App
@@ -89,10 +89,6 @@ class Interactions:
 
     def _decide(self, person: Person, subject: Subject, decision: Decision, *, reason: str = "") -> None:
         principal = self._signed_in(person)
-        if decision is Decision.DENY:
-            request = self._app.approvals.show(subject.request, face=FACE)
-            if request.digest != subject.digest and not request.state.terminal:
-                raise Refused("It changed since you were shown it.", remedy="Look again.")
         try:
             answer = self._app.approvals.decide(
                 subject.request, decision, principal, digest=subject.digest, reason=reason, face=FACE
@@ -100,12 +96,10 @@ class Interactions:
         except Refused as refusal:
             request = self._app.approvals.show(subject.request, face=FACE)
             self._poster.wake(request.remediation.investigation)
-            if request.digest != subject.digest:
+            if request.digest != subject.digest and not isinstance(refusal, AlreadyDecided):
                 raise Refused("It changed since you were shown it.", remedy="Look again.") from None
             raise refusal from None
         self._poster.wake(answer.request.remediation.investigation)
-        if not answer.changed and not _said_that(answer.request.state, decision):
-            raise Refused(f"It was decided before: {answer.request.why.rstrip('.')}.")
 
     def _ask_why(self, clicked: Clicked, subject: Subject) -> None:
         """Open the modal, for somebody who may approve; who may not is refused by the gateway at once."""
@@ -173,19 +167,3 @@ def told(error: MiddlewatchError) -> Content:
 
 def _line(text: str) -> Content:
     return Content(notification(text), (paragraph(words(text)),))
-
-
-def _said_that(state: RequestState, decision: Decision) -> bool:
-    """Whether a request stands as a decision wanted it: a second click gets the first one's answer."""
-    denied = state is RequestState.DENIED
-    return (
-        denied
-        if decision is Decision.DENY
-        else state
-        not in {
-            RequestState.DENIED,
-            RequestState.EXPIRED,
-            RequestState.SUPERSEDED,
-            RequestState.REFUSED,
-        }
-    )

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from middlewatch.app import App
-from middlewatch.cards import Line, ends_at, line
+from middlewatch.cards import Line, already, ends_at, line
 from middlewatch.frontends.web.asking import Asking, Deciding, Id, Looking, Reason, shown
 from middlewatch.frontends.web.pages import render
 from middlewatch.frontends.web.problems import kind_of
@@ -91,7 +91,7 @@ def decide(
     except MiddlewatchError as error:
         return refused(asking, error, again=decision)
     if not answer.changed and not _is_own(answer.request, decision, asking):
-        return refused(asking, lost(answer.request), status=HTTPStatus.CONFLICT)
+        return refused(asking, already(answer.request), status=HTTPStatus.CONFLICT)
     return RedirectResponse(f"/approvals/{asking.id}", 303)
 
 
@@ -148,16 +148,6 @@ def refused(asking: Asking, error: MiddlewatchError, *, status: int | None = Non
     return request_answer(asking, status=code, error=error)
 
 
-def lost(found: ApprovalRequest) -> Refused:
-    """Somebody else was first: who, what they said and when."""
-    if found.state is S.EXPIRED:
-        return Refused("It expired before you decided. Nothing ran.", remedy="Propose it again if it is still right.")
-    void = found.state in {S.SUPERSEDED, S.REFUSED}  # whoever approved it before did not bring that about
-    last = found.approvals[-1] if found.approvals and not void else None
-    who = f"{last.words} at {last.at:%H:%M:%S} UTC" if last else found.why.rstrip(".")
-    return Refused(f"It is {found.state} already: {who}. What you said was not recorded.", remedy="How it stands is below.")
-
-
 def _status_of(view: RequestView | Untold, error: MiddlewatchError) -> int:
     """Gone, where its time is over; somebody was first, where it is decided; otherwise as the error has it."""
     if isinstance(error, Refused):
@@ -173,7 +163,7 @@ def _why_not(view: RequestView | Untold, decision: Decision) -> MiddlewatchError
     if isinstance(view, Untold):
         return Refused(view.problem)
     if not view.waits or (view.request.state is not S.PENDING and decision is Decision.APPROVE):
-        return lost(view.request)
+        return already(view.request)
     if view.card.viewer is None:
         return Refused("Policy does not know you, so you may look and not decide.", remedy="Ask whoever keeps the policy.")
     if view.card.overdue:

@@ -13,6 +13,7 @@ from pydantic import Field
 from middlewatch.idempotency import Answer, KeyUsed, UnderWay
 from middlewatch.records import Record
 from middlewatch.records.errors import (
+    AlreadyDecided,
     AuditBroken,
     BadInput,
     BoundExceeded,
@@ -100,6 +101,7 @@ KINDS: Final[Mapping[type[MiddlewatchError], Kind]] = {
     UnknownIncident: Kind("unknown-incident", 404, "No such recording or incident"),
     BadInput: Kind("bad-input", 422, "What was given cannot be used"),
     Halted: Kind("halted", 403, "Everything is halted"),
+    AlreadyDecided: Kind("already-decided", 409, "It was decided otherwise before"),
     Refused: Kind("refused", 403, "Refused"),
     Conflict: Kind("conflict", 409, "Somebody else was first", 1),
     LeaseLost: Kind("conflict", 409, "Somebody else was first", 1),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
+from middlewatch.approval import decided
 from middlewatch.approval.requirement import fits, in_words, may_sit, open_seats, seat_in_words
 from middlewatch.approval.timers import asked_at, steps_ahead
 from middlewatch.approval.transitions import Attempt, Event, end_of, row_for
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
     from middlewatch.approval.policy import Policy
     from middlewatch.approvals import Approvals
+
+
+already = decided.already
+"""Why a decision comes too late; the same words in every face."""
 
 
 class Asked(Record):

@@ -102,7 +102,7 @@ def test_of_two_browsers_one_wins_and_the_other_is_told(chromium: Browser, site:
         expect(first.get_by_text("leo, a lead, approved it")).to_be_visible()
         second.get_by_role("button", name="Approve and run").click()
         expect(second.get_by_role("alert")).to_contain_text(
-            re.compile(r"It is approved already: leo approved it at [\d:]+ UTC\. What you said was not recorded\.")
+            re.compile(r"It is approved already: leo approved it at [-\d]+ [\d:]+ UTC\. What you said was not recorded\.")
         )
     assert [said.principal for said in site.look(request.id).approvals] == ["leo"]
 

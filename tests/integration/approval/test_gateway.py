@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
 from middlewatch.approval.gateway import Answer
 from middlewatch.records import ORCHESTRATOR, Approval, ApprovalRequest, Decision, Principal, Role
 from middlewatch.records import RequestState as S
-from middlewatch.records.errors import BadInput, MiddlewatchError, Refused, UnknownRequest
+from middlewatch.records.errors import AlreadyDecided, BadInput, MiddlewatchError, Refused, UnknownRequest
 from tests.approval_data import POLICY_TEXT, TENANT, Office, remediation
 from tests.integration.approval.working import KEYS, aged, all_due, approved, asked, executed, look, resolve, step, tended
 
@@ -101,7 +102,8 @@ def test_too_late_is_too_late(office: Office) -> None:
         resolve(office, request, "leo")
     assert tended(office)
     assert look(office, request).state is S.EXPIRED
-    assert resolve(office, request, "leo").request.state is S.EXPIRED
+    with pytest.raises(AlreadyDecided, match=r"expired before you decided. Nothing ran"):
+        resolve(office, request, "leo")
 
 
 def test_policy_may_ask_for_a_reason_which_the_log_holds_only_a_salted_digest_of(office: Office) -> None:
@@ -135,8 +137,39 @@ def test_asked_again_the_answer_is_the_same_and_nothing_is_written(office: Offic
     step(office)
     done = look(office, request)
     for who in ("leo", "mia", "mara"):
-        for deny in (False, True):
-            assert resolve(office, request, who, deny=deny) == Answer(done, changed=False)
+        assert resolve(office, request, who) == Answer(done, changed=False)
+
+
+def test_another_decision_on_what_is_over_is_refused_with_who_decided_what_and_when(office: Office) -> None:
+    request = approved(office)
+    step(office)
+    done = look(office, request)
+    at = f"{done.approvals[0].at:%Y-%m-%d %H:%M:%S}"
+    for who in ("leo", "mia", "mara"):
+        with pytest.raises(AlreadyDecided, match=f"succeeded already: leo approved it at {at} UTC"):
+            resolve(office, request, who, deny=True)
+    for happened in (False, True):
+        person = office.policy.person("leo")
+        with suppress(AlreadyDecided) if happened else pytest.raises(AlreadyDecided, match="succeeded already"):
+            office.gateway.reconcile(TENANT, request.id, person, happened=happened, reason="", face="test")
+    denied = asked(office, proposer="max")
+    resolve(office, denied, "mia", deny=True)
+    assert resolve(office, denied, "leo", deny=True).changed is False
+    with pytest.raises(AlreadyDecided, match="denied already: mia denied it at "):
+        resolve(office, denied, "leo")
+    assert look(office, request) == done
+    assert [row.event.data["tried"] for row in office.audit.store.read(TENANT) if row.event.event == "decision.refused"] == (
+        ["request.deny"] * 3 + ["execution.reconciled", "request.approve"]
+    )
+
+
+@pytest.mark.parametrize("shown", ["0f" * 32, ""])
+def test_to_deny_is_safe_whatever_was_shown_and_the_record_says_what_was(office: Office, shown: str) -> None:
+    request = asked(office)
+    answer = resolve(office, request, "mia", deny=True, digest=shown)
+    assert (answer.request.state, answer.request.approvals[-1].digest) == (S.DENIED, shown or "0" * 64)
+    (told,) = [row.event for row in office.audit.store.read(TENANT) if row.event.event == "request.denied"]
+    assert (told.digest, told.data["shown"]) == (request.digest, shown or "0" * 64)
 
 
 def test_there_is_no_such_request(office: Office) -> None:

@@ -99,7 +99,7 @@ def test_whoever_comes_second_is_told_who_was_first_and_what_they_said(site: Web
     assert decide(leo, request).status_code == 303
     answer = decide(lea, request, reason="mine")
     assert answer.status_code == 409
-    at = f"{site.look(request.id).approvals[0].at:%H:%M:%S}"
+    at = f"{site.look(request.id).approvals[0].at:%Y-%m-%d %H:%M:%S}"
     assert f"It is approved already: leo approved it at {at} UTC. What you said was not recorded." in flat(answer)
     denied = propose(site)
     assert decide(leo, denied, "deny", because="Wrong cause", reason="it is the cache").status_code == 303
