@@ -79,7 +79,7 @@ chaos-injections:
 
 chaos-web:
 	@./scripts/setup.sh
-	.venv/bin/python -m tests.chaos.requests --raw 80000 --described 20300
+	.venv/bin/python -m tests.chaos.odd_requests --raw 80000 --described 20300
 
 measure-ranking:
 	@./scripts/setup.sh

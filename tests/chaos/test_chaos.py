@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
@@ -68,3 +69,8 @@ def test_a_power_loss_takes_no_acknowledged_result(attacks: dict[str, subprocess
 
 def test_syncing_once_a_second_would_lose_some(attacks: dict[str, subprocess.Popen[str]]) -> None:
     assert counts(attacks["power, synced once a second"])["lost"] > 0
+
+
+def test_no_script_hides_a_library() -> None:
+    """A script that is started by its path looks into its own folder first, and so does every library that it imports."""
+    assert not {path.stem for path in FOLDER.glob("*.py")} & (sys.stdlib_module_names | packages_distributions().keys())

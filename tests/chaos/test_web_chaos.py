@@ -6,11 +6,11 @@ import random
 
 import pytest
 
+from tests.chaos.odd_requests import STORED, anywhere, credentials
 from tests.chaos.request_described import call_described
 from tests.chaos.request_fuzz import Fuzz
 from tests.chaos.request_targets import target_of
 from tests.chaos.request_wire import Judge, send
-from tests.chaos.requests import STORED, anywhere, credentials
 from tests.hostile_reports import filled
 from tests.report_finding import finding
 from tests.web_fixtures import redis, site

@@ -3,7 +3,7 @@
 Not one may be answered with 5xx, hang, or show what was sent as it was sent; and the process must not grow. Run by hand;
 docs/measurements/web.md has the figures.
 
-.venv/bin/python -m tests.chaos.requests --raw 80000 --described 20000
+.venv/bin/python -m tests.chaos.odd_requests --raw 80000 --described 20000
 """
 
 from __future__ import annotations
