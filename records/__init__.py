@@ -42,7 +42,18 @@ from middlewatch.records.approval import (
     Rule,
     Seat,
 )
-from middlewatch.records.base import DEFAULT_TENANT, Identifier, Record, Scope, Tenant, UtcDatetime, Window, digest_of
+from middlewatch.records.base import (
+    DEFAULT_TENANT,
+    QUOTING,
+    Identifier,
+    Record,
+    Scope,
+    Sentence,
+    Tenant,
+    UtcDatetime,
+    Window,
+    digest_of,
+)
 from middlewatch.records.brief import Brief
 from middlewatch.records.cause import Cause, CauseKind, KindChance
 from middlewatch.records.evidence import (
@@ -75,6 +86,7 @@ __all__ = [
     "MCP",
     "ORCHESTRATOR",
     "POLICY",
+    "QUOTING",
     "REPORT_FORMAT",
     "REQUEST_PREFIX",
     "ROLE_OF_TIER",
@@ -157,6 +169,7 @@ __all__ = [
     "Scalar",
     "Scope",
     "Seat",
+    "Sentence",
     "ServiceScore",
     "Signal",
     "Snapshot",

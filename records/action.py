@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, JsonValue, StringConstraints
 
-from middlewatch.records.base import Identifier, Record, Tenant, UtcDatetime, digest_of
+from middlewatch.records.base import Identifier, Record, Sentence, Tenant, UtcDatetime, digest_of
 from middlewatch.records.cause import CauseKind
 from middlewatch.records.telemetry import ChangeKind
 
@@ -64,7 +64,7 @@ class Inspection(Record):
         default_factory=dict, description="what the approval is bound to: an action begins only where it is still the same"
     )
     problem: str = Field(default="", description="why the action cannot be done, in words; empty where it can")
-    notes: tuple[str, ...] = Field(default=(), description="what a person should know of the target as it is, in words")
+    notes: tuple[Sentence, ...] = Field(default=(), description="what a person should know of the target as it is, in words")
 
 
 class Order(Record):
@@ -94,7 +94,7 @@ class ActionResult(Record):
     """What an adapter says of an execution. `unknown` where a request was sent and no answer came: never tried again blindly."""
 
     result: Result
-    detail: str = Field(default="", description="one sentence")
+    detail: Sentence = Field(default="", description="one sentence")
     reference: str = Field(default="", description="what to look for at the other end: a ticket's address, a revision, a run")
 
 

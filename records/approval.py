@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field, JsonValue
 
 from middlewatch.records.action import ActionName, ActionResult, PastAction, RiskTier, Scalar, Undo
-from middlewatch.records.base import Identifier, Record, Tenant, UtcDatetime, digest_of
+from middlewatch.records.base import Identifier, Record, Sentence, Tenant, UtcDatetime, digest_of
 from middlewatch.records.telemetry import Signal
 
 ORCHESTRATOR = "system:orchestrator"
@@ -91,7 +91,7 @@ class Rule(Record):
     """The effective rule for one action on one target. Its digest is part of what an approval is bound to."""
 
     tier: RiskTier
-    tier_because: tuple[str, ...] = Field(description="how the tier came about, in words, step by step")
+    tier_because: tuple[Sentence, ...] = Field(description="how the tier came about, in words, step by step")
     requires: Requirement | None = Field(description="null where policy lets it run by itself")
     deadline_seconds: float = Field(gt=0, description="after it, an undecided request expires")
     life_seconds: float = Field(gt=0, description="how long an approval stays good for a beginning")
@@ -120,7 +120,7 @@ class Remediation(Record):
     )
     evidence: tuple[Identifier, ...] = Field(default=(), description="ids of the facts that it rests on")
     modalities: tuple[Signal, ...] = Field(default=(), description="the kinds of telemetry that those facts are of")
-    expected_effect: str = Field(default="", description="one sentence, by middlewatch")
+    expected_effect: Sentence = Field(default="", description="one sentence, by middlewatch")
     undoes: Identifier | None = Field(
         default=None, description="evidence id of the recorded change, or id of the executed request, that it takes back"
     )
@@ -224,7 +224,7 @@ class Execution(Record):
     reconciled_by: str = Field(default="", description="who found out what became of it: a principal, or `probe`")
     undo: Undo | None = Field(default=None, description="what would take it back")
     recovery: Recovery | None = None
-    recovery_note: str = Field(default="", description="one sentence on the symptom")
+    recovery_note: Sentence = Field(default="", description="one sentence on the symptom")
     recovered_at: UtcDatetime | None = None
 
 
@@ -256,9 +256,9 @@ class ApprovalRequest(Record):
     rule: Rule
     undo: bool = Field(default=False, description="whether it takes back a recorded change; no freeze holds that up")
     state: RequestState = RequestState.PREPARING
-    why: str = Field(default="", description="how it came to this state, one sentence")
+    why: Sentence = Field(default="", description="how it came to this state, one sentence")
     plan: tuple[str, ...] = Field(default=(), description="what will run, in full: one line a step")
-    notes: tuple[str, ...] = Field(default=(), description="what was found out about the target, in words")
+    notes: tuple[Sentence, ...] = Field(default=(), description="what was found out about the target, in words")
     bound: Bound | None = Field(default=None, description="null until the target was looked at")
     digest: str = Field(default="", description="of what is bound, as `middlewatch.approval.binding` computes it")
     created_at: UtcDatetime

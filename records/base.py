@@ -18,6 +18,16 @@ Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._
 """An id that middlewatch makes; never text from telemetry, alerts or models."""
 
 
+class _Quoting:
+    """Marks text that middlewatch wrote, and in which the text of others stands only as a quotation."""
+
+
+QUOTING = _Quoting()
+Sentence = Annotated[str, QUOTING]
+"""A sentence or two by middlewatch. What telemetry, alerts, models or people wrote stands in it only in quotation marks, and has
+none itself; so whoever passes it on can tell the two apart. Prose by others is no `Sentence`."""
+
+
 def _utc(value: datetime) -> datetime:
     try:
         return value.astimezone(UTC)

@@ -7,7 +7,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from middlewatch.records.base import Identifier, Record, Tenant, UtcDatetime, Window, digest_of
+from middlewatch.records.base import Identifier, Record, Sentence, Tenant, UtcDatetime, Window, digest_of
 from middlewatch.records.telemetry import ChangeKind, Freshness, Query
 
 
@@ -108,8 +108,10 @@ class Anomaly(Record):
     mechanism: Mechanism | None = Field(default=None, description="what it points to; null where the telemetry does not say")
     window: Window = Field(description="where it was observed")
     baseline_window: Window | None = Field(default=None, description="where the baseline was taken")
-    summary: str = Field(description="one sentence by middlewatch, numbers with units; telemetry text only as a quotation")
-    clause: str = Field(default="", description="`summary` in a few words, as they stand inside another sentence; changes have one")
+    summary: Sentence = Field(description="one sentence by middlewatch, numbers with units; telemetry text only as a quotation")
+    clause: Sentence = Field(
+        default="", description="`summary` in a few words, as they stand inside another sentence; changes have one"
+    )
     change: ChangeKind | None = Field(default=None, description="what was done, for a change of a kind that is known")
     query: Query
     samples: tuple[Sample, ...] = ()
@@ -144,8 +146,8 @@ class Assessment(Record):
     )
     freshness: tuple[Freshness, ...] = ()
     edges: tuple[tuple[str, str], ...] = Field(default=(), description="(caller, callee) pairs seen")
-    notes: tuple[str, ...] = Field(default=(), description="what was missing, bounded or sampled, in words")
-    cleared: tuple[str, ...] = Field(default=(), description="what was looked at and found innocent, in words")
+    notes: tuple[Sentence, ...] = Field(default=(), description="what was missing, bounded or sampled, in words")
+    cleared: tuple[Sentence, ...] = Field(default=(), description="what was looked at and found innocent, in words")
 
 
 class Evidence(Record):

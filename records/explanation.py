@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from middlewatch.records.base import Identifier, Record
+from middlewatch.records.base import Identifier, Record, Sentence
 from middlewatch.records.evidence import Onset
 
 
@@ -43,7 +43,7 @@ class Explanation(Record):
     order: OnsetOrder = Field(
         description="whether the onsets along the path are in the order of the path, as far as their intervals tell"
     )
-    remarks: tuple[str, ...] = Field(default=(), description="what speaks against the path, in words")
+    remarks: tuple[Sentence, ...] = Field(default=(), description="what speaks against the path, in words")
     correlations: tuple[Correlation, ...] = ()
 
 

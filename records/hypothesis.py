@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from middlewatch.records.base import Identifier, Record, Tenant
+from middlewatch.records.base import Identifier, Record, Sentence, Tenant
 from middlewatch.records.cause import Cause
 from middlewatch.records.evidence import AgentName
 
@@ -19,7 +19,7 @@ class Hypothesis(Record):
     id: Identifier
     round: int = Field(ge=1)
     service: str
-    statement: str = Field(description="one sentence; names of services only as quotations")
+    statement: Sentence = Field(description="one sentence; names of services only as quotations")
     evidence: tuple[Identifier, ...] = Field(description="evidence ids that it rests on")
     cause: Cause | None = Field(default=None, description="what went wrong in the service, as far as the evidence tells")
 
@@ -45,5 +45,5 @@ class Vote(Record):
     round: int = Field(ge=1)
     position: Position
     strength: float = Field(ge=0.0)
-    reason: str
+    reason: Sentence
     evidence: tuple[Identifier, ...] = ()

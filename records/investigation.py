@@ -7,7 +7,7 @@ from enum import StrEnum
 from pydantic import Field, JsonValue
 
 from middlewatch.records.alert import Alert
-from middlewatch.records.base import Identifier, Record, Scope, Tenant, UtcDatetime
+from middlewatch.records.base import Identifier, Record, Scope, Sentence, Tenant, UtcDatetime
 from middlewatch.records.cause import CauseKind
 from middlewatch.records.evidence import AgentName, Evidence
 from middlewatch.records.hypothesis import Hypothesis, Vote
@@ -27,7 +27,7 @@ class Headline(Record):
     """What came of an investigation, as a list has it."""
 
     outcome: Outcome
-    answer: str
+    answer: Sentence
     confidence: float = Field(ge=0.0, le=1.0, description="in the first cause; of a best guess where the outcome is inconclusive")
     service: str = Field(default="", description="the first cause's, or the best guess's; empty where there is not even a guess")
     cause: CauseKind | None = Field(default=None, description="what went wrong there, as far as the evidence tells")

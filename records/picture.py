@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from middlewatch.records.base import Record, UtcDatetime, Window
+from middlewatch.records.base import Record, Sentence, UtcDatetime, Window
 from middlewatch.records.evidence import Onset
 from middlewatch.records.telemetry import Freshness, Query
 
@@ -20,14 +20,14 @@ class Band(Record):
     low: tuple[float | None, ...]
     middle: tuple[float | None, ...]
     high: tuple[float | None, ...]
-    words: str = Field(description="what it is and of which time, such as 'median and 5-95 % quantiles of 08:00 to 14:00 UTC'")
+    words: Sentence = Field(description="what it is and of which time, such as 'median and 5-95 % quantiles of 08:00 to 14:00 UTC'")
     window: Window = Field(description="what it was taken from")
 
 
 class Chart(Record):
     """The course of one quantity around an incident or in a window."""
 
-    what: str = Field(description="the quantity in words; names of telemetry quoted")
+    what: Sentence = Field(description="the quantity in words; names of telemetry quoted")
     service: str
     instance: str = Field(default="", description="empty where several are taken together")
     peer: str = Field(default="", description="the other end of a call, where it is about calls")
@@ -42,8 +42,8 @@ class Chart(Record):
     incident: Window | None = Field(default=None, description="what was compared with what is usual")
     onset: Onset | None = None
     evidence: str = Field(default="", description="id of the fact that it shows; empty where it shows none")
-    reason: str = Field(default="", description="why there is nothing to see, in words; empty where there is")
-    notes: tuple[str, ...] = Field(default=(), description="bounds that were hit and windows that were cut, in words")
+    reason: Sentence = Field(default="", description="why there is nothing to see, in words; empty where there is")
+    notes: tuple[Sentence, ...] = Field(default=(), description="bounds that were hit and windows that were cut, in words")
     freshness: Freshness | None = None
     query: Query | None = None
 
@@ -67,7 +67,7 @@ class Stretch(Record):
     start_ms: float = Field(description="since the request began")
     end_ms: float
     kind: Lost
-    words: str = Field(default="", description="what the time is lost in; names quoted; empty for own time")
+    words: Sentence = Field(default="", description="what the time is lost in; names quoted; empty for own time")
 
 
 class WaterfallSpan(Record):
@@ -99,7 +99,9 @@ class Waterfall(Record):
     left_out: int = Field(default=0, ge=0, description="spans that were read and are not shown")
     services: tuple[str, ...] = Field(default=(), description="every service of the request, also of spans that are not shown")
     evidence: str = Field(default="", description="id of the fact that it is a sample of; empty where it is of none")
-    reason: str = Field(default="", description="why there is nothing to see, in words; empty where there is")
-    notes: tuple[str, ...] = Field(default=(), description="corrected clocks, spans without their parents, and bounds, in words")
+    reason: Sentence = Field(default="", description="why there is nothing to see, in words; empty where there is")
+    notes: tuple[Sentence, ...] = Field(
+        default=(), description="corrected clocks, spans without their parents, and bounds, in words"
+    )
     freshness: Freshness | None = None
     query: Query | None = None

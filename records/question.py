@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from middlewatch.records.base import Identifier, Record, UtcDatetime, Window
+from middlewatch.records.base import Identifier, Record, Sentence, UtcDatetime, Window
 from middlewatch.records.evidence import AgentName, AnomalyKind, Family, Mechanism, Onset, Sample
 from middlewatch.records.telemetry import Edge, Freshness, Query
 
@@ -38,7 +38,7 @@ class Answered(Record):
 
     window: Window = Field(description="what was really read")
     recording: str = Field(default="", description="whose telemetry; empty means live")
-    notes: tuple[str, ...] = Field(
+    notes: tuple[Sentence, ...] = Field(
         default=(), description="bounds that were hit, windows that were cut, data that is missing, in words"
     )
     freshness: tuple[Freshness, ...] = Field(default=(), description="how far the telemetry reaches")
@@ -73,7 +73,7 @@ class Fact(Record):
     mechanism: Mechanism | None = None
     window: Window
     baseline_window: Window | None = None
-    summary: str
+    summary: Sentence
     samples: tuple[Sample, ...] = ()
 
 
@@ -86,7 +86,7 @@ class AssessAnswer(Answered):
         description="in nats, most unusual first; 0 is seen and unremarkable, an absent service was not seen"
     )
     facts: tuple[Fact, ...] = Field(description="strongest first")
-    cleared: tuple[str, ...] = Field(default=(), description="what was looked at and found innocent, in words")
+    cleared: tuple[Sentence, ...] = Field(default=(), description="what was looked at and found innocent, in words")
 
 
 # Metrics

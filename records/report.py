@@ -9,7 +9,7 @@ from pydantic import Field
 
 from middlewatch.records.action import ActionName, RiskTier
 from middlewatch.records.alert import Alert
-from middlewatch.records.base import Identifier, Record, Scope, Tenant, UtcDatetime
+from middlewatch.records.base import Identifier, Record, Scope, Sentence, Tenant, UtcDatetime
 from middlewatch.records.evidence import AgentName, Evidence, Onset
 from middlewatch.records.explanation import Explanation, FoundCause
 from middlewatch.records.hypothesis import Hypothesis, Vote
@@ -56,7 +56,7 @@ class ProposedRemediation(Record):
 
     request: Identifier
     action: ActionName
-    title: str
+    title: Sentence
     target: str
     tier: RiskTier
 
@@ -70,7 +70,7 @@ class Report(Record):
     scope: Scope
     alert: Alert
     outcome: Outcome
-    answer: str = Field(description="one sentence")
+    answer: Sentence = Field(description="one sentence")
     confidence: float = Field(ge=0.0, le=1.0, description="probability that the finding names the true cause")
     change_probability: float = Field(ge=0.0, le=1.0, description="probability that anything changed at all")
     onset: Onset | None = Field(default=None, description="when it began, from the strongest facts about the cause")
@@ -79,12 +79,14 @@ class Report(Record):
     ranking: tuple[ServiceScore, ...] = Field(description="every service that was seen, most suspected first")
     evidence: tuple[Evidence, ...]
     service_map: tuple[Edge, ...] = ()
-    ruled_out: tuple[str, ...] = ()
-    missing: tuple[str, ...] = Field(default=(), description="data that was absent, stale, sampled or bounded, in words")
-    would_decide: tuple[str, ...] = Field(default=(), description="data that would decide what stayed open, in words")
-    next_steps: tuple[str, ...] = ()
+    ruled_out: tuple[Sentence, ...] = ()
+    missing: tuple[Sentence, ...] = Field(default=(), description="data that was absent, stale, sampled or bounded, in words")
+    would_decide: tuple[Sentence, ...] = Field(default=(), description="data that would decide what stayed open, in words")
+    next_steps: tuple[Sentence, ...] = ()
     remediations: tuple[ProposedRemediation, ...] = Field(default=(), description="actions that people were asked to decide on")
-    considered: tuple[str, ...] = Field(default=(), description="actions that were looked at and not proposed, and why, in words")
+    considered: tuple[Sentence, ...] = Field(
+        default=(), description="actions that were looked at and not proposed, and why, in words"
+    )
     freshness: tuple[Freshness, ...] = ()
     rounds: int = Field(ge=1)
     timings: tuple[Timing, ...] = ()

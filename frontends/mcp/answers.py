@@ -25,6 +25,7 @@ from middlewatch.records import (
     RiskTier,
     Sample,
     Scalar,
+    Sentence,
     Symptom,
     UtcDatetime,
     Window,
@@ -49,7 +50,7 @@ class InvestigationLine(Record):
     title: str = Field(description="of its alert")
     opened_at: UtcDatetime | None
     outcome: Outcome | None = Field(default=None, description="null while it runs")
-    answer: str = ""
+    answer: Sentence = ""
     confidence: float | None = None
     requests: tuple[str, ...] = Field(default=(), description="approval requests that were made of it")
     link: Ours = ""
@@ -70,11 +71,11 @@ class FactLine(Record):
     service: str
     peer: str = ""
     subject: str
-    usual_to_now: str = Field(default="", description="the usual value, and the one in the window")
+    usual_to_now: Ours = Field(default="", description="the usual value, and the one in the window")
     factor: Ours = ""
     since: UtcDatetime | None = None
     strength: float = Field(description="how much it speaks for its service as the cause, in nats")
-    summary: str
+    summary: Sentence
 
 
 class HypothesisLine(Record):
@@ -83,7 +84,7 @@ class HypothesisLine(Record):
     hypothesis: str
     rank: int
     service: str
-    statement: str
+    statement: Sentence
     cause: CauseKind | None = None
     chance: float = Field(description="probability that it is a cause")
     votes: Ours = Field(description="how many agents stand where")
@@ -95,7 +96,7 @@ class CauseLine(Record):
 
     hypothesis: str
     service: str
-    kind: str = Field(description="what went wrong there, how sure that is, and what shows it")
+    kind: Sentence = Field(description="what went wrong there, how sure that is, and what shows it")
     confidence: float
 
 
@@ -110,7 +111,7 @@ class Essentials(Record):
     symptom: Symptom | None = None
     window: Window = Field(description="from the alarm to the wall: nothing later is read")
     outcome: Outcome | None = Field(default=None, description="null while it runs")
-    answer: str = Field(default="", description="one sentence; empty while it runs")
+    answer: Sentence = Field(default="", description="one sentence; empty while it runs")
     confidence: float | None = Field(default=None, description="probability that the finding names the true cause")
     likelihood: Ours = Field(default="", description="the same in per cent and in words")
     onset: Onset | None = None
@@ -118,8 +119,8 @@ class Essentials(Record):
     hypotheses: tuple[HypothesisLine, ...] = Field(default=(), description="the leading ones; `why` tells the votes")
     facts: tuple[FactLine, ...] = Field(default=(), description="the strongest that the answer is about; `list_evidence` has all")
     evidence_count: int = Field(description="facts in all")
-    missing: tuple[str, ...] = Field(default=(), description="data that was absent, stale or bounded")
-    next_steps: tuple[str, ...] = ()
+    missing: tuple[Sentence, ...] = Field(default=(), description="data that was absent, stale or bounded")
+    next_steps: tuple[Sentence, ...] = ()
     requests: tuple[ProposedRemediation, ...] = Field(default=(), description="actions that people are asked to decide on")
     link: Ours = Field(default="", description="its page for people")
 
@@ -136,9 +137,9 @@ class ReportAnswer(Essentials):
 
     hypotheses: tuple[HypothesisTold, ...] = Field(default=(), description="all of them; `why` tells the votes")
     ranking: tuple[str, ...] = Field(description="services, most suspected first")
-    ruled_out: tuple[str, ...] = ()
-    would_decide: tuple[str, ...] = Field(default=(), description="data that would decide what stayed open")
-    considered: tuple[str, ...] = Field(default=(), description="actions that were looked at and not proposed, and why")
+    ruled_out: tuple[Sentence, ...] = ()
+    would_decide: tuple[Sentence, ...] = Field(default=(), description="data that would decide what stayed open")
+    considered: tuple[Sentence, ...] = Field(default=(), description="actions that were looked at and not proposed, and why")
     left_out: tuple[Ours, ...] = Field(default=(), description="lists that were cut, and by how much")
     rounds: int
     opened_at: UtcDatetime
@@ -173,7 +174,7 @@ class FactTold(Record):
     strength: float
     window: Window
     baseline_window: Window | None = None
-    summary: str
+    summary: Sentence
     query: Query = Field(description="what was asked of the source")
     samples: tuple[Sample, ...] = ()
     samples_left_out: int = 0
@@ -188,7 +189,7 @@ class VoteTold(Record):
     agent: AgentName
     position: Position
     strength: float = Field(description="in nats")
-    reason: str
+    reason: Sentence
     evidence: tuple[str, ...] = ()
 
 
@@ -220,7 +221,7 @@ class RequestLine(Record):
     tier: RiskTier
     action: str
     target: str
-    why: str
+    why: Sentence
     ends_at: UtcDatetime | None
     asked: Ours = Field(description="who is asked now; empty where nobody is")
     link: Ours = ""
@@ -238,29 +239,31 @@ class RequestTold(Record):
     request: str
     investigation: str
     state: RequestState
-    why: str
+    why: Sentence
     tier: RiskTier
     action: str
-    title: str
+    title: Sentence
     target: str
     parameters: dict[str, Scalar]
     will_run: tuple[str, ...] = Field(description="every call or command, whole; empty until the executor looked at the target")
     target_version: dict[str, Scalar]
-    expected_effect: str
+    expected_effect: Sentence
     proposed_by: str
     note: str = Field(description="prose by whoever proposed it; nobody checked it")
     confidence: float
-    known: tuple[str, ...] = Field(description="what was found out about the target")
+    known: tuple[Sentence, ...] = Field(description="what was found out about the target")
     touches: Ours
     undo: Ours
     needs: Ours = Field(description="who must approve")
     deciders: tuple[str, ...]
     approvals: tuple[Approval, ...]
     ends_at: UtcDatetime | None
-    held_up: str = Field(default="", description="what keeps it from beginning: a freeze, the halt, an executor that is absent")
+    held_up: Sentence = Field(
+        default="", description="what keeps it from beginning: a freeze, the halt, an executor that is absent"
+    )
     digest: Ours = Field(description="what a decision is bound to; empty until the executor looked at the target")
-    you: str = Field(description="who calls, as policy has them")
-    objection: str = Field(description="why you may not approve it; empty where you may")
+    you: Ours = Field(description="who calls, as policy has them")
+    objection: Sentence = Field(description="why you may not approve it; empty where you may")
     decide_here: bool = Field(description="whether policy lets you decide over MCP")
     where: Ours = Field(description="where people decide")
 
@@ -271,19 +274,19 @@ class Decided(Record):
     request: str
     state: RequestState
     changed: bool = Field(description="false where it was decided before: asked again, the same answer")
-    why: str
+    why: Sentence
 
 
 class Offer(Record):
     """An action of the catalogue, and on what it can be proposed."""
 
     action: str
-    title: str
+    title: Sentence
     tier: RiskTier
     targets: tuple[str, ...]
-    parameters_schema: str = Field(description="JSON schema of its parameters")
-    blast_radius: str
-    undo: str | None
+    parameters_schema: Ours = Field(description="JSON schema of its parameters")
+    blast_radius: Sentence
+    undo: Sentence | None
 
 
 class Offers(Record):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeVar
 
@@ -38,6 +39,8 @@ FACTS, HYPOTHESES, STEPS = 6, 5, 8
 """Of the essentials: what a model takes in at once."""
 MOST_OF_A_LIST = 60
 """Entries of a list of the report (chosen, not derived); `left_out` says how many there are beside."""
+_UNIT = re.compile(r"[A-Za-z0-9%µ{}/._-]{0,24}")
+"""A unit that may stand in words of ours: without blanks, so no sentence. Any other is in `unit` of the whole fact, fenced."""
 _SAY = Quotation()
 _T = TypeVar("_T")
 
@@ -68,7 +71,7 @@ def fact_line(fact: Evidence) -> FactLine:
         service=anomaly.service,
         peer=anomaly.peer,
         subject=anomaly.subject,
-        usual_to_now=quantity.pair(anomaly.baseline, anomaly.observed, anomaly.unit),
+        usual_to_now=quantity.pair(anomaly.baseline, anomaly.observed, anomaly.unit if _UNIT.fullmatch(anomaly.unit) else ""),
         factor=quantity.factor(anomaly.factor, anomaly.baseline, anomaly.observed),
         since=anomaly.onset.at if anomaly.onset else None,
         strength=round(anomaly.strength, 3),
