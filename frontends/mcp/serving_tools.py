@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.tools import Tool
 from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetadata
 from mcp_types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
+from middlewatch.frontends.mcp.arguments import misfit
 from middlewatch.frontends.mcp.untrusted import NOTICE, Fence
 from middlewatch.frontends.quotation import Quotation
 from middlewatch.records.errors import MiddlewatchError
@@ -35,7 +37,22 @@ class _AnyArguments(ArgModelBase):
     model_config = ConfigDict(extra="allow")
 
     def model_dump_one_level(self) -> dict[str, Any]:
-        return {"arguments": self.model_extra or {}}
+        return {"given": self.model_extra or {}}
+
+
+class _Worded(Tool):
+    """A tool whose errors are our words alone: the library puts its own before them, and tells of arguments as pydantic does."""
+
+    async def run(self, arguments: dict[str, Any], context: Context[Any, Any], convert_result: bool = False) -> Any:  # noqa: ANN401, FBT001, FBT002  the library's
+        try:
+            return await super().run(arguments, context, convert_result)
+        except ToolError as error:
+            match error.__cause__:
+                case ValidationError() as unfit:
+                    raise ToolError(Fence().error(misfit(self.name, self.fn_metadata.arg_model, unfit))) from unfit
+                case ToolError() as said if type(error) is type(said) is ToolError:
+                    raise said from said.__cause__
+            raise
 
 
 @contextmanager
@@ -90,7 +107,7 @@ def tool_of(function: Callable[..., Any], *, title: str, annotations: ToolAnnota
     called.__signature__ = signature.replace(return_annotation=CallToolResult)
     called.__annotations__ = {name: one.annotation for name, one in signature.parameters.items()}
     description = inspect.cleandoc(function.__doc__ or "")
-    made = Tool.from_function(called, title=title, description=description, annotations=annotations)
+    made = _Worded.from_function(called, title=title, description=description, annotations=annotations)
     arguments = made.fn_metadata.arg_model
     arguments.model_config["extra"] = "forbid"  # a misspelt argument is an error and not a silence
     arguments.model_rebuild(force=True)
@@ -110,11 +127,15 @@ def tool_over(  # a tool is said whole
 ) -> Tool:
     """A tool that others defined, by their records: their function judges the arguments."""
 
-    def called(arguments: dict[str, JsonValue]) -> CallToolResult:
+    def called(given: dict[str, JsonValue]) -> CallToolResult:
         with in_words():
-            return answer(run(arguments))
+            try:
+                arguments.model_validate(given)
+            except ValidationError as error:
+                raise misfit(name, arguments, error) from error
+            return answer(run(given))
 
-    return Tool(
+    return _Worded(
         fn=called,
         name=name,
         title=title,

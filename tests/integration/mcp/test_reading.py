@@ -86,8 +86,12 @@ def test_what_is_not_there_is_said_with_what_to_do(place: Site, call: Callable[.
 
 
 def test_a_misspelt_argument_is_an_error_and_not_a_silence(place: Site, call: Callable[..., Any]) -> None:
-    assert "sevice" in call("list_evidence", investigation=place.finished, sevice="checkout")
-    assert isinstance(call("service_map", sevice=["checkout"]), str)
+    said = call("list_evidence", investigation=place.finished, sevice="checkout")
+    assert said.startswith('list_evidence has no argument "sevice". Did you mean service? It takes: investigation, service,')
+    assert 'service_map has no argument "sevice". Did you mean services? ' in call("service_map", sevice=["checkout"])
+    assert call("list_evidence", investigation=place.finished, order="size").startswith(
+        "The argument order should be 'strength' or 'onset', and is \"size\"."
+    )
 
 
 def test_an_investigation_that_runs_can_be_polled_and_goes_on_without_its_client(place: Site, call: Callable[..., Any]) -> None:
