@@ -213,7 +213,7 @@ def runs(site: WebSite) -> str:
 def ends(site: WebSite) -> None:
     for one in site.app.investigations():
         if one.state is InvestigationState.OPEN:
-            site.app.cancel(one.id)
+            site.app.kept.cancel(one.id)
 
 
 def logged(site: WebSite) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from middlewatch.frontends.cli.approval_desk import FACE, viewer
 from middlewatch.frontends.cli.handling import print_handling
 from middlewatch.frontends.cli.naming import investigation_argument, investigation_id
 from middlewatch.frontends.cli.output import application, details_option, json_option, print_page, print_record, print_report, width
@@ -120,14 +121,15 @@ def _print_standing(snapshot: Snapshot) -> None:
 def cancel(investigation: str, as_json: bool) -> None:
     """Stop an investigation; nothing more is recorded for it. One that is cancelled already stays so.
 
-    Exits with 0 where it is cancelled, 65 where it is closed already or there is none.
+    Whoever policy names may, and the audit log says who did. Exits with 0 where it is cancelled, 65 where it is closed already or
+    there is none, 77 where policy does not know you.
 
     \b
     Example:
       middlewatch cancel inv-0123
     """
     with application() as app:
-        row = app.cancel(investigation_id(app, investigation))
+        row = app.handlings.cancel(investigation_id(app, investigation), viewer(app), face=FACE)
     if as_json:
         print_record(row)
     else:

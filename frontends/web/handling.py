@@ -129,7 +129,7 @@ def assign(  # a form is said whole
 @router.post("/investigations/{investigation}/cancel")
 def cancel(request: Request, app: Application, visitor: Acting, investigation: Id) -> Response:
     """Stop it; nothing more is recorded for it."""
-    return _done(request, app, visitor, investigation, lambda: app.cancel(investigation))
+    return _done(request, app, visitor, investigation, lambda: app.handlings.cancel(investigation, visitor.principal, face=FACE))
 
 
 def answered(request: Request, template: str, investigation: str, *, status: int = 200, **context: object) -> Response:

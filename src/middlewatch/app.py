@@ -57,7 +57,7 @@ from middlewatch.records import (
     UtcDatetime,
     digest_of,
 )
-from middlewatch.records.errors import BadInput, MiddlewatchError, Stalled, Unavailable, UnknownInvestigation
+from middlewatch.records.errors import MiddlewatchError, Stalled, Unavailable, UnknownInvestigation
 from middlewatch.sessions import Sessions
 from middlewatch.settings import Settings
 from middlewatch.similar import MOST_COMPARED, Precedents, Similar
@@ -107,7 +107,7 @@ class App:
     @cached_property
     def handlings(self) -> Handlings:
         """Who has which investigation, and what people found it worth."""
-        return Handlings(self.approvals.desk, self.settings.tenant, self.investigation)
+        return Handlings(self.approvals.desk, self.settings.tenant, self.investigation, self.kept.cancel)
 
     @cached_property
     def live(self) -> Live:
@@ -205,22 +205,6 @@ class App:
     def snapshot(self, investigation: str) -> Snapshot:
         """Everything that the shared context, or the archive, holds of an investigation."""
         return self.kept.snapshot(investigation)
-
-    def cancel(self, investigation: str) -> Investigation:
-        """Stop an investigation; nothing more is recorded for it. One that is cancelled already stays so.
-
-        Raises:
-            BadInput: it is closed already.
-            UnknownInvestigation: there is none.
-        """
-        try:
-            found = self.store.cancel(self.settings.tenant, investigation)
-        except UnknownInvestigation:
-            found = self.kept.archived(investigation).investigation
-        if found.state is InvestigationState.CLOSED:
-            remedy = f"Read its report: middlewatch show {investigation}"
-            raise BadInput(f"The investigation {investigation!r} is closed already: there is nothing to cancel.", remedy=remedy)
-        return found
 
     def follow(self, investigation: str, *, after: str = "") -> Iterator[Event]:
         """Events as they happen, until the investigation ends. A reader that was cut off resumes after the last event it saw.

@@ -1,4 +1,4 @@
-"""Who has an investigation, and what people found it worth: acknowledge, assign, hand over with a note, feedback.
+"""Who has an investigation, and what people found it worth: acknowledge, assign, hand over with a note, feedback, cancel.
 
 Whoever policy names may do each of these; each is an event of the audit log, which holds a salted digest of what was typed.
 """
@@ -6,6 +6,7 @@ Whoever policy names may do each of these; each is an event of the audit log, wh
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import TypeVar
 
 from pydantic import JsonValue, ValidationError
@@ -38,10 +39,11 @@ Change = Callable[[Handling, UtcDatetime], Handling]
 class Handlings:
     """What people do with investigations. `principal` is whom a front end authenticated; None for somebody unknown to policy."""
 
-    def __init__(self, desk: Desk, tenant: str, look: Callable[[str], Investigation]) -> None:
+    def __init__(self, desk: Desk, tenant: str, look: Callable[[str], Investigation], stop: Callable[[str], Investigation]) -> None:
         self._desk = desk
         self._tenant = tenant
         self._look = look
+        self._stop = stop
 
     def of(self, investigation: str) -> Handling:
         """Who has one, and what was said of it."""
@@ -122,6 +124,23 @@ class Handlings:
                 raise BadInput(f"The investigation {investigation} was cancelled and has no answer.", remedy="Start it again.")
         return self._write("feedback.given", investigation, principal, change, face=face, text=cause, verdict=verdict)
 
+    def cancel(self, investigation: str, principal: Principal | None, *, face: str) -> Investigation:
+        """Stop an investigation; nothing more is recorded for it. One that is cancelled already stays so.
+
+        Raises:
+            BadInput: it is closed already.
+            Refused: policy does not know them.
+            UnknownInvestigation: there is none.
+        """
+        state = self._look(investigation).state
+        if state is InvestigationState.CLOSED:
+            return self._stop(investigation)  # which says that there is nothing to stop
+        with self._refusals("cancellation.refused", investigation, name_of(principal)):
+            known = self._desk.known(principal)
+        if state is InvestigationState.OPEN:  # who did it is written down before it is done
+            self._desk.tell(self._event("cancellation.asked", investigation, known.id, face=face))
+        return self._stop(investigation)
+
     def _write(  # an event is said whole
         self,
         name: str,
@@ -135,10 +154,7 @@ class Handlings:
     ) -> Handling:
         self._look(investigation)
         actor, desk = name_of(principal), self._desk
-        refused = name.split(".", 1)[0] + ".refused"
-        with desk.refusals(
-            lambda why: AuditEvent(tenant=self._tenant, actor=actor, event=refused, obj=investigation, data={"why": why})
-        ):
+        with self._refusals(name.split(".", 1)[0] + ".refused", investigation, actor):
             for _ in range(_TURNS):
                 (before,) = desk.store.notes(self._tenant, [_name(investigation)])
                 was = record_from(Handling, before) if before else Handling()
@@ -146,15 +162,20 @@ class Handlings:
                 if new == was:
                     return was
                 words, private = typed(text)
-                event = AuditEvent(
-                    tenant=self._tenant, actor=actor, event=name, obj=investigation, data={**data, **words, "face": face}
-                )
+                event = self._event(name, investigation, actor, **data, **words, face=face)
                 if desk.store.set_note(
                     self._tenant, _name(investigation), text_of(new), before=before, events=[event], private=private
                 ):
                     desk.seal(self._tenant)
                     return new
         raise Conflict(f"Too many people change {investigation} at once.", remedy="Look at it again.")
+
+    def _refusals(self, name: str, investigation: str, actor: str) -> AbstractContextManager[None]:
+        """What is refused within is an event of this name."""
+        return self._desk.refusals(lambda why: self._event(name, investigation, actor, why=why))
+
+    def _event(self, name: str, investigation: str, actor: str, **data: JsonValue) -> AuditEvent:
+        return AuditEvent(tenant=self._tenant, actor=actor, event=name, obj=investigation, data=data)
 
 
 def _name(investigation: str) -> str:

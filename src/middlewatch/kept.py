@@ -8,8 +8,8 @@ from functools import lru_cache
 
 from middlewatch.context_store.archive import Archive
 from middlewatch.context_store.store import ContextStore
-from middlewatch.records import Event, Evidence, Investigation, Outcome, Snapshot, Tenant
-from middlewatch.records.errors import UnknownInvestigation
+from middlewatch.records import Event, Evidence, Investigation, InvestigationState, Outcome, Snapshot, Tenant
+from middlewatch.records.errors import BadInput, UnknownInvestigation
 
 EVENTS_KEPT = 8
 """Archived investigations whose events are at hand: a reader asks again several times a second, and they do not change."""
@@ -42,6 +42,22 @@ class Kept:
             return self.store.investigation(self.tenant, investigation)
         except UnknownInvestigation:
             return self.archived(investigation).investigation
+
+    def cancel(self, investigation: str) -> Investigation:
+        """Stop it; nothing more is recorded for it. Who may, and that they did, is for `Handlings.cancel`.
+
+        Raises:
+            BadInput: it is closed already.
+            UnknownInvestigation: there is none.
+        """
+        try:
+            found = self.store.cancel(self.tenant, investigation)
+        except UnknownInvestigation:
+            found = self.archived(investigation).investigation
+        if found.state is InvestigationState.CLOSED:
+            remedy = f"Read its report: middlewatch show {investigation}"
+            raise BadInput(f"The investigation {investigation!r} is closed already: there is nothing to cancel.", remedy=remedy)
+        return found
 
     def snapshot(self, investigation: str) -> Snapshot:
         """Everything of one.

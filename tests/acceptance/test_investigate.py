@@ -139,8 +139,8 @@ def test_an_unknown_investigation_is_refused(data: Path) -> None:
     refused(run(data, "show", "inv-nope"), 65)
 
 
-def test_what_is_closed_cannot_be_cancelled(data: Path, report: dict[str, Any]) -> None:
-    assert "is closed already" in refused(run(data, "cancel", report["investigation"]), 65)
+def test_nobody_whom_no_policy_names_cancels(data: Path, report: dict[str, Any]) -> None:
+    assert "policy init" in refused(run(data, "cancel", report["investigation"]), 77)
     assert run(data, "show", report["investigation"]).returncode == 0
     assert "There is no investigation" in refused(run(data, "cancel", "inv-nope"), 65)
 

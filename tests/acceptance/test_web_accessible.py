@@ -67,7 +67,7 @@ def asked(site: WebSite) -> str:
         site.seed(report, name)
     for name in (RUNNING, CANCELLED):
         site.open(another(finding(), name), name)
-    site.app.cancel(CANCELLED)
+    site.app.kept.cancel(CANCELLED)
     site.propose("restart_service")
     return site.propose().id
 

@@ -113,7 +113,7 @@ def attacked(site: WebSite, recording: str) -> Report:
         for agent in AgentName
         for number, anomaly in enumerate(specialists.assess(specialists.agents[agent], opened, 1).anomalies[:6])
     ]
-    site.app.cancel(opened.id)
+    site.app.kept.cancel(opened.id)
     assert {fact.agent for fact in seen} == {*AgentName}, "the recording shows something to every agent"
     first, *others = report.hypotheses
     blamed = first.hypothesis.model_copy(update={"service": SERVICE, "evidence": tuple(fact.id for fact in seen[:9])})

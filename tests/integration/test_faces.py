@@ -18,9 +18,9 @@ from redis import Redis
 from middlewatch.app import App
 from middlewatch.approvals import Approvals
 from middlewatch.frontends.cli import approvals as command
-from middlewatch.frontends.cli import cli
+from middlewatch.frontends.cli import cli, investigations
 from middlewatch.frontends.mcp.server import create_server
-from middlewatch.records import ApprovalRequest, RequestState
+from middlewatch.records import ApprovalRequest, InvestigationState, RequestState
 from tests.acceptance.approvals_site import token
 from tests.reports import finding
 from tests.slack_end import workspace
@@ -102,7 +102,8 @@ def faces(slack: SlackSite, monkeypatch: pytest.MonkeyPatch) -> Faces:
     def application() -> Iterator[App]:
         yield slack.app
 
-    monkeypatch.setattr(command, "application", application)
+    for module in (command, investigations):
+        monkeypatch.setattr(module, "application", application)
     monkeypatch.setattr(Approvals, "local_identity", lambda _approvals: f"token:{token('mara')}")
     return Faces(slack)
 
@@ -119,6 +120,20 @@ def test_another_decision_on_what_ran_is_refused_and_the_same_one_is_answered(sl
     assert f"It is succeeded already: mara approved it at {done.approvals[0].at:%Y-%m-%d %H:%M:%S} UTC." in said
     assert faces.decide(face, request, "approve")[0]
     assert slack.web.look(request.id) == done
+
+
+@pytest.mark.parametrize("face", ["api", "web", "cli"])
+def test_who_cancels_is_in_the_log(slack: SlackSite, faces: Faces, face: str) -> None:
+    running = slack.web.open(finding(), "inv-00000000c0de").id
+    if face == "api":
+        faces.web.program("mara").post(f"/api/v1/investigations/{running}/cancel")
+    elif face == "web":
+        visitor = faces.web.client("mara")
+        visitor.post(f"/investigations/{running}/cancel", data={"csrf": csrf_of(visitor.get("/halt"))})
+    else:
+        CliRunner().invoke(cli, ["cancel", running])
+    assert slack.app.investigation(running).state is InvestigationState.CANCELLED
+    assert slack.events("cancellation.asked") == [{"actor": "mara", "face": face}]
 
 
 @pytest.mark.parametrize("face", FACES)

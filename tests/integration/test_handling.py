@@ -16,7 +16,7 @@ from middlewatch.context_store.epoch import Epoch
 from middlewatch.context_store.store import ContextStore
 from middlewatch.handling import MOST_HANDOVERS, Handlings
 from middlewatch.kept import Kept
-from middlewatch.records import Completion, Principal, Verdict
+from middlewatch.records import Completion, InvestigationState, Principal, Role, Verdict
 from middlewatch.records.errors import BadInput, MiddlewatchError, Refused, UnknownInvestigation
 from tests.approval_data import TENANT, Office
 from tests.store_data import make_investigation, make_report, make_task
@@ -41,7 +41,8 @@ class Desk:
         self.store.finish(claim, Completion(report=make_report()))
         running = make_investigation(identifier="inv-2", source_id="alert-2")
         self.store.open(running, make_task("plan", investigation=running))
-        self.handlings = Handlings(self.office.desk, TENANT, Kept(TENANT, self.store, self.archive).investigation)
+        kept = Kept(TENANT, self.store, self.archive)
+        self.handlings = Handlings(self.office.desk, TENANT, kept.investigation, kept.cancel)
 
     def person(self, name: str) -> Principal:
         found = self.office.policy.person(name)
@@ -128,7 +129,7 @@ def test_without_a_policy_everything_is_refused_and_reading_works(
     desk: Desk, tmp_path: Path, act: Callable[[Handlings, Principal | None], object]
 ) -> None:
     live = LivePolicy(tmp_path / "no-policy.toml", desk.office.desk.store, TENANT)
-    closed = Handlings(replace(desk.office.desk, policy=live), TENANT, lambda _: desk.store.investigation(TENANT, "inv-1"))
+    closed = Handlings(replace(desk.office.desk, policy=live), TENANT, *[lambda _: desk.store.investigation(TENANT, "inv-1")] * 2)
     with pytest.raises(MiddlewatchError) as refused:
         act(closed, desk.person("leo"))
     assert refused.value.remedy
@@ -147,6 +148,19 @@ def test_feedback_comes_after_the_answer(desk: Desk) -> None:
     desk.store.cancel(TENANT, "inv-2")
     with pytest.raises(BadInput, match="was cancelled"):
         desk.handlings.give_feedback("inv-2", Verdict.RIGHT, desk.person("leo"), face="web")
+
+
+def test_whoever_policy_names_cancels_what_runs_and_the_log_says_who(desk: Desk) -> None:
+    for nobody in (None, Principal(id="eve", name="Eve", role=Role.MANAGER)):
+        with pytest.raises(Refused, match="does not know"):
+            desk.handlings.cancel("inv-2", nobody, face="web")
+    assert desk.store.investigation(TENANT, "inv-2").state is InvestigationState.OPEN
+    for _ in range(2):
+        assert desk.handlings.cancel("inv-2", desk.person("mia"), face="web").state is InvestigationState.CANCELLED
+    with pytest.raises(BadInput, match="closed already"):
+        desk.handlings.cancel("inv-1", desk.person("mia"), face="web")
+    refused = [("cancellation.refused", who, "inv-2") for who in ("system:unknown", "eve")]
+    assert desk.logged == [*refused, ("cancellation.asked", "mia", "inv-2")]
 
 
 def test_of_each_person_the_last_word_counts(desk: Desk) -> None:
@@ -201,4 +215,4 @@ def test_notes_of_the_store_come_in_the_order_of_their_names(desk: Desk) -> None
 
 def test_the_store_of_another_tenant_is_another(desk: Desk) -> None:
     desk.handlings.acknowledge("inv-1", desk.person("leo"), face="web")
-    assert Handlings(desk.office.desk, "other", lambda _: make_investigation("other")).of("inv-1").assignee is None
+    assert Handlings(desk.office.desk, "other", *[lambda _: make_investigation("other")] * 2).of("inv-1").assignee is None

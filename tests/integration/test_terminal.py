@@ -185,7 +185,7 @@ def test_watching_tells_the_work_what_people_do_and_the_end_and_resumes_after_a_
         if not acted:  # once the watching has begun
             acted.append("acknowledged, then cancelled")
             terminal.app.handlings.acknowledge(investigation, terminal.app.approvals.people()[0], face="web")
-            terminal.app.cancel(investigation)
+            terminal.app.handlings.cancel(investigation, terminal.app.approvals.people()[0], face="web")
         return since(investigation, cursor, wait_seconds=min(wait_seconds, 0.0))
 
     monkeypatch.setattr(live, "since", act_first)
@@ -194,7 +194,7 @@ def test_watching_tells_the_work_what_people_do_and_the_end_and_resumes_after_a_
     updates = [json.loads(line) for line in result.stdout.splitlines()]
     kinds = [update["kind"] for update in updates]
     assert kinds[0] == "investigation.opened"
-    assert {"investigation.acknowledged", "investigation.cancelled"} <= set(kinds)
+    assert {"investigation.acknowledged", "cancellation.asked", "investigation.cancelled"} <= set(kinds)
     assert len({update["cursor"] for update in updates}) == len(updates)
 
     again = terminal.run("watch", "inv-runs", "--json", "--after", updates[0]["cursor"])

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from middlewatch.alerts import recorded_alert, service_alert
 from middlewatch.app import App
 from middlewatch.frontends.web.api.answers import ACCEPTED, Responses, answers, json_of
-from middlewatch.frontends.web.api.callers import Calling, KeyedOnce
+from middlewatch.frontends.web.api.callers import FACE, Calling, KeyedOnce
 from middlewatch.frontends.web.live import After, LastId, investigation_stream
 from middlewatch.frontends.web.problems import NoFact, NoReport
 from middlewatch.frontends.web.visitors import SignedIn
@@ -202,8 +202,11 @@ def poll(investigation: Id, caller: Calling) -> Response:
 
 @router.post("/{investigation}/cancel", response_model=Investigation, responses=answers(404, 409))
 def cancel(investigation: Id, caller: Calling, once: KeyedOnce) -> Response:
-    """Stop an investigation; nothing more is recorded for it. One that is cancelled already stays so."""
-    return once(lambda _: caller.app.cancel(investigation))
+    """Stop an investigation; nothing more is recorded for it. One that is cancelled already stays so.
+
+    Whoever policy names may; that you did is written to the audit log.
+    """
+    return once(lambda _: caller.app.handlings.cancel(investigation, caller.principal, face=FACE))
 
 
 @router.get("/{investigation}/report", response_model=Report, responses=answers(404))

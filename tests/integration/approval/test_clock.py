@@ -14,7 +14,7 @@ from middlewatch.approval.executor import Executor
 from middlewatch.approval.timers import ABSENT_SECONDS, Sight, tend
 from middlewatch.context_store.approvals import Kept, Update
 from middlewatch.records import ApprovalRequest, Decision, Inspection, Recovery, RequestState, Scalar
-from middlewatch.records.errors import Refused
+from middlewatch.records.errors import AlreadyDecided, Refused
 from tests.approval_data import POLICY_TEXT, TENANT, Office, remediation
 from tests.integration.approval.faketime import Clock, redis_at
 
@@ -121,7 +121,8 @@ def test_past_the_deadline_nobody_approves_and_it_expires_once(clock: Clock, off
     tended(office)
     assert look(office, request).state is RequestState.EXPIRED
     assert (len(office.events("request.expired")), office.events("request.approved")) == (1, [])
-    assert approve(office, request).state is RequestState.EXPIRED, "asked again: the same answer"
+    with pytest.raises(AlreadyDecided, match="expired before you decided"):
+        approve(office, request)
     work(office)
     assert office.hands.runs == []
 

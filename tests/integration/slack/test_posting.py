@@ -22,7 +22,7 @@ def test_an_investigation_is_one_message_that_is_edited(slack: SlackSite) -> Non
     assert "Investigating" in slack.main.words
     assert "waits" in slack.main.words
     ts = slack.main.ts
-    slack.app.cancel(opened.id)
+    slack.app.kept.cancel(opened.id)
     slack.look()
     assert slack.main.ts == ts
     assert "Cancelled" in slack.main.words

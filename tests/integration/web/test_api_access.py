@@ -226,7 +226,7 @@ def test_a_body_that_cannot_be_read_is_a_problem(site: WebSite, content: bytes, 
     answer = mia.post(f"{API}/investigations", content=content, headers={"content-type": "application/json"} | headers)
     assert answer.status_code == status, answer.text
     if status == 202:
-        site.app.cancel(answer.json()["id"])
+        site.app.kept.cancel(answer.json()["id"])
     else:
         assert is_problem(answer)
         assert len(answer.content) < 5000

@@ -44,7 +44,7 @@ def open_ids(site: WebSite) -> list[str]:
 def nothing_left_open(site: WebSite) -> Iterator[None]:
     yield
     for identifier in open_ids(site):
-        site.app.cancel(identifier)
+        site.app.kept.cancel(identifier)
 
 
 def test_starting_polling_and_cancelling(site: WebSite, mia: TestClient) -> None:
@@ -120,7 +120,7 @@ def test_a_crash_between_starting_and_keeping_the_answer_starts_no_second_one(
         begun = mia.post(f"{API}/investigations", **request).json()["id"]
     assert mia.post(f"{API}/investigations", **request).status_code == 409, "it may be alive"
     if over:
-        site.app.cancel(begun)
+        site.app.kept.cancel(begun)
     for name in site.redis.keys("middlewatch:once:*"):
         site.redis.hset(str(name), "until", 1)  # the minute is over
     assert mia.post(f"{API}/investigations", **request).json()["id"] == begun

@@ -40,7 +40,7 @@ def leo(site: WebSite) -> TestClient:
     site.seed(filled(inconclusive(), MARKUP), ODDLY_UNSURE)
     for name in (RUNNING, CANCELLED):
         site.open(entitled(finding(), name), name)
-    site.app.cancel(CANCELLED)
+    site.app.kept.cancel(CANCELLED)
     return site.client("leo")
 
 

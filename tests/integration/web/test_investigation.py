@@ -55,7 +55,7 @@ def reader(site: WebSite) -> TestClient:
     for name in (RUNNING, CANCELLED):
         alert = reports.finding().alert.model_copy(update={"source_id": name})
         site.open(reports.finding().model_copy(update={"alert": alert}), name)
-    site.app.cancel(CANCELLED)
+    site.app.kept.cancel(CANCELLED)
     return site.client("leo")
 
 
