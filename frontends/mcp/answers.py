@@ -231,6 +231,7 @@ class RequestList(Page):
     """Approval requests, newest first."""
 
     requests: tuple[RequestLine, ...]
+    where: Ours = Field(default="", description="where people decide on each of them")
 
 
 class RequestTold(Record):

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from mcp.server.mcpserver import Context
 
+from middlewatch.announcing import addresses
+from middlewatch.frontends.program import program
 from middlewatch.records import Principal
 
 if TYPE_CHECKING:
@@ -43,6 +45,15 @@ class Callers:
 
 
 def page(app: App, *parts: str) -> str:
-    """The address of a page for people; empty where nobody said where `serve` is reached."""
+    """The address of a page for people: where the settings say that `serve` is reached, else where one answers on this machine.
+
+    Empty where there is neither.
+    """
     public = app.settings.public_url
-    return "/".join([str(public).rstrip("/"), *parts]) if public else ""
+    base = str(public).rstrip("/") if public else next(iter(addresses(app.settings.data_dir)), "")
+    return "/".join([base, *parts]) if base else ""
+
+
+def command(app: App, *words: str) -> str:
+    """A command for people to run: on the same data, from any folder of this machine; of a server elsewhere it says no path."""
+    return " ".join([*(program(from_anywhere=True) if app.settings.public_url is None else ("middlewatch",)), *words])

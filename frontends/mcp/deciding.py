@@ -19,7 +19,7 @@ from middlewatch.frontends.mcp.answers import (
     RequestList,
     RequestTold,
 )
-from middlewatch.frontends.mcp.callers import Callers, page
+from middlewatch.frontends.mcp.callers import Callers, command, page
 from middlewatch.frontends.mcp.investigating import Id, Limit, Offset
 from middlewatch.frontends.mcp.serving_tools import ACTS, ASKS, STARTS, tool_of
 from middlewatch.records import (
@@ -82,6 +82,7 @@ class Deciding:
             requests=tuple(map(self._line, found[offset : offset + limit])),
             total=len(found),
             next_offset=offset + limit if len(found) > offset + limit else None,
+            where=self._where("REQUEST") if found else "",
         )
 
     def show_approval(self, ctx: Context[Any, Any], *, request: RequestId) -> RequestTold:
@@ -253,8 +254,10 @@ class Deciding:
 
     def _where(self, request: str) -> str:
         """Where people decide on a request."""
-        link = page(self._app, "approvals", request)
-        return f"People decide {f'at {link}, ' if link else ''}in Slack, or with: middlewatch approvals approve {request}"
+        places = [f"at {link}"] if (link := page(self._app, "approvals", request)) else []
+        places += ["in Slack"] if self._app.settings.slack_bot_token else []
+        typed = f"with: {command(self._app, 'approvals', 'approve', request)}"
+        return f"People decide {', '.join([*places, f'or {typed}' if places else typed])}"
 
 
 def _handled(investigation: str, handling: Handling) -> Handled:

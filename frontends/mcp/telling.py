@@ -16,7 +16,7 @@ from middlewatch.frontends.mcp.answers import (
     InvestigationLine,
     ReportAnswer,
 )
-from middlewatch.frontends.mcp.callers import page
+from middlewatch.frontends.mcp.callers import command, page
 from middlewatch.frontends.quotation import Quotation
 from middlewatch.frontends.reading import tally
 from middlewatch.frontends.wording import Wording
@@ -107,7 +107,7 @@ def essentials(app: App, snapshot: Snapshot) -> Essentials:
         investigation=row.id,
         state=row.state,
         finished=row.state is not InvestigationState.OPEN,
-        what_now=_what_now(snapshot),
+        what_now=_what_now(app, snapshot),
         title=row.alert.title,
         symptom=row.alert.symptom,
         window=Window(start=row.alert.detected_at, end=row.alert.window_end),
@@ -175,10 +175,10 @@ def _causes(read: Wording) -> tuple[CauseLine, ...]:
     )
 
 
-def _what_now(snapshot: Snapshot) -> str:
+def _what_now(app: App, snapshot: Snapshot) -> str:
     row, report = snapshot.investigation, snapshot.report
     if row.state is InvestigationState.OPEN and (dead := [one.task.id for one in snapshot.tasks if one.state is TaskState.DEAD]):
-        return f"It cannot go on: {', '.join(dead)} failed too often. A person must look: middlewatch show {row.id}"
+        return f"It cannot go on: {', '.join(dead)} failed too often. A person must look: {command(app, 'show', row.id)}"
     if row.state is InvestigationState.OPEN:
         return (
             f"It is still running. Call get_investigation with investigation={row.id} and wait_seconds=45 until finished is true."

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from pydantic import HttpUrl, SecretStr
 
+from middlewatch.announcing import announced
 from middlewatch.frontends.mcp import deciding
 from middlewatch.records import RequestState as S
 from tests.mcp_site import Site, policy_text
@@ -47,6 +49,28 @@ def test_deciding_is_refused_by_default_and_the_refusal_says_where_people_decide
     assert state(place, request.id) is S.PENDING
     (refused,) = place.events("decision.refused")
     assert refused.actor == "leo"
+
+
+def test_where_people_decide_is_where_serve_answers_and_else_the_whole_command(
+    place: Site, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = place.app.settings.data_dir
+    monkeypatch.setenv("MIDDLEWATCH_DATA_DIR", str(data))
+    request = place.ask()
+    typed = f"with: MIDDLEWATCH_DATA_DIR={data} middlewatch approvals approve {request.id}"
+    assert call("show_approval", request=request.id)["where"] == f"People decide {typed}"
+    listed = call("list_approvals")
+    assert (listed["requests"][0]["link"], listed["where"]) == ("", f"People decide {typed}".replace(request.id, "REQUEST"))
+    with announced(data, "http://127.0.0.1:8399"):
+        at = f"http://127.0.0.1:8399/approvals/{request.id}"
+        assert call("list_approvals")["requests"][0]["link"] == at
+        said = call("decide_approval", request=request.id, decision="approve", digest=request.digest)
+        assert said.endswith(f"People decide at {at}, or {typed}")
+    public = {"public_url": HttpUrl("https://mw.example.com"), "slack_bot_token": SecretStr("xoxb-1")}
+    monkeypatch.setattr(place.app, "settings", place.app.settings.model_copy(update=public))
+    told = call("show_approval", request=request.id)["where"]
+    at = f"https://mw.example.com/approvals/{request.id}"
+    assert told == f"People decide at {at}, in Slack, or with: middlewatch approvals approve {request.id}"
 
 
 def test_whom_policy_names_decides_exactly_what_was_shown(place: Site, call: Call) -> None:
