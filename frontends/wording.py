@@ -111,6 +111,16 @@ class Wording(Reading):
         text += f" with {self.name(anomaly.peer)}" if anomaly.peer else ""
         return text + (f" on {self.name(anomaly.instance)}" if anomaly.instance else "")
 
+    def fact_line(self, fact: Evidence, *, named: bool = False) -> str:
+        """What deviated: usual value, observed value, since when; of a fact without numbers, what it says."""
+        anomaly = fact.anomaly
+        values = quantity.pair(anomaly.baseline, anomaly.observed, anomaly.unit)
+        if not values:
+            return anomaly.summary
+        factor = quantity.factor(anomaly.factor, anomaly.baseline, anomaly.observed)
+        since = f", since {self.clock(anomaly.onset.at)} UTC" if anomaly.onset else ""
+        return f"{self.what(fact, named=named)}: {values}{f' ({factor})' if factor else ''}{since}"
+
 
 def stance_words(vote: Vote) -> str:
     """Where an agent stands, with the strength of its vote in nats."""

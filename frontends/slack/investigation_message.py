@@ -108,7 +108,7 @@ def _details(snapshot: Snapshot, url: str) -> Content | None:
     parts = [Part((header("How the answer came about"),))]
     parts += [Part(blocks) for blocks in _hypotheses(wording)]
     lists = (
-        ("More evidence", [_fact_line(wording, fact, named=True) for fact in more], _MORE_EVIDENCE),
+        ("More evidence", [wording.fact_line(fact, named=True) for fact in more], _MORE_EVIDENCE),
         ("Missing", report.missing or ("none of the data that was asked for",), _LINES),
         ("Next", report.next_steps, _LINES),
         ("Would decide", report.would_decide, _LINES),
@@ -191,7 +191,7 @@ def _answer(snapshot: Snapshot) -> Iterator[Part]:
     yield Part((paragraph(*lines),))
     facts = _proof(wording)
     if facts:
-        yield Part((items([[words(_fact_line(wording, fact), most=400)] for fact in facts]),))
+        yield Part((items([[words(wording.fact_line(fact), most=400)] for fact in facts]),))
 
 
 def _confidence(wording: Wording) -> str:
@@ -210,17 +210,6 @@ def _proof(wording: Wording) -> list[Evidence]:
     facts = [fact for fact in wording.facts() if fact.anomaly.strength > 0 and wording.proves(fact)]
     firsts = [next(fact for fact in facts if fact.agent is agent) for agent in dict.fromkeys(fact.agent for fact in facts)]
     return [*firsts, *(fact for fact in facts if fact not in firsts)][:LINES_OF_EVIDENCE]
-
-
-def _fact_line(wording: Wording, fact: Evidence, *, named: bool = False) -> str:
-    """What deviated: usual value, observed value, since when; of a fact without numbers, what it says."""
-    anomaly = fact.anomaly
-    values = quantity.pair(anomaly.baseline, anomaly.observed, anomaly.unit)
-    if not values:
-        return anomaly.summary
-    factor = quantity.factor(anomaly.factor, anomaly.baseline, anomaly.observed)
-    since = f", since {wording.clock(anomaly.onset.at)} UTC" if anomaly.onset else ""
-    return f"{wording.what(fact, named=named)}: {values}{f' ({factor})' if factor else ''}{since}"
 
 
 def _hypotheses(wording: Wording) -> Iterator[tuple[Block, ...]]:

@@ -14,7 +14,8 @@ from middlewatch.cards import Asked, Card, card, card_again
 from middlewatch.frontends import quantity
 from middlewatch.frontends.request_wording import NOT_DONE, SHORT_DIGEST, WAITING, RequestWording
 from middlewatch.frontends.web.visitors import FACE, Visitor
-from middlewatch.records import ApprovalRequest, Principal, Recovery, RequestState, Role, Snapshot
+from middlewatch.frontends.wording import Wording
+from middlewatch.records import ApprovalRequest, Evidence, Principal, Recovery, RequestState, Role, Snapshot
 from middlewatch.records.errors import Misconfigured, Refused, UnknownInvestigation
 
 S = RequestState
@@ -22,6 +23,8 @@ MOST_REQUESTS: Final = 1000
 """That the list looks through for those that wait: the newest."""
 MOST_SHOWN: Final = 10_000
 """Cards of which it is remembered to whom they were shown."""
+LISTED: Final = 5
+"""Facts that a card lists: it is read while somebody waits, and the investigation's page has all. Chosen, not derived."""
 _LOOKS: Final[Mapping[RequestState, str]] = {
     S.PREPARING: "working",
     S.PENDING: "approval",
@@ -89,7 +92,7 @@ class Fact:
     id: str
     label: str
     """`E` and its number in the report; the id where it has none."""
-    summary: str
+    line: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,7 @@ class RequestView:
     card: Card
     words: RequestWording
     facts: tuple[Fact, ...] = ()
+    """The first ones that it rests on."""
     successor: str = ""
     """Id of the request that took its place."""
     typed: Mapping[str, str] = field(default_factory=dict)
@@ -129,6 +133,11 @@ class RequestView:
     @property
     def rest(self) -> str:
         return self.request.digest[SHORT_DIGEST:]
+
+    @property
+    def more_facts(self) -> int:
+        """How many it rests on besides."""
+        return len(self.request.remediation.evidence) - len(self.facts)
 
     @property
     def waits(self) -> bool:
@@ -253,14 +262,22 @@ def left(end: datetime, now: datetime) -> str:
 
 
 def _facts(app: App, request: ApprovalRequest, of: Snapshot | None) -> tuple[Fact, ...]:
-    cited = request.remediation.evidence
+    """Those that it rests on, as many as are listed."""
+    cited = request.remediation.evidence[:LISTED]
     if not cited:
         return ()
     try:
         snapshot = of or app.snapshot(request.remediation.investigation)
     except UnknownInvestigation:
         return tuple(Fact(id_, id_, "") for id_ in cited)
-    report = snapshot.report
-    numbers = {fact.id: f"E{number}" for number, fact in enumerate(report.evidence if report else (), 1)}
-    summaries = {fact.id: fact.anomaly.summary for fact in snapshot.evidence}
-    return tuple(Fact(id_, numbers.get(id_, id_), summaries.get(id_, "")) for id_ in cited)
+    words = Wording(snapshot.report) if snapshot.report else None
+    known = {fact.id: fact for fact in snapshot.evidence}
+    return tuple(_fact(id_, known.get(id_), words) for id_ in cited)
+
+
+def _fact(name: str, fact: Evidence | None, words: Wording | None) -> Fact:
+    if fact is None:
+        return Fact(name, name, "")
+    if words is None or name not in words.numbers:
+        return Fact(name, name, fact.anomaly.summary)
+    return Fact(name, f"E{words.numbers[name]}", words.fact_line(fact, named=True))

@@ -1,0 +1,43 @@
+"""Invariant: a card says on what a request rests, fact by fact, and is no longer for it than somebody reads who decides."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+
+from middlewatch.frontends.web.requests_view import LISTED
+from tests.report_finding import finding
+from tests.web_site import WebSite
+
+
+def cited(page: str) -> list[str]:
+    """The lines of `Rests on`, as HTML."""
+    (found,) = re.findall(r'<ul class="cited">(.*?)</ul>', page, re.DOTALL)
+    return re.findall(r"<li>(.*?)</li>", found, re.DOTALL)
+
+
+def test_each_fact_has_a_line_and_its_link(site: WebSite) -> None:
+    found = site.seed(finding())
+    facts = finding().evidence
+    assert len(facts) > LISTED
+    request = site.propose(investigation=found.id, evidence=tuple(fact.id for fact in facts))
+    for path in (f"/approvals/{request.id}", f"/investigations/{found.id}"):
+        *lines, more = cited(site.client("leo").get(path).text)
+        assert len(lines) == LISTED
+        for number, (fact, line) in enumerate(zip(facts, lines, strict=False), 1):
+            assert f'href="/investigations/{found.id}/evidence/{fact.id}">E{number}</a>' in line
+            assert fact.anomaly.service in unescape(line)
+        assert re.sub("<[^>]+>", "", more) == f"and {len(facts) - LISTED} more"
+
+
+def test_of_few_facts_none_is_left_out(site: WebSite) -> None:
+    found = site.seed(finding())
+    facts = finding().evidence[:2]
+    request = site.propose(investigation=found.id, evidence=tuple(fact.id for fact in facts))
+    assert len(cited(site.client("leo").get(f"/approvals/{request.id}").text)) == 2
+
+
+def test_what_an_investigation_does_not_know_is_told_by_its_id(site: WebSite) -> None:
+    request = site.propose(investigation="inv-00000000beef", evidence=("ev-deadbeef0001",))
+    (line,) = cited(site.client("leo").get(f"/approvals/{request.id}").text)
+    assert ">ev-deadbeef0001</a>" in line
