@@ -22,8 +22,6 @@ REQUEST_SECONDS = 15.0
 """In which the head of a request has come whole. Chosen, not derived."""
 CONNECTIONS = 1000
 """At once; beyond them it answers 503. Five times the viewers that it is made for."""
-PROXIES = "127.0.0.1,::1"
-"""Whose `X-Forwarded-For` and `-Proto` are believed: a reverse proxy on this machine."""
 
 
 def is_loopback(host: str) -> bool:
@@ -101,11 +99,14 @@ class Impatient(H11Protocol):
 class Listener(uvicorn.Server):
     """Answers until it is told to stop. Signals are its caller's."""
 
-    def __init__(self, app: ASGIApp, stopped: Callable[[], bool], *, on_started: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, app: ASGIApp, settings: Settings, stopped: Callable[[], bool], *, on_started: Callable[[], None] = lambda: None
+    ) -> None:
         """Nothing is answered yet: await `serve(sockets=[...])`.
 
         Args:
             app: what answers.
+            settings: which proxies are trusted.
             stopped: asked ten times a second.
             on_started: told when it answers.
         """
@@ -117,7 +118,7 @@ class Listener(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                forwarded_allow_ips=PROXIES,
+                forwarded_allow_ips=[str(network) for network in settings.trusted_proxies],
                 limit_concurrency=CONNECTIONS,
                 timeout_graceful_shutdown=SHUTDOWN_SECONDS,
             )

@@ -109,7 +109,7 @@ def serve(
             site.state.stopping.set()  # streams look at it
             return True
 
-        listener = Listener(site, over, on_started=lambda: told(served))
+        listener = Listener(site, app.settings, over, on_started=lambda: told(served))
 
         async def run() -> None:
             async with whole.answering:

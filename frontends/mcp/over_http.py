@@ -75,4 +75,4 @@ def alone(app: App) -> Starlette:
 
 def serve(app: App, taken: socket.socket, *, stopped: Callable[[], bool]) -> None:
     """Answer until told to stop."""
-    asyncio.run(Listener(alone(app), stopped).serve(sockets=[taken]))
+    asyncio.run(Listener(alone(app), app.settings, stopped).serve(sockets=[taken]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -15,7 +16,7 @@ from middlewatch.records import DEFAULT_TENANT, Tenant
 from middlewatch.records.errors import Misconfigured
 
 _FACES = frozenset(
-    {"host", "port", "public_url", "session_hours", "oidc_issuer", "oidc_client_id", "oidc_client_secret"}
+    {"host", "port", "public_url", "trusted_proxies", "session_hours", "oidc_issuer", "oidc_client_id", "oidc_client_secret"}
     | {f"slack_{name}" for name in ("bot_token", "signing_secret", "app_token", "team", "channel", "api_url")}
 )
 """What only the faces need; an executor is not told."""
@@ -69,6 +70,10 @@ class Settings(BaseSettings):
         default=None,
         description="where people reach `serve`, such as https://middlewatch.example.com; for links, cookies and hosts",
     )
+    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
+        default=(IPv4Network("127.0.0.1"), IPv6Network("::1")),
+        description="addresses and networks of proxies, blanks between, whose `X-Forwarded-For` and `-Proto` are believed",
+    )
     session_hours: float = Field(default=12.0, gt=0, le=24 * 30, description="how long a sign-in in the browser lasts")
     oidc_issuer: AnyHttpUrl | None = Field(default=None, description="the OpenID provider that people sign in with")
     oidc_client_id: str | None = Field(default=None, description="as the provider has middlewatch registered")
@@ -106,6 +111,15 @@ class Settings(BaseSettings):
     def _words(cls, value: object) -> object:
         return tuple(value.split()) if isinstance(value, str) else value
 
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _networks(cls, value: object) -> object:
+        found = tuple(ip_network(word) for word in value.split()) if isinstance(value, str) else value
+        if isinstance(found, tuple) and any(network.prefixlen == 0 for network in found):
+            message = "whoever may say where they come from is counted nowhere: name the proxies"
+            raise ValueError(message)
+        return found
+
     @field_validator("data_dir", "epoch_file", "audit_key_file", "policy_file", "actions_file", "credentials_dir")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
@@ -123,7 +137,7 @@ class Settings(BaseSettings):
             return cls()
         except ValidationError as error:
             first = error.errors()[0]
-            name = "MIDDLEWATCH_" + "_".join(str(part) for part in first["loc"]).upper()
+            name = f"MIDDLEWATCH_{first['loc'][0]}".upper()
             raise Misconfigured(f"{name}: {first['msg']}.", remedy="Correct the variable or unset it.") from None
 
     @property

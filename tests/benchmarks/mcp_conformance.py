@@ -67,7 +67,7 @@ def served(folder: Path) -> Iterator[tuple[str, str]]:
     with RedisServer(folder / "redis") as redis, site(redis.client(), folder / "data") as place:
         taken, place.app.settings = listen(place.app.settings)
         stop, started = threading.Event(), threading.Event()
-        listener = Listener(with_token(alone(place.app)), stop.is_set, on_started=started.set)
+        listener = Listener(with_token(alone(place.app)), place.app.settings, stop.is_set, on_started=started.set)
         thread = threading.Thread(target=asyncio.run, args=(listener.serve(sockets=[taken]),))
         thread.start()
         try:

@@ -16,6 +16,13 @@ def test_a_wrong_value_names_the_variable(monkeypatch: pytest.MonkeyPatch) -> No
         Settings.load()
 
 
+@pytest.mark.parametrize("value", ["proxy.example", "10.0.0.300", "10.0.0.7/8", "*", "0.0.0.0/0", "10.0.0.7 ::/0"])
+def test_proxies_are_named_one_by_one(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("MIDDLEWATCH_TRUSTED_PROXIES", value)
+    with pytest.raises(Misconfigured, match="MIDDLEWATCH_TRUSTED_PROXIES: "):
+        Settings.load()
+
+
 def test_a_redis_server_needs_an_epoch_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MIDDLEWATCH_REDIS_URL", "redis://localhost:6379/0")
     with pytest.raises(Misconfigured, match="MIDDLEWATCH_EPOCH_FILE"):

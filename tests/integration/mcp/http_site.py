@@ -50,7 +50,7 @@ def served(site: Site) -> Iterator[Served]:
     """Answer in a thread for as long as the block runs."""
     taken, site.app.settings = listen(site.app.settings)
     stop, started = threading.Event(), threading.Event()
-    listener = Listener(alone(site.app), stop.is_set, on_started=started.set)
+    listener = Listener(alone(site.app), site.app.settings, stop.is_set, on_started=started.set)
     thread = threading.Thread(target=asyncio.run, args=(listener.serve(sockets=[taken]),))
     thread.start()
     try:

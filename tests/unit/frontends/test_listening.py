@@ -13,7 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 from starlette.applications import Starlette
-from starlette.responses import StreamingResponse
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Route
 
 from middlewatch.frontends import listening
@@ -68,8 +69,8 @@ def test_the_address_that_people_reach() -> None:
 
 
 @contextmanager
-def served(stop: threading.Event) -> Iterator[tuple[str, threading.Thread]]:
-    """A stream that never ends by itself; where it is, and the thread that ends with the server."""
+def served(stop: threading.Event, trusted: str = "127.0.0.1 ::1") -> Iterator[tuple[str, threading.Thread]]:
+    """A stream that never ends by itself, and who asks; where it is, and the thread that ends with the server."""
 
     async def ticks() -> AsyncIterator[bytes]:
         while True:
@@ -79,9 +80,13 @@ def served(stop: threading.Event) -> Iterator[tuple[str, threading.Thread]]:
     async def stream(_: object) -> StreamingResponse:
         return StreamingResponse(ticks())
 
+    async def peer(request: Request) -> PlainTextResponse:
+        return PlainTextResponse(f"{request.client.host if request.client else ''} {request.url.scheme}")
+
+    routes = [Route("/", stream), Route("/peer", peer)]
     started = threading.Event()
-    taken, settings = listen(Settings(port=0))
-    listener = Listener(Starlette(routes=[Route("/", stream)]), stop.is_set, on_started=started.set)
+    taken, settings = listen(Settings.model_validate({"port": 0, "trusted_proxies": trusted}))
+    listener = Listener(Starlette(routes=routes), settings, stop.is_set, on_started=started.set)
     serving = threading.Thread(target=lambda: asyncio.run(listener.serve(sockets=[taken])))
     serving.start()
     try:
@@ -119,3 +124,20 @@ def test_a_request_that_does_not_come_is_given_up_and_a_stream_is_not(monkeypatc
             assert slow.recv(1) == b""
             for _ in range(20):
                 assert reading.recv(1000), "the stream goes on"
+
+
+@pytest.mark.parametrize(
+    ("trusted", "forwarded", "seen"),
+    [
+        ("127.0.0.1 ::1", "203.0.113.9", "203.0.113.9 https"),
+        ("127.0.0.0/8", "198.51.100.1, 203.0.113.9", "203.0.113.9 https"),
+        ("127.0.0.0/8 203.0.113.0/24", "198.51.100.1, 203.0.113.9", "198.51.100.1 https"),
+        ("10.0.0.7", "203.0.113.9", "127.0.0.1 http"),
+        ("", "203.0.113.9", "127.0.0.1 http"),
+    ],
+)
+def test_who_somebody_is_is_believed_of_trusted_proxies_alone(trusted: str, forwarded: str, seen: str) -> None:
+    """What a visitor put in front of what the proxy says is their own words."""
+    headers = {"X-Forwarded-For": forwarded, "X-Forwarded-Proto": "https"}
+    with served(threading.Event(), trusted) as (url, _), httpx.Client(verify=False) as client:  # noqa: S501  by HTTP
+        assert client.get(f"{url}/peer", headers=headers).text == seen
