@@ -80,12 +80,18 @@ def address_of(settings: Settings) -> str:
 class Impatient(H11Protocol):
     """A connection that is closed when no request comes over it: whoever sends one byte a minute holds nothing up."""
 
+    _next_look: asyncio.TimerHandle
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as the library has it
         super().connection_made(transport)
         self._watch()
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._next_look.cancel()  # until it is due it would hold the connection, with all that came over it
+        super().connection_lost(exc)
+
     def _watch(self) -> None:
-        self.loop.call_later(REQUEST_SECONDS, self._look, self.cycle)
+        self._next_look = self.loop.call_later(REQUEST_SECONDS, self._look, self.cycle)
 
     def _look(self, before: object) -> None:
         if self.transport.is_closing():

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import socket
 import threading
+import time
+import weakref
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -124,6 +127,27 @@ def test_a_request_that_does_not_come_is_given_up_and_a_stream_is_not(monkeypatc
             assert slow.recv(1) == b""
             for _ in range(20):
                 assert reading.recv(1000), "the stream goes on"
+
+
+def test_a_connection_that_is_over_is_let_go_of_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not when it would have been looked at: whoever opens many would have the server hold all that they sent for so long."""
+    made = []
+
+    class Noted(listening.Impatient):
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as the library has it
+            super().connection_made(transport)
+            made.append(weakref.ref(self))
+
+    monkeypatch.setattr(listening, "Impatient", Noted)
+    monkeypatch.setattr(listening, "REQUEST_SECONDS", 3600)
+    with served(threading.Event()) as (url, _), httpx.Client(verify=False) as client:  # noqa: S501  by HTTP
+        for _ in range(3):
+            assert client.get(f"{url}/peer", headers={"Connection": "close"}).is_success
+        until = time.monotonic() + 10
+        while any(one() for one in made) and time.monotonic() < until:
+            time.sleep(0.01)  # the server's side of it may end a moment later
+            gc.collect()
+    assert [one() for one in made] == [None] * 3
 
 
 @pytest.mark.parametrize(
