@@ -17,6 +17,7 @@ from middlewatch.frontends.web.visitors import FACE, Visitor
 from middlewatch.frontends.wording import Wording
 from middlewatch.records import ApprovalRequest, Evidence, Principal, Recovery, RequestState, Role, Snapshot
 from middlewatch.records.errors import Misconfigured, Refused, UnknownInvestigation
+from middlewatch.watching import foreseen
 
 S = RequestState
 MOST_REQUESTS: Final = 1000
@@ -218,6 +219,7 @@ def request_view(  # what a page of one says, and what many on a page save
         found = shown.card(app, request, visitor.principal)
     except (Refused, Misconfigured) as error:
         return Untold(app.approvals.show(request, face=""), f"{error.message} {error.remedy}".strip())
+    found = found.model_copy(update={"request": _foreseen(app, found.request, of)})
     after = successor(app, found.request) if found.request.state.terminal and of is None else ""
     return RequestView(found, RequestWording(found), _facts(app, found.request, of), after, typed or {})
 
@@ -259,6 +261,15 @@ def left(end: datetime, now: datetime) -> str:
     """How long something still takes, in whole seconds."""
     seconds = (end - now).total_seconds()
     return "over" if seconds <= 0 else quantity.duration(max(1.0, float(int(seconds))))
+
+
+def _foreseen(app: App, request: ApprovalRequest, of: Snapshot | None) -> ApprovalRequest:
+    if request.execution is None:  # then nothing is being watched
+        return request
+    try:
+        return foreseen(request, of.investigation if of else app.investigation(request.remediation.investigation))
+    except UnknownInvestigation:
+        return request
 
 
 def _facts(app: App, request: ApprovalRequest, of: Snapshot | None) -> tuple[Fact, ...]:

@@ -7,12 +7,23 @@ from collections.abc import Callable
 from middlewatch.agents.briefing import History, brief
 from middlewatch.agents.specialist import OpenSources
 from middlewatch.approval.timers import Sight
-from middlewatch.records import ApprovalRequest, Evidence, Recovery, Snapshot, UtcDatetime
+from middlewatch.records import ApprovalRequest, Evidence, Investigation, Recovery, Snapshot, UtcDatetime
 from middlewatch.records.errors import MiddlewatchError, UnknownInvestigation
 from middlewatch.tools.recovery import Verdict, symptom_now
 
 Snapshots = Callable[[str, str], Snapshot]
 """(tenant, investigation) -> all that is kept of it."""
+
+OF_A_RECORDING = "The investigation is of a recording, which ends before the action."
+
+
+def foreseen(request: ApprovalRequest, investigation: Investigation) -> ApprovalRequest:
+    """A request as the first look will leave it, where that is known before: in a recording there is nothing to watch."""
+    execution = request.execution
+    if execution is None or execution.recovery is not Recovery.WATCHING or not investigation.scope.recording:
+        return request
+    unseen = execution.model_copy(update={"recovery": Recovery.NOT_SEEN, "recovery_note": OF_A_RECORDING})
+    return request.model_copy(update={"execution": unseen})
 
 
 def look_at_symptom(
@@ -36,7 +47,7 @@ def look_at_symptom(
         return Sight(Recovery.NOT_SEEN, "There is no investigation whose symptom could be looked at.")
     investigation = snapshot.investigation
     if investigation.scope.recording:
-        return Sight(Recovery.NOT_SEEN, "The investigation is of a recording, which ends before the action.")
+        return Sight(Recovery.NOT_SEEN, OF_A_RECORDING)
     facts = _facts(snapshot, request)
     number = max((fact.round for fact in facts), default=1)
     try:

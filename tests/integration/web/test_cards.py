@@ -1,11 +1,16 @@
-"""Invariant: a card says on what a request rests, fact by fact, and is no longer for it than somebody reads who decides."""
+"""Invariants: a card says on what a request rests, fact by fact, and is no longer for it than somebody reads who decides; it does
+not say that something is watched which cannot be.
+"""
 
 from __future__ import annotations
 
 import re
 from html import unescape
 
+import pytest
+
 from middlewatch.frontends.web.requests_view import LISTED
+from middlewatch.records import Decision
 from tests.report_finding import finding
 from tests.web_site import WebSite
 
@@ -41,3 +46,18 @@ def test_what_an_investigation_does_not_know_is_told_by_its_id(site: WebSite) ->
     request = site.propose(investigation="inv-00000000beef", evidence=("ev-deadbeef0001",))
     (line,) = cited(site.client("leo").get(f"/approvals/{request.id}").text)
     assert ">ev-deadbeef0001</a>" in line
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_nobody_watches_a_recording(site: WebSite, recorded: bool) -> None:  # noqa: FBT001  of a test
+    report = finding()
+    scope = report.scope.model_copy(update={"recording": "shop-slow-pages" if recorded else ""})
+    found = site.seed(report.model_copy(update={"scope": scope}))
+    request = site.propose(investigation=found.id)
+    leo = site.app.approvals.recognise("token:leo-token")
+    site.app.approvals.decide(request.id, Decision.APPROVE, leo, digest=request.digest, face="web")
+    assert site.step()
+    for path in (f"/approvals/{request.id}", f"/investigations/{found.id}"):
+        page = site.client("leo").get(path).text
+        assert ("the symptom is being watched" in page) is not recorded
+        assert ("is of a recording, which ends before the action" in page) is recorded
