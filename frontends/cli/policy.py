@@ -152,8 +152,7 @@ def token(principal: str, as_json: bool) -> None:
     print_line(f"It is shown this once: give it to {principal}, who sets MIDDLEWATCH_TOKEN to it.", err=True)
     print_line(f"In {settings.policy_path}, below [principals.{principal}]:", err=True)
     print_line(f"  {made.line}", err=True)
-    if not made.known:
-        print_line("That policy has no such active principal yet.", err=True)
+    print_line(made.lacks, err=True)
 
 
 @policy.command()

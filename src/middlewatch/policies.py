@@ -18,6 +18,7 @@ from middlewatch.approval.requirement import fits, in_words, may_sit, seat_in_wo
 from middlewatch.context_store import durable_file
 from middlewatch.records import ActionSpec, Principal, Record, RiskTier, Rule, UtcDatetime
 from middlewatch.records.errors import BadInput, MiddlewatchError, Misconfigured, Refused
+from middlewatch.records.toml_document import load_toml
 from middlewatch.settings import Settings
 from middlewatch.tools.actions.catalogue import ActionCatalogue
 from middlewatch.tools.actions.configuration import Configuration
@@ -36,6 +37,8 @@ class Token:
     line: str
     known: bool
     """Whether the policy has the principal already."""
+    lacks: str
+    """What is to be done in the policy file so that the token signs somebody in, in a sentence."""
 
 
 class Asked(Record):
@@ -167,7 +170,29 @@ def make_token(settings: Settings, principal: str) -> Token:
         known = load_policy(settings.policy_path).principal(principal) is not None
     except MiddlewatchError:
         known = False
-    return Token(token, f'token_sha256 = ["{hashlib.sha256(token.encode()).hexdigest()}"]', known)
+    line = f'token_sha256 = ["{hashlib.sha256(token.encode()).hexdigest()}"]'
+    return Token(token, line, known, _lacking(settings.policy_path, principal))
+
+
+def _lacking(path: Path, principal: str) -> str:  # noqa: PLR0911  one line for each way that it may stand
+    """What a principal lacks to sign in with a new token. A policy with other mistakes is read all the same."""
+    try:
+        found = load_toml(path).data.get("principals") if path.exists() else None
+    except Misconfigured as error:
+        return f"The policy cannot be read: {error.message}"
+    if not path.exists():
+        return "There is no policy yet: write one with `middlewatch policy init`."
+    entry = found.get(principal) if isinstance(found, dict) else None
+    if not isinstance(entry, dict):
+        least = 'role = "member" (or lead, or manager)'
+        return f"The policy has no [principals.{principal}]: add that line, {least} below it, and then this one."
+    if entry.get("active") is False:
+        return f"[principals.{principal}] has active = false: it signs nobody in until that line is taken away."
+    if entry.get("token_sha256"):
+        return f"[principals.{principal}] has a token_sha256 already: put the new digest into that list, a key stands once."
+    if not any(entry.get(scheme) for scheme in ("slack", "oidc", "local")):
+        return f"[principals.{principal}] has no identity yet, so nobody can act as it: this line is the one that it lacks."
+    return f"[principals.{principal}] has no token yet: add this line."
 
 
 def _catalogue(settings: Settings) -> ActionCatalogue | None:

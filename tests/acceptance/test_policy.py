@@ -91,7 +91,7 @@ def test_a_token_is_shown_once_and_kept_as_a_digest(tmp_path: Path) -> None:
     token = result.stdout.strip()
     assert len(token) > 40
     assert f'token_sha256 = ["{hashlib.sha256(token.encode()).hexdigest()}"]' in result.stderr
-    assert "no such active principal" in result.stderr
+    assert "There is no policy yet" in result.stderr
     assert run(tmp_path / "data", "policy", "token", "ann").stdout != result.stdout
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from middlewatch.policies import explain_policy, proposed
+from middlewatch.policies import explain_policy, make_token, proposed
 from middlewatch.settings import Settings
 from tests.unit.approval.policy.policies import PEOPLE
 
@@ -52,3 +52,33 @@ def test_whether_a_freeze_holds_it_up_goes_by_the_tier_that_policy_gives_it(
     assert told.bound is bound
     assert told.rule is not None
     assert bound is (not undo and told.rule.tier != "info")
+
+
+@pytest.mark.parametrize(
+    ("policy", "lacks"),
+    [
+        (None, "There is no policy yet"),
+        ("[", "The policy cannot be read: "),
+        ("", "The policy has no [principals.ann]: add that line, "),
+        (
+            '[principals.ann]\nrole = "lead"\n',
+            "[principals.ann] has no identity yet, so nobody can act as it: this line is the one",
+        ),
+        ('[principals.ann]\nrole = "lead"\nlocal = ["ann"]\n', "[principals.ann] has no token yet: add this line."),
+        (f'[principals.ann]\ntoken_sha256 = ["{"a" * 64}"]\n', "has a token_sha256 already: put the new digest into that list"),
+        ("[principals.ann]\nactive = false\n", "has active = false"),
+    ],
+)
+def test_with_a_new_token_it_is_said_what_the_policy_lacks_for_it(tmp_path: Path, policy: str | None, lacks: str) -> None:
+    if policy is not None:
+        (tmp_path / "policy.toml").write_text(policy, encoding="utf-8")
+    assert lacks in make_token(Settings(data_dir=tmp_path), "ann").lacks
+
+
+def test_with_the_line_that_it_lacks_the_principal_is_known(tmp_path: Path) -> None:
+    path = tmp_path / "policy.toml"
+    path.write_text('[principals.ann]\nrole = "manager"\n', encoding="utf-8")
+    made = make_token(Settings(data_dir=tmp_path), "ann")
+    assert not made.known
+    path.write_text(f"{path.read_text(encoding='utf-8')}{made.line}\n", encoding="utf-8")
+    assert make_token(Settings(data_dir=tmp_path), "ann").known
