@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
@@ -17,6 +18,8 @@ _SHELLS = {
     "zsh": 'eval "$(middlewatch completion zsh)"              # in ~/.zshrc, after compinit',
     "fish": "middlewatch completion fish > ~/.config/fish/completions/middlewatch.fish",
 }
+_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+"""The one of `output`, which imports what would make every --help slow."""
 _SEE_ALSO = "See also: "
 _SECTION = re.compile(r"(Examples?|Exit codes|Commands):$")
 
@@ -24,8 +27,9 @@ _SECTION = re.compile(r"(Examples?|Exit codes|Commands):$")
 @click.command(name="help")
 @click.argument("words", metavar="[COMMAND]...", nargs=-1)
 @click.option("--man", type=click.Path(path_type=Path, file_okay=False), help="Write all of it as man pages into this folder.")
+@_json_option
 @click.pass_context
-def help_(context: click.Context, words: tuple[str, ...], man: Path | None) -> None:
+def help_(context: click.Context, words: tuple[str, ...], man: Path | None, as_json: bool) -> None:
     """Explain middlewatch, or one of its commands.
 
     Exits with 2 where there is no such command.
@@ -41,19 +45,38 @@ def help_(context: click.Context, words: tuple[str, ...], man: Path | None) -> N
     if man is not None:
         man.mkdir(parents=True, exist_ok=True)
         written = [_write(man, one) for one in _all(command, place)]
-        print_line(f"{man}: {len(written)} pages")
+        if as_json:
+            click.echo(json.dumps({"folder": str(man), "pages": [page.name for page in written]}))
+        else:
+            print_line(f"{man}: {len(written)} pages")
         return
     for word in words:
         inner = command.get_command(place, word) if isinstance(command, click.Group) else None
         if inner is None:
             raise click.UsageError(f"There is no command {' '.join(words)!r}. See: middlewatch help")
         place, command = click.Context(inner, info_name=word, parent=place), inner
-    click.echo(command.get_help(place))
+    click.echo(json.dumps(_explained(place), indent=1) if as_json else command.get_help(place))
+
+
+def _explained(place: click.Context) -> dict[str, object]:
+    """A command's help for programs: what it takes, and what is below it."""
+    command = place.command
+    parameters = [one.to_info_dict() for one in command.get_params(place)]
+    told = ("name", "param_type_name", "opts", "secondary_opts", "required", "nargs", "is_flag", "help")
+    return {
+        "command": place.command_path,
+        "summary": command.get_short_help_str(200),
+        "usage": command.get_usage(place),
+        "help": command.get_help(place),
+        "parameters": [{name: one[name] for name in told if name in one} for one in parameters],
+        "commands": command.list_commands(place) if isinstance(command, click.Group) else [],
+    }
 
 
 @click.command()
 @click.argument("shell", type=click.Choice(list(_SHELLS)))
-def completion(shell: str) -> None:
+@_json_option
+def completion(shell: str, as_json: bool) -> None:
     """Print what makes a shell complete commands, options, and the ids of investigations and requests.
 
     Ids are offered while a store answers: a server by URL, or `middlewatch serve` or `worker` on this data directory. Completing
@@ -68,7 +91,8 @@ def completion(shell: str) -> None:
     found = get_completion_class(shell)
     assert found is not None  # noqa: S101  the choices above are those that click knows
     context = click.get_current_context().find_root()
-    click.echo(found(context.command, {}, "middlewatch", "_MIDDLEWATCH_COMPLETE").source())
+    script = found(context.command, {}, "middlewatch", "_MIDDLEWATCH_COMPLETE").source()
+    click.echo(json.dumps({"shell": shell, "script": script}) if as_json else script)
 
 
 def see_also(command: click.Command, name: str, siblings: Mapping[str, object]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from typing import TYPE_CHECKING
@@ -22,12 +23,13 @@ if TYPE_CHECKING:
 @click.option("--http", is_flag=True, help="Over HTTP, at /mcp, in place of standard input and output.")
 @click.option("--host", help="The address to listen at, with --http; MIDDLEWATCH_HOST or 127.0.0.1 where left out.")
 @click.option("--port", type=click.IntRange(0, 65535), help="The port, with --http; 0 for any free one.")
-def mcp(http: bool, host: str | None, port: int | None) -> None:
+@click.option("--json", "as_json", is_flag=True, help="With --http: where it answers, as a line of JSON on standard output.")
+def mcp(http: bool, host: str | None, port: int | None, as_json: bool) -> None:
     """Serve the Model Context Protocol, for assistants in an IDE or a terminal: investigate, read, query, propose.
 
-    Without --http a client starts this command and speaks with it over standard input and output; everything else is said on
-    standard error. Whoever starts it is the person whose token is in MIDDLEWATCH_TOKEN, or the system's user. It works on tasks
-    while it runs.
+    Without --http a client starts this command and speaks with it over standard input and output, where nothing else may be (so
+    --json goes with --http alone); what there is to say is said on standard error. Whoever starts it is the person whose token is
+    in MIDDLEWATCH_TOKEN, or the system's user. It works on tasks while it runs.
 
     Nobody decides on an approval here unless policy says so of them. docs/mcp.md has the lines for each client.
 
@@ -38,11 +40,13 @@ def mcp(http: bool, host: str | None, port: int | None) -> None:
     """
     if not http and (host is not None or port is not None):
         raise click.UsageError("--host and --port go with --http.")
+    if as_json and not http:
+        raise click.UsageError("--json goes with --http: without it standard output is the protocol's.")
     given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     settings = Settings.load().model_copy(update=given)
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     if http:
-        _over_http(settings)
+        _over_http(settings, as_json=as_json)
     else:
         _over_stdio(settings)
 
@@ -59,7 +63,7 @@ def _over_stdio(settings: Settings) -> None:
         anyio.run(create_server(app, identity).run_stdio_async)
 
 
-def _over_http(settings: Settings) -> None:
+def _over_http(settings: Settings, *, as_json: bool) -> None:
     from middlewatch.app import open_app  # noqa: PLC0415  likewise
     from middlewatch.frontends.listening import listen, refuse_exposure  # noqa: PLC0415  likewise
     from middlewatch.frontends.mcp.access import resource_of  # noqa: PLC0415  likewise
@@ -69,9 +73,15 @@ def _over_http(settings: Settings) -> None:
     stop = until_asked()
     taken, settings = listen(settings)
     with taken, open_app(settings) as app, app.working() as ended:
-        if (own := own_token(settings)) is not None:
+        own = own_token(settings)
+        if as_json:
+            listening = {"mcp": resource_of(settings), "mcp_token_file": str(own[1]) if own else None, "owner": app.owner}
+            click.echo(json.dumps(listening))
+            sys.stdout.flush()
+        elif own is not None:
             print_line(f"your own token is in {own[1]}, for you and this machine alone", err=True)
-        print_line(f"middlewatch mcp: listening at {resource_of(settings)}; Ctrl-C stops", err=True)
+        if not as_json:
+            print_line(f"middlewatch mcp: listening at {resource_of(settings)}; Ctrl-C stops", err=True)
         serve(app, taken, stopped=lambda: stop.is_set() or ended.is_set())
 
 

@@ -7,16 +7,20 @@ import signal
 import sys
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from middlewatch.frontends.cli.contract import report_schema
-from middlewatch.frontends.cli.output import application, json_option
+from middlewatch.frontends.cli.output import application, json_lines_option, json_option, print_line_of
 from middlewatch.frontends.cli.terminal import print_line
 from middlewatch.frontends.program import program
 from middlewatch.frontends.reading import count
 from middlewatch.records.errors import BadInput, Misconfigured
 from middlewatch.settings import Settings
+
+if TYPE_CHECKING:
+    from middlewatch.doings import Doing
 
 LOOK_SECONDS = 0.2
 """How soon a worker that cannot go on is noticed."""
@@ -24,27 +28,32 @@ LOOK_SECONDS = 0.2
 
 @click.command()
 @click.option("--name", help="The worker's name in claims and reports; made up where absent.")
-def worker(name: str | None) -> None:
+@json_lines_option
+def worker(name: str | None, as_json: bool) -> None:
     """Work on tasks until stopped. Any number of workers may run, on any number of machines.
 
     Ctrl-C or SIGTERM lets what is being worked on finish; a second one gives up at once. Nothing is lost either way.
 
     \b
-    Example:
+    Examples:
       middlewatch worker --name worker-1
+      middlewatch worker --json | jq -r 'select(.problem != "") | .problem'
     """
     stop = until_asked()
     with application() as app:
         role = "owner of the data directory" if app.owner else "attached"
         click.echo(f"working ({role}, {count(app.settings.slots, 'slot')}); Ctrl-C stops", err=True)
-        with app.working(name) as ended:
+        lines = Lines(stop)
+        with app.working(name, lines.told if as_json else None) as ended:
             while not stop.wait(LOOK_SECONDS) and not ended.is_set():
                 pass
             click.echo("finishing what is being worked on", err=True)
+    lines.end()
 
 
 @click.command()
-def executor() -> None:
+@json_lines_option
+def executor(as_json: bool) -> None:
     """Execute what was approved, until stopped. It alone opens the credentials of actions, and it reads no telemetry.
 
     Beside a Redis server, run one or more of these where the credentials are. The embedded deployment brings its own.
@@ -63,7 +72,34 @@ def executor() -> None:
         )
     stop = until_asked()
     click.echo("executing what is approved; Ctrl-C stops", err=True)
-    execute(settings, stop)
+    lines = Lines(stop)
+    execute(settings, stop, lines.told if as_json else None)
+    lines.end()
+
+
+class Lines:
+    """What is done, as lines of JSON, for as long as somebody reads them; then it is time to stop, and no work fails for it."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        self._stop = stop
+        self._broken: BrokenPipeError | None = None
+
+    def told(self, doing: Doing) -> None:
+        """One more was done, in any thread."""
+        try:
+            print_line_of(doing)
+        except BrokenPipeError as error:
+            self._broken = error
+            self._stop.set()
+
+    def end(self) -> None:
+        """After the last one.
+
+        Raises:
+            BrokenPipeError: nobody read them any more.
+        """
+        if self._broken is not None:
+            raise self._broken
 
 
 def until_asked() -> threading.Event:

@@ -28,6 +28,8 @@ INCONCLUSIVE = 3
 """Exit code of an inconclusive investigation, so that a script can tell it from a finding and from a failure."""
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 
+json_lines_option = click.option("--json", "as_json", is_flag=True, help="Print what it does, one line of JSON each.")
+
 
 @contextmanager
 def application() -> Iterator[App]:
@@ -41,6 +43,12 @@ def application() -> Iterator[App]:
 def print_record(record: BaseModel) -> None:
     """One record as JSON. Everything but ASCII is escaped: the same data, and nothing in it that a terminal would obey."""
     click.echo(record.model_dump_json(indent=1, ensure_ascii=True))
+
+
+def print_line_of(record: BaseModel) -> None:
+    """One record as a line of JSON, at once: somebody reads along."""
+    click.echo(record.model_dump_json(ensure_ascii=True))
+    sys.stdout.flush()
 
 
 def print_report(report: Report, *, as_json: bool, details: bool) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from middlewatch.frontends.cli.operate import until_asked
-from middlewatch.frontends.cli.output import application, json_option
+from middlewatch.frontends.cli.output import application, json_option, print_line_of
 from middlewatch.frontends.cli.terminal import print_line
 from middlewatch.frontends.program import pasteable
 from middlewatch.records.errors import Unavailable
@@ -58,7 +58,7 @@ def serve(host: str | None, port: int | None, no_work: bool, no_slack: bool, no_
         if not is_loopback(settings.host):
             app.approvals.people()  # a policy with a mistake would let nobody in
         faces = Faces(work=not no_work, slack=not no_slack, mcp=not no_mcp)
-        told = print_as_line if as_json else tell
+        told = print_line_of if as_json else tell
         serve(app, taken, faces, stopped=stop.is_set, told=told, finishing=lambda: print_line("finishing what is begun", err=True))
 
 
@@ -87,12 +87,6 @@ def sign_in(as_json: bool) -> None:
     with application() as app:
         found = link(app, served[0])
     click.echo(json.dumps({"sign_in": found}) if as_json else found)
-
-
-def print_as_line(served: Served) -> None:
-    """As one line of JSON, for programs that start it."""
-    click.echo(served.model_dump_json(ensure_ascii=True))
-    sys.stdout.flush()
 
 
 def tell(served: Served) -> None:

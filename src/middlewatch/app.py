@@ -34,6 +34,7 @@ from middlewatch.context_store.epoch import Epoch
 from middlewatch.context_store.store import ContextStore
 from middlewatch.context_store.worker import Handler, Lease, Worker
 from middlewatch.data_directory import DataDirectory
+from middlewatch.doings import Told, telling
 from middlewatch.executor import beside
 from middlewatch.handling import Handlings
 from middlewatch.kept import Kept
@@ -248,8 +249,8 @@ class App:
             history=History(first_hours=self.settings.baseline_hours, wider_hours=self.settings.wider_baseline_hours),
         )
 
-    def worker(self, name: str | None = None) -> Worker:
-        """A worker for every kind of task."""
+    def worker(self, name: str | None = None, told: Told | None = None) -> Worker:
+        """A worker for every kind of task, which says of each what it did."""
         from middlewatch.agents.orchestrator import Orchestrator  # noqa: PLC0415  LangGraph takes half of every start; only workers need it
 
         orchestrator = Orchestrator(AGENTS, clock=lambda: datetime.now(UTC))
@@ -262,10 +263,11 @@ class App:
         handlers: dict[TaskKind, Handler] = dict.fromkeys((TaskKind.PLAN, TaskKind.HYPOTHESISE, TaskKind.CONCLUDE), orchestrate)
         handlers[TaskKind.INVESTIGATE] = lambda claim, _lease: specialists.investigate(claim)
         handlers[TaskKind.VOTE] = lambda claim, _lease: specialists.vote(claim)
+        handlers = telling(handlers, told) if told else handlers
         return Worker(self.store, handlers, name=name or f"worker-{uuid4().hex[:8]}", slots=self.settings.slots)
 
     @contextmanager
-    def working(self, name: str | None = None) -> Iterator[threading.Event]:
+    def working(self, name: str | None = None, told: Told | None = None) -> Iterator[threading.Event]:
         """Work on tasks, and archive what is closed, in the background for as long as the block runs.
 
         Yields:
@@ -276,7 +278,7 @@ class App:
 
         def work() -> None:
             try:
-                self.worker(name).run(stop)
+                self.worker(name, told).run(stop)
             except MiddlewatchError as problem:
                 problems.append(problem)
             finally:

@@ -28,6 +28,7 @@ from middlewatch.context_store.epoch import Epoch
 from middlewatch.context_store.processes import start_process
 from middlewatch.context_store.redis_server import RedisServer
 from middlewatch.context_store.script import Server
+from middlewatch.doings import TellingHands, Told
 from middlewatch.live_file import LiveFile
 from middlewatch.records import ActionResult, Inspection, Order, Scalar, Undo
 from middlewatch.records.errors import MiddlewatchError
@@ -70,8 +71,8 @@ class LiveActions:
         return self._actions().acting_seconds(order)
 
 
-def execute(settings: Settings, stop: threading.Event) -> None:
-    """Take up what waits for hands, until told to stop; what is being executed then is finished.
+def execute(settings: Settings, stop: threading.Event, told: Told | None = None) -> None:
+    """Take up what waits for hands, and say what they did, until told to stop; what is being executed then is finished.
 
     Raises:
         MiddlewatchError: the store, the policy or the configuration cannot be used.
@@ -84,7 +85,7 @@ def execute(settings: Settings, stop: threading.Event) -> None:
         sealing = threading.Thread(target=audit.seal_until, args=(stop, settings.tenant), name="seal", daemon=True)
         sealing.start()
         hands = LiveActions(settings, desk)
-        Executor(desk, hands, name=name, acting_seconds=hands.acting_seconds).run(stop)
+        Executor(desk, TellingHands(hands, told) if told else hands, name=name, acting_seconds=hands.acting_seconds).run(stop)
         sealing.join()
 
 

@@ -18,8 +18,11 @@ from tests.acceptance.incident import record_incident
 @contextmanager
 def owner(data: Path) -> Iterator[subprocess.Popen[str]]:
     """A worker that owns the data directory and is ready."""
-    process = subprocess.Popen(command("worker"), env=environment(data), stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command("worker", "--json"), env=environment(data), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     assert process.stderr is not None
+    assert process.stdout is not None
     try:
         assert "owner of the data directory" in process.stderr.readline()
         yield process
@@ -27,6 +30,7 @@ def owner(data: Path) -> Iterator[subprocess.Popen[str]]:
         process.send_signal(signal.SIGTERM)
         process.wait(30)
         process.stderr.close()
+        process.stdout.close()
 
 
 def test_a_second_process_attaches_to_the_owner(tmp_path: Path) -> None:
@@ -36,6 +40,9 @@ def test_a_second_process_attaches_to_the_owner(tmp_path: Path) -> None:
         assert report["hypotheses"][0]["hypothesis"]["service"] == "cart"
         checks = json.loads(run(tmp_path / "data", "doctor", "--json").stdout)
         assert not any("owns" in check["found"] for check in checks)
+        assert worker.stdout is not None
+        done = json.loads(worker.stdout.readline())
+        assert (done["did"], done["investigation"], done["problem"]) == ("task", report["investigation"], "")
     assert worker.returncode == 0
     shown = run(tmp_path / "data", "show", report["investigation"], "--json")
     assert json.loads(shown.stdout) == report

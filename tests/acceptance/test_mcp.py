@@ -56,24 +56,20 @@ def test_over_stdio_a_client_investigates_a_recording_and_sees_it_happen(tmp_pat
 
 def test_over_http_the_owner_of_the_data_directory_reads_with_their_own_token(tmp_path: Path) -> None:
     process = subprocess.Popen(
-        command("mcp", "--http", "--port", "0"), env=environment(tmp_path), stderr=subprocess.PIPE, text=True
+        command("mcp", "--http", "--port", "0", "--json"), env=environment(tmp_path), stdout=subprocess.PIPE, text=True
     )
-    assert process.stderr is not None
+    assert process.stdout is not None
     try:
-        lines: list[str] = []
-        while not lines or "listening at" not in lines[-1]:
-            lines.append(process.stderr.readline())
-            assert lines[-1], lines
-        address = re.search(r"http://127\.0\.0\.1:\d+/mcp", lines[-1])
-        assert address
-        token = (tmp_path / "local-token").read_text()
-        assert str(tmp_path / "local-token") in "".join(lines)
-        assert token not in "".join(lines)
+        line = process.stdout.readline()
+        told = json.loads(line)
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+/mcp", told["mcp"])
+        token = Path(told["mcp_token_file"]).read_text()
+        assert token not in line
 
         async def talk() -> Any:
             async with (
                 httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"}) as http,
-                Client(streamable_http_client(address[0], http_client=http)) as client,
+                Client(streamable_http_client(told["mcp"], http_client=http)) as client,
             ):
                 return (await client.call_tool("list_investigations", {})).structured_content
 
@@ -81,9 +77,10 @@ def test_over_http_the_owner_of_the_data_directory_reads_with_their_own_token(tm
     finally:
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
-        process.stderr.close()
+        process.stdout.close()
 
 
 def test_it_is_not_opened_to_others_by_mistake(tmp_path: Path) -> None:
     assert "by which name" in refused(run(tmp_path, "mcp", "--http", "--host", "0.0.0.0"), 78)  # noqa: S104  that it is refused is the test
     assert run(tmp_path, "mcp", "--port", "1").returncode == 2
+    assert "--json goes with --http" in run(tmp_path, "mcp", "--json").stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,6 +53,25 @@ def test_a_man_page_has_its_sections_and_nothing_else_that_roff_obeys(path: str)
     assert re.search(r"\n\.SH EXAMPLES?\n", page)
 
 
+WITHOUT_JSON = {"middlewatch schema": "it is JSON itself"}
+"""Commands that take no --json, with the reason."""
+
+
+@pytest.mark.parametrize("path", [path for path, place in ALL.items() if not isinstance(place.command, click.Group)])
+def test_every_command_takes_json_or_has_a_reason_not_to(path: str) -> None:
+    options = [flag for one in ALL[path].command.params for flag in one.opts]
+    assert ("--json" in options) != (path in WITHOUT_JSON)
+
+
+def test_help_and_completion_say_the_same_as_json() -> None:
+    found = json.loads(CliRunner().invoke(cli, ["help", "approvals", "deny", "--json"], prog_name="middlewatch").output)
+    assert (found["command"], found["commands"]) == ("middlewatch approvals deny", [])
+    assert {"--reason", "--json"} <= {flag for one in found["parameters"] for flag in one["opts"]}
+    assert "deny" in json.loads(CliRunner().invoke(cli, ["help", "approvals", "--json"]).output)["commands"]
+    script = json.loads(CliRunner().invoke(cli, ["completion", "bash", "--json"]).output)["script"]
+    assert script.strip() == CliRunner().invoke(cli, ["completion", "bash"]).output.strip()
+
+
 def test_help_finds_a_command_by_its_words_and_says_what_is_unknown() -> None:
     found = CliRunner().invoke(cli, ["help", "approvals", "deny"], prog_name="middlewatch")
     assert found.output.startswith("Usage: middlewatch approvals deny ")
@@ -60,7 +80,8 @@ def test_help_finds_a_command_by_its_words_and_says_what_is_unknown() -> None:
 
 
 def test_man_pages_are_written_to_a_folder(tmp_path: Path) -> None:
-    assert CliRunner().invoke(cli, ["help", "--man", str(tmp_path / "man1")]).exit_code == 0
+    written = json.loads(CliRunner().invoke(cli, ["help", "--man", str(tmp_path / "man1"), "--json"]).output)
+    assert set(written["pages"]) == {file.name for file in (tmp_path / "man1").iterdir()}
     assert {file.name for file in (tmp_path / "man1").iterdir()} == {f"{path.replace(' ', '-')}.1" for path in ALL}
 
 
