@@ -20,6 +20,8 @@ SECRET_BYTES = 32
 """Of randomness in a cookie, a link and a form's token: 256 bits cannot be guessed."""
 LINK_SECONDS = 600.0
 """How long a one-time link can be used: time to find the browser. Chosen, not derived."""
+MOST_SESSIONS = 20
+"""Of one identity at a time: more browsers than anybody uses. With another one the oldest ends. Chosen, not derived."""
 DEVICE_CHARACTERS = 200
 """Kept of what a browser says it is."""
 _SESSION, _LINK = "session", "link"
@@ -69,7 +71,7 @@ class Sessions:
         self._seconds = hours * 3600
 
     def open(self, identity: str, *, device: str = "") -> tuple[str, Session]:
-        """Open one for an identity that was proved just now.
+        """Open one for an identity that was proved just now. Beyond `MOST_SESSIONS` of it the oldest end.
 
         Returns:
             The secret for the browser's cookie, and the session.
@@ -84,6 +86,8 @@ class Sessions:
         )
         secret = secrets.token_urlsafe(SECRET_BYTES)
         self._store.open(self._tenant, _SESSION, secret, text_of(session), life_seconds=self._seconds)
+        others = [one.name for one in self.of(lambda identity: identity == session.identity) if one.name != name_of(secret)]
+        self.end_all(others[MOST_SESSIONS - 1 :])
         return secret, session
 
     def look(self, secret: str) -> Session | None:

@@ -11,7 +11,7 @@ from middlewatch.context_store.epoch import Epoch
 from middlewatch.context_store.script import Server
 from middlewatch.context_store.sessions import SessionStore
 from middlewatch.records.errors import StaleEpoch
-from middlewatch.sessions import Sessions, name_of
+from middlewatch.sessions import MOST_SESSIONS, Sessions, name_of
 from tests.store_fixtures import keys, set_times
 
 OURS, THEIRS = "acme", "globex"
@@ -53,6 +53,14 @@ def test_a_short_session_does_not_end_a_long_one(redis: Redis, sessions: Session
     sessions.open("local:ursula")
     sessions.offer_link("local:ursula")
     assert all(redis.pttl(key) > 3_500_000 for key in keys(redis))
+
+
+def test_of_one_identity_the_oldest_ends_where_there_are_too_many(sessions: Sessions) -> None:
+    other, link = sessions.open("token:mw_2")[0], sessions.offer_link("token:mw_1")
+    secrets = [sessions.open("token:mw_1")[0] for _ in range(MOST_SESSIONS + 2)]
+    assert [sessions.look(secret) is not None for secret in secrets] == [False] * 2 + [True] * MOST_SESSIONS
+    assert sessions.look(other)
+    assert sessions.use_link(link) == "token:mw_1"
 
 
 def test_what_is_ended_is_ended(sessions: Sessions) -> None:
