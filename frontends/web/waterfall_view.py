@@ -11,6 +11,8 @@ from middlewatch.records import Lost, Waterfall, WaterfallSpan
 _SAY = Quotation()
 _LEAST_WIDTH = 0.15
 """In per cent: a span of no length is still seen."""
+_LEAST_LONGER, _LEAST_LONGER_MS = 0.01, 1.0
+"""A part of the other, and milliseconds: less is nothing that anybody sees and asks about. Chosen, not derived."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,8 @@ class SpanView:
     pieces: tuple[Piece, ...]
     times: str
     missing: tuple[str, ...]
+    after: str
+    """Why it is longer than what called it; empty where it is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +48,37 @@ class WaterfallView:
     request: Waterfall
     spans: tuple[SpanView, ...]
     duration: str
+    """In words; where the request was answered before its last span ended, both."""
 
 
 def waterfall_view(request: Waterfall) -> WaterfallView:
     """A request, ready to draw; without spans where `request.reason` says why there is nothing to see."""
     whole = request.duration_ms or 1.0
-    return WaterfallView(request, tuple(_span(span, whole) for span in request.spans), _ms(request.duration_ms))
+    by_id = {span.span_id: span for span in request.spans}
+    spans = tuple(_span(span, by_id.get(span.parent_id), whole) for span in request.spans)
+    return WaterfallView(request, spans, _duration(request))
 
 
-def _span(span: WaterfallSpan, whole: float) -> SpanView:
+def _duration(request: Waterfall) -> str:
+    first = request.spans[0] if request.spans else None
+    if first is None or not _is_longer(request.duration_ms, first.start_ms + first.duration_ms):
+        return _ms(request.duration_ms)
+    return f"answered after {_ms(first.start_ms + first.duration_ms)}, its last span over after {_ms(request.duration_ms)}"
+
+
+def _is_longer(milliseconds: float, than: float) -> bool:
+    return milliseconds - than > max(_LEAST_LONGER_MS, _LEAST_LONGER * than)
+
+
+def _after(span: WaterfallSpan, caller: WaterfallSpan | None) -> str:
+    """Clocks that differ move a span and make none longer: it went on when nobody waited for it any more."""
+    if caller is None or not _is_longer(span.duration_ms, caller.duration_ms):
+        return ""
+    by = _ms(span.duration_ms - caller.duration_ms)
+    return f"{by} longer than what called it: work that goes on after its caller had an answer, or gave up waiting"
+
+
+def _span(span: WaterfallSpan, caller: WaterfallSpan | None, whole: float) -> SpanView:
     pieces = tuple(
         Piece(
             left=_share(one.start_ms, whole),
@@ -72,6 +98,7 @@ def _span(span: WaterfallSpan, whole: float) -> SpanView:
         pieces=pieces,
         times=f"{_ms(span.own_ms)} of {_ms(span.duration_ms)}",
         missing=tuple(piece.words for piece in pieces if piece.missing and piece.words),
+        after=_after(span, caller),
     )
 
 

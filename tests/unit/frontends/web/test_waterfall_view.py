@@ -11,7 +11,7 @@ from tests.report_parts import DETECTED
 
 def span(start_ms: float, duration_ms: float, *own: Stretch, depth: int = 0, service: str = "shop") -> WaterfallSpan:
     return WaterfallSpan(
-        span_id=f"{start_ms}",
+        span_id=f"{start_ms:g}",
         depth=depth,
         service=service,
         operation="SELECT <b>\x1b[2J",
@@ -48,6 +48,23 @@ def test_a_span_that_clocks_put_outside_is_drawn_at_the_edge(start_ms: float, du
     assert 0 <= one.left <= 100
     assert one.width > 0
     assert one.left + one.width <= 100.2, "a span of no length is still seen"
+
+
+def test_a_part_that_is_longer_than_the_whole_is_explained() -> None:
+    """A caller that gave up after three seconds, and the work that went on for a fourth."""
+    late = span(2, 3950, depth=1).model_copy(update={"parent_id": "0"})
+    view = waterfall_view(request(span(0, 3000), late, duration_ms=3952))
+    assert view.spans[0].after == ""
+    assert view.spans[1].after.startswith("950 ms longer than what called it: work that goes on after its caller had an answer")
+    assert view.duration == "answered after 3 s, its last span over after 3.95 s"
+
+
+@pytest.mark.parametrize("duration_ms", [1.0, 99.0, 100.9])
+def test_a_part_of_the_whole_needs_no_explanation(duration_ms: float) -> None:
+    child = span(1, duration_ms, depth=1).model_copy(update={"parent_id": "0"})
+    view = waterfall_view(request(span(0, 100), child))
+    assert [one.after for one in view.spans] == ["", ""]
+    assert view.duration == "100 ms"
 
 
 def test_a_request_of_no_length_and_one_that_is_gone() -> None:
