@@ -123,6 +123,24 @@ def test_a_reload_in_the_middle_changes_nothing(chromium: Browser, site: WebSite
     assert len(site.look(request.id).approvals) == 1
 
 
+def test_what_was_typed_and_not_sent_is_there_after_a_reload(chromium: Browser, site: WebSite, url: str) -> None:
+    request = propose(site)
+    with looking(chromium, site, url, "mia", request) as page:
+        page.get_by_role("link", name="Deny").click()
+        page.get_by_label("Too risky now").check()
+        page.get_by_label("Why (optional)").fill("during the sale")
+        page.reload()
+        page.get_by_role("link", name="Deny").click()
+        expect(page.get_by_label("Why (optional)")).to_have_value("during the sale")
+        expect(page.get_by_label("Too risky now")).to_be_checked()
+        page.goto(f"/approvals/{request.id}/confirm?decision=deny&digest={request.digest}")
+        expect(page.get_by_label("Why (optional)")).to_have_value("during the sale")
+        page.get_by_role("button", name="Deny").click()
+        expect(page.get_by_text("mia, a member, denied it").first).to_be_visible()
+        assert page.evaluate("sessionStorage.length") == 0, "what was sent is not kept"
+    assert site.look(request.id).state is S.DENIED
+
+
 def test_without_javascript_a_page_asks_once_more(chromium: Browser, site: WebSite, url: str) -> None:
     request = propose(site, "restart_service")
     with looking(chromium, site, url, "leo", request, java_script_enabled=False) as page:

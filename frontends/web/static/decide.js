@@ -20,15 +20,29 @@ document.addEventListener("click", async (event) => {
   open(asked, link, event);
 });
 
+// What somebody typed and has not sent is there again after a reload, in this tab alone.
+function keep(form) {
+  const name = `unsent ${form.getAttribute("action")} ${form.elements.decision.value}`;
+  const { reason, because } = form.elements;
+  const kept = JSON.parse(sessionStorage.getItem(name) || "{}");
+  if (!reason.value && kept.reason) reason.value = kept.reason;
+  if (because && !because.value && kept.because) because.value = kept.because;
+  form.addEventListener("input", () => sessionStorage.setItem(name, JSON.stringify({ reason: reason.value, because: because?.value })));
+  form.addEventListener("submit", () => sessionStorage.removeItem(name)); // where it is refused the page that says so has it
+}
+
+addEventListener("DOMContentLoaded", () => document.querySelectorAll("#confirm form").forEach(keep));
+
 function open(asked, link, event) {
   const sheet = document.createElement("dialog");
   sheet.className = "confirm-sheet";
   sheet.setAttribute("aria-labelledby", "confirm-title");
   sheet.append(...asked.childNodes);
   document.body.append(sheet);
+  keep(sheet.querySelector("form"));
   sheet.addEventListener("close", () => {
     sheet.remove();
-    link.focus();
+    (link.isConnected ? link : document.querySelector(`a[href="${link.getAttribute("href")}"]`))?.focus(); // its section may be new
   });
   sheet.addEventListener("submit", (sent) => {
     const button = sent.target.querySelector("button[type=submit]");
