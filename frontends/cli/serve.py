@@ -44,6 +44,9 @@ def serve(host: str | None, port: int | None, no_work: bool, no_slack: bool, no_
       middlewatch serve --port 0 --json
       MIDDLEWATCH_PUBLIC_URL=https://middlewatch.example.com middlewatch serve --host 0.0.0.0
     """
+    from middlewatch.frontends.allocator import hold_together  # noqa: PLC0415  only this command needs it
+
+    hold_together()  # before what follows has threads
     from middlewatch.app import open_app  # noqa: PLC0415  takes seconds to import with what follows, and no --help needs it
     from middlewatch.frontends.listening import is_loopback, listen, refuse_exposure  # noqa: PLC0415  likewise
     from middlewatch.frontends.serving import Faces, serve  # noqa: PLC0415  likewise
