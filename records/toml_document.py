@@ -1,12 +1,13 @@
-"""Configuration files in TOML: read whole, checked as a whole, and a mistake names the file and the line."""
+"""Configuration files in TOML: read whole, checked as a whole, and every mistake names the file and the line."""
 
 from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, TypeVar, cast
+from typing import NamedTuple, Self, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
@@ -26,6 +27,38 @@ class TomlDocument(NamedTuple):
     data: dict[str, object]
     line_of: Callable[[Sequence[str | int]], int]
     """The line, from 1 on, of a key path; of the nearest table or key around it where it has no line of its own."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Mistake:
+    """One thing in a file that cannot be."""
+
+    file: Path
+    line: int
+    key: str
+    what: str
+
+    @classmethod
+    def at(cls, path: Path, document: TomlDocument, key_path: Sequence[str | int], what: str) -> Self:
+        """The one that stands at a key path."""
+        return cls(path, document.line_of(key_path), ".".join(map(str, key_path)), what)
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {f'{self.key}: ' if self.key else ''}{self.what}"
+
+
+class Mistaken(Misconfigured):
+    """A file has mistakes."""
+
+    def __init__(self, mistakes: Iterable[Mistake], *, remedy: str = "Correct the file; nothing of it was used.") -> None:
+        """All of them at once.
+
+        Args:
+            mistakes: at least one.
+            remedy: what the reader can do about them.
+        """
+        self.mistakes = tuple(sorted(set(mistakes)))
+        super().__init__("; ".join(map(str, self.mistakes)) + ".", remedy=remedy)
 
 
 def load_toml(path: Path) -> TomlDocument:
@@ -50,29 +83,47 @@ def load_toml(path: Path) -> TomlDocument:
     return TomlDocument(hashlib.sha256(raw).hexdigest(), data, lambda key_path: _line(lines, key_path))
 
 
-def mistake(path: Path, document: TomlDocument, key_path: Sequence[str | int], what: str) -> Misconfigured:
-    """The error for one mistake in a file, ready to be raised."""
-    name = ".".join(str(part) for part in key_path)
-    where = f"{path}, line {document.line_of(key_path)}"
-    return Misconfigured(f"{where}: {f'{name}: ' if name else ''}{what}.", remedy="Correct the file; nothing of it was used.")
-
-
-def load_checked(path: Path, model: type[_Model]) -> tuple[_Model, TomlDocument]:
+def load_checked(path: Path, model: type[_Model], misfits: Callable[[_Model], Iterable[tuple[KeyPath, str]]]) -> _Model:
     """Read a file into a model, as a whole.
 
-    Returns:
-        The model, and the document for checks that a model cannot make alone.
+    Args:
+        path: the file.
+        model: of it; its fields are tables of entries by their names.
+        misfits: what does not fit together in one: the key path of each, and what is wrong.
 
     Raises:
-        Misconfigured: as `load_toml`, or something in it does not fit; the message names the file, the line and the key. What the
-            file has there is not repeated: it may be a secret in the wrong place.
+        Misconfigured: as `load_toml`.
+        Mistaken: something in it does not fit; each mistake names the file, the line and the key. What the file has there is not
+            repeated: it may be a secret in the wrong place.
     """
     document = load_toml(path)
+    wrong: dict[KeyPath, str] = {}
     try:
-        return model.model_validate(document.data), document
+        loaded, left_out = model.model_validate(document.data), frozenset[KeyPath]()
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        raise mistake(path, document, first["loc"], first["msg"].removeprefix("Value error, ").rstrip(".")) from None
+        for one in error.errors(include_url=False, include_input=False):
+            wrong.setdefault(one["loc"], one["msg"].removeprefix("Value error, ").rstrip("."))
+        left_out = frozenset(where[:2] for where in wrong)
+        try:
+            loaded = model.model_validate(_without(document.data, left_out))
+        except ValidationError:
+            raise Mistaken(Mistake.at(path, document, where, what) for where, what in wrong.items()) from None
+    named = [f"[{'.'.join(map(str, entry))}]" for entry in left_out]
+    for where, what in misfits(loaded):
+        if not any(name in what for name in named):  # what is mistaken itself is there, and its own mistake is told
+            wrong.setdefault(where, what)
+    if wrong:
+        raise Mistaken(Mistake.at(path, document, where, what) for where, what in wrong.items())
+    return loaded
+
+
+def _without(data: dict[str, object], entries: Collection[KeyPath]) -> dict[str, object]:
+    """A document without some entries of its tables, so that the others can be looked at."""
+    kept = {name: value for name, value in data.items() if (name,) not in entries}
+    return {
+        name: {key: entry for key, entry in value.items() if (name, key) not in entries} if isinstance(value, dict) else value
+        for name, value in kept.items()
+    }
 
 
 def _line(lines: dict[KeyPath, int], key_path: Sequence[str | int]) -> int:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from middlewatch.approval.policy.loading import examine_policy, load_policy
-from middlewatch.approval.policy.mistakes import Mistake
 from middlewatch.approval.policy.policy import Policy
 from middlewatch.approval.policy.tiers import Case
 from middlewatch.approval.policy.windows import Freeze
 from middlewatch.records import BudgetState
+from middlewatch.records.toml_document import Mistake
 
 __all__ = ["BudgetState", "Case", "Freeze", "Mistake", "Policy", "examine_policy", "load_policy"]

@@ -20,12 +20,12 @@ from middlewatch.approval.policy.entries import (
     TermsEntry,
     WindowEntry,
 )
-from middlewatch.approval.policy.mistakes import Mistake, Reader
+from middlewatch.approval.policy.mistakes import Reader
 from middlewatch.approval.policy.policy import Policy
 from middlewatch.approval.policy.windows import Calendar, Window
 from middlewatch.records import Principal, RiskTier
 from middlewatch.records.errors import Misconfigured, Refused
-from middlewatch.records.toml_document import KeyPath, load_toml
+from middlewatch.records.toml_document import KeyPath, Mistake, Mistaken, load_toml
 
 SECTIONS = ("principals", "auto", "confidence", "tiers", "rules", "freezes", "maintenance")
 REMEDY = "Correct the file; nothing of it was used. `middlewatch policy check` lists every mistake."
@@ -41,7 +41,7 @@ def load_policy(path: Path) -> Policy:
     """
     policy, mistakes = examine_policy(path)
     if policy is None:
-        raise Misconfigured("; ".join(str(mistake) for mistake in mistakes) + ".", remedy=REMEDY)
+        raise Mistaken(mistakes, remedy=REMEDY)
     return policy
 
 

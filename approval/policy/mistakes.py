@@ -10,7 +10,7 @@ from typing import TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
-from middlewatch.records.toml_document import KeyPath, TomlDocument
+from middlewatch.records.toml_document import KeyPath, Mistake, TomlDocument
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -31,19 +31,6 @@ _WORDS = {
 """What pydantic finds, in the words of who writes a policy; the rest is clear as pydantic says it."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Mistake:
-    """One thing in a policy file that cannot be."""
-
-    file: Path
-    line: int
-    key: str
-    what: str
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {f'{self.key}: ' if self.key else ''}{self.what}"
-
-
 @dataclass(slots=True)
 class Reader:
     """Reads the parts of a document one by one, so that a mistake in one does not hide those of another."""
@@ -54,7 +41,7 @@ class Reader:
 
     def note(self, key: KeyPath, what: str) -> None:
         """Keep a mistake."""
-        self.mistakes.append(Mistake(self.file, self.document.line_of(key), ".".join(str(part) for part in key), what))
+        self.mistakes.append(Mistake.at(self.file, self.document, key, what))
 
     def only(self, known: Collection[str]) -> None:
         """Note every top-level key but these."""

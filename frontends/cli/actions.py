@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import click
 
-from middlewatch.frontends.cli.output import json_option, print_record
+from middlewatch.frontends.cli.output import json_option, mistakes_told, print_record
 from middlewatch.frontends.cli.terminal import print_line
 from middlewatch.frontends.program import program
 from middlewatch.frontends.reading import count
 from middlewatch.records import RiskTier
+from middlewatch.records.toml_document import Mistaken
 from middlewatch.settings import Settings
 
 TIER = max(len(tier) for tier in RiskTier)
@@ -55,7 +57,7 @@ def init(force: bool, as_json: bool) -> None:
 @click.argument("file", required=False, type=click.Path(path_type=Path, dir_okay=False))
 @json_option
 def check(file: Path | None, as_json: bool) -> None:
-    """Check a configuration; the one in force where no FILE is named. Exits with 78 at the first mistake, and says its line.
+    """Say every mistake in a configuration with its line; the one in force where no FILE is named. Exits with 78 where there is one.
 
     \b
     Example:
@@ -63,7 +65,14 @@ def check(file: Path | None, as_json: bool) -> None:
     """
     from middlewatch.catalogues import examine_actions  # noqa: PLC0415  likewise
 
-    found = examine_actions(Settings.load(), file)
+    try:
+        found = examine_actions(Settings.load(), file)
+    except Mistaken as error:
+        if as_json:
+            click.echo(json.dumps({"file": str(error.mistakes[0].file), "mistakes": mistakes_told(error.mistakes)}, indent=1))
+        for mistake in () if as_json else error.mistakes:
+            print_line(str(mistake))
+        sys.exit(error.exit_code)
     if as_json:
         print_record(found)
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from middlewatch.frontends.cli.page import NARROWEST, WIDEST, Page
 from middlewatch.frontends.cli.report import render_report
 from middlewatch.frontends.program import program
 from middlewatch.records import Outcome, Report
+from middlewatch.records.toml_document import Mistake
 from middlewatch.settings import Settings, ascii_only, no_color
 
 details_option = click.option(
@@ -43,6 +44,11 @@ def application() -> Iterator[App]:
 def print_record(record: BaseModel) -> None:
     """One record as JSON. Everything but ASCII is escaped: the same data, and nothing in it that a terminal would obey."""
     click.echo(record.model_dump_json(indent=1, ensure_ascii=True))
+
+
+def mistakes_told(mistakes: Iterable[Mistake]) -> list[dict[str, str | int]]:
+    """What is wrong with a file, as JSON."""
+    return [{"line": one.line, "key": one.key, "what": one.what} for one in mistakes]
 
 
 def print_line_of(record: BaseModel) -> None:

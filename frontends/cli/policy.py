@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from middlewatch.frontends.cli.output import UtcTime, application, json_option, print_record
+from middlewatch.frontends.cli.output import UtcTime, application, json_option, mistakes_told, print_record
 from middlewatch.frontends.cli.terminal import print_line
 from middlewatch.frontends.program import program
 from middlewatch.frontends.quantity import duration, stamp
@@ -82,8 +82,8 @@ def check(file: Path | None, as_json: bool) -> None:
 
     path, found, mistakes = check_policy(Settings.load(), file)
     if as_json:
-        told = [{"line": one.line, "key": one.key, "what": one.what} for one in mistakes]
-        click.echo(json.dumps({"file": str(path), "digest": found.digest if found else None, "mistakes": told}, indent=1))
+        digest = found.digest if found else None
+        click.echo(json.dumps({"file": str(path), "digest": digest, "mistakes": mistakes_told(mistakes)}, indent=1))
     elif found:
         print_line(f"{path}: {count(len(found.principals), 'active principal')}, no mistake")
     else:

@@ -1,4 +1,4 @@
-"""A first configuration works as it is written, a mistake names its line, and nothing is overwritten unasked."""
+"""A first configuration works as it is written, every mistake is told with its line, and nothing is overwritten unasked."""
 
 from __future__ import annotations
 
@@ -23,6 +23,10 @@ def test_the_first_configuration_is_whole_and_offers_something_to_try(tmp_path: 
 
 def test_a_mistake_names_its_line(tmp_path: Path) -> None:
     file = tmp_path / "actions.toml"
-    file.write_text("[targets.checkout]\nmax_replicas = 3\nmin_replica = 2\n")
-    assert "actions.toml, line 3" in refused(run(tmp_path / "data", "actions", "check", file), 78)
+    file.write_text("[targets.checkout]\nmax_replicas = 3\nmin_replica = 2\n[runbooks.clean]\ntier = 'lowest'\n")
+    said = run(tmp_path / "data", "actions", "check", file)
+    assert (said.returncode, len(said.stdout.splitlines())) == (78, 4)
+    assert "actions.toml:3: targets.checkout.min_replica: " in said.stdout
+    told = json.loads(run(tmp_path / "data", "actions", "check", file, "--json").stdout)
+    assert {one["line"] for one in told["mistakes"]} == {3, 4, 5}
     assert "actions init" in refused(run(tmp_path / "data", "actions", "check"), 78)

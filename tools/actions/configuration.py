@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from middlewatch.records import CauseKind, Record, RiskTier
 from middlewatch.records.errors import Refused
-from middlewatch.records.toml_document import load_checked, mistake
+from middlewatch.records.toml_document import load_checked
 from middlewatch.tools.actions.entries import BUILT_IN, RUNBOOK_PREFIX
 from middlewatch.tools.actions.kubernetes_place import DeploymentPlace
 from middlewatch.tools.actions.places import (
@@ -228,12 +228,9 @@ class Configuration(Record):
         """Read a file.
 
         Raises:
-            Misconfigured: something is wrong with it; the message names the file, the line and the key.
+            Misconfigured: something is wrong with it; every mistake names the file, the line and the key.
         """
-        configuration, document = load_checked(path, cls)
-        for where, what in configuration.misfits():
-            raise mistake(path, document, where, what)
-        return configuration
+        return load_checked(path, cls, cls.misfits)
 
     def misfits(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
         """Parts that are named and not there, and actions that are served twice: the key path of each, and what is wrong."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from middlewatch.records.errors import Misconfigured, Refused
+from middlewatch.records.toml_document import Mistaken
 from middlewatch.tools.actions.configuration import Configuration
 
 GOOD = """\
@@ -108,8 +109,20 @@ def test_a_mistake_names_its_line(tmp_path: Path, old: str, new: str, line: int,
     assert old in GOOD
     with pytest.raises(Misconfigured) as caught:
         loaded(tmp_path, GOOD.replace(old, new, 1))
-    assert f"actions.toml, line {line}: " in str(caught.value)
+    assert f"actions.toml:{line}: " in str(caught.value)
     assert says in str(caught.value)
+
+
+def test_all_mistakes_are_told_at_once_and_none_because_of_another(tmp_path: Path) -> None:
+    text = GOOD.replace("https://10.0.0.1:6443", "http://10.0.0.1:6443").replace('tier = "low"', 'tier = "lowest"', 1)
+    text = text.replace('supervisor = { connection = "local" }', 'supervisor = { connection = "locl" }')
+    with pytest.raises(Mistaken) as caught:
+        loaded(tmp_path, text)
+    assert [one.key for one in caught.value.mistakes] == [
+        "kubernetes.production.url",
+        "targets.shop/worker 2.supervisor",
+        "runbooks.clear_cache.tier",
+    ]
 
 
 def test_plain_http_stays_on_this_machine(tmp_path: Path) -> None:
