@@ -57,7 +57,7 @@ def init(force: bool, as_json: bool) -> None:
 @click.argument("file", required=False, type=click.Path(path_type=Path, dir_okay=False))
 @json_option
 def check(file: Path | None, as_json: bool) -> None:
-    """Say every mistake in a configuration with its line; the one in force where no FILE is named. Exits with 78 where there is one.
+    """Say every mistake in a configuration with its line, in FILE or in the one in force. Exits with 78 where there is one.
 
     \b
     Example:
