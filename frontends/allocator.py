@@ -1,8 +1,8 @@
 """The C library's memory, held together for a process that answers many at once from many threads.
 
 By itself glibc gives threads memory of their own, in up to eight places for each processor, and takes ever larger pieces out of it
-once it saw one let go of. What is free then lies in holes that the next request does not fit into, and the process grows, however little it uses.
-docs/measurements/web.md has the figures.
+once it saw one let go of. What is free then lies in holes that the next request does not fit into, and the process grows, however
+little it uses. docs/measurements/web.md has the figures.
 """
 
 from __future__ import annotations

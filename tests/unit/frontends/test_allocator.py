@@ -59,5 +59,5 @@ def test_serve_begins_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_another_c_library_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(allocator.ctypes, "CDLL", lambda _name: object())
+    monkeypatch.setattr("ctypes.CDLL", lambda _name: object())
     assert not allocator.hold_together()
