@@ -164,7 +164,7 @@ class Desk:
             and one.execution is not None
             and (one.remediation.action, one.remediation.target) == same
             and (one.remediation.undoes == remediation.undoes or one.execution.began_at >= since)
-            for one in (kept.request for kept in self.store.list(remediation.tenant))
+            for one in (kept.request for kept in self.store.executed(remediation.tenant, remediation.action))
         )
 
     def refuse_if_undone(self, request: ApprovalRequest) -> None:

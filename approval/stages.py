@@ -145,7 +145,7 @@ def record_request(desk: Desk, passage: Passage) -> Passage:
         why=LOOKING,
         notes=(f"Evidence: {passage.evidence_words}.",),
         created_at=desk.store.now(remediation.tenant),
-        similar=similar_actions(desk.store.list(remediation.tenant), remediation),
+        similar=similar_actions(desk.store.executed(remediation.tenant, remediation.action), remediation),
     )
     proposed = event(
         request,

@@ -23,6 +23,9 @@ from middlewatch.records.errors import Conflict, Halted, Refused, StoreUnavailab
 
 _LOG = logging.getLogger(__name__)
 
+_AT_ONCE = 500
+"""Requests that are read in one exchange: a few megabytes (chosen, not derived)."""
+_EXECUTED = (RequestState.SUCCEEDED, RequestState.FAILED, RequestState.UNKNOWN)
 NEVER_DUE = None
 """Nobody has to look at the request any more."""
 
@@ -51,6 +54,15 @@ class Update:
     not_after: datetime | None = None
     """By the store's clock, checked in the step that writes; half-open."""
     unless_halted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RequestPage:
+    """A part of a list."""
+
+    rows: tuple[Kept, ...]
+    last: tuple[int, str] | None
+    """Time in milliseconds and id of the last one that was looked at; None where the list ends here."""
 
 
 class ApprovalStore:
@@ -82,6 +94,7 @@ class ApprovalStore:
             record=text_of(request),
             state=request.state,
             due_in_ms=_milliseconds(change.due_in_seconds),
+            waits=int(waits(request)),
             events=[text_of(event) for event in change.events],
             private=[item.pair for item in change.private],
         )
@@ -166,6 +179,7 @@ class ApprovalStore:
                 not_after_ms=_time_ms(change.not_after, or_else=-1),
                 unless_halted=int(change.unless_halted),
                 due_in_ms=_milliseconds(change.due_in_seconds),
+                waits=int(waits(request)),
                 events=[text_of(event) for event in change.events],
                 private=[item.pair for item in change.private],
             )
@@ -183,11 +197,45 @@ class ApprovalStore:
 
     def list(self, tenant: str, *, limit: int = 1000) -> tuple[Kept, ...]:
         """A tenant's requests, newest first, without those that only another version can read."""
-        return _all_readable(scripts.list_requests(self._server, approval_keys(tenant), limit=limit))
+        return self.page(tenant, limit=limit).rows
+
+    def waiting(self, tenant: str) -> tuple[Kept, ...]:
+        """Those that wait for somebody or something, likewise, all of them."""
+        found, after = list[Kept](), None
+        while True:
+            part = self.page(tenant, waiting=True, after=after, limit=_AT_ONCE)
+            found += part.rows
+            if (after := part.last) is None:
+                return tuple(found)
+
+    def page(self, tenant: str, *, waiting: bool = False, after: tuple[int, str] | None = None, limit: int) -> RequestPage:
+        """A part of either list.
+
+        Args:
+            tenant: whose.
+            waiting: only those that wait for somebody or something.
+            after: the place of the last one of the part before.
+            limit: at most so many.
+        """
+        after_ms, after_id = after or (-1, "")
+        keys = approval_keys(tenant)
+        reply = scripts.list_requests(
+            self._server, keys, only_waiting=int(waiting), after_ms=after_ms, after_id=after_id, limit=limit
+        )
+        rows, looked = _all_readable(reply), reply[1]
+        last = (looked[-1][3], looked[-1][0]) if len(looked) == limit else None
+        return RequestPage(tuple(kept for kept in rows if not waiting or waits(kept.request)), last)
+
+    def executed(self, tenant: str, action: str) -> tuple[Kept, ...]:
+        """Those of an action that were executed, newest first, however old."""
+        keys = approval_keys(tenant)
+        naming = scripts.find_requests(self._server, keys, naming=checked_identifier(action), in_states=[*_EXECUTED])
+        return tuple(kept for kept in _all_readable(naming) if kept.request.remediation.action == action)
 
     def of(self, tenant: str, investigation: str) -> tuple[Kept, ...]:
-        """Those of one investigation, likewise, however old."""
-        naming = scripts.find_requests(self._server, approval_keys(tenant), naming=checked_identifier(investigation))
+        """Those of one investigation, likewise."""
+        keys = approval_keys(tenant)
+        naming = scripts.find_requests(self._server, keys, naming=checked_identifier(investigation), in_states=[])
         return tuple(kept for kept in _all_readable(naming) if kept.request.remediation.investigation == investigation)
 
     def halt(self, tenant: str, halt: Halt | None, events: Sequence[AuditEvent], private: Sequence[Private] = ()) -> Halt | None:
@@ -247,6 +295,11 @@ class ApprovalStore:
     def tenants(self) -> tuple[str, ...]:
         """Everybody who ever had an investigation or a request."""
         return tuple(sorted(scripts.tenants(self._server, IndexKeys())[1]))
+
+
+def waits(request: ApprovalRequest) -> bool:
+    """Whether it waits for somebody or something: it is not over, or nobody reviewed its broken glass."""
+    return not request.state.terminal or request.awaits_review
 
 
 def _all_readable(reply: Reply) -> tuple[Kept, ...]:

@@ -80,7 +80,7 @@ class ApprovalKeys:
     """A tenant's approval requests and audit log: one slot, so that a transition and its audit events are written in one step."""
 
     meta: str
-    """Hash: the epoch, and the halt while there is one."""
+    """Hash: the epoch, the halt while there is one, and `indexed`: of how many requests `waiting` is."""
     requests: str
     """Hash: request -> the record."""
     revisions: str
@@ -101,6 +101,9 @@ class ApprovalKeys:
     """List: the signed checkpoints, oldest first."""
     sealed: str
     """Hash: how far the log is sealed, and what is needed to go on from there."""
+    waiting: str
+    """Sorted set: the requests that wait for somebody or something, as in `recent`. It may hold some that are over; it lacks none.
+    It follows from the others, so no backup has it."""
 
 
 @dataclass(frozen=True, slots=True)

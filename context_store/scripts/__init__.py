@@ -193,7 +193,7 @@ def remove(keys: InvestigationKeys, *, keep_ms: int) -> None:
 
 @Script
 def propose(  # noqa: PLR0913  # a request is written whole
-    keys: ApprovalKeys, *, request: str, record: str, state: str, due_in_ms: int, events: list[str], private: Pairs
+    keys: ApprovalKeys, *, request: str, record: str, state: str, due_in_ms: int, waits: int, events: list[str], private: Pairs
 ) -> None:
     """``OK, row, now`` or ``EXISTS, row, now``."""
 
@@ -210,6 +210,7 @@ def transition(  # noqa: PLR0913  # everything that a change is bound to
     not_after_ms: int,
     unless_halted: int,
     due_in_ms: int,
+    waits: int,
     events: list[str],
     private: Pairs,
 ) -> None:
@@ -232,13 +233,13 @@ def hold(keys: ApprovalKeys, *, request: str, revision: int, lease_ms: int) -> N
 
 
 @Script
-def list_requests(keys: ApprovalKeys, *, limit: int) -> None:
-    """``OK, rows, now, halt or None``."""
+def list_requests(keys: ApprovalKeys, *, only_waiting: int, after_ms: int, after_id: str, limit: int) -> None:
+    """``OK, rows, now, halt or None``; each row has its time as well. Time and id are a place; a time below 0 is the beginning."""
 
 
 @Script
-def find_requests(keys: ApprovalKeys, *, naming: str) -> None:
-    """``OK, rows, now, halt or None``: of those whose record has this text as a whole string of its JSON."""
+def find_requests(keys: ApprovalKeys, *, naming: str, in_states: list[str]) -> None:
+    """``OK, rows, now, halt or None``: of those whose record has this text as a whole string of its JSON, in any state of none."""
 
 
 @Script

@@ -10,6 +10,21 @@ if raise_epoch() then
   end
 end
 
+-- What waits is made out anew where there are other requests than it is of: it was never made, the store was restored, or an older
+-- version proposed something. What is over stays in it where somebody may still have to review it; whoever reads it looks.
+local over = {succeeded = true, failed = true, denied = true, expired = true, superseded = true, refused = true}
+if tonumber(redis.call('HGET', meta, 'indexed') or 0) ~= redis.call('HLEN', requests) then
+  redis.call('DEL', waiting)
+  local all = redis.call('HGETALL', states)
+  for n = 1, #all, 2 do
+    local record = over[all[n + 1]] and redis.call('HGET', requests, all[n])
+    if not record or string.find(record, '"break_glass":{', 1, true) then
+      redis.call('ZADD', waiting, redis.call('ZSCORE', recent, all[n]) or now, all[n])
+    end
+  end
+  redis.call('HSET', meta, 'indexed', redis.call('HLEN', requests))
+end
+
 -- Events get their time and their place here and nowhere else.
 local function log(events, private)
   for _, event in ipairs(events) do
@@ -20,9 +35,15 @@ local function log(events, private)
   end
 end
 
--- due_in_ms below 0: nobody has to look at it any more.
-local function write(request, record, state, due_in_ms)
+-- due_in_ms below 0: nobody has to look at it any more. waits: whether somebody must, or something.
+local function write(request, record, state, due_in_ms, waits)
   redis.call('HSET', requests, request, record)
+  redis.call('HSET', meta, 'indexed', redis.call('HLEN', requests))
+  if waits == 1 then
+    redis.call('ZADD', waiting, redis.call('ZSCORE', recent, request) or now, request)
+  else
+    redis.call('ZREM', waiting, request)
+  end
   redis.call('HSET', states, request, state)
   if due_in_ms < 0 then
     redis.call('ZREM', due, request)

@@ -2,6 +2,7 @@
 for n, key in ipairs({requests, revisions, states, due, recent, notes, audit, texts, checkpoints, sealed}) do
   write_content(key, contents[n][1], contents[n][2])
 end
+redis.call('HDEL', meta, 'indexed')
 if halt ~= '' then
   redis.call('HSET', meta, 'halt', halt)
 end

@@ -4,6 +4,6 @@ if found[2] then
   return {'EXISTS', found, now}
 end
 redis.call('ZADD', recent, now, request)
-write(request, record, state, due_in_ms)
+write(request, record, state, due_in_ms, waits)
 log(events, private)
 return {'OK', row(request), now}

@@ -13,6 +13,6 @@ end
 if unless_halted == 1 and redis.call('HEXISTS', meta, 'halt') == 1 then
   return {'HALTED', found, now}
 end
-write(request, record, state, due_in_ms)
+write(request, record, state, due_in_ms, waits)
 log(events, private)
 return {'OK', row(request), now}

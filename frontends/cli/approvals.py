@@ -55,13 +55,14 @@ def list_(*, everything: bool, limit: int, as_json: bool) -> None:
       middlewatch approvals list --all --limit 10
     """
     with application() as app:
-        found = app.approvals.list(waiting=not everything, limit=limit)
+        found = app.approvals.list(limit=limit) if everything else app.approvals.waiting()
         now, halt = app.approvals.now(), app.approvals.halted()
+        found = tuple(desk.in_order(found, now)[:limit])
         held = {} if as_json else desk.held(app.approvals, found, now)
     if as_json:
         from middlewatch.cards import line  # noqa: PLC0415  what it imports no --help needs
 
-        click.echo(json.dumps([line(request).model_dump(mode="json") for request in desk.in_order(found, now)], indent=1))
+        click.echo(json.dumps([line(request).model_dump(mode="json") for request in found], indent=1))
         return
     desk.print_halt(halt)
     if not found:
@@ -303,7 +304,7 @@ def watch(*, as_json: bool) -> None:
     before: Halt | None = None
     with application() as app:
         while True:
-            found, now, halt = app.approvals.list(limit=MOST), app.approvals.now(), app.approvals.halted()
+            found, now, halt = app.approvals.current(limit=MOST), app.approvals.now(), app.approvals.halted()
             if halt != before and not as_json:
                 desk.print_halt(halt, lifted=True)
             for request in reversed(found):

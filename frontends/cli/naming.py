@@ -77,7 +77,7 @@ def request_id(approvals: Approvals, given: str) -> str:
     try:
         return approvals.show(given, None, face="").id
     except UnknownRequest:
-        found = _matching([request.id for request in approvals.list(limit=MOST)], given, "requests")
+        found = _matching([request.id for request in approvals.current(limit=MOST)], given, "requests")
         if found:
             return found
     raise UnknownRequest(f"There is no approval request {given!r}.", remedy="List all with: middlewatch approvals list --all")

@@ -77,7 +77,7 @@ class Deciding:
         offset: Offset = 0,
     ) -> RequestList:
         """List approval requests, newest first. show_approval says what exactly one would run."""
-        found = self._app.approvals.list(waiting=waiting, limit=MOST_REQUESTS)
+        found = self._app.approvals.waiting() if waiting else self._app.approvals.list(limit=MOST_REQUESTS)
         return RequestList(
             requests=tuple(map(self._line, found[offset : offset + limit])),
             total=len(found),

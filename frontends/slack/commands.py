@@ -138,7 +138,7 @@ class Commands:
         parts.append(
             Part((paragraph(words("Investigations", bold=True)), items(lines))) if lines else _none("No investigation yet.")
         )
-        waiting = [cards.line(one) for one in approvals.list(waiting=True, limit=_SHOWN)]
+        waiting = [cards.line(one) for one in approvals.waiting()[:_SHOWN]]
         lines = [
             [
                 words(f"{one.action} on {SAY.named(one.target)} ", bold=True, most=250),

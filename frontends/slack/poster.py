@@ -222,7 +222,7 @@ class Poster:
         mark = app.postings.mark()
         if mark != self._mark:
             self._requests = defaultdict(list)
-            for request in reversed(app.approvals.list(limit=REQUESTS)):
+            for request in reversed(app.approvals.current(limit=REQUESTS)):
                 self._requests[request.remediation.investigation].append(request)
         found = {one.id: one for one in app.postings.investigations()}
         threads = app.postings.threads([*dict.fromkeys([*found, *self._requests])])

@@ -17,7 +17,7 @@ from middlewatch.cards import Line, already, ends_at, line
 from middlewatch.frontends.web.asking import Asking, Deciding, Id, Looking, Reason, shown
 from middlewatch.frontends.web.pages import render
 from middlewatch.frontends.web.problems import kind_of
-from middlewatch.frontends.web.requests_view import MOST_REQUESTS, RequestView, Untold, left, look_of, remediation_view
+from middlewatch.frontends.web.requests_view import RequestView, Untold, left, look_of, remediation_view
 from middlewatch.frontends.web.visitors import FACE, Application, SignedIn
 from middlewatch.records import ApprovalRequest, Decision, RequestState
 from middlewatch.records.errors import MiddlewatchError, Misconfigured, Refused
@@ -199,7 +199,7 @@ def _confirm(
 
 
 def _rows(app: App, *, waiting: bool) -> list[Row]:
-    found = app.approvals.list(waiting=waiting, limit=MOST_REQUESTS if waiting else _ROWS)
+    found = app.approvals.waiting() if waiting else app.approvals.list(limit=_ROWS)
     now, halted = app.approvals.now(), app.approvals.halted() is not None
 
     def held(one: ApprovalRequest) -> str:

@@ -80,7 +80,7 @@ def inbox_view(app: App, visitor: Visitor, *, show: str, text: str, page: int) -
         text: only those whose service, title or id contains it.
         page: counted from 1.
     """
-    found, requests = app.investigations(limit=MOST), app.approvals.list(limit=MOST)
+    found, requests = app.investigations(limit=MOST), app.approvals.current(limit=MOST)
     of = by_investigation(requests)
     standings = {row.id: standing_of(row, of.get(row.id, ())) for row in found}
     chosen = [row for row in found if _fits(row, text)]

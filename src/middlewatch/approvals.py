@@ -290,10 +290,19 @@ class Approvals:
         """Sign what is not signed, about twice a second, until told to stop."""
         self.log.seal_until(stop, self._tenant)
 
-    def list(self, *, waiting: bool = False, limit: int = 100) -> tuple[ApprovalRequest, ...]:
-        """Requests, newest first; those that wait for somebody or something only, where asked for."""
-        found = (kept.request for kept in self.desk.store.list(self._tenant, limit=max(limit, 1000) if waiting else limit))
-        return tuple(one for one in found if not waiting or one.awaits_review or not one.state.terminal)[:limit]
+    def list(self, *, limit: int = 100) -> tuple[ApprovalRequest, ...]:
+        """Requests, newest first."""
+        return tuple(kept.request for kept in self.desk.store.list(self._tenant, limit=limit))
+
+    def waiting(self) -> tuple[ApprovalRequest, ...]:
+        """All that wait for somebody or something, however old, newest first."""
+        return tuple(kept.request for kept in self.desk.store.waiting(self._tenant))
+
+    def current(self, *, limit: int) -> tuple[ApprovalRequest, ...]:
+        """The newest, and whatever else waits, newest first."""
+        newest = self.list(limit=limit)
+        known = {one.id for one in newest}
+        return (*newest, *(one for one in self.waiting() if one.id not in known))
 
     def of(self, investigation: str) -> tuple[ApprovalRequest, ...]:
         """Those of one investigation, newest first."""

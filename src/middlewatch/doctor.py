@@ -146,7 +146,7 @@ def _approvals(app: App) -> Iterator[Check]:
             found=f"everything is halted by {halt.by} since {halt.at:%Y-%m-%d %H:%M} UTC",
             remedy="A manager lifts it with: middlewatch resume",
         )
-    waiting = approvals.list(waiting=True)
+    waiting = approvals.waiting()
     late = [r for r in waiting if r.state is RequestState.PREPARING and (now - r.created_at).total_seconds() > EXECUTOR_SECONDS]
     yield Check(
         name="approvals",

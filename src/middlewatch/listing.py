@@ -1,4 +1,4 @@
-"""Investigations a page at a time, newest first. What is opened meanwhile moves no page."""
+"""Investigations and approval requests a page at a time, newest first. What is new meanwhile moves no page."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from middlewatch.records import Investigation, InvestigationState, UtcDatetime
+from middlewatch.context_store.approvals import ApprovalStore, waits
+from middlewatch.records import ApprovalRequest, Investigation, InvestigationState, UtcDatetime
 from middlewatch.records.errors import BadInput
 
 _PLACE = re.compile(r"(\d{1,15})\.([A-Za-z0-9][A-Za-z0-9._:-]{0,127})")
@@ -69,6 +70,39 @@ class Page:
     rows: tuple[Investigation, ...]
     next: Place | None
     """Where the next page begins; None where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestPage:
+    """Some approval requests."""
+
+    rows: tuple[ApprovalRequest, ...]
+    next: Place | None
+    """As of a page of investigations."""
+
+
+def requests(
+    store: ApprovalStore, tenant: str, *, waiting: bool, investigation: str | None, after: Place | None, limit: int
+) -> RequestPage:
+    """Approval requests after a place; no more of them are read than the page needs, or than the investigation has."""
+    if investigation is not None:
+        return _of_one(store, tenant, investigation, waiting=waiting, after=after, limit=limit)
+    place, found = (after.time_ms, after.id) if after else None, list[ApprovalRequest]()
+    while True:
+        part = store.page(tenant, waiting=waiting, after=place, limit=limit - len(found))
+        found += [kept.request for kept in part.rows]
+        place = part.last
+        if place is None or len(found) == limit:
+            return RequestPage(tuple(found), Place(*place) if place else None)
+
+
+def _of_one(
+    store: ApprovalStore, tenant: str, investigation: str, *, waiting: bool, after: Place | None, limit: int
+) -> RequestPage:
+    rows = [kept.request for kept in store.of(tenant, investigation) if not waiting or waits(kept.request)]
+    placed = sorted(((Place.of(one.created_at, one.id), one) for one in rows), key=lambda row: row[0], reverse=True)
+    left = [row for row in placed if after is None or row[0] < after]
+    return RequestPage(tuple(one for _, one in left[:limit]), left[limit - 1][0] if len(left) > limit else None)
 
 
 def page(newest: Callable[[int], Sequence[Investigation]], wanted: Wanted, *, after: Place | None, limit: int) -> Page:

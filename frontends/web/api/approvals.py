@@ -14,15 +14,13 @@ from middlewatch.frontends.web.api.answers import answers, json_of
 from middlewatch.frontends.web.api.callers import FACE, Calling, KeyedOnce, Once
 from middlewatch.frontends.web.api.investigations import AT_MOST
 from middlewatch.idempotency import Turn
-from middlewatch.listing import Place
+from middlewatch.listing import Place, requests
 from middlewatch.records import ActionName, ApprovalRequest, Decision, Identifier, Record, Remediation, Scalar
 
 router = APIRouter(prefix="/approvals", tags=["approvals"])
 
 Id = Annotated[Identifier, Path(description="the request's id", examples=["apr-0123456789ab"])]
 Reason = Annotated[str, Field(max_length=2000, description="why, in your words; kept in the audit log as a salted digest")]
-ALL = 100_000
-"""Requests that are looked through for a page: more than anybody has."""
 
 
 class Lines(Record):
@@ -105,20 +103,15 @@ class Because(Record):
 def list_(caller: Calling, query: Annotated[LinesQuery, Query()]) -> Response:
     """List approval requests, newest first. A line has neither the steps nor the digest: look at the card before you decide."""
     after = None if query.after is None else Place.parse(query.after)
-    found = sorted(
-        (
-            (Place.of(one.created_at, one.id), one)
-            for one in caller.app.approvals.list(waiting=query.waiting, limit=ALL)
-            if query.investigation in {None, one.remediation.investigation}
-        ),
-        key=lambda row: row[0],
-        reverse=True,
+    found = requests(
+        caller.app.approvals.desk.store,
+        caller.app.settings.tenant,
+        waiting=query.waiting,
+        investigation=query.investigation,
+        after=after,
+        limit=query.limit,
     )
-    rows = [row for row in found if after is None or row[0] < after]
-    more = len(rows) > query.limit
-    return json_of(
-        Lines(approvals=tuple(line(one) for _, one in rows[: query.limit]), next=str(rows[query.limit - 1][0]) if more else None)
-    )
+    return json_of(Lines(approvals=tuple(map(line, found.rows)), next=str(found.next) if found.next else None))
 
 
 @router.post("", status_code=201, response_model=ApprovalRequest, responses=answers(404, 409))

@@ -95,7 +95,7 @@ class Model:
 
     def waiting(self) -> tuple[ApprovalRequest, ...]:
         """What the orchestrator has people asked about, and the latest of what it asked itself."""
-        waiting = self.approvals.list(waiting=True)
+        waiting = self.approvals.waiting()
         ours = [request for request in waiting if request.remediation.proposed_by == ORCHESTRATOR]
         return (*ours, *[request for request in waiting if request not in ours][:LATEST])
 
@@ -106,7 +106,7 @@ class Model:
 
     def grab(self) -> None:
         """Approve whatever waits, in every name that it may have read."""
-        for request in self.approvals.list(waiting=True):
+        for request in self.approvals.waiting():
             if request.state is not RequestState.PENDING:
                 continue
             own = request.id in self.proposed

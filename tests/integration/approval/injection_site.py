@@ -168,7 +168,7 @@ class Site(World):
     def _people_decide(self, model: Model) -> Iterator[str]:
         """A manager reads what the orchestrator proposed, and the model's last, and approves them as they are shown."""
         mara = self.approvals.identify("local:mara", face="test")
-        waiting = [request for request in self.approvals.list(waiting=True) if request.state is RequestState.PENDING]
+        waiting = [request for request in self.approvals.waiting() if request.state is RequestState.PENDING]
         ours = [request for request in waiting if request.remediation.proposed_by == ORCHESTRATOR]
         theirs = [request for request in waiting if request.id in model.proposed]
         for request in (*ours, *theirs[:2]):
