@@ -13,6 +13,8 @@ import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from pydantic import TypeAdapter
+
 from middlewatch.context_store import scripts
 from middlewatch.context_store.keys import IndexKeys, approval_keys
 from middlewatch.context_store.script import Server
@@ -21,6 +23,12 @@ from middlewatch.records import AuditEvent
 from middlewatch.records.errors import StoreUnavailable
 
 EVENTS_AT_ONCE = 10_000
+HANDLING_NOTE = "handling:"
+"""Before the id of an investigation: the note of who has it, in which texts stand that are beside the log as well."""
+_TYPED = ("note", "cause")
+"""The fields of these, as `Handling` has them."""
+_JSON_TEXT = TypeAdapter(str)
+"""Writes a text as it stands in a stored record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +135,24 @@ class AuditStore:
         return tuple(None if text is None else Private(**json.loads(text)) for text in found)
 
     def forget(self, tenant: str, digest: str, event: AuditEvent) -> bool:
-        """Delete a text and write its event, where there is one; the log keeps its digest.
+        """Delete a text and write its event, where there is one; the log keeps its digest. From notes of who has what it goes too.
 
         Returns:
             Whether there was one.
         """
-        reply = scripts.forget_text(self._server, approval_keys(tenant), digest=digest, events=[text_of(event)], private=[])
+        (found,) = self.texts(tenant, [digest])
+        if found is None:
+            return False
+        reply = scripts.forget_text(
+            self._server,
+            approval_keys(tenant),
+            digest=digest,
+            text=_JSON_TEXT.dump_json(found.text).decode(),
+            among=HANDLING_NOTE,
+            fields=[f'"{name}":' for name in _TYPED],
+            events=[text_of(event)],
+            private=[],
+        )
         return bool(reply[1])
 
 

@@ -293,7 +293,9 @@ def read_checkpoints(keys: ApprovalKeys) -> None:
 
 
 @Script
-def forget_text(keys: ApprovalKeys, *, digest: str, events: list[str], private: Pairs) -> None:
+def forget_text(  # noqa: PLR0913  # a text is said whole, and where it stands
+    keys: ApprovalKeys, *, digest: str, text: str, among: str, fields: list[str], events: list[str], private: Pairs
+) -> None:
     """``OK, 1 if there was one``."""
 
 

@@ -13,6 +13,7 @@ from pydantic import JsonValue, ValidationError
 
 from middlewatch.approval.desk import Desk
 from middlewatch.approval.events import name_of, typed
+from middlewatch.context_store.audit import HANDLING_NOTE
 from middlewatch.context_store.stored import record_from, text_of
 from middlewatch.records import (
     AuditEvent,
@@ -179,7 +180,7 @@ class Handlings:
 
 
 def _name(investigation: str) -> str:
-    return f"handling:{investigation}"
+    return f"{HANDLING_NOTE}{investigation}"
 
 
 def _checked(make: Callable[[], R]) -> R:

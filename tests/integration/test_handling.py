@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from middlewatch.approval import controls
 from middlewatch.approvals import LivePolicy
 from middlewatch.context_store.archive import FileArchive
 from middlewatch.context_store.epoch import Epoch
@@ -81,6 +82,26 @@ def test_of_a_note_the_log_holds_only_a_digest(desk: Desk) -> None:
     assert NOTE not in row.event.model_dump_json()
     assert set(row.event.data) == {"to", "reason", "face"}
     assert row.event.data["reason"] != NOTE
+
+
+@pytest.mark.parametrize("text", [NOTE, "right", 'a "quote", a \\ and "note":"x"', "zwei\nZeilen, \u2028 \x00 / <b>", "%d (.-)"])
+def test_a_text_that_is_deleted_leaves_the_investigation_with_the_log(desk: Desk, text: str) -> None:
+    leo = desk.person("leo")
+    desk.handlings.assign("inv-1", "mia", leo, note=text, face="web")
+    desk.handlings.assign("inv-1", "leo", leo, note=f"{text}!", face="web")
+    before = desk.handlings.give_feedback("inv-1", Verdict.RIGHT, leo, cause=text, face="web")
+    rows = [row.event for row in desk.office.audit.store.read(TENANT)]
+    digests = [row.data[key]["sha256"] for row in rows for key in row.data if isinstance(row.data[key], dict)]  # type: ignore[index, call-overload]
+    assert len(digests) == 3
+    assert controls.forget_text(desk.office.desk, TENANT, desk.person("mara"), str(digests[0]), face="test")
+    first, second = before.handovers
+    (said,) = before.feedback
+    assert desk.handlings.of("inv-1") == before.model_copy(
+        update={
+            "handovers": (first.model_copy(update={"note": ""}), second),
+            "feedback": (said.model_copy(update={"cause": ""}),),
+        }
+    )
 
 
 def test_to_whom_it_belongs_already_it_is_given_again_only_with_a_note(desk: Desk) -> None:
