@@ -1,7 +1,8 @@
 """Requests that somebody may repeat because they never saw the answer: done once, and answered the same each time.
 
 Whoever begins holds it for `LEASE_SECONDS`. Where they die before there is an answer, whoever repeats the request does it again,
-and is told since when it was begun first: what is made of that moment is made once.
+and is told since when it was begun first: what is made of that moment is made once. So it is with an answer of before a restore or
+a failover: what it tells of may be gone.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
 from redis import Redis
@@ -149,3 +150,25 @@ def test_a_process_of_an_older_epoch_is_refused(redis: Redis, tenant: str) -> No
     IdempotencyStore(server(redis, 2), tenant).begin("d", "f", "h")
     with pytest.raises(StaleEpoch):
         IdempotencyStore(server(redis, 1), tenant).begin("d", "f", "h")
+
+
+def test_an_answer_of_before_a_restore_is_not_given_again_and_the_request_is_the_same(redis: Redis, tenant: str) -> None:
+    turns = list[Turn]()
+
+    def do(text: str) -> Callable[[Turn], Answer]:
+        def make(turn: Turn) -> Answer:
+            turns.append(turn)
+            return answer(text)
+
+        return make
+
+    Idempotency(server(redis), tenant).once("mia", "k1", ASKED, do("of what is gone"))
+    begun = IdempotencyStore(server(redis), tenant).begin("busy", "f", "one")
+    after = Idempotency(server(redis, 2), tenant)
+    with pytest.raises(KeyUsed):
+        after.once("mia", "k1", b"other", do("other"))
+    assert after.once("mia", "k1", ASKED, do("anew")) == (answer("anew"), False)
+    assert after.once("mia", "k1", ASKED, do("third")) == (answer("anew"), True)
+    assert len(turns) == 2
+    assert turns[0] == turns[1], "so what is there still is found, and not made twice"
+    assert IdempotencyStore(server(redis, 2), tenant).begin("busy", "f", "two") == begun, "whoever held it may not end it"
