@@ -21,10 +21,13 @@ from middlewatch.records import (
     ActionResult,
     AgentName,
     ApprovalRequest,
+    Claim,
     Completion,
     Decision,
+    Evidence,
     Execution,
     FanOut,
+    Investigation,
     InvestigationState,
     PastAction,
     Recovery,
@@ -61,7 +64,8 @@ class Shot:
     name: str
     put: Callable[[WebSite], str]
     """Brings the site to where it is looked at; returns the path."""
-    person: str = "leo"
+    person: str | None = "leo"
+    """None for somebody who has not signed in."""
     scheme: Literal["light", "dark"] = "light"
     phone: bool = False
     act: Callable[[Page], object] = lambda _page: None
@@ -179,10 +183,9 @@ def ask_to_deny(page: Page) -> None:
     page.get_by_label("Too risky now").check()
 
 
-def runs(site: WebSite) -> str:
-    """An investigation whose agents are at work, that Mara gave to Leo."""
-    report = finding()
-    found = site.open(report, f"inv-2f6e0c91{len(site.app.investigations()):04x}")
+def fanned_out(site: WebSite) -> Investigation:
+    """An investigation whose agents are about to look."""
+    found = site.open(finding(), f"inv-2f6e0c91{len(site.app.investigations()):04x}")
     claim = site.app.store.claim("screens")
     assert claim is not None
     looking = tuple(
@@ -197,16 +200,41 @@ def runs(site: WebSite) -> str:
     )
     after = Task(tenant=found.tenant, investigation=found.id, id="r1-hypothesise", kind=TaskKind.HYPOTHESISE)
     site.app.store.finish(claim, Completion(fan_out=FanOut(tasks=looking, then=after)))
-    for last in (False, False, True):
-        at_work = site.app.store.claim("screens")
-        assert at_work is not None
-        own = [fact for fact in report.evidence if fact.agent == at_work.task.arguments["agent"]]
-        moved = [fact.model_copy(update={"investigation": found.id}) for fact in own]
-        site.app.store.append(at_work, moved)
-        if not last:
-            site.app.store.finish(at_work, Completion(evidence=tuple(moved)))
+    return found
+
+
+def look(site: WebSite, found: Investigation) -> tuple[Claim, tuple[Evidence, ...]]:
+    """What one agent found, written down; its task is still to be finished."""
+    at_work = site.app.store.claim("screens")
+    assert at_work is not None
+    own = (fact for fact in finding().evidence if fact.agent == at_work.task.arguments["agent"])
+    moved = tuple(fact.model_copy(update={"investigation": found.id}) for fact in own)
+    site.app.store.append(at_work, moved)
+    return at_work, moved
+
+
+def runs(site: WebSite) -> str:
+    """An investigation whose agents are at work, that Mara gave to Leo."""
+    found = fanned_out(site)
+    for _ in range(2):
+        at_work, facts = look(site, found)
+        site.app.store.finish(at_work, Completion(evidence=facts))
+    look(site, found)
     mara = site.app.approvals.recognise(f"token:{token('mara')}")
     site.app.handlings.assign(found.id, "leo", mara, note="Customers write in. I am in the call.", face="web")
+    return f"/investigations/{found.id}"
+
+
+def stalled(site: WebSite) -> str:
+    """An investigation that no task can carry on: of what one agent and then the orchestrator did, too much failed."""
+    found = fanned_out(site)
+    for _ in range(3):
+        at_work, facts = look(site, found)
+        site.app.store.finish(at_work, Completion(evidence=facts))
+    for error in ("a query took 4.02 GiB and may take 4 GiB", "2 of the 8 facts cannot be read: they are of a later version"):
+        last = site.app.store.claim("screens")
+        assert last is not None
+        site.app.store.fail(last, error, retry=False)
     return f"/investigations/{found.id}"
 
 
@@ -279,6 +307,16 @@ def inbox(site: WebSite) -> str:
     return "/"
 
 
+def sign_in(_site: WebSite) -> str:
+    return "/sign-in"
+
+
+def guess(page: Page) -> None:
+    page.get_by_label("Your token").fill("mw_guess")
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("alert").wait_for()
+
+
 SHOTS = (
     Shot("investigation", recorded, act=drawn),
     Shot("investigation-dark", recorded, scheme="dark", act=drawn),
@@ -291,6 +329,13 @@ SHOTS = (
     Shot("inbox-phone-dark", inbox, phone=True, scheme="dark", tidy=ends),
     Shot("investigation-running", runs, tidy=ends),
     Shot("investigation-running-phone-dark", runs, phone=True, scheme="dark", tidy=ends),
+    Shot("investigation-stalled", stalled, tidy=ends),
+    Shot("investigation-stalled-dark", stalled, scheme="dark", tidy=ends),
+    Shot("investigation-stalled-phone", stalled, phone=True, tidy=ends),
+    Shot("sign-in", sign_in, person=None),
+    Shot("sign-in-dark", sign_in, person=None, scheme="dark"),
+    Shot("sign-in-phone", sign_in, person=None, phone=True),
+    Shot("sign-in-refused-phone-dark", sign_in, person=None, phone=True, scheme="dark", act=guess),
     Shot("audit-log", logged),
     Shot("approval-pending", waits),
     Shot("approval-pending-dark", waits, scheme="dark"),

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from middlewatch.frontends import quantity
 from middlewatch.frontends.quotation import Quotation
 from middlewatch.frontends.reading import count
-from middlewatch.frontends.wording import Wording, is_stalled, standing
+from middlewatch.frontends.wording import Wording, is_stalled
 from middlewatch.records import Evidence, InvestigationState, Outcome, Report, Snapshot, TaskState, TaskStatus
 
 _SAY = Quotation()
+_MOST_FAILED = 8
+"""Tasks that are told; one would do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +89,26 @@ def _no_answer(snapshot: Snapshot) -> AnswerView:
     if found.state is InvestigationState.CANCELLED:
         return AnswerView(f"Cancelled without an answer: {title}", "", "cancelled", "expired", ())
     if is_stalled(snapshot):
-        return AnswerView(f"It cannot go on: {title}", standing(snapshot), "stalled", "approval", ())
+        note = "No task is left that could go on: a person must look. Mend what failed, then have it investigated again."
+        return AnswerView(f"It cannot go on: {title}", note, "stalled", "approval", _failed(snapshot))
     agents = agents_view(snapshot)
-    reported = sum(one.state == "reported" for one in agents)
+    reported, failed = (sum(one.state == state for one in agents) for state in ("reported", "failed"))
+    when = f"{failed} failed: the answer comes without, and says so." if failed else "The answer comes when all have."
     figures = (
-        KeyFact("Agents", f"{reported} of {len(agents)} reported" if agents else "starting", "The answer comes when all have."),
+        KeyFact("Agents", f"{reported} of {len(agents)} reported" if agents else "starting", when),
         KeyFact("Facts so far", str(len(snapshot.evidence)), "Their order says nothing about the cause."),
     )
     note = "It reads, and changes nothing. Wait for the verdict before you act on a single fact."
     return AnswerView(f"No cause yet: {title}", note, "investigating", "working", figures)
+
+
+def _failed(snapshot: Snapshot) -> tuple[KeyFact, ...]:
+    """What was given up, and why."""
+    dead = [one for one in snapshot.tasks if one.state is TaskState.DEAD]
+    return tuple(
+        KeyFact(f"Failed after {count(one.attempts, 'attempt')}", _SAY.clean(one.task.id), f"{_SAY.clean(one.error)}.")
+        for one in dead[:_MOST_FAILED]
+    )
 
 
 def _confidence(report: Report, words: Wording) -> KeyFact:

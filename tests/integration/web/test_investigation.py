@@ -25,6 +25,7 @@ ATTACK = "inv-f00000000005"
 LARGE = "inv-f00000000006"
 RUNNING = "inv-f00000000007"
 CANCELLED = "inv-f00000000008"
+STALLED = "inv-f00000000009"
 
 
 def large() -> Report:
@@ -52,9 +53,11 @@ def reader(site: WebSite) -> TestClient:
     site.seed(reports.empty(), NOTHING)
     site.seed(filled(reports.finding(), MARKUP), ATTACK)
     site.seed(large(), LARGE)
-    for name in (RUNNING, CANCELLED):
+    for name in (STALLED, RUNNING, CANCELLED):
         alert = reports.finding().alert.model_copy(update={"source_id": name})
         site.open(reports.finding().model_copy(update={"alert": alert}), name)
+        if name == STALLED and (claim := site.app.store.claim("ann")):
+            site.app.store.fail(claim, "the disk <b>is full</b>", retry=False)
     site.app.kept.cancel(CANCELLED)
     return site.client("leo")
 
@@ -63,6 +66,11 @@ def page_of(reader: TestClient, name: str, query: str = "") -> Seen:
     answer = reader.get(f"/investigations/{name}{query}")
     assert answer.status_code == 200, answer.text
     return seen(answer.text)
+
+
+def test_what_cannot_go_on_says_what_failed(reader: TestClient) -> None:
+    text = reader.get(f"/investigations/{STALLED}").text
+    assert "Failed after 1 attempt <b>r1-plan</b></summary><p>the disk &lt;b&gt;is full&lt;/b&gt;.</p>" in text
 
 
 @pytest.mark.parametrize(
@@ -74,6 +82,7 @@ def page_of(reader: TestClient, name: str, query: str = "") -> Seen:
         (NOTHING, "there was no telemetry to look at"),
         (RUNNING, "No cause yet: CheckoutLatencyP99High"),
         (CANCELLED, "Cancelled without an answer"),
+        (STALLED, "It cannot go on: CheckoutLatencyP99High"),
     ],
 )
 def test_every_state_says_first_where_it_stands(reader: TestClient, name: str, words: str) -> None:
