@@ -28,6 +28,7 @@ from middlewatch.records.errors import BadInput, MiddlewatchError
 from middlewatch.settings import Settings
 
 __all__ = [
+    "LOOKED_AT",
     "OTHER_KEY",
     "Entry",
     "Verdict",

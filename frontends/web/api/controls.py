@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 from pydantic import Field
 
-from middlewatch.auditing import Entry, entries
+from middlewatch.auditing import LOOKED_AT, Entry, page
 from middlewatch.frontends.web.api.answers import answers, json_of
 from middlewatch.frontends.web.api.approvals import Because
 from middlewatch.frontends.web.api.callers import FACE, Calling, KeyedOnce
@@ -30,6 +30,10 @@ class Entries(Record):
 
     entries: tuple[Entry, ...]
     next: int | None = Field(description="give it as `before` for the page that follows; null on the last one")
+    partial: bool = Field(
+        default=False,
+        description=f"with `about`: {LOOKED_AT:,} events were looked at, and the page is not full; `next` goes on from there",
+    )
 
 
 class EntriesQuery(Record):
@@ -76,6 +80,6 @@ def _switch(caller: Calling) -> Switch:
 def audit(caller: Calling, query: Annotated[EntriesQuery, Query()]) -> Response:
     """The audit log, newest first. `middlewatch audit export` and `verify` are for whoever wants proof."""
     app = caller.app
-    found = entries(app.store.server, app.settings.tenant, limit=query.limit + 1, request=query.about or "", before=query.before)
-    rows = tuple(reversed(found))[: query.limit]
-    return json_of(Entries(entries=rows, next=rows[-1].seq if len(found) > query.limit else None))
+    found = page(app.store.server, app.settings.tenant, limit=query.limit, about=query.about or "", before=query.before)
+    partial = found.older is not None and len(found.entries) < query.limit
+    return json_of(Entries(entries=found.entries, next=found.older, partial=partial))

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from middlewatch import auditing
 from middlewatch.auditing import entries
 from middlewatch.context_store.idempotency import IdempotencyStore
 from middlewatch.records import DEFAULT_TENANT, ApprovalRequest, RequestState
@@ -170,6 +171,26 @@ def test_the_audit_log_is_read_backwards_page_by_page(site: WebSite, mia: TestCl
         query["before"] = page["next"]
     assert seen[-len(everything) :] == everything[::-1]
     assert mia.get(f"{API}/audit", params={"about": "mia"}).json()["entries"][0]["obj"] == "mia"
+
+
+def test_what_is_about_one_object_is_looked_for_a_part_at_a_time(
+    site: WebSite, mia: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = site.propose()
+    mia.get(f"{API}/approvals/{request.id}")
+    for _ in range(9):
+        site.app.approvals.identify("token:nobody", face="api")
+    monkeypatch.setattr(auditing, "LOOKED_AT", 4)
+    seen, query, parts = list[str](), {"about": request.id}, 0
+    while True:
+        page = mia.get(f"{API}/audit", params=query).json()
+        assert page["partial"] == (page["next"] is not None)
+        seen += [entry["event"] for entry in page["entries"]]
+        if "request.proposed" in seen:
+            break
+        parts, query = parts + 1, query | {"before": page["next"]}
+    assert seen[0] == "request.viewed"
+    assert parts >= 2
 
 
 def test_who_asks_is_told_who_they_are_and_what_there_is(site: WebSite, mia: TestClient) -> None:
