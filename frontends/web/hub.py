@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from middlewatch.frontends.web.readers import Reader
-from middlewatch.live import Cursor, Update
+from middlewatch.live import Cursor, Update, order_of
 
 KEPT = 512
 """Updates at hand; whoever is further behind reads the store. More than a whole investigation makes (some 60). Chosen."""
@@ -87,7 +87,7 @@ class Hub(Reader):
         """
         with self._lock:
             base = self._base
-            if base is None or not (_is_at(base.event, cursor.event) and base.seq <= cursor.seq):
+            if base is None or not cursor.covers(base):
                 return None
             start = max(0, looked - self._first)
             news = [self._kept[place] for place in range(start, len(self._kept))]
@@ -144,9 +144,4 @@ def _moved(cursor: Cursor, one: Shown) -> Cursor:
 
 def _is_at(event: str, other: str) -> bool:
     """Whether an event is another, or was before it."""
-    return _number(event) <= _number(other)
-
-
-def _number(event: str) -> tuple[int, int]:
-    milliseconds, _, count = event.partition("-")
-    return int(milliseconds or -1), int(count or 0)
+    return order_of(event) <= order_of(other)

@@ -143,14 +143,6 @@ def investigation_page(request: Request, app: Application, visitor: SignedIn, in
     )
 
 
-@router.get("/investigations/{investigation}/parts/{name}")
-def investigation_part(request: Request, app: Application, _visitor: SignedIn, investigation: Id, name: str) -> Response:
-    """One section, as it is now."""
-    if name not in PARTS:
-        raise BadInput(f"A page has no part {name!r}.", remedy="Load the whole page.")
-    return render(request, f"_{name}.html", full=True, **PARTS[name](app, app.snapshot(investigation)))
-
-
 @router.get("/investigations/{investigation}/evidence/{evidence}")
 def evidence_page(request: Request, app: Application, _visitor: SignedIn, investigation: Id, evidence: Id) -> Response:
     """One fact with everything behind it: its course, its samples, the request that shows it, and the query."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from functools import cache
 
@@ -67,7 +68,12 @@ def render(request: Request, template: str, *, status: int = 200, **context: obj
         "policy": app.settings.policy_path.exists(),
         "program": request.app.state.program,
     }
-    return HTMLResponse(environment().get_template(template).render(shown | context), status_code=status)
+    return HTMLResponse(fragment(template, shown | context), status_code=status)
+
+
+def fragment(template: str, context: Mapping[str, object]) -> str:
+    """A template with nothing in it but what is given: where that says nothing of who asks, all may be shown the same."""
+    return environment().get_template(template).render(context)
 
 
 def csrf_field(csrf: str) -> Markup:

@@ -22,6 +22,7 @@ from middlewatch.frontends.web import (
     inbox,
     investigation,
     live,
+    parts,
     proposals,
     sessions,
     sign_in,
@@ -43,6 +44,7 @@ ROUTERS = (
     inbox.router,
     starting.router,
     investigation.router,
+    parts.router,
     handling.router,
     decisions.router,
     decisions.of_investigations,
@@ -77,6 +79,7 @@ def create_site(app: App) -> FastAPI:
     state.provider = Provider.of(app.settings)
     state.attempts = Attempts()
     state.shown = Shown()
+    state.shared = parts.SharedParts()
     state.stopping = Event()  # streams end when it is set
     state.watching = Watching(app, state.stopping.is_set)
     state.bearers = Bearers(app.approvals, face=PROGRAM_FACE)

@@ -41,6 +41,10 @@ class Cursor:
         """As readers keep it."""
         return f"{self.event}.{self.seq}"
 
+    def covers(self, other: Cursor) -> bool:
+        """Whether whatever is before the other place is before this one too."""
+        return order_of(self.event) >= order_of(other.event) and self.seq >= other.seq
+
     @classmethod
     def parse(cls, text: str) -> Cursor:
         """What a reader kept.
@@ -75,10 +79,18 @@ class Live:
         self._approvals = approvals
         self._investigations: dict[str, str] = {}
 
-    def end(self, investigation: str) -> Cursor:
-        """Where the stream stands now. What is read of the investigation after this call is at least as new."""
+    def end(self, investigation: str, known: Cursor = Cursor()) -> Cursor:
+        """Where the stream stands now. What is read of the investigation after this call is at least as new.
+
+        Args:
+            investigation: whose stream.
+            known: where it stood before; so much less has to be read.
+
+        Raises:
+            UnknownInvestigation: there is none.
+        """
         seq = self.log_size()
-        after = ""
+        after = known.event
         while found := self._events(investigation, after, 0.0):
             after = found[-1].id
         return Cursor(after, seq)
@@ -141,6 +153,12 @@ class Live:
             except UnknownRequest:
                 return ""
         return self._investigations[obj]
+
+
+def order_of(event: str) -> tuple[int, int]:
+    """An event's id as it is ordered; that of none is before all."""
+    milliseconds, _, count = event.partition("-")
+    return int(milliseconds or -1), int(count or 0)
 
 
 def _merged(happened: tuple[Event, ...], logged: list[Logged], cursor: Cursor) -> tuple[tuple[Update, ...], Cursor]:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from middlewatch.alerts import recorded_alert
 from middlewatch.frontends.web import live
@@ -90,6 +90,27 @@ def test_what_others_do_appears_and_what_is_typed_or_opened_stays(site: WebSite,
         page.get_by_role("button", name="Give it").click()
         expect(page.locator("#handling")).to_contain_text("Mia Example took it")
         assert site.app.handlings.of(about.id).assignee == "mia"
+
+
+def test_a_section_that_somebody_began_to_type_in_while_it_was_fetched_waits(site: WebSite, chromium: Browser, url: str) -> None:
+    about = site.seed(finding())
+    with looking(chromium, site, url, f"/investigations/{about.id}") as page:
+        expect(page.locator(".stream-state")).to_have_text("Live")
+        page.locator("#handling-give > summary").click()
+        note, typed = page.locator("#handling-note"), "half a sentence"
+
+        def typing(route: Route) -> None:
+            note.fill(typed)
+            route.continue_()
+
+        page.route("**/parts?names=*", typing)
+        site.app.handlings.acknowledge(about.id, site.app.approvals.recognise("token:leo-token"), face="web")
+        expect(page.locator("#audit")).to_contain_text("Leo Example acknowledged it")
+        expect(page.locator("#handling")).to_contain_text("Nobody has it yet", timeout=1)
+        page.unroute_all()
+        page.locator("h1").click()
+        expect(page.locator("#handling")).to_contain_text("Leo Example has it")
+        expect(note).to_have_value(typed)
 
 
 def test_who_was_cut_off_is_told_and_sees_what_happened_meanwhile(site: WebSite, chromium: Browser, url: str) -> None:

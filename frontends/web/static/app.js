@@ -6,6 +6,7 @@
   const AGAIN_MS = 5000; // before asking once more a server that refused
   const SETTLE_MS = 300; // several things often happen at once; and not everybody asks at the same moment
   const SPREAD_MS = 500;
+  const REST = 4, REST_MS = 10000; // a question waits as many times as long as the last answer took: many who look hold up nobody who decides
   const aside = Date.parse(document.body.dataset.serverNow) - Date.now(); // the server's clock, never the reader's
   const serverNow = () => Date.now() + aside;
   const time = (at) => new Date(at).toISOString().slice(11, 19);
@@ -16,7 +17,7 @@
 
   // Sections: fetched anew when something happened; one that somebody types in waits until they are done
   const stale = new Set();
-  let timer = null;
+  let timer = null, took = 0;
 
   const isBusy = (part) => part.querySelector("dialog[open]") || (part.contains(document.activeElement) && document.activeElement.closest("form"));
   const concerns = (part, kind) => !kind || !part.dataset.when || part.dataset.when.split(" ").some((start) => kind.startsWith(start));
@@ -27,21 +28,35 @@
   }
 
   function settle() {
-    timer ??= setTimeout(fetchStale, SETTLE_MS + Math.random() * SPREAD_MS);
+    timer ??= setTimeout(fetchStale, SETTLE_MS + Math.random() * Math.max(SPREAD_MS, Math.min(REST_MS, REST * took)));
   }
 
   async function fetchStale() {
-    for (const part of [...stale]) {
-      if (!part.isConnected) stale.delete(part);
-      else if (!isBusy(part)) {
-        stale.delete(part);
-        await htmx.ajax("GET", part.dataset.part, { source: part, target: part, swap: "innerMorph" });
-      }
+    const begun = Date.now();
+    for (const part of stale) if (!part.isConnected) stale.delete(part);
+    const wanted = [...stale].filter((part) => !isBusy(part));
+    for (const part of wanted) stale.delete(part);
+    const many = place?.dataset.parts;
+    if (many && wanted.length > 1) {
+      const names = wanted.map((part) => part.id.replace("part-", "")).join();
+      await htmx.ajax("GET", `${many}?names=${names}`, { source: place, swap: "none" }); // the answer says what goes where
+    } else {
+      for (const part of wanted) await htmx.ajax("GET", part.dataset.part, { source: part, target: part, swap: "innerMorph" });
     }
+    took = Date.now() - begun;
     timer = null;
     if ([...stale].some((part) => !isBusy(part))) settle(); // somebody was done, or something happened, meanwhile
     tick();
   }
+
+  // Somebody may have begun to type in a section while it was fetched
+  document.addEventListener("htmx:before:swap", ({ detail: { tasks } }) => {
+    for (const task of [...tasks]) {
+      if (!task.target?.dataset?.part || !isBusy(task.target)) continue;
+      stale.add(task.target);
+      tasks.splice(tasks.indexOf(task), 1);
+    }
+  });
 
   document.addEventListener("focusout", () => { if (stale.size) settle(); });
 

@@ -52,6 +52,7 @@ READ = {
     "GET /investigations/{}/evidence/{}",
     "GET /investigations/{}/feedback",
     "GET /investigations/{}/handling",
+    "GET /investigations/{}/parts",
     "GET /investigations/{}/parts/{}",
     "GET /investigations/{}/post-mortem.md",
     "GET /investigations/{}/propose",
