@@ -74,7 +74,7 @@ class Shared(Generic[T]):
             return known.answer.result()
         try:
             answer = ask()
-        except BaseException as error:
+        except BaseException as error:  # an interrupt too: others wait for this answer and must hear that there is none
             with self._lock:
                 self._kept.pop(question, None)
             own.answer.set_exception(error)

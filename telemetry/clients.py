@@ -189,8 +189,7 @@ class Pool:
             client = self._take()
             try:
                 yield client
-            except BaseException:
-                # Whatever state the failed call left in it goes with it.
+            except BaseException:  # an interrupt too: whatever state the call left in it goes with it
                 client.close()
                 raise
             if self._closed:

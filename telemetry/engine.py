@@ -120,7 +120,7 @@ class Engine:
             handle = self._take(request.session)
             try:
                 result = self._query(handle, request)
-            except BaseException:
+            except BaseException:  # an interrupt too: a handle in the middle of an answer goes to nobody else
                 handle.close()
                 raise
             self._put_back(request.session, handle)

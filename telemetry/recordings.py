@@ -180,7 +180,7 @@ def _discarded_on_failure(attempt: ImportAttempt) -> Iterator[None]:
     """What cannot be removed now, because the store does not answer either, is removed by a later import."""
     try:
         yield
-    except BaseException:
+    except BaseException:  # an interrupt too: half a recording is no recording
         with suppress(MiddlewatchError):
             attempt.discard()
         raise

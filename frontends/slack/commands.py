@@ -63,7 +63,7 @@ class Commands:
         except MiddlewatchError as error:
             remedy = [break_(), words(error.remedy)] if error.remedy else []
             blocks = (paragraph(words(error.message, bold=True), *remedy),)
-        except Exception:
+        except Exception:  # a fault of ours: whoever typed it would else be shown a timeout by Slack
             LOG.exception("a command of %s was not dealt with", commanded.user_id)
             blocks = (paragraph(words("Something went wrong. The log of middlewatch says what.", bold=True)),)
         return {"response_type": "ephemeral", "text": notification(commanded.command), "blocks": list(blocks)}

@@ -67,7 +67,7 @@ class Interactions:
             self._tell(clicked, told(error))
         except (SlackDown, SlackRefused) as problem:
             LOG.warning("a click of %s could not be answered: %s", clicked.user.id, problem)
-        except Exception:
+        except Exception:  # a fault of ours: Slack has its answer already, so nobody else would tell whoever clicked
             LOG.exception("a click of %s was not dealt with", clicked.user.id)
             self._tell(clicked, _line("Something went wrong, and nothing was decided. Look at the message, and click again."))
 

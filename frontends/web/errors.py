@@ -117,7 +117,7 @@ class LastResort:
             await self._app(scope, receive, sent)
         except ClientDisconnect:
             LOG.debug("%s %s: whoever asked is gone", scope["method"], scope["path"])
-        except Exception:
+        except Exception:  # of whatever kind: nobody is left who would answer, and the answer says nothing of it
             if scope["type"] != "http" or begun:
                 raise
             LOG.exception("%s %s failed", scope["method"], scope["path"])

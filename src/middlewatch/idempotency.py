@@ -98,7 +98,7 @@ class Idempotency:
         try:
             answer = do(turn)
             text = text_of(answer)
-        except BaseException:
+        except BaseException:  # an interrupt too: while the key is held nobody can try again
             with suppress(MiddlewatchError):  # then its time runs out
                 self._store.end(digest, holder, "")
             raise

@@ -80,10 +80,10 @@ class MessageQueue:
             ):
                 try:
                     yield
-                except Exception:
+                except Exception:  # of whatever kind: it is logged while the span is open, and goes on
                     _logger.exception("message %s could not be processed and is tried again", json.dumps(message.body))
                     raise
-        except Exception as error:
+        except Exception as error:  # likewise: its type is what the measurement says, and it goes on
             described["error.type"] = type(error).__name__
             raise
         finally:
