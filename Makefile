@@ -13,7 +13,7 @@
 # make bench-audit        time the verification of 1 M audit events, and appending one (2 minutes, 450 MB of disk)
 # make conformance-mcp    the official conformance suite and inspector against the MCP server (2 minutes, npm and its registry)
 # make man      write the man pages of all commands to build/man
-# make bench-web          time the first answer of a finished investigation, 1,000 of 200 facts in the store; 200 live viewers (8 minutes, 1 GB of memory)
+# make bench-web          time the first answer of a finished investigation, 1,000 of 200 facts in the store; 200 live viewers, and what their pages fetch (9 minutes, 1 GB of memory)
 # make bench-slack        click 200 times in a Slack of this machine: acknowledged, decided, edited (4 minutes)
 # make screens  make the pictures of the web pages in docs/images/web again (a minute, Chromium)
 # make clean    remove everything that the other targets made
@@ -125,6 +125,7 @@ bench-web:
 	@./scripts/setup.sh
 	.venv/bin/python -m tests.benchmarks.first_answer --investigations 1000 --facts 200 --requests 50
 	.venv/bin/python -m tests.benchmarks.viewers --viewers 200 --events 600 --rate 20
+	.venv/bin/python -m tests.benchmarks.viewers --viewers 200 --events 60 --rate 3 --sections
 
 bench-slack:
 	@./scripts/setup.sh

@@ -1,6 +1,7 @@
 """Many who watch one live investigation, cut off now and then: each sees every event once, in order. docs/measurements/web.md.
 
 .venv/bin/python -m tests.benchmarks.viewers --viewers 200 --events 600 --rate 20
+.venv/bin/python -m tests.benchmarks.viewers --viewers 200 --events 60 --rate 3 --sections   # and fetch what their page shows of it
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from middlewatch.live import Cursor
 from middlewatch.records import DEFAULT_TENANT, Claim, Investigation, Principal, Task, TaskKind
 from tests.acceptance.approvals_site import PEOPLE
 from tests.benchmarks.first_answer import signed_in
+from tests.benchmarks.sections import Connection, Section, Sections, sections
 from tests.report_finding import finding
 from tests.store_data import make_evidence
 from tests.web_process import prepare, serving
@@ -46,6 +48,8 @@ class Viewer:
     address: tuple[str, int]
     cookie: str
     last: str
+    page: Sections | None = None
+    """What it fetches anew; None for one that reads the stream alone."""
     places: list[Cursor] = field(default_factory=list)
     late_ms: list[float] = field(default_factory=list)
     """Of what happened while it was there."""
@@ -54,6 +58,15 @@ class Viewer:
 
     async def watch(self, done: asyncio.Event) -> None:
         """Until everything was seen."""
+        fetching = asyncio.create_task(self.page.keep_fresh()) if self.page else None
+        try:
+            await self._follow(done)
+        finally:
+            if fetching:
+                assert not fetching.done(), fetching.exception()
+                fetching.cancel()
+
+    async def _follow(self, done: asyncio.Event) -> None:
         luck = random.Random(self.number)
         while not done.is_set():
             self.connections += 1
@@ -93,7 +106,10 @@ class Viewer:
     def _see(self, frame: dict[str, str]) -> None:
         self.last = frame["id"]
         self.places.append(Cursor.parse(frame["id"]))
-        at = datetime.fromisoformat(json.loads(frame["data"])["at"]).timestamp()
+        update = json.loads(frame["data"])
+        at = datetime.fromisoformat(update["at"]).timestamp()
+        if self.page:
+            self.page.freshen(update["kind"])
         if at > self.since:
             self.late_ms.append((time.time() - at) * 1000)
 
@@ -166,6 +182,8 @@ async def watched(viewers: list[Viewer], app: App, claim: Claim, events: int, ra
     while time.monotonic() < end and any(len(viewer.places) < whole for viewer in viewers):  # noqa: ASYNC110  they count for themselves
         await asyncio.sleep(0.2)
     await asyncio.sleep(1)  # what comes twice would come now
+    while time.monotonic() < end and not all(viewer.page.fresh for viewer in viewers if viewer.page):  # noqa: ASYNC110  likewise
+        await asyncio.sleep(0.2)
     done.set()
     for task in watching:
         task.cancel()
@@ -177,7 +195,8 @@ async def watched(viewers: list[Viewer], app: App, claim: Claim, events: int, ra
 @click.option("--viewers", "count", default=200, show_default=True)
 @click.option("--events", default=600, show_default=True)
 @click.option("--rate", default=20.0, show_default=True, help="Events a second.")
-def main(count: int, events: int, rate: float) -> None:
+@click.option("--sections", "whole", is_flag=True, help="They have the page before them, and fetch its sections anew as it does.")
+def main(count: int, events: int, rate: float, *, whole: bool) -> None:
     """Serve, watch, and hold what each saw against the store."""
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder)
@@ -188,12 +207,25 @@ def main(count: int, events: int, rate: float) -> None:
             address = urlsplit(served.url)
             signed = list(cookies(served.url, len(PEOPLE)))
             place = (address.hostname or "", address.port or 0)
+            shown = asyncio.run(of_page(Connection(place, signed[0]))) if whole else ()
             viewers = [Viewer(n, place, signed[n % len(signed)], str(start)) for n in range(count)]
+            for viewer in viewers if whole else ():
+                viewer.page = Sections(
+                    Connection(place, viewer.cookie), f"/investigations/{INVESTIGATION}/parts", shown, random.Random(viewer.number)
+                )
             before, rss = served.processor_seconds, served.rss_kib
             began = time.monotonic()
             expected = asyncio.run(watched(viewers, app, claim, events, rate))
             took, used = time.monotonic() - began, served.processor_seconds - before
             tell(viewers, start, expected, f"{used:.1f} s in {took:.0f} s | {rss / 1024:.0f} to {served.rss_kib / 1024:.0f} MiB")
+
+
+async def of_page(connection: Connection) -> tuple[Section, ...]:
+    """What the page of the investigation has."""
+    try:
+        return sections(await connection.get(f"/investigations/{INVESTIGATION}"))
+    finally:
+        connection.close()
 
 
 def tell(viewers: list[Viewer], start: Cursor, expected: tuple[list[str], list[int]], cost: str) -> None:
@@ -205,7 +237,25 @@ def tell(viewers: list[Viewer], start: Cursor, expected: tuple[list[str], list[i
     click.echo("|---|---|---|---|---|---|---|---|")
     late = f"{statistics.median(quick):.0f} ms | {quick[int(0.95 * len(quick))]:.0f} ms"
     click.echo(f"| {len(viewers)} | {len(expected[0]) + len(expected[1])} | {back} | {len(wrong)} viewers | {late} | {cost} |")
+    pages = [viewer.page for viewer in viewers if viewer.page]
+    if pages:
+        tell_sections(pages)
     assert not wrong, [(number, len(viewers[number].places)) for number in wrong]
+
+
+def tell_sections(pages: list[Sections]) -> None:
+    """Print theirs."""
+    answers = sorted(ms for page in pages for ms in page.answered_ms)
+    late = sorted(ms for page in pages for ms in page.late_ms)
+    figures = " | ".join(
+        f"{row[len(row) // 2]:.0f} ms | {row[int(0.95 * len(row))]:.0f} ms | {row[-1]:.0f} ms" for row in (answers, late)
+    )
+    moved = sum(page.connection.moved for page in pages) / len(pages) / 1024
+    click.echo(
+        "\n| answers with sections | sections | answer: median | p95 | slowest | late: median | p95 | slowest | moved for each |"
+    )
+    click.echo("|---|---|---|---|---|---|---|---|---|")
+    click.echo(f"| {len(answers)} | {len(late)} | {figures} | {moved:.0f} KiB |")
 
 
 if __name__ == "__main__":
