@@ -12,6 +12,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from pydantic import Field, JsonValue
 
@@ -23,6 +24,8 @@ from middlewatch.records.errors import BadInput, UnknownRequest
 
 AUDIT_SECONDS = 0.25
 """How soon an approval is seen after the store has it."""
+REQUESTS_KNOWN = 10_000
+"""Requests of which it is remembered what they are about: some 2 MB. Chosen, not derived."""
 _CURSOR = re.compile(r"(\d{1,15}-\d{1,10})?\.(\d{1,12})", re.ASCII)
 _ABOUT_ALL = frozenset({"halt.set", "halt.lifted"})
 
@@ -76,8 +79,7 @@ class Live:
         self._tenant = tenant
         self._events = events
         self._audit = audit
-        self._approvals = approvals
-        self._investigations: dict[str, str] = {}
+        self._asked = lru_cache(maxsize=REQUESTS_KNOWN)(lambda id_: approvals.look(tenant, id_).request.remediation.investigation)
 
     def end(self, investigation: str, known: Cursor = Cursor()) -> Cursor:
         """Where the stream stands now. What is read of the investigation after this call is at least as new.
@@ -147,12 +149,10 @@ class Live:
         """The investigation that a request is of; anything else stands for itself."""
         if not obj.startswith(REQUEST_PREFIX):
             return obj
-        if obj not in self._investigations:
-            try:
-                self._investigations[obj] = self._approvals.look(self._tenant, obj).request.remediation.investigation
-            except UnknownRequest:
-                return ""
-        return self._investigations[obj]
+        try:
+            return self._asked(obj)
+        except UnknownRequest:
+            return ""
 
 
 def order_of(event: str) -> tuple[int, int]:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redis import Redis
 
+from middlewatch import live
 from middlewatch.context_store.archive import FileArchive
 from middlewatch.context_store.audit import Logged
 from middlewatch.context_store.epoch import Epoch
@@ -124,6 +125,14 @@ def test_what_happens_between_two_readings_comes_with_the_second(site: Site) -> 
     assert sorted(update.model_dump_json(exclude={"cursor"}) for update in found) == sorted(
         update.model_dump_json(exclude={"cursor"}) for update in site.all()
     )
+
+
+def test_of_ever_so_many_requests_no_more_than_some_are_remembered(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "REQUESTS_KNOWN", 2)
+    reader = Live(TENANT, lambda *_: (), site.office.audit.store, site.office.desk.store)
+    ids = [site.request("inv-1") for _ in range(4)]
+    assert {update.obj for update in reader.since("inv-1", Cursor())[0]} >= set(ids)
+    assert reader._asked.cache_info().currsize == 2
 
 
 def test_the_end_is_after_everything_and_before_what_comes(site: Site) -> None:
