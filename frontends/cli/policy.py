@@ -86,6 +86,8 @@ def check(file: Path | None, as_json: bool) -> None:
         click.echo(json.dumps({"file": str(path), "digest": digest, "mistakes": mistakes_told(mistakes)}, indent=1))
     elif found:
         print_line(f"{path}: {count(len(found.principals), 'active principal')}, no mistake")
+        for person in found.principals.values():
+            print_line(f"  {person.id}: {person.role}")
     else:
         for mistake in mistakes:
             print_line(str(mistake))

@@ -37,7 +37,7 @@ def watch(investigation: str, after: str, as_json: bool) -> None:
     """Follow an investigation: what the agents do, the answer when it is there, then its approvals and what came of them.
 
     It ends when the investigation is answered and nothing that was asked for waits, runs or is watched any more. Ctrl-C ends the
-    watching alone. Where no other process works, this one does as long as it watches.
+    watching alone. Where no other process works, this one does as long as it watches. With --json what happened before comes first.
 
     Exits with 0 for a finding, 3 when the answer is "I don't know", 1 where it was cancelled or stalled, 130 after Ctrl-C.
 
@@ -76,7 +76,7 @@ class _Watching:
 
         end = self._app.live.end(self._id)
         cursor = Cursor.parse(after) if after else Cursor(seq=end.seq)
-        if after or self._app.investigation(self._id).state is InvestigationState.OPEN:
+        if after or self._as_json or self._app.investigation(self._id).state is InvestigationState.OPEN:
             table = Progress(color=not no_color(), ascii_only=ascii_only()) if not self._as_json else None
             with table or nullcontext():
                 cursor = self._until_answered(cursor, table)

@@ -57,6 +57,8 @@ def _said(tool: str, arguments: type[BaseModel], known: Collection[str], where: 
     about = arguments.model_fields[where].description if where in arguments.model_fields else ""
     if one["type"] == "missing":
         return f"{tool} needs the argument {where}{f': {about}' if about else ''}."
+    if one["type"] == "string_pattern_mismatch" and about:
+        return f"The argument {where} is not {about}: it is {_value(one['input'])}."
     message = one["msg"].removeprefix(_VALUE_ERROR)
     should = f"should {_SHOULD.sub('', message)}" if _SHOULD.match(message) else f"does not fit: {message}"
     return f"The argument {where if where in known else _quoted(where)} {should}, and is {_value(one['input'])}."

@@ -173,7 +173,9 @@ class Deciding:
         except AlreadyDecided:
             raise
         except Refused as refusal:
-            raise Refused(refusal.message, remedy=f"{refusal.remedy} {self._where(request)}".strip()) from None
+            elsewhere = person is not None and not person.decides_over_mcp  # the gateway's remedy says so without the places
+            remedy = f"{'' if elsewhere else refusal.remedy} {self._where(request)}".strip()
+            raise Refused(refusal.message, remedy=remedy) from None
         return Decided(request=said.request.id, state=said.request.state, changed=said.changed, why=said.request.why)
 
     def acknowledge(self, ctx: Context[Any, Any], *, investigation: Id) -> Handled:

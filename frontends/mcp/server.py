@@ -8,7 +8,9 @@ from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from mcp.server.mcpserver import MCPServer
+from mcp import MCPError
+from mcp.server.mcpserver import Context, MCPServer
+from mcp_types import INVALID_PARAMS, GetPromptResult, InputRequiredResult
 from pydantic import JsonValue
 
 from middlewatch.frontends.mcp.callers import Callers
@@ -35,6 +37,21 @@ INSTRUCTIONS = (
 )
 
 
+class _Server(MCPServer[Any]):
+    """A server that says which argument of a prompt is missing; the library calls that an internal error."""
+
+    async def get_prompt(
+        self, name: str, arguments: dict[str, Any] | None = None, context: Context[Any, Any] | None = None
+    ) -> GetPromptResult | InputRequiredResult:
+        asked = next((one for one in await self.list_prompts() if one.name == name), None)
+        if asked is None:
+            raise MCPError(INVALID_PARAMS, f"There is no prompt {name!r}.")
+        missing = [one.name for one in asked.arguments or () if one.required and not (arguments or {}).get(one.name)]
+        if missing:
+            raise MCPError(INVALID_PARAMS, f"The prompt {name} needs: {', '.join(missing)}.")
+        return await super().get_prompt(name, arguments, context)
+
+
 def create_server(app: App, identity: str | None = None) -> MCPServer[Any]:
     """The server over one application.
 
@@ -45,7 +62,7 @@ def create_server(app: App, identity: str | None = None) -> MCPServer[Any]:
     investigating, deciding = Investigating(app), Deciding(app, Callers(app, identity))
     logging.getLogger().addHandler(quiet := logging.NullHandler())  # else the library sets up the process's logging as it likes
     try:
-        server = MCPServer[Any](
+        server = _Server(
             NAME,
             title="middlewatch",
             instructions=INSTRUCTIONS,

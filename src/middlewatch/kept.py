@@ -117,7 +117,7 @@ class Kept:
             return self.archive.get(self.tenant, investigation)
         except UnknownInvestigation:
             raise UnknownInvestigation(
-                f"There is no investigation {investigation!r}.", remedy="List them with: middlewatch investigations list"
+                f"There is no investigation {investigation!r}.", remedy="List them with: middlewatch list"
             ) from None
 
 

@@ -76,7 +76,9 @@ def test_a_finished_investigation_is_read_from_its_answer_down_to_a_fact(place: 
 
 
 def test_what_is_not_there_is_said_with_what_to_do(place: Site, call: Callable[..., Any]) -> None:
-    assert "List them with" in call("get_investigation", investigation="inv-none")
+    assert call("get_investigation", investigation="inv-none") == (
+        "There is no investigation 'inv-none'. list_investigations has their ids."
+    )
     assert "list_evidence has their ids" in call("get_evidence", investigation=place.finished, evidence="ev-none")
     assert "get_report has all of them" in call("why", investigation=place.finished, hypothesis="nobody")
     assert "Give either a service" in call("investigate")
@@ -219,6 +221,10 @@ def test_resources_prompts_and_completion(place: Site, talk: Callable[..., Any])
         assert nothing.completion.values == []
         with pytest.raises(MCPError, match="no investigation"):
             await client.read_resource("middlewatch://investigations/inv-none")
+        with pytest.raises(MCPError, match="The prompt triage needs: service"):
+            await client.get_prompt("triage", {"symptom": "slow"})
+        with pytest.raises(MCPError, match="There is no prompt"):
+            await client.get_prompt("triag", {})
         request = place.ask()
         assert request.digest in (await client.read_resource(f"middlewatch://approvals/{request.id}")).contents[0].text  # type: ignore[union-attr]
 

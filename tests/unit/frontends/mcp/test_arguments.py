@@ -24,6 +24,7 @@ class Asked(Record):
     at: UtcDatetime | None = None
     services: tuple[str, ...] = ()
     parameters: dict[str, Scalar] = Field(default_factory=dict)
+    digest: str = Field(default="", pattern="^[0-9]*$", description="the whole digest")
 
 
 class Nothing(Record):
@@ -53,6 +54,7 @@ def said(record: type[Record] = Asked, **given: Any) -> str:
         ({"investigation": "i", "services": ["a", 3]}, 'The argument "services.1" should be a valid string, and is 3.'),
         ({"investigation": "i", "parameters": {"by": [1]}}, 'The argument "parameters.by" should be a valid'),
         ({"investigation": ["x" * 5000]}, "... ("),
+        ({"investigation": "i", "digest": "abc"}, 'The argument digest is not the whole digest: it is "abc".'),
     ],
 )
 def test_each_mistake_is_told(given: dict[str, Any], wanted: str) -> None:
