@@ -35,6 +35,7 @@ def test_a_first_policy_is_written_once_and_can_be_used(tmp_path: Path) -> None:
     assert run(data, "policy", "init", "--force").returncode == 0
 
     checked = json.loads(run(data, "policy", "check", "--json").stdout)
+    assert f"  {getpass.getuser()}: manager" in run(data, "policy", "check").stdout
     assert checked["digest"] == hashlib.sha256(before).hexdigest()
     assert checked["mistakes"] == []
     me = getpass.getuser()

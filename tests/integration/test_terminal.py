@@ -199,3 +199,5 @@ def test_watching_tells_the_work_what_people_do_and_the_end_and_resumes_after_a_
 
     again = terminal.run("watch", "inv-runs", "--json", "--after", updates[0]["cursor"])
     assert [json.loads(line) for line in again.stdout.splitlines()] == updates[1:]
+    over = terminal.run("watch", "inv-runs", "--json")
+    assert sorted(json.loads(line)["kind"] for line in over.stdout.splitlines()) == sorted(kinds), "all of it, also when it is over"
