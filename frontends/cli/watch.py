@@ -75,7 +75,7 @@ class _Watching:
         from middlewatch.live import Cursor  # noqa: PLC0415  what it imports no --help needs
 
         row, end = self._app.investigation(self._id), self._app.live.end(self._id)
-        begin = self._app.live.start(row.opened_at) if self._as_json else Cursor(seq=end.seq)
+        begin = self._app.live.start(row.opened_at) if self._as_json and row.opened_at else Cursor(seq=end.seq)
         cursor = Cursor.parse(after) if after else begin
         if after or self._as_json or row.state is InvestigationState.OPEN:
             table = Progress(color=not no_color(), ascii_only=ascii_only()) if not self._as_json else None
