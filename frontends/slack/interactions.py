@@ -69,12 +69,7 @@ class Interactions:
             LOG.warning("a click of %s could not be answered: %s", clicked.user.id, problem)
         except Exception:  # a fault of ours: Slack has its answer already, so nobody else would tell whoever clicked
             LOG.exception("a click of %s was not dealt with", clicked.user.id)
-            self._tell(
-                clicked,
-                _line(
-                    "Something went wrong here. Look at the message for what was decided, if anything, and click again if nothing was."
-                ),
-            )
+            self._tell(clicked, _line("Something went wrong here. The message says what was decided; click again if nothing was."))
 
     def submit(self, submitted: Submitted) -> Block | None:
         """Approve with a reason; returns what the modal says against it, None where it closes."""
