@@ -48,7 +48,7 @@ _ACTS = {
     "halt.lifted": "lifted the halt",
     "halt.refused": "was refused the halt",
     "halt.kept": "was refused lifting the halt",
-    "cancellation.asked": "cancelled it",
+    "cancellation.asked": "asked to cancel it",
     "cancellation.refused": "was refused to cancel it",
     "investigation.refused": "was refused a change of who has it",
     "feedback.refused": "was refused feedback",
