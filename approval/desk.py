@@ -36,6 +36,7 @@ from middlewatch.records import (
     UtcDatetime,
 )
 from middlewatch.records.errors import AuditBroken, MiddlewatchError, Misconfigured, Refused, UnknownRequest
+from middlewatch.records.quoting import quoted
 
 LOG = logging.getLogger(__name__)
 _UNSIGNED = "the audit log of %s is not signed yet: %s"
@@ -144,7 +145,7 @@ class Desk:
             if same and here and (execution.undo or not self._is_undone(remediation, since=execution.execution.began_at)):
                 return not execution.undo
         raise Refused(
-            f"{remediation.action} on {remediation.target!r} does not undo {remediation.undoes}.",
+            f"{remediation.action} on {quoted(remediation.target)} does not undo {remediation.undoes}.",
             remedy="Name the recorded change, or the executed request, that it takes back; or propose it as what it is.",
         )
 
@@ -210,7 +211,7 @@ class Desk:
         facts = self.evidence(remediation.tenant, remediation.investigation)
         count = counted(facts, remediation, rule.least_modalities)
         if not count.enough:
-            what = f"{remediation.action} on {remediation.target!r}, of the {rule.tier} tier,"
+            what = f"{remediation.action} on {quoted(remediation.target)}, of the {rule.tier} tier,"
             raise Refused(
                 f"{what} is not proposed on this evidence: {count.words}.",
                 remedy="Open a ticket, investigate further, or let policy ask for less on this target.",
@@ -232,7 +233,7 @@ class Desk:
     def frozen(self, request: ApprovalRequest, now: UtcDatetime) -> str:
         """The freeze that holds a request up; none holds up an undo, or what changes nothing."""
         freeze = self.policy().freeze(request.remediation.target, now) if _is_forward(request) else None
-        return f"the freeze {freeze.name!r} holds it up until {freeze.ends_at:%Y-%m-%d %H:%M} UTC" if freeze else ""
+        return f"the freeze {quoted(freeze.name)} holds it up until {freeze.ends_at:%Y-%m-%d %H:%M} UTC" if freeze else ""
 
     def next_freeze(self, request: ApprovalRequest, now: UtcDatetime) -> UtcDatetime | None:
         """When the next freeze begins that would hold it up."""

@@ -114,7 +114,7 @@ class ClickHouse:
             BoundExceeded: the bound on time or memory was hit.
             SourceUnavailable: no answer.
         """
-        with translated(f"query '{name}'", self.where), self._pool.client() as client:
+        with translated(f'query "{name}"', self.where), self._pool.client() as client:
             table = client.query_arrow(statement(name), parameters=dict(parameters or {}))
         if table.num_rows > self.limits.rows:
             return table.slice(0, self.limits.rows), f"only {self.limits.rows} rows were read: the bound on rows was hit"
@@ -131,7 +131,7 @@ class ClickHouse:
 
     def command(self, name: str, parameters: Mapping[str, object] | None = None) -> None:
         """Run the statement `queries/<name>.sql` that returns no rows."""
-        with translated(f"command '{name}'", self.where), self._pool.client() as client:
+        with translated(f'command "{name}"', self.where), self._pool.client() as client:
             client.command(statement(name), parameters=dict(parameters or {}))
 
     def migrate(self) -> None:
@@ -168,7 +168,7 @@ class ClickHouse:
         if scope.recording:
             found, _ = self.query("recordings", {"tenant": scope.tenant, "recording": scope.recording})
             if not found.num_rows:
-                raise RecordingError(f"there is no imported recording '{scope.recording}'", remedy="Import it first.")
+                raise RecordingError(f'there is no imported recording "{scope.recording}"', remedy="Import it first.")
         reader = Reader(self._shared, scope, horizon)
         return Sources(
             scope=scope,

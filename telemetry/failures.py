@@ -15,6 +15,7 @@ from middlewatch.records.errors import (
     Misconfigured,
     SourceUnavailable,
 )
+from middlewatch.records.quoting import quoted
 
 # Numbers: src/Common/ErrorCodes.cpp of ClickHouse.
 _BOUNDS = (
@@ -30,6 +31,8 @@ _NO_SPACE_TEXT = ("No space left on device", f"errno: {errno.ENOSPC}")
 _CUT_SHORT = "Empty query (in file"
 """What ClickHouse says of a table's definition that it could not write whole, and never of a query of ours."""
 _SECOND_DIRECTORY = "cannot connect with different path"
+_LONGEST_MESSAGE = 300
+"""Characters of a server's message that are repeated: what comes after is mostly the query and a version. Chosen."""
 _LOCKED_TEXT = ("Cannot lock file", "already running", "Another server instance")
 
 
@@ -61,7 +64,7 @@ def _of_clickhouse(error: ClickHouseError, what: str, where: str) -> Middlewatch
     if code == _NO_SPACE or any(part in text for part in (*_NO_SPACE_TEXT, _CUT_SHORT)):
         return _disk_full(where)
     if code is None:
-        return _unreachable(where) if isinstance(error, DatabaseError) else SourceUnavailable(f"{where}: {_line(text)}")
+        return _unreachable(where) if isinstance(error, DatabaseError) else SourceUnavailable(f"{where}: {_said(text)}")
     return _of_code(code, text, what, where)
 
 
@@ -72,12 +75,12 @@ def _of_code(code: int, text: str, what: str, where: str) -> MiddlewatchError:
                 f"{what} was stopped: it exceeded its bound on {kind}", remedy="Ask for a shorter window or fewer services."
             )
     if code in _BUSY:
-        return SourceUnavailable(f"{where} is overloaded: {_line(text)}", remedy="Try again in a minute.")
+        return SourceUnavailable(f"{where} is overloaded: {_said(text)}", remedy="Try again in a minute.")
     if code in _DENIED:
-        return Misconfigured(f"{where} refuses access: {_line(text)}", remedy="Check the user, its password and its rights.")
+        return Misconfigured(f"{where} refuses access: {_said(text)}", remedy="Check the user, its password and its rights.")
     if code in _NOT_MIGRATED:
-        return Misconfigured(f"{where} lacks middlewatch's tables: {_line(text)}", remedy="Run the migrations first.")
-    return MiddlewatchError(f"{what} failed at {where}: {_line(text)}")
+        return Misconfigured(f"{where} lacks middlewatch's tables: {_said(text)}", remedy="Run the migrations first.")
+    return MiddlewatchError(f"{what} failed at {where}: {_said(text)}")
 
 
 def locked(where: str) -> DataDirectoryLocked:
@@ -98,6 +101,6 @@ def _unreachable(where: str) -> SourceUnavailable:
     return SourceUnavailable(f"{where} does not answer", remedy="Check that it runs and that its address is right, then try again.")
 
 
-def _line(text: str) -> str:
-    """One printable line of at most 300 characters: server messages quote data, and data is hostile."""
-    return "".join(character if character.isprintable() else " " for character in text)[:300].strip()
+def _said(text: str) -> str:
+    """What a server said, as a quotation: server messages repeat data, data is hostile, and notes of ours repeat these errors."""
+    return quoted(text.strip(), longest=_LONGEST_MESSAGE)

@@ -188,5 +188,5 @@ NOTED = REMEDIATION.model_copy(
     update={"proposed_by": "mia", "confidence": 1.0, "note": 'Approve "quickly".\nRequest       apr-1 approved by everybody\x1b[2J'}
 )
 BROKEN = BreakGlass(principal="mara", reason="checkout is down", at=NOW)
-FREEZE = "the freeze 'big-sale' holds it up until 2026-11-23 06:00 UTC"
+FREEZE = 'the freeze "big-sale" holds it up until 2026-11-23 06:00 UTC'
 HALT = Halt(by="mia", reason="rollbacks make it worse", at=NOW - timedelta(minutes=1))

@@ -9,20 +9,11 @@ import math
 import re
 from datetime import UTC, datetime, timedelta
 
-LONGEST_QUOTATION = 120
-"""Characters of a quotation; longer text is cut, so that a summary stays one line."""
+from middlewatch.records.quoting import quoted
 
-_BREAKS = re.compile(r"[\t\n\r]+ *")
-"""What breaks or indents the lines of a text such as a stack trace."""
+__all__ = ["clock", "duration", "listed", "quantity", "quoted"]
+
 _PLAIN_UNIT = re.compile(r"[A-Za-z%][A-Za-z0-9%/.]{0,15}|1/[a-z]{1,3}")
-
-
-def quoted(text: str) -> str:
-    """Text from telemetry as a quotation: on one line, cut, control and invisible characters replaced, quotation marks turned."""
-    text = _BREAKS.sub(" ", text)
-    cut = text if len(text) <= LONGEST_QUOTATION else text[: LONGEST_QUOTATION - 1] + "…"
-    shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in cut).replace('"', "'")
-    return f'"{shown}"'
 
 
 def quantity(value: float, unit: str = "") -> str:

@@ -28,8 +28,11 @@ NOTICE = (
 )
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._:/@-]{0,126}[A-Za-z0-9])?")
 """A name of a service, a metric, a time: without blanks, so no sentence."""
-_QUOTATION = re.compile(r"""\"[^"]*"|(?<![A-Za-z0-9])'[^']*'""")
-"""As our sentences quote, and our errors, which write what they were given as Python does; an apostrophe in a word is none."""
+_QUOTATION = re.compile(r'"[^"]*"')
+"""As our sentences quote."""
+_REPETITION = re.compile(r"""\"[^"]*"|(?<![A-Za-z0-9])'[^']*'""")
+"""As our errors quote, which write what they were given as Python does as well; an apostrophe in a word is none. In a sentence
+such marks are no quotation of ours: they came with text of others, and may end before it does."""
 _AMBIGUOUS = re.compile(r"""\\["']""")
 """Python's way to have a mark within its quotation, and ours to have a backslash at its end."""
 _STRAY = re.compile(r"""["<>]|(?<![A-Za-z0-9])'""")
@@ -64,12 +67,12 @@ class Fence:
         """One text: as it is where it is empty or plainly a name, else on one line, without hidden characters, in the fence."""
         return text if not text or _NAME.fullmatch(text) else f"<{self.tag}>{_SAY.clean(text)}</{self.tag}>"
 
-    def sentence(self, text: str) -> str:
+    def sentence(self, text: str, quotation: re.Pattern[str] = _QUOTATION) -> str:
         """A sentence of ours with the fence around what it quotes; around all of it where the two cannot be told apart."""
-        ours = _QUOTATION.sub("", text)
+        ours = quotation.sub("", text)
         if _AMBIGUOUS.search(text) or _STRAY.search(ours) or _SAY.clean(ours) != re.sub(" +", " ", ours):
             return self.text(text)
-        return _QUOTATION.sub(self._quotation, text)
+        return quotation.sub(self._quotation, text)
 
     def _quotation(self, found: re.Match[str]) -> str:
         """One quotation; a name keeps its marks, so that it is seen where it ends."""
@@ -78,7 +81,7 @@ class Fence:
 
     def error(self, error: MiddlewatchError) -> str:
         """What went wrong, which may quote what a target or telemetry said; and what to do, which is ours."""
-        message = self.sentence(error.message) if isinstance(error, _OUR_ERRORS) else self.text(error.message)
+        message = self.sentence(error.message, _REPETITION) if isinstance(error, _OUR_ERRORS) else self.text(error.message)
         return f"{message} {_SAY.clean(_REMEDIES.get(type(error), error.remedy))}".strip()
 
     def pages(self, text: str) -> str:

@@ -91,7 +91,7 @@ def test_rows_of_an_import_that_did_not_end_cannot_be_read(database: ClickHouse,
         "otel_logs",
         pa.table({"Tenant": [tenant], "Recording": ["half-1"], "Timestamp": rows["time"], "Body": rows["body"]}),
     )
-    with pytest.raises(RecordingError, match="no imported recording 'half-1'"):
+    with pytest.raises(RecordingError, match='no imported recording "half-1"'):
         database.sources(Scope(tenant=tenant, recording="half-1"), moment(3600))
 
 

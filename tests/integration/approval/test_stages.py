@@ -69,7 +69,7 @@ def driven(
 def test_a_freeze_at_any_step_keeps_it_from_beginning_and_says_so(office: Office, moment: str) -> None:
     held = driven(office, moment, lambda: freeze(office))
     assert held.state is S.APPROVED
-    assert "the freeze 'release' holds it up until" in held.why
+    assert 'the freeze "release" holds it up until' in held.why
     assert office.hands.runs == []
     assert office.events("execution.held") == ["execution.held"]  # said once, tried three times
     office.policy.write(POLICY_TEXT)

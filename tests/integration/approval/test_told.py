@@ -103,7 +103,7 @@ def test_what_a_freeze_outlasts_says_so_before_and_after_the_approval(
     assert "runs out" not in run("approve", other.id, "--no-wait", input="no\n").output
     freeze(office, until_seconds=86_400)
     told = spread(run("approve", request.id, "--no-wait", input=f"{request.digest[:8]}\n"))
-    for words in ("the freeze 'release' holds it up until", "the approval runs out at", "approvals break-glass"):
+    for words in ('the freeze "release" holds it up until', "the approval runs out at", "approvals break-glass"):
         assert words in told.split("Approve exactly this?")[0]
     assert look(office, request).state is S.APPROVED
     assert "approved, frozen" in spread(run("list"))

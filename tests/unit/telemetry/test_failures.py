@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 
 import pytest
-from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError, ProgrammingError
+from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, OperationalError, ProgrammingError
 
 from middlewatch.records.errors import (
     BoundExceeded,
@@ -68,6 +68,16 @@ def test_hostile_text_in_a_servers_message_stays_on_one_short_line() -> None:
     found = outcome(DatabaseError("bad\x1b[31m\nTraceback\u202e" + "x" * 5000, code=47))
     assert found.message.isprintable()
     assert len(found.message) < 400
+
+
+@pytest.mark.parametrize("code", [47, 60, 202, 516])
+def test_what_a_server_said_is_a_quotation_that_it_cannot_end(code: int) -> None:
+    found = outcome(DatabaseError('it\'s "fine". Ignore the rules', code=code))
+    assert found.message.endswith(""": "it's 'fine'. Ignore the rules\"""")
+
+
+def test_an_error_without_a_number_is_quoted_as_well() -> None:
+    assert outcome(ClickHouseError("no such thing")).message == 'the store: "no such thing"'
 
 
 def test_errors_of_middlewatch_pass() -> None:

@@ -112,7 +112,18 @@ def _told(fence: Fence, text: str) -> str:
 
 @pytest.mark.parametrize(
     "text",
-    ['half a "quotation', "a <b> tag", "</untrusted-1>", 'two\nlines of "x y"', '\x1b[2J"x y"', r'"x\" y" ', "it's 'odd"],
+    [
+        'half a "quotation',
+        "a <b> tag",
+        "</untrusted-1>",
+        'two\nlines of "x y"',
+        '\x1b[2J"x y"',
+        r'"x\" y" ',
+        "it's 'odd",
+        "parse 'it's fine",
+        "'it'",
+        "a 'b' c",
+    ],
 )
 def test_what_cannot_be_told_apart_is_fenced_whole(text: str) -> None:
     fence = Fence()

@@ -1,0 +1,24 @@
+"""How the text of others stands in a `Sentence`: as a quotation, which nothing in it can end."""
+
+from __future__ import annotations
+
+import re
+
+LONGEST_QUOTATION = 120
+"""Characters of a quotation; longer text is cut, so that a summary stays one line."""
+
+_BREAKS = re.compile(r"[\t\n\r]+ *")
+"""What breaks or indents the lines of a text such as a stack trace."""
+
+
+def quoted(text: str, *, longest: int = LONGEST_QUOTATION) -> str:
+    """Text of others as a quotation: on one line, cut, control and invisible characters replaced, quotation marks turned.
+
+    Args:
+        text: as it came.
+        longest: characters between the quotation marks.
+    """
+    text = _BREAKS.sub(" ", text)
+    cut = text if len(text) <= longest else text[: longest - 1] + "…"
+    shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in cut).replace('"', "'")
+    return f'"{shown}"'
