@@ -171,10 +171,12 @@ def _asked(  # what they gave, and where to show
 
 
 def _said(request: ApprovalRequest, person: Principal | None, *, changed: bool) -> str:
+    from middlewatch.cards import verb  # noqa: PLC0415  likewise
+
     who = quotation().named(person.id) if person else "somebody"
     if request.state is S.PENDING:
         return f"{request.id} is approved by {who} and needs more approvals"
-    return f"{request.id} is {request.state}{'' if changed else ' already'}: {request.why}"
+    return f"{request.id} {verb(request.state)}{'' if changed else ' already'}: {request.why}"
 
 
 def _end(app: App, request: str, *, wait: bool, as_json: bool) -> int:
@@ -242,7 +244,7 @@ def reconcile(request: str, *, happened: bool, reason: str, as_json: bool) -> No
         id_ = request_id(app.approvals, request)
         answer = app.approvals.reconcile(id_, desk.viewer(app), happened=happened, reason=reason, face=FACE)
     after = answer.request
-    print_request(after, f"{id_} is {'' if answer.changed else 'already '}{after.state}: {after.why}", as_json=as_json)
+    print_request(after, _said(after, None, changed=answer.changed), as_json=as_json)
 
 
 @approvals.command(name="break-glass")

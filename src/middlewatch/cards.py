@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 already = decided.already
 """Why a decision comes too late; the same words in every face."""
+verb = decided.verb
+"""How a request stands; likewise."""
 
 
 class Asked(Record):

@@ -78,7 +78,7 @@ def test_what_was_shown_is_approved_runs_once_and_is_undone(shop: Site, propose:
     assert shop.end.state["replicas"] == before + 2
     again = approve(shop, "leo", id_)
     assert (again.returncode, carried_out(shop, id_)) == (0, 1)
-    assert "is succeeded already" in again.stderr
+    assert "was done already" in again.stderr
 
     undo = printed(shop.run("mia", "approvals", "undo", id_, "--json"))
     assert (undo["remediation"]["action"], undo["undo"], undo["rule"]["tier"]) == ("scale_down", True, "high")

@@ -117,7 +117,7 @@ def test_another_decision_on_what_ran_is_refused_and_the_same_one_is_answered(sl
     assert done.state is S.SUCCEEDED
     taken, said = faces.decide(face, request, "deny")
     assert not taken
-    assert f"It is succeeded already: mara approved it at {done.approvals[0].at:%Y-%m-%d %H:%M:%S} UTC." in said
+    assert f"It was done already: mara approved it at {done.approvals[0].at:%Y-%m-%d %H:%M:%S} UTC, and it ended at " in said
     assert faces.decide(face, request, "approve")[0]
     assert slack.web.look(request.id) == done
 

@@ -146,11 +146,11 @@ def test_another_decision_on_what_is_over_is_refused_with_who_decided_what_and_w
     done = look(office, request)
     at = f"{done.approvals[0].at:%Y-%m-%d %H:%M:%S}"
     for who in ("leo", "mia", "mara"):
-        with pytest.raises(AlreadyDecided, match=f"succeeded already: leo approved it at {at} UTC"):
+        with pytest.raises(AlreadyDecided, match=f"It was done already: leo approved it at {at} UTC, and it ended at "):
             resolve(office, request, who, deny=True)
     for happened in (False, True):
         person = office.policy.person("leo")
-        with suppress(AlreadyDecided) if happened else pytest.raises(AlreadyDecided, match="succeeded already"):
+        with suppress(AlreadyDecided) if happened else pytest.raises(AlreadyDecided, match="was done already"):
             office.gateway.reconcile(TENANT, request.id, person, happened=happened, reason="", face="test")
     denied = asked(office, proposer="max")
     resolve(office, denied, "mia", deny=True)
@@ -325,6 +325,11 @@ def test_a_person_says_what_became_of_an_execution(office: Office, happened: boo
     execution = look(office, request).execution
     assert execution is not None
     assert (execution.reconciled_by, len(office.hands.runs)) == ("lea", 1)
+    found = f"lea found that out at {execution.ended_at:%Y-%m-%d %H:%M:%S} UTC: lea says that it "
+    with pytest.raises(AlreadyDecided, match=found) as late:
+        office.gateway.reconcile(TENANT, request.id, office.policy.person("leo"), happened=not happened, reason="no", face="test")
+    assert "approved" not in late.value.message
+    assert f"middlewatch approvals show {request.id}" in late.value.remedy
 
 
 @pytest.mark.parametrize("who", [None, STRANGER])
