@@ -180,9 +180,6 @@ def confirmation(title: str, text: str, yes: str) -> Element | None:
     }
 
 
-DIVIDER: Block = {"type": "divider"}
-
-
 def size(blocks: Sequence[Block]) -> int:
     """Characters of blocks as JSON."""
     return sum(units(json.dumps(block, ensure_ascii=False, separators=(",", ":"))) + 1 for block in blocks)

@@ -20,8 +20,6 @@ from middlewatch.records.errors import Misconfigured, Refused, UnknownInvestigat
 from middlewatch.watching import foreseen
 
 S = RequestState
-MOST_REQUESTS: Final = 1000
-"""That the list looks through for those that wait: the newest."""
 MOST_SHOWN: Final = 10_000
 """Cards of which it is remembered to whom they were shown."""
 LISTED: Final = 5

@@ -17,6 +17,13 @@ SOURCES = sorted(
 LONGEST = 400
 """Lines of a module, of tests as well."""
 
+_ASSIGNED = (ast.Assign, ast.AnnAssign)
+
+
+def _targets(line: ast.Assign | ast.AnnAssign) -> list[ast.Name]:
+    targets = line.targets if isinstance(line, ast.Assign) else [line.target]
+    return [target for target in targets if isinstance(target, ast.Name)]
+
 
 def test_every_folder_has_its_relative_link_and_there_are_no_others() -> None:
     links = {link.name: link.readlink() for link in PACKAGE.iterdir() if link.is_symlink()}
@@ -49,3 +56,25 @@ def test_modules_stay_readable_in_size() -> None:
 def test_public_modules_say_what_they_are() -> None:
     silent = [str(f.relative_to(ROOT)) for f in SOURCES if not ast.get_docstring(ast.parse(f.read_text()))]
     assert silent == []
+
+
+def test_every_constant_is_used() -> None:
+    """Where it is made, or by whoever imports it from there or names it after a dot; tests alone do not count."""
+    made: set[tuple[str, str]] = set()
+    used: set[tuple[str, str]] = set()
+    dotted: set[str] = set()
+    for file in SOURCES:
+        module = ".".join(file.relative_to(ROOT).with_suffix("").parts).removeprefix("src.middlewatch.").removesuffix(".__init__")
+        tree = ast.parse(file.read_text())
+        made |= {
+            (module, name.id) for line in tree.body if isinstance(line, _ASSIGNED) for name in _targets(line) if name.id.isupper()
+        }
+        for node in ast.walk(tree):
+            match node:
+                case ast.Name(id=name, ctx=ast.Load()):
+                    used.add((module, name))
+                case ast.ImportFrom(module=str(source)):
+                    used |= {(source.removeprefix("middlewatch."), alias.name) for alias in node.names}
+                case ast.Attribute(attr=name):
+                    dotted.add(name)
+    assert {one for one in made - used if one[1] not in dotted} == set()
