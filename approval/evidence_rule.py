@@ -68,6 +68,8 @@ def speaks_for(fact: Evidence, target: str) -> bool:
 
 def _words(modalities: Sequence[Signal], sources: Sequence[str], least: int) -> str:
     kinds = f"{_kinds(len(modalities))} of telemetry" + (f" ({' and '.join(modalities)})" if modalities else "")
+    if not least:
+        return f"{kinds}, and none is asked for"
     if len(modalities) >= least:
         return f"{kinds}, where {_kinds(least)} would do"
     if least == EITHER and len(sources) >= EITHER:

@@ -157,7 +157,10 @@ class Gateway:
                 return None
             decided = self._decided(kept, decision, principal, digest=digest, reason=reason, face=face)
             if decision is Decision.APPROVE and kept.request.rule.reason_required and not reason.strip():
-                raise Refused("Policy asks for a reason with this approval.", remedy="Say why, and decide again.")
+                raise Refused(
+                    "Policy asks for a reason with this approval.",
+                    remedy="Say why, and decide again; on the terminal with --reason.",
+                )
             return decided
 
         return self._change(tenant, request, decide, principal=principal, event_name=f"request.{decision}")

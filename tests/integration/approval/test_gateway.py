@@ -109,8 +109,9 @@ def test_too_late_is_too_late(office: Office) -> None:
 def test_policy_may_ask_for_a_reason_which_the_log_holds_only_a_salted_digest_of(office: Office) -> None:
     office.policy.write(POLICY_TEXT.replace('actions = ["both"]', 'reason_required = true\nactions = ["both"]'))
     request = asked(office, "both")
-    with pytest.raises(Refused, match="reason"):
+    with pytest.raises(Refused, match="reason") as unsaid:
         resolve(office, request, "leo", reason=" ")
+    assert "--reason" in unsaid.value.remedy
     with pytest.raises(Refused, match="it needs"):  # whoever may not decide is not asked why first
         resolve(office, request, "mia", reason=" ")
     resolve(office, request, "leo", reason="it is Kim's flat that burns")

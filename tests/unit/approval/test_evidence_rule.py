@@ -54,6 +54,10 @@ def test_two_kinds_of_telemetry_are_enough() -> None:
     assert count.words == "2 kinds of telemetry (metrics and logs), where 2 kinds would do"
 
 
+def test_where_none_is_asked_for_that_is_said() -> None:
+    assert counted((), rests_on(), 0).words == "no kinds of telemetry, and none is asked for"
+
+
 def test_two_facts_of_one_kind_from_one_source_are_not() -> None:
     other = seen(AgentName.METRICS, subject="y")
     count = counted((METRIC, other), rests_on(METRIC, other), 2)
