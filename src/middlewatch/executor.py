@@ -95,13 +95,10 @@ def _redis_url(settings: Settings) -> str:
 
 @contextmanager
 def beside(settings: Settings) -> Iterator[None]:
-    """An executor in a process of its own for as long as the block runs, where there is anything that it could do.
+    """An executor in a process of its own for as long as the block runs, from when there is anything that it could do.
 
     It is started again when it dies, and ends with us, however we end. What it was executing then is found out at the next start.
     """
-    if not settings.actions_path.exists():
-        yield
-        return
     stop = threading.Event()
     keeper = threading.Thread(target=_keep_running, args=(settings, stop), name="middlewatch-executor", daemon=True)
     keeper.start()
@@ -113,6 +110,9 @@ def beside(settings: Settings) -> Iterator[None]:
 
 
 def _keep_running(settings: Settings, stop: threading.Event) -> None:
+    while not settings.actions_path.exists():  # somebody may write it at any time, as our own notices ask for
+        if stop.wait(LOOK_SECONDS):
+            return
     pause = FIRST_PAUSE_SECONDS
     while not stop.is_set():
         process = start_process([sys.executable, "-m", "middlewatch.executor"], Path.cwd(), settings.for_executor())
