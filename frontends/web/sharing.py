@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -15,15 +15,16 @@ from middlewatch.live import Cursor
 T = TypeVar("T")
 
 LIFE_SECONDS = 3.0
-"""How long it is shown, though nothing happened: what is told by time, or by telemetry, is no older than this. Chosen: two hundred
-pages that heard of the same event ask within less."""
+"""How long it is shown from when it was made, though nothing happened: what is told by time, or by telemetry, is no older than this
+and the time that making it took. Chosen: two hundred pages that heard of the same event ask within less."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Made(Generic[T]):
     place: Cursor
-    until: float
     what: Future[T] = field(default_factory=Future)
+    until: float = math.inf
+    """While it is being made all wait for it, however long that takes: what takes long is what nobody should make twice."""
 
 
 class Shared(Generic[T]):
@@ -32,7 +33,7 @@ class Shared(Generic[T]):
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._made: OrderedDict[Hashable, _Made[T]] = OrderedDict()
+        self._made: dict[Hashable, _Made[T]] = {}
 
     def get(self, name: Hashable, place: Cursor, make: Callable[[], T]) -> T:
         """What is shown at a place.
@@ -50,8 +51,7 @@ class Shared(Generic[T]):
             made = self._made.get(name)
             own = made is None or not made.place.covers(place)
             if own:
-                made = self._made[name] = _Made(place, self._clock() + LIFE_SECONDS)
-                self._made.move_to_end(name)
+                made = self._made[name] = _Made(place)
         assert made is not None  # noqa: S101  for the type: it is there now
         if own:
             self._make(name, made, make)
@@ -66,7 +66,9 @@ class Shared(Generic[T]):
 
     def _make(self, name: Hashable, made: _Made[T], make: Callable[[], T]) -> None:
         try:
-            made.what.set_result(make())
+            what = make()
+            made.until = self._clock() + LIFE_SECONDS
+            made.what.set_result(what)
         except BaseException as error:  # noqa: BLE001  `result` raises it, here and in every thread that waits
             made.what.set_exception(error)
             with self._lock:
@@ -75,5 +77,5 @@ class Shared(Generic[T]):
 
     def _drop_old(self) -> None:
         now = self._clock()
-        while self._made and next(iter(self._made.values())).until <= now:
-            self._made.popitem(last=False)
+        for name in [name for name, made in self._made.items() if made.until <= now]:
+            del self._made[name]

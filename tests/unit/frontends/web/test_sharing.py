@@ -62,6 +62,30 @@ def test_it_goes_after_a_while_though_nothing_happened(numbers: Iterator[int]) -
     assert shared.get("chart", ONE, lambda: next(numbers)) == 1
 
 
+def test_what_takes_long_is_waited_for_and_its_life_begins_when_it_is_made(numbers: Iterator[int]) -> None:
+    now, begun, go = [100.0], Event(), Event()
+    shared = Shared[int](lambda: now[0])
+
+    def make() -> int:
+        begun.set()
+        assert go.wait(5)
+        return next(numbers)
+
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(shared.get, "chart", ONE, make)
+        assert begun.wait(5)
+        assert shared.get("map", ONE, lambda: -1) == -1
+        now[0] += 2 * LIFE_SECONDS
+        assert shared.place("map") is None, "what is old goes, though something that was begun before it is not made yet"
+        assert shared.place("chart") == ONE, "nobody makes again what is being made"
+        go.set()
+        assert first.result(5) == 0
+    now[0] += LIFE_SECONDS / 2
+    assert shared.get("chart", ONE, lambda: next(numbers)) == 0
+    now[0] += LIFE_SECONDS / 2
+    assert shared.get("chart", ONE, lambda: next(numbers)) == 1
+
+
 def test_what_cannot_be_made_is_told_and_tried_again(numbers: Iterator[int]) -> None:
     shared = Shared[int]()
 
