@@ -220,23 +220,27 @@ class ApprovalStore:
         after_ms, after_id = after or (-1, "")
         keys = approval_keys(tenant)
         reply = scripts.list_requests(
-            self._server, keys, only_waiting=int(waiting), after_ms=after_ms, after_id=after_id, limit=limit
+            self._server, keys, only_waiting=int(waiting), after_ms=after_ms, after_id=after_id, limit=limit + 1
         )
-        rows, looked = _all_readable(reply), reply[1]
-        last = (looked[-1][3], looked[-1][0]) if len(looked) == limit else None
+        _, found, now, halt = reply
+        looked = found[:limit]  # one more tells whether the list goes on
+        last = (looked[-1][3], looked[-1][0]) if len(found) > limit else None
+        rows = _all_readable(looked, now, halt=halt)
         return RequestPage(tuple(kept for kept in rows if not waiting or waits(kept.request)), last)
 
     def executed(self, tenant: str, action: str) -> tuple[Kept, ...]:
         """Those of an action that were executed, newest first, however old."""
         keys = approval_keys(tenant)
         naming = scripts.find_requests(self._server, keys, naming=checked_identifier(action), in_states=[*_EXECUTED])
-        return tuple(kept for kept in _all_readable(naming) if kept.request.remediation.action == action)
+        return tuple(kept for kept in _all_readable(*naming[1:3], halt=naming[3]) if kept.request.remediation.action == action)
 
     def of(self, tenant: str, investigation: str) -> tuple[Kept, ...]:
         """Those of one investigation, likewise."""
         keys = approval_keys(tenant)
         naming = scripts.find_requests(self._server, keys, naming=checked_identifier(investigation), in_states=[])
-        return tuple(kept for kept in _all_readable(naming) if kept.request.remediation.investigation == investigation)
+        return tuple(
+            kept for kept in _all_readable(*naming[1:3], halt=naming[3]) if kept.request.remediation.investigation == investigation
+        )
 
     def halt(self, tenant: str, halt: Halt | None, events: Sequence[AuditEvent], private: Sequence[Private] = ()) -> Halt | None:
         """Set the kill switch, or lift it with None. Where it is so already nothing is written.
@@ -302,8 +306,7 @@ def waits(request: ApprovalRequest) -> bool:
     return not request.state.terminal or request.awaits_review
 
 
-def _all_readable(reply: Reply) -> tuple[Kept, ...]:
-    _, rows, now, halt = reply
+def _all_readable(rows: Sequence[Reply], now: int, *, halt: str | None) -> tuple[Kept, ...]:
     found = (_readable(row, now, halt=halt) for row in rows)
     return tuple(kept for kept in found if kept is not None)
 

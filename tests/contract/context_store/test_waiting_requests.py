@@ -118,6 +118,19 @@ def test_pages_are_the_whole_list_also_of_one_moment(store: ApprovalStore, redis
     assert [one.id for one in found] == [f"apr-{n}" for n in reversed(range(8)) if not (only and n % 4 == 3)]
 
 
+@pytest.mark.parametrize("limit", [1, 2, 4])
+@pytest.mark.parametrize("only", [False, True])
+def test_after_a_last_page_that_is_exactly_full_there_is_none(store: ApprovalStore, limit: int, *, only: bool) -> None:
+    for n in range(4):
+        proposed(store, f"apr-{n}")
+    pages, after = 0, None
+    while pages == 0 or after is not None:
+        page = requests(store, TENANT, waiting=only, investigation=None, after=after, limit=limit)
+        assert len(page.rows) == limit
+        pages, after = pages + 1, page.next
+    assert pages == 4 / limit
+
+
 def test_those_executed_of_an_action_are_found_however_old(store: ApprovalStore) -> None:
     for n, state in enumerate(S):
         proposed(store, f"apr-{n}", state)
