@@ -10,7 +10,7 @@ from pydantic import Field
 from middlewatch.approval import decided
 from middlewatch.approval.requirement import fits, in_words, may_sit, open_seats, seat_in_words
 from middlewatch.approval.timers import asked_at, steps_ahead
-from middlewatch.approval.transitions import Attempt, Event, end_of, row_for
+from middlewatch.approval.transitions import Attempt, Event, end_of, has_a_seat, is_another, is_first_word, row_for
 from middlewatch.records import ActionSpec, ApprovalRequest, Halt, Principal, Record, RequestState, RiskTier, Seat, UtcDatetime
 from middlewatch.records.errors import Misconfigured, Refused
 
@@ -56,7 +56,7 @@ class Card(Record):
     now: UtcDatetime = Field(description="by the store's clock, which deadlines go by")
     ends_at: UtcDatetime | None = Field(description="when its state ends by itself; null where it does not")
     needs: str = Field(description="who must approve, in words; empty where policy lets it run by itself")
-    deciders: tuple[Principal, ...] = Field(description="who may take a seat of that, as policy has them now")
+    deciders: tuple[Principal, ...] = Field(description="who may approve it still, as policy has them now")
     missing: tuple[str, ...] = Field(default=(), description="who must still approve, in words; empty where nobody is asked")
     asked: tuple[Asked, ...] = Field(description="in order")
     viewer: Principal | None = Field(description="whom it is shown to")
@@ -147,7 +147,7 @@ def _card(approvals: Approvals, request: ApprovalRequest, viewer: Principal | No
         now=now,
         ends_at=end_of(request),
         needs=in_words(requires) if requires else "",
-        deciders=tuple(person for person in people if requires and may_sit(person, requires)),
+        deciders=tuple(person for person in people if requires and not _excluded(Attempt(request, now, desk.store.epoch, person))),
         missing=_missing(request, policy),
         asked=_asked(request, policy),
         viewer=viewer,
@@ -172,6 +172,13 @@ def _objection(attempt: Attempt) -> str:
     if row is None:
         return f"it is {attempt.request.state}"
     return next(filter(None, (guard(attempt) for guard in row.guards)), "")
+
+
+def _excluded(attempt: Attempt) -> str:
+    """Why this person is none of those whom it waits for, whatever the hour; once it is over, none of those who could sit."""
+    waits = attempt.request.state in {RequestState.PREPARING, RequestState.PENDING}
+    guards = (has_a_seat, is_another, is_first_word) if waits else (has_a_seat,)
+    return next(filter(None, (guard(attempt) for guard in guards)), "")
 
 
 def _asked(request: ApprovalRequest, policy: Policy) -> tuple[Asked, ...]:

@@ -18,7 +18,7 @@ from middlewatch.records import ApprovalRequest
 from middlewatch.records import RequestState as S
 from middlewatch.records.errors import Refused
 from tests.approval_data import TENANT, Office, remediation
-from tests.integration.approval.working import approved, asked, executed, look, rewrite, step
+from tests.integration.approval.working import approved, asked, executed, look, resolve, rewrite, step
 
 Run = Callable[..., Result]
 LINE = {"id", "state", "tier", "action", "target", "why", "ends_at", "asked"}
@@ -122,3 +122,15 @@ def test_a_request_that_nobody_looked_at_yet_can_be_listed(office: Office, run: 
     made = office.gateway.submit(remediation())
     assert [(row["id"], row["asked"]) for row in json.loads(run("list", "--json").output)] == [(made.id, "")]
     assert step(office)
+
+
+def test_nobody_is_named_who_could_not_approve_it_any_more(office: Office, run: Run) -> None:
+    def named(request: ApprovalRequest) -> set[str]:
+        return {person["id"] for person in json.loads(run("show", request.id, "--json").output)["deciders"]}
+
+    request = asked(office, "both", proposer="lea")
+    assert "leo" in named(request)
+    assert "lea" not in named(request)  # she proposed it
+    resolve(office, request, "leo")
+    assert "leo" not in named(request)  # he approved it
+    assert "mara" in named(request)
