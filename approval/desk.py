@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Protocol
 
 from middlewatch.approval.catalogue import Catalogue
@@ -39,6 +40,9 @@ from middlewatch.records.errors import AuditBroken, MiddlewatchError, Misconfigu
 from middlewatch.records.quoting import quoted
 
 LOG = logging.getLogger(__name__)
+_LONGEST_LIFE = timedelta(days=3)
+"""More than there can be between a proposal and its beginning: policy lets it wait a day for a look, as long for a decision, and
+then an hour."""
 _UNSIGNED = "the audit log of %s is not signed yet: %s"
 
 
@@ -158,14 +162,19 @@ class Desk:
 
     def _is_undone(self, remediation: Remediation, *, since: UtcDatetime) -> bool:
         """Whether the change of that time was taken back: done twice, what takes it back is a change like any other."""
-        same = (remediation.action, remediation.target)
+        tenant = remediation.tenant
+        done = self.store.executed(
+            tenant,
+            remediation.action,
+            target=remediation.target,
+            since=since - _LONGEST_LIFE if since <= self.store.now(tenant) else None,  # a recording may be of times to come
+            only=[RequestState.SUCCEEDED],
+        )
         return any(
             one.undo
-            and one.state is RequestState.SUCCEEDED
             and one.execution is not None
-            and (one.remediation.action, one.remediation.target) == same
             and (one.remediation.undoes == remediation.undoes or one.execution.began_at >= since)
-            for one in (kept.request for kept in self.store.executed(remediation.tenant, remediation.action))
+            for one in (kept.request for kept in done)
         )
 
     def refuse_if_undone(self, request: ApprovalRequest) -> None:

@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
+from itertools import islice
 
-from middlewatch.context_store.approvals import Kept
+from middlewatch.context_store.approvals import EXECUTED, ApprovalStore, Kept
 from middlewatch.records import ApprovalRequest, PastAction, Recovery, Remediation, RequestState
 
 SHOWN = 3
 """Earlier actions on a card; a person reads no more."""
 
-_EXECUTED = frozenset({RequestState.SUCCEEDED, RequestState.FAILED, RequestState.UNKNOWN})
+
+def latest(store: ApprovalStore, remediation: Remediation) -> tuple[Kept, ...]:
+    """What a card can show of the executions of an action: those on its target, and those on any; no more of them are read."""
+    here = store.executed(remediation.tenant, remediation.action, target=remediation.target)
+    anywhere = store.executed(remediation.tenant, remediation.action)
+    return (*islice(here, SHOWN), *islice(anywhere, SHOWN))
 
 
-def similar_actions(past: Sequence[Kept], remediation: Remediation) -> tuple[PastAction, ...]:
+def similar_actions(past: Iterable[Kept], remediation: Remediation) -> tuple[PastAction, ...]:
     """The latest executions of the same action, those on the same target first.
 
     Args:
-        past: requests, newest first.
+        past: requests, newest first within a target; one may be there twice.
         remediation: what is proposed now.
     """
-    same = [
-        kept.request
+    executed = {
+        kept.request.id: kept.request
         for kept in past
-        if kept.request.state in _EXECUTED and kept.request.execution and kept.request.remediation.action == remediation.action
-    ]
+        if kept.request.state in EXECUTED and kept.request.execution and kept.request.remediation.action == remediation.action
+    }
+    same = [*executed.values()]
     same.sort(key=lambda request: request.remediation.target != remediation.target)  # stable: newest first within each
     return tuple(_past(request) for request in same[:SHOWN])
 

@@ -16,7 +16,7 @@ from middlewatch.approval.binding import digest_of_bound, digest_of_shown
 from middlewatch.approval.desk import Desk, Hands
 from middlewatch.approval.events import GATEWAY, event
 from middlewatch.approval.outcomes import approve_by_policy, hold_up, order_of, refuse, settle, void
-from middlewatch.approval.similar import similar_actions
+from middlewatch.approval.similar import latest, similar_actions
 from middlewatch.approval.transitions import BINDING, Event, end_of, judge, skips_freezes
 from middlewatch.context_store.approvals import Kept, Update
 from middlewatch.records import (
@@ -145,7 +145,7 @@ def record_request(desk: Desk, passage: Passage) -> Passage:
         why=LOOKING,
         notes=(f"Evidence: {passage.evidence_words}.",),
         created_at=desk.store.now(remediation.tenant),
-        similar=similar_actions(desk.store.executed(remediation.tenant, remediation.action), remediation),
+        similar=similar_actions(latest(desk.store, remediation), remediation),
     )
     proposed = event(
         request,

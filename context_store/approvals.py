@@ -8,9 +8,11 @@ so that no timer lives in a process: whoever is there when the time comes takes 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+
+from pydantic_core import to_json
 
 from middlewatch.context_store import scripts
 from middlewatch.context_store.audit import Private
@@ -25,7 +27,9 @@ _LOG = logging.getLogger(__name__)
 
 _AT_ONCE = 500
 """Requests that are read in one exchange: a few megabytes (chosen, not derived)."""
-_EXECUTED = (RequestState.SUCCEEDED, RequestState.FAILED, RequestState.UNKNOWN)
+_FOUND_AT_ONCE = 20
+"""Requests that are sent of those that were searched for: whoever searches wants a few (chosen, not derived)."""
+EXECUTED = (RequestState.SUCCEEDED, RequestState.FAILED, RequestState.UNKNOWN)
 NEVER_DUE = None
 """Nobody has to look at the request any more."""
 
@@ -228,19 +232,49 @@ class ApprovalStore:
         rows = _all_readable(looked, now, halt=halt)
         return RequestPage(tuple(kept for kept in rows if not waiting or waits(kept.request)), last)
 
-    def executed(self, tenant: str, action: str) -> tuple[Kept, ...]:
-        """Those of an action that were executed, newest first, however old."""
-        keys = approval_keys(tenant)
-        naming = scripts.find_requests(self._server, keys, naming=checked_identifier(action), in_states=[*_EXECUTED])
-        return tuple(kept for kept in _all_readable(*naming[1:3], halt=naming[3]) if kept.request.remediation.action == action)
+    def executed(
+        self, tenant: str, action: str, *, target: str = "", since: datetime | None = None, only: Sequence[RequestState] = EXECUTED
+    ) -> Iterator[Kept]:
+        """Those of an action that were executed, newest first, however old; they are read as they are taken.
+
+        Args:
+            tenant: whose.
+            action: which.
+            target: on what; empty for anything.
+            since: those that were proposed then or later; None for all.
+            only: as they ended.
+        """
+        texts = [checked_identifier(action), *([target] if target else [])]
+        for kept in self._naming(tenant, texts, only, oldest_ms=_time_ms(since, or_else=0)):
+            found = kept.request.remediation
+            if found.action == action and target in {"", found.target}:
+                yield kept
 
     def of(self, tenant: str, investigation: str) -> tuple[Kept, ...]:
-        """Those of one investigation, likewise."""
-        keys = approval_keys(tenant)
-        naming = scripts.find_requests(self._server, keys, naming=checked_identifier(investigation), in_states=[])
-        return tuple(
-            kept for kept in _all_readable(*naming[1:3], halt=naming[3]) if kept.request.remediation.investigation == investigation
-        )
+        """Those of one investigation, newest first, all of them."""
+        found = self._naming(tenant, [checked_identifier(investigation)])
+        return tuple(kept for kept in found if kept.request.remediation.investigation == investigation)
+
+    def _naming(
+        self, tenant: str, texts: Sequence[str], states: Sequence[RequestState] = (), *, oldest_ms: int = 0
+    ) -> Iterator[Kept]:
+        """Those whose record has each text as a whole string of its JSON."""
+        after: tuple[int, str] | None = (-1, "")
+        while after is not None:
+            _, rows, now, halt, after = scripts.find_requests(
+                self._server,
+                approval_keys(tenant),
+                holding=[to_json(text).decode() for text in texts],
+                in_states=[*states],
+                oldest_ms=oldest_ms,
+                after_ms=after[0],
+                after_id=after[1],
+                look_at=_AT_ONCE,
+                limit=_FOUND_AT_ONCE,
+            )
+            for row in rows:
+                if (found := _readable(row, now, halt=halt)) is not None:
+                    yield found
 
     def halt(self, tenant: str, halt: Halt | None, events: Sequence[AuditEvent], private: Sequence[Private] = ()) -> Halt | None:
         """Set the kill switch, or lift it with None. Where it is so already nothing is written.

@@ -238,8 +238,21 @@ def list_requests(keys: ApprovalKeys, *, only_waiting: int, after_ms: int, after
 
 
 @Script
-def find_requests(keys: ApprovalKeys, *, naming: str, in_states: list[str]) -> None:
-    """``OK, rows, now, halt or None``: of those whose record has this text as a whole string of its JSON, in any state of none."""
+def find_requests(  # noqa: PLR0913  # what is wanted, and a part of it
+    keys: ApprovalKeys,
+    *,
+    holding: list[str],
+    in_states: list[str],
+    oldest_ms: int,
+    after_ms: int,
+    after_id: str,
+    look_at: int,
+    limit: int,
+) -> None:
+    """``OK, rows, now, halt or None, place or None``: of those whose record holds all the texts, in any state where none is named.
+
+    Where there is a place it goes on after that; a time below 0 is the beginning.
+    """
 
 
 @Script

@@ -56,3 +56,22 @@ end
 local function row(request)
   return {request, redis.call('HGET', requests, request), tonumber(redis.call('HGET', revisions, request))}
 end
+
+-- Of an index, newest first and of one moment the greater id first: at most so many after a place, each with its time.
+local function part(index, after_ms, after_id, oldest_ms, limit)
+  local found, passed, newest = {}, 0, after_ms < 0 and '+inf' or after_ms
+  while #found < limit do
+    local some = redis.call('ZREVRANGEBYSCORE', index, newest, oldest_ms, 'WITHSCORES', 'LIMIT', passed, limit + 1)
+    if #some == 0 then
+      break
+    end
+    for n = 1, #some, 2 do
+      local at = tonumber(some[n + 1])
+      if #found < limit and (after_ms < 0 or at < after_ms or some[n] < after_id) then
+        found[#found + 1] = {some[n], at}
+      end
+    end
+    passed = passed + #some / 2
+  end
+  return found
+end

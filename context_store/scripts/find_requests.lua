@@ -1,14 +1,23 @@
--- FIND_REQUESTS: those whose record names something, newest first. Reading each of them here costs a tenth of sending them all.
-local rows, quoted, wanted = {}, '"' .. naming .. '"', {}
+-- FIND_REQUESTS: those whose record holds all of the texts, newest first. At most so many are looked at in one step, so that nobody
+-- else waits for long: reading each of them here costs a tenth of sending them all.
+local rows, wanted, last = {}, {}, false
 for _, state in ipairs(in_states) do
   wanted[state] = true
 end
-for _, request in ipairs(redis.call('ZREVRANGE', recent, 0, -1)) do
-  if #in_states == 0 or wanted[redis.call('HGET', states, request)] then
-    local record = redis.call('HGET', requests, request)
-    if record and string.find(record, quoted, 1, true) then
-      rows[#rows + 1] = row(request)
+local looked = part(recent, after_ms, after_id, oldest_ms, look_at)
+for n, one in ipairs(looked) do
+  if #in_states == 0 or wanted[redis.call('HGET', states, one[1])] then
+    local record = redis.call('HGET', requests, one[1])
+    for _, text in ipairs(record and holding or {}) do
+      record = record and string.find(record, text, 1, true) and record
+    end
+    if record then
+      rows[#rows + 1] = row(one[1])
     end
   end
+  if #rows == limit or n == look_at then
+    last = {one[2], one[1]}
+    break
+  end
 end
-return {'OK', rows, now, redis.call('HGET', meta, 'halt')}
+return {'OK', rows, now, redis.call('HGET', meta, 'halt'), last}

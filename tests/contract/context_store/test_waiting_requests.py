@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis import Redis
 
-from middlewatch.context_store import approvals
+from middlewatch.context_store import approvals, scripts
 from middlewatch.context_store.approvals import ApprovalStore, Kept, Update
 from middlewatch.context_store.backup import backup, restore
 from middlewatch.context_store.epoch import Epoch
@@ -137,4 +139,43 @@ def test_those_executed_of_an_action_are_found_however_old(store: ApprovalStore)
     action = made().remediation.action
     executed = {S.SUCCEEDED, S.FAILED, S.UNKNOWN}
     assert {kept.request.state for kept in store.executed(TENANT, action)} == executed
-    assert store.executed(TENANT, action[:-1]) == ()
+    assert [*store.executed(TENANT, action[:-1])] == []
+
+
+def on(target: str) -> ApprovalRequest:
+    return made().model_copy(update={"remediation": made().remediation.model_copy(update={"target": target})})
+
+
+def test_those_on_a_target_are_found_whatever_it_is_called_and_in_their_order(
+    store: ApprovalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(approvals, "_AT_ONCE", 3)
+    monkeypatch.setattr(approvals, "_FOUND_AT_ONCE", 2)
+    odd = 'a "quoted" \\ zwei\nZeilen %d'
+    for n in range(12):
+        proposed(store, f"apr-{n:02}", S.SUCCEEDED, remediation=on(odd if n % 4 else "basket").remediation)
+    action = made().remediation.action
+    for target, names in ((odd, [n for n in range(12) if n % 4]), ("basket", [0, 4, 8]), ("", [*range(12)])):
+        found = [kept.request.id for kept in store.executed(TENANT, action, target=target)]
+        assert sorted(found) == [f"apr-{n:02}" for n in names]
+        assert len(store.of(TENANT, made().remediation.investigation)) == 12
+    assert [*store.executed(TENANT, action, since=store.now(TENANT) + timedelta(seconds=1))] == []
+    assert len([*store.executed(TENANT, action, since=store.now(TENANT) - timedelta(minutes=5))]) == 12
+
+
+def test_of_many_executions_no_more_are_read_than_are_taken(store: ApprovalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of them sent in one answer held the store, and everybody who asks it, up."""
+    asked: list[int] = []
+    find = scripts.find_requests
+
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        reply = find(*args, **kwargs)
+        asked.append(len(reply[1]))
+        return reply
+
+    monkeypatch.setattr(scripts, "find_requests", counted)
+    for n in range(30):
+        proposed(store, f"apr-{n}", S.SUCCEEDED)
+    found = store.executed(TENANT, made().remediation.action)
+    assert next(found)
+    assert asked == [20]

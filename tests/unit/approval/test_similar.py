@@ -34,6 +34,7 @@ def test_the_same_target_comes_first_and_then_the_newest() -> None:
         past("apr-1", target="basket"),
     ]
     assert [found.request for found in similar_actions(rows, remediation())] == ["apr-4", "apr-2", "apr-5"]
+    assert [found.request for found in similar_actions([*rows[1:2], *rows], remediation())] == ["apr-4", "apr-2", "apr-5"]
     assert len(similar_actions([past(f"apr-{n}") for n in range(9)], remediation())) == SHOWN
 
 
