@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated
 
@@ -24,6 +24,8 @@ from middlewatch.records.errors import MiddlewatchError
 router = APIRouter(include_in_schema=False)
 
 ROWS = 50
+NEWEST = 20
+"""Events that the page of an investigation lists: it is read in an incident, and the log has all. Chosen, not derived."""
 INVESTIGATION_PREFIX = "inv-"
 _SAY = Quotation()
 
@@ -61,6 +63,8 @@ class AuditView:
     about: str = ""
     """The object that they are about; empty for all."""
     older: int | None = None
+    more: int = 0
+    """How many events about it are not among the rows: older ones, and those that changed nothing."""
     whole: bool = True
     """Whether nothing about it may be missing."""
 
@@ -72,10 +76,9 @@ def audit_view(app: App, investigation: str) -> AuditView:
         UnknownInvestigation: there is none.
     """
     found = app.investigation(investigation)
-    requests = (one.id for one in app.approvals.of(found.id))
     start = app.live.start(found.opened_at).seq if found.opened_at else 0
-    entries, whole = beginning(app.store.server, app.settings.tenant, {found.id, *requests}, start)
-    return _view(app, tuple(reversed(entries)), about=found.id, whole=whole)
+    entries, more, whole = beginning(app.store.server, app.settings.tenant, _with_requests(app, found.id), start, limit=NEWEST)
+    return replace(_view(app, tuple(reversed(entries)), about=found.id), more=more, whole=whole)
 
 
 @router.get("/investigations/{investigation}/audit")
@@ -94,9 +97,16 @@ def audit_page(
 ) -> Response:
     """The log, going back in time."""
     about = _SAY.clean(about.strip())  # no id has anything else
-    found = page(app.store.server, app.settings.tenant, limit=ROWS, about=about, before=before)
-    view = _view(app, found.entries, about=about, older=found.older)
-    return render(request, "audit.html", page="audit", audit=view, newest=before is None, known=_is_known(app, about))
+    known = _is_known(app, about)
+    objects = _with_requests(app, about) if known else {about} - {""}
+    found = page(app.store.server, app.settings.tenant, limit=ROWS, about=objects, before=before)
+    view = replace(_view(app, found.entries, about=about), older=found.older)
+    return render(request, "audit.html", page="audit", audit=view, newest=before is None, known=known)
+
+
+def _with_requests(app: App, investigation: str) -> set[str]:
+    """Whose events are about an investigation: its own, and those of its requests."""
+    return {investigation, *(one.id for one in app.approvals.of(investigation))}
 
 
 def _is_known(app: App, about: str) -> bool:
@@ -109,10 +119,10 @@ def _is_known(app: App, about: str) -> bool:
         return False
 
 
-def _view(app: App, entries: Sequence[Entry], *, about: str = "", older: int | None = None, whole: bool = True) -> AuditView:
+def _view(app: App, entries: Sequence[Entry], *, about: str) -> AuditView:
     stands, people = standing(app.store.server, app.settings.tenant), People.of(app)
     rows = tuple(_row(entry, people, stands) for entry in entries)
-    return AuditView(rows, stands, about=about, older=older, whole=whole)
+    return AuditView(rows, stands, about=about)
 
 
 def _row(entry: Entry, people: People, stands: Standing) -> Row:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,7 +10,7 @@ from threading import Lock
 from typing import Any, Final
 
 from middlewatch.app import App
-from middlewatch.cards import Asked, Card, card, card_again
+from middlewatch.cards import Asked, Card, Line, card, card_again, line
 from middlewatch.frontends import quantity
 from middlewatch.frontends.request_wording import NOT_DONE, SHORT_DIGEST, WAITING, RequestWording
 from middlewatch.frontends.web.visitors import FACE, Visitor
@@ -121,9 +121,7 @@ class RequestView:
             if self.card.overdue:
                 return "Its time is over"
             return "Needs your decision" if "approve" in self.can else "Needs a decision"
-        if self.request.state is S.SUCCEEDED and (execution := self.request.execution) and execution.recovery:
-            return _RECOVERED[execution.recovery]
-        return _HEADINGS[self.request.state]
+        return _heading(self.request)
 
     @property
     def short(self) -> str:
@@ -184,6 +182,16 @@ class RequestView:
 
 
 @dataclass(frozen=True, slots=True)
+class OverView:
+    """A request of which nothing is left to wait for: one line, with the way to the whole of it."""
+
+    line: Line
+    look: str
+    heading: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Untold:
     """A request that cannot be shown whole now, and so cannot be decided: there is no policy that can be used."""
 
@@ -230,11 +238,15 @@ def look_of(request: ApprovalRequest) -> str:
 
 
 def remediation_view(app: App, shown: Shown, visitor: Visitor, snapshot: Snapshot) -> dict[str, Any]:
-    """What `_remediation.html` shows: the requests of an investigation, what waits first, or that there are none and why."""
+    """What `_remediation.html` shows: the requests of an investigation, whole where they wait, or why there are none."""
     name, report = snapshot.investigation.id, snapshot.report
-    found = sorted(requests_of(app, name), key=lambda one: one.state.terminal)
+    found = [_foreseen(app, one, snapshot) for one in requests_of(app, name)]
+    over = [one for one in found if _is_over(one)]
+    waiting = sorted((one for one in found if not _is_over(one)), key=lambda one: one.state.terminal)
     return {
-        "cards": [request_view(app, shown, one.id, visitor, of=snapshot) for one in found],
+        "cards": [request_view(app, shown, one.id, visitor, of=snapshot) for one in waiting],
+        "over": [OverView(line(one), look_of(one), _heading(one), one.created_at) for one in over],
+        "over_states": Counter(str(one.state) for one in over),
         "investigation_id": name,
         "finished": report is not None,
         "considered": report.considered if report else (),
@@ -259,6 +271,18 @@ def left(end: datetime, now: datetime) -> str:
     """How long something still takes, in whole seconds."""
     seconds = (end - now).total_seconds()
     return "over" if seconds <= 0 else quantity.duration(max(1.0, float(int(seconds))))
+
+
+def _heading(request: ApprovalRequest) -> str:
+    if request.state is S.SUCCEEDED and request.execution and request.execution.recovery:
+        return _RECOVERED[request.execution.recovery]
+    return _HEADINGS[request.state]
+
+
+def _is_over(request: ApprovalRequest) -> bool:
+    """Whether nobody is waited for any more: neither to decide, nor to review, nor to see whether the symptom goes away."""
+    watched = request.execution is not None and request.execution.recovery is Recovery.WATCHING
+    return request.state.terminal and not request.awaits_review and not watched
 
 
 def _foreseen(app: App, request: ApprovalRequest, of: Snapshot | None) -> ApprovalRequest:

@@ -48,6 +48,8 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 _LARGEST_KEY_FILE = 65_536
 LOOKED_AT = 50_000
 """Events that are looked at for a page of the log, going back. Chosen; a command looks at all."""
+SHOWN = frozenset({"request.viewed"})
+"""Kinds of events that change nothing: somebody looked. The log has them, a short list leaves them out."""
 NEXT = 10_000
 """Events that are looked at for one investigation, from its opening on. Chosen: a page shows them, and its answer must not wait."""
 
@@ -157,18 +159,18 @@ def entries(server: Server, tenant: str, *, limit: int, request: str = "", befor
         before: only those with a lower number, for a reader that goes back in time.
     """
     store = AuditStore(server)
-    found, _ = _back(store, tenant, limit=limit, about=request, before=before, at_most=None)
+    found, _ = _back(store, tenant, limit=limit, about={request} - {""}, before=before, at_most=None)
     return tuple(_entry(store, tenant, row) for row in found)
 
 
-def page(server: Server, tenant: str, *, limit: int, about: str = "", before: int | None = None) -> Page:
+def page(server: Server, tenant: str, *, limit: int, about: Collection[str] = (), before: int | None = None) -> Page:
     """The newest events for somebody who waits: no more than `LOOKED_AT` are looked at; `older` goes on from there.
 
     Args:
         server: where the events are.
         tenant: whose.
         limit: at most so many.
-        about: only those about this object, by its whole id; all where it is empty.
+        about: only those about these objects, by their whole ids; all where it is empty.
         before: only those with a lower number.
     """
     store = AuditStore(server)
@@ -177,7 +179,7 @@ def page(server: Server, tenant: str, *, limit: int, about: str = "", before: in
 
 
 def _back(  # as its callers have it
-    store: AuditStore, tenant: str, *, limit: int, about: str, before: int | None, at_most: int | None
+    store: AuditStore, tenant: str, *, limit: int, about: Collection[str], before: int | None, at_most: int | None
 ) -> tuple[list[Logged], int]:
     """The newest events, oldest of them first, and the number of the oldest that was looked at."""
     size = store.sealed(tenant).log_size
@@ -186,7 +188,7 @@ def _back(  # as its callers have it
     found: list[Logged] = []
     while end > last and len(found) < limit:
         start = max(last, end - (EVENTS_AT_ONCE if about else limit))
-        found[:0] = [row for row in _between(store, tenant, start, end) if about in {"", row.event.obj}]
+        found[:0] = [row for row in _between(store, tenant, start, end) if not about or row.event.obj in about]
         end = start
     found, more = found[-limit:], len(found) > limit
     return found, found[0].seq if more else end
@@ -214,16 +216,21 @@ def history(server: Server, tenant: str, objects: Collection[str], since: dateti
     return tuple(_entry(store, tenant, row) for row in found)
 
 
-def beginning(server: Server, tenant: str, objects: Collection[str], start: int) -> tuple[tuple[Entry, ...], bool]:
-    """The events about some objects, for somebody who waits: of the `NEXT` after a place in the log, oldest first.
+def beginning(
+    server: Server, tenant: str, objects: Collection[str], start: int, *, limit: int
+) -> tuple[tuple[Entry, ...], int, bool]:
+    """What was done with some objects, for somebody who waits: of the `NEXT` events after a place in the log.
 
     Returns:
-        The events, and whether there were no more to look at.
+        The newest of the events, oldest of these first and without those that are `SHOWN`; how many older ones there are, and how
+        many were left out; and whether there were no more to look at.
     """
     store = AuditStore(server)
     end = store.sealed(tenant).log_size
     rows = _between(store, tenant, start, min(end, start + NEXT)) if start < end else iter(())
-    return tuple(_entry(store, tenant, row) for row in rows if _is_about(row, objects)), end <= start + NEXT
+    about = [row for row in rows if _is_about(row, objects)]
+    newest = [row for row in about if row.event.event not in SHOWN][-limit:]
+    return tuple(_entry(store, tenant, row) for row in newest), len(about) - len(newest), end <= start + NEXT
 
 
 def standing(server: Server, tenant: str) -> Standing:

@@ -80,6 +80,8 @@ def _switch(caller: Calling) -> Switch:
 def audit(caller: Calling, query: Annotated[EntriesQuery, Query()]) -> Response:
     """The audit log, newest first. `middlewatch audit export` and `verify` are for whoever wants proof."""
     app = caller.app
-    found = page(app.store.server, app.settings.tenant, limit=query.limit, about=query.about or "", before=query.before)
+    found = page(
+        app.store.server, app.settings.tenant, limit=query.limit, about={query.about} if query.about else (), before=query.before
+    )
     partial = found.older is not None and len(found.entries) < query.limit
     return json_of(Entries(entries=found.entries, next=found.older, partial=partial))

@@ -9,6 +9,7 @@ from starlette.testclient import TestClient
 
 from middlewatch import auditing
 from middlewatch.context_store.audit import AuditStore
+from middlewatch.frontends.web.audit import NEWEST
 from middlewatch.records import DEFAULT_TENANT, AuditEvent, Principal, Verdict
 from tests.report_finding import finding
 from tests.web_site import WebSite
@@ -98,3 +99,20 @@ def test_an_investigation_shows_its_own_events_and_those_of_its_requests(
     assert "Later events" not in page
     monkeypatch.setattr(auditing, "NEXT", 1)
     assert "Later events about it may be missing here" in mia.get(f"/investigations/{about}/audit").text
+
+
+def test_the_page_of_an_investigation_lists_what_was_done_last_and_not_who_looked(site: WebSite, mia: TestClient) -> None:
+    about = site.seed(finding()).id
+    request = site.propose(investigation=about)
+    log(site, *(event("request.viewed", request.id) for _ in range(30)))
+    log(site, *(event("investigation.assigned", about, to=f"person{number}") for number in range(NEWEST + 5)))
+    log(site, event("request.viewed", request.id))
+    page = mia.get(f"/investigations/{about}/audit").text
+    assert page.count('data-label="Event"') == NEWEST
+    assert "request.viewed" not in page
+    assert f"person{NEWEST + 4}&#34;" in page
+    assert re.search(r"\d+ more, older or of somebody who only looked, are not here", page)
+    assert f'href="/audit?about={about}"' in page
+    whole = mia.get("/audit", params={"about": about}).text
+    assert f'href="/approvals/{request.id}"' in whole, "the log about it has its requests too"
+    assert "was shown" in whole

@@ -60,4 +60,26 @@ def test_nobody_watches_a_recording(site: WebSite, recorded: bool) -> None:  # n
     for path in (f"/approvals/{request.id}", f"/investigations/{found.id}"):
         page = site.client("leo").get(path).text
         assert ("the symptom is being watched" in page) is not recorded
-        assert ("is of a recording, which ends before the action" in page) is recorded
+        ends = "is of a recording, which ends before the action"
+        assert (ends in page) is (recorded and path.startswith("/approvals"))  # on the other it is over, and one line
+
+
+def test_what_is_over_is_a_line_and_what_waits_stands_whole_above_it(site: WebSite) -> None:
+    found = site.seed(finding())
+    mia = site.app.approvals.recognise("token:mia-token")
+    over = []
+    for _ in range(3):
+        over.append(site.propose(investigation=found.id))
+        site.app.approvals.decide(over[-1].id, Decision.DENY, mia, digest="", face="web")
+    alone = site.client("leo").get(f"/investigations/{found.id}").text
+    assert "Nothing waits for a decision" in alone
+    assert 'class="panel remediation' not in alone
+    waiting = site.propose("restart_service", investigation=found.id)
+    page = site.client("leo").get(f"/investigations/{found.id}").text
+    assert page.count('class="panel remediation') == 1
+    assert "3 requests of before: 3 denied" in page
+    lines = page[
+        page.index('<details class="more" id="over-requests">') : page.index("</details>", page.index('id="over-requests"'))
+    ]
+    assert all(f'href="/approvals/{one.id}"' in lines for one in over)
+    assert page.index('id="part-next"') < page.index(f'id="{waiting.id}"') < page.index('id="over-requests"')
