@@ -13,22 +13,20 @@ import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pydantic import TypeAdapter
-
 from middlewatch.context_store import scripts
 from middlewatch.context_store.keys import IndexKeys, approval_keys
 from middlewatch.context_store.script import Server
 from middlewatch.context_store.stored import record_from, text_of
-from middlewatch.records import AuditEvent
-from middlewatch.records.errors import StoreUnavailable
+from middlewatch.records import AuditEvent, Handling
+from middlewatch.records.errors import Conflict, StoreUnavailable
 
 EVENTS_AT_ONCE = 10_000
 HANDLING_NOTE = "handling:"
 """Before the id of an investigation: the note of who has it, in which texts stand that are beside the log as well."""
-_TYPED = ("note", "cause")
-"""The fields of these, as `Handling` has them."""
-_JSON_TEXT = TypeAdapter(str)
-"""Writes a text as it stands in a stored record."""
+_TYPED = frozenset({"investigation.assigned", "feedback.given"})
+"""The events whose text stands there."""
+_TURNS = 16
+"""How often somebody else may be first before it is called a conflict."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,25 +133,61 @@ class AuditStore:
         return tuple(None if text is None else Private(**json.loads(text)) for text in found)
 
     def forget(self, tenant: str, digest: str, event: AuditEvent) -> bool:
-        """Delete a text and write its event, where there is one; the log keeps its digest. From notes of who has what it goes too.
+        """Delete a text and write its event, where there is one; the log keeps its digest.
+
+        From the note of who has the investigation it goes too; what others typed there stays, also where it is the same.
 
         Returns:
             Whether there was one.
+
+        Raises:
+            Conflict: too many people change the note at once.
         """
-        (found,) = self.texts(tenant, [digest])
-        if found is None:
-            return False
-        reply = scripts.forget_text(
-            self._server,
-            approval_keys(tenant),
-            digest=digest,
-            text=_JSON_TEXT.dump_json(found.text).decode(),
-            among=HANDLING_NOTE,
-            fields=[f'"{name}":' for name in _TYPED],
-            events=[text_of(event)],
-            private=[],
-        )
-        return bool(reply[1])
+        keys, typed = approval_keys(tenant), None
+        for _ in range(_TURNS):
+            (found,) = self.texts(tenant, [digest])
+            if found is None:
+                return False
+            typed = typed or self._typed(tenant, digest)
+            name = f"{HANDLING_NOTE}{typed.obj}" if typed else ""
+            before = scripts.read_note(self._server, keys, name=name)[1] or ""
+            reply = scripts.forget_text(
+                self._server,
+                keys,
+                digest=digest,
+                name=name,
+                before=before,
+                record=_without(before, typed.actor, digest, found.text) if typed and before else before,
+                events=[text_of(event)],
+                private=[],
+            )
+            if reply[0] == "OK":
+                return bool(reply[1])
+        raise Conflict("Too many people change the investigation at once.", remedy="Delete the text again.")
+
+    def _typed(self, tenant: str, digest: str) -> AuditEvent | None:
+        """The event of who has an investigation, or of feedback, that has this text; None where it is of anything else."""
+        start = 0
+        while entries := scripts.read_audit(self._server, approval_keys(tenant), start=start, limit=EVENTS_AT_ONCE)[1]:
+            for seq, entry in enumerate(entries, start):
+                if f'"{digest}"' in entry:
+                    found = _logged(seq, entry).event
+                    if found.event in _TYPED and found.data.get("reason") == {"sha256": digest}:
+                        return found
+            start += len(entries)
+        return None
+
+
+def _without(before: str, author: str, digest: str, text: str) -> str:
+    """The note without a text. What an older version wrote has no digest: that is the text if its author typed it there."""
+    note = record_from(Handling, before)
+
+    def gone(by: str, own: str, said: str) -> bool:
+        return own == digest or (not own and (by, said) == (author, text))
+
+    handovers = tuple(one.model_copy(update={"note": ""}) if gone(one.by, one.digest, one.note) else one for one in note.handovers)
+    feedback = tuple(one.model_copy(update={"cause": ""}) if gone(one.by, one.digest, one.cause) else one for one in note.feedback)
+    return text_of(note.model_copy(update={"handovers": handovers, "feedback": feedback}))
 
 
 def _logged(seq: int, entry: str) -> Logged:

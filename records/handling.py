@@ -27,6 +27,7 @@ class Feedback(Record):
     at: UtcDatetime
     verdict: Verdict
     cause: str = Field(default="", max_length=LONGEST_CAUSE, description="what the cause was, as they typed it")
+    digest: str = Field(default="", description="of that text, as the audit log has it; empty where there was none")
     face: str = Field(default="", description="where it was given: cli, web, slack, mcp, api")
 
 
@@ -37,6 +38,7 @@ class Handover(Record):
     to: Identifier
     at: UtcDatetime
     note: str = Field(default="", max_length=LONGEST_NOTE, description="what they want the other to know, as they typed it")
+    digest: str = Field(default="", description="of that text, as the audit log has it; empty where there was none")
 
 
 class Handling(Record):

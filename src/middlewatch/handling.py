@@ -13,7 +13,7 @@ from pydantic import JsonValue, ValidationError
 
 from middlewatch.approval.desk import Desk
 from middlewatch.approval.events import name_of, typed
-from middlewatch.context_store.audit import HANDLING_NOTE
+from middlewatch.context_store.audit import HANDLING_NOTE, Private
 from middlewatch.context_store.stored import record_from, text_of
 from middlewatch.records import (
     AuditEvent,
@@ -34,6 +34,8 @@ MOST_HANDOVERS = 100
 """The latest are kept; the audit log has them all. Chosen: nobody reads more, and a list reads them of every investigation."""
 
 R = TypeVar("R")
+Words = tuple[dict[str, JsonValue], tuple[Private, ...]]
+"""What somebody typed, as an event has it and as it is kept beside the log."""
 Change = Callable[[Handling, UtcDatetime], Handling]
 
 
@@ -87,6 +89,7 @@ class Handlings:
             BadInput: it does not know the other, or the note is too long.
             UnknownInvestigation: there is none.
         """
+        words = typed(note)
 
         def change(was: Handling, now: UtcDatetime) -> Handling:
             known = self._desk.known(principal)
@@ -95,10 +98,10 @@ class Handlings:
                 raise BadInput(f"Policy has no active principal {to!r}.", remedy="See who there is with: middlewatch policy check")
             if was.assignee == to and not note:
                 return was
-            handover = _checked(lambda: Handover(by=known.id, to=to, at=now, note=note))
+            handover = _checked(lambda: Handover(by=known.id, to=to, at=now, note=note, digest=_digest(words)))
             return was.model_copy(update={"handovers": (*was.handovers, handover)[-MOST_HANDOVERS:]})
 
-        return self._write("investigation.assigned", investigation, principal, change, face=face, text=note, to=to)
+        return self._write("investigation.assigned", investigation, principal, change, face=face, words=words, to=to)
 
     def give_feedback(  # a verdict is said whole
         self, investigation: str, verdict: Verdict, principal: Principal | None, *, cause: str = "", face: str
@@ -110,10 +113,11 @@ class Handlings:
             BadInput: there is no answer yet, or the cause is too long.
             UnknownInvestigation: there is none.
         """
+        words = typed(cause)
 
         def change(was: Handling, now: UtcDatetime) -> Handling:
             known = self._desk.known(principal)
-            said = _checked(lambda: Feedback(by=known.id, at=now, verdict=verdict, cause=cause, face=face))
+            said = _checked(lambda: Feedback(by=known.id, at=now, verdict=verdict, cause=cause, digest=_digest(words), face=face))
             others = tuple(one for one in was.feedback if one.by != known.id)
             same = any((one.by, one.verdict, one.cause) == (said.by, said.verdict, said.cause) for one in was.feedback)
             return was if same else was.model_copy(update={"feedback": (*others, said)})
@@ -123,7 +127,7 @@ class Handlings:
                 raise BadInput(f"The investigation {investigation} has no answer yet.", remedy="Wait for it, or cancel it.")
             case InvestigationState.CANCELLED:
                 raise BadInput(f"The investigation {investigation} was cancelled and has no answer.", remedy="Start it again.")
-        return self._write("feedback.given", investigation, principal, change, face=face, text=cause, verdict=verdict)
+        return self._write("feedback.given", investigation, principal, change, face=face, words=words, verdict=verdict)
 
     def cancel(self, investigation: str, principal: Principal | None, *, face: str) -> Investigation:
         """Stop an investigation; nothing more is recorded for it. One that is cancelled already stays so.
@@ -150,7 +154,7 @@ class Handlings:
         change: Change,
         *,
         face: str,
-        text: str = "",
+        words: Words = ({}, ()),
         **data: JsonValue,
     ) -> Handling:
         self._look(investigation)
@@ -162,8 +166,8 @@ class Handlings:
                 new = change(was, desk.store.now(self._tenant))
                 if new == was:
                     return was
-                words, private = typed(text)
-                event = self._event(name, investigation, actor, **data, **words, face=face)
+                reason, private = words
+                event = self._event(name, investigation, actor, **data, **reason, face=face)
                 if desk.store.set_note(
                     self._tenant, _name(investigation), text_of(new), before=before, events=[event], private=private
                 ):
@@ -181,6 +185,10 @@ class Handlings:
 
 def _name(investigation: str) -> str:
     return f"{HANDLING_NOTE}{investigation}"
+
+
+def _digest(words: Words) -> str:
+    return "".join(private.digest for private in words[1])
 
 
 def _checked(make: Callable[[], R]) -> R:

@@ -6,15 +6,18 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis import Redis
 
 from middlewatch.approval import controls
 from middlewatch.approvals import LivePolicy
+from middlewatch.context_store import scripts
 from middlewatch.context_store.archive import FileArchive
 from middlewatch.context_store.epoch import Epoch
 from middlewatch.context_store.store import ContextStore
+from middlewatch.context_store.stored import text_of
 from middlewatch.handling import MOST_HANDOVERS, Handlings
 from middlewatch.kept import Kept
 from middlewatch.records import Completion, InvestigationState, Principal, Role, Verdict
@@ -84,24 +87,63 @@ def test_of_a_note_the_log_holds_only_a_digest(desk: Desk) -> None:
     assert row.event.data["reason"] != NOTE
 
 
+def digests(desk: Desk) -> list[str]:
+    """Of what was typed, in the order of the log."""
+    reasons = [row.event.data.get("reason") for row in desk.office.audit.store.read(TENANT)]
+    return [str(reason["sha256"]) for reason in reasons if isinstance(reason, dict)]
+
+
+def forget(desk: Desk, digest: str) -> None:
+    assert controls.forget_text(desk.office.desk, TENANT, desk.person("mara"), digest, face="test")
+
+
 @pytest.mark.parametrize("text", [NOTE, "right", 'a "quote", a \\ and "note":"x"', "zwei\nZeilen, \u2028 \x00 / <b>", "%d (.-)"])
-def test_a_text_that_is_deleted_leaves_the_investigation_with_the_log(desk: Desk, text: str) -> None:
-    leo = desk.person("leo")
+def test_a_text_that_is_deleted_leaves_the_investigation_with_the_log_and_no_other_does(desk: Desk, text: str) -> None:
+    leo, mia = desk.person("leo"), desk.person("mia")
     desk.handlings.assign("inv-1", "mia", leo, note=text, face="web")
     desk.handlings.assign("inv-1", "leo", leo, note=f"{text}!", face="web")
-    before = desk.handlings.give_feedback("inv-1", Verdict.RIGHT, leo, cause=text, face="web")
-    rows = [row.event for row in desk.office.audit.store.read(TENANT)]
-    digests = [row.data[key]["sha256"] for row in rows for key in row.data if isinstance(row.data[key], dict)]  # type: ignore[index, call-overload]
-    assert len(digests) == 3
-    assert controls.forget_text(desk.office.desk, TENANT, desk.person("mara"), str(digests[0]), face="test")
+    desk.handlings.give_feedback("inv-1", Verdict.RIGHT, leo, cause=text, face="web")
+    before = desk.handlings.give_feedback("inv-1", Verdict.RIGHT, mia, cause=text, face="web")
+    typed = digests(desk)
+    assert [*(one.digest for one in before.handovers), *(one.digest for one in before.feedback)] == typed
+    assert len(set(typed)) == 4
+    forget(desk, typed[2])
+    own, others = before.feedback
+    left = before.model_copy(update={"feedback": (own.model_copy(update={"cause": ""}), others)})
+    assert desk.handlings.of("inv-1") == left
+    forget(desk, typed[0])
     first, second = before.handovers
-    (said,) = before.feedback
-    assert desk.handlings.of("inv-1") == before.model_copy(
-        update={
-            "handovers": (first.model_copy(update={"note": ""}), second),
-            "feedback": (said.model_copy(update={"cause": ""}),),
-        }
-    )
+    assert desk.handlings.of("inv-1") == left.model_copy(update={"handovers": (first.model_copy(update={"note": ""}), second)})
+
+
+def test_of_what_an_older_version_kept_the_authors_text_in_that_investigation_is_deleted(desk: Desk) -> None:
+    for name in ("leo", "mia"):
+        desk.handlings.give_feedback("inv-1", Verdict.RIGHT, desk.person(name), cause="the database", face="web")
+    store, note = desk.office.desk.store, "handling:inv-1"
+    now, before = desk.handlings.of("inv-1"), store.note(TENANT, "handling:inv-1")
+    older = now.model_copy(update={"feedback": tuple(one.model_copy(update={"digest": ""}) for one in now.feedback)})
+    assert store.set_note(TENANT, note, text_of(older), before=before, events=[])
+    assert store.set_note(TENANT, "handling:inv-2", text_of(older), before="", events=[])
+    forget(desk, digests(desk)[0])
+    assert [(one.by, one.cause) for one in desk.handlings.of("inv-1").feedback] == [("leo", ""), ("mia", "the database")]
+    assert desk.handlings.of("inv-2") == older
+
+
+def test_a_text_is_deleted_also_where_somebody_changes_the_investigation_meanwhile(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.handlings.assign("inv-1", "mia", desk.person("leo"), note=NOTE, face="web")
+    (digest,) = digests(desk)
+    made = scripts.forget_text
+
+    def late(*args: Any, **kwargs: Any) -> Any:
+        monkeypatch.undo()
+        desk.handlings.assign("inv-1", "leo", desk.person("mia"), note="meanwhile", face="web")
+        return made(*args, **kwargs)
+
+    monkeypatch.setattr(scripts, "forget_text", late)
+    forget(desk, digest)
+    assert [one.note for one in desk.handlings.of("inv-1").handovers] == ["", "meanwhile"]
 
 
 def test_to_whom_it_belongs_already_it_is_given_again_only_with_a_note(desk: Desk) -> None:
