@@ -17,6 +17,7 @@ from middlewatch.approval.decided import already, is_settled, stands
 from middlewatch.approval.desk import Desk
 from middlewatch.approval.events import UNKNOWN, event, name_of, typed
 from middlewatch.approval.outcomes import settle
+from middlewatch.approval.shown import Shown
 from middlewatch.approval.stages import Passage, classify, match_policy, walk
 from middlewatch.approval.transitions import Event, end_of, judge, opens
 from middlewatch.context_store.approvals import Kept, Update
@@ -33,7 +34,7 @@ from middlewatch.records import (
     Result,
     Scalar,
 )
-from middlewatch.records.errors import Conflict, Refused
+from middlewatch.records.errors import Conflict, MiddlewatchError, Refused
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 NOTHING_SHOWN = "0" * 64
@@ -56,6 +57,7 @@ class Gateway:
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
+        self._shown = Shown()
 
     def submit(self, remediation: Remediation) -> ApprovalRequest:
         """Propose what follows from a finding: the orchestrator's, and nobody else's, for whoever proposes does not decide.
@@ -278,9 +280,14 @@ class Gateway:
         return Answer(settle(self.desk, kept, said, actor=known.id, by=known.id).request, changed=True)
 
     def viewed(self, request: ApprovalRequest, principal: Principal | None, *, face: str) -> None:
-        """Somebody who may decide was shown it."""
-        if principal is not None:
+        """Somebody who may decide was shown it: written once for each digest and face, however often they look."""
+        if principal is None or not self._shown.first(request, principal, face):
+            return
+        try:
             self.desk.tell(event(request, "request.viewed", principal.id, face=face))
+        except MiddlewatchError:
+            self._shown.forget(request, principal, face)
+            raise
 
     def login(self, tenant: str, principal: Principal | None, *, face: str) -> None:
         """Somebody signed in, or tried to."""

@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import Depends, Form, Path, Request
 
 from middlewatch.app import App
-from middlewatch.frontends.web.requests_view import RequestView, Shown, Untold, request_view
+from middlewatch.frontends.web.requests_view import RequestView, Untold, request_view
 from middlewatch.frontends.web.visitors import Acting, Application, SignedIn, Visitor
 from middlewatch.records import Principal
 
@@ -38,14 +38,7 @@ class Asking:
         Raises:
             UnknownRequest: there is none.
         """
-        return request_view(self.app, shown(self.request), self.id, self.visitor, typed=self.typed)
-
-
-def shown(request: Request) -> Shown:
-    """To whom this site showed what."""
-    found = request.app.state.shown
-    assert isinstance(found, Shown)  # noqa: S101  `create_site` put it there
-    return found
+        return request_view(self.app, self.id, self.visitor, typed=self.typed)
 
 
 async def typed_in(request: Request) -> dict[str, str]:

@@ -14,7 +14,7 @@ from fastapi.responses import RedirectResponse
 
 from middlewatch.app import App
 from middlewatch.cards import Line, already, ends_at, line
-from middlewatch.frontends.web.asking import Asking, Deciding, Id, Looking, Reason, shown
+from middlewatch.frontends.web.asking import Asking, Deciding, Id, Looking, Reason
 from middlewatch.frontends.web.pages import render
 from middlewatch.frontends.web.problems import kind_of
 from middlewatch.frontends.web.requests_view import RequestView, Untold, left, look_of, remediation_view
@@ -98,7 +98,7 @@ def decide(
 @of_investigations.get("/{investigation}/requests")
 def requests_part(request: Request, app: Application, visitor: SignedIn, investigation: Id) -> Response:
     """The cards of an investigation, for a page that follows them."""
-    view = remediation_view(app, shown(request), visitor, app.snapshot(investigation))
+    view = remediation_view(app, visitor, app.snapshot(investigation))
     return render(request, "_remediation.html", **view)
 
 

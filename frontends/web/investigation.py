@@ -14,7 +14,6 @@ from middlewatch.app import App
 from middlewatch.frontends.listening import address_of
 from middlewatch.frontends.post_mortem import post_mortem_of
 from middlewatch.frontends.web.answer_view import agents_view, answer_view, newest_first
-from middlewatch.frontends.web.asking import shown
 from middlewatch.frontends.web.audit import audit_view
 from middlewatch.frontends.web.axis import Axis, around
 from middlewatch.frontends.web.chart_view import chart_view
@@ -135,7 +134,7 @@ def investigation_page(request: Request, app: Application, visitor: SignedIn, in
         full=bool(full),
         cursor=str(cursor),
         permalink=f"{address_of(app.settings)}/investigations/{investigation}",
-        **remediation_view(app, shown(request), visitor, snapshot),
+        **remediation_view(app, visitor, snapshot),
         handling=handling_view(app, visitor, investigation),
         feedback=feedback_view(app, visitor, investigation),
         audit=audit_view(app, investigation),

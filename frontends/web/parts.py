@@ -15,7 +15,6 @@ from fastapi.responses import HTMLResponse
 from markupsafe import Markup
 
 from middlewatch.app import App
-from middlewatch.frontends.web.asking import shown
 from middlewatch.frontends.web.audit import audit_view
 from middlewatch.frontends.web.feedback import feedback_view
 from middlewatch.frontends.web.handling import handling_view
@@ -85,7 +84,7 @@ OWN: Final[Mapping[str, tuple[str, Callable[[Page], View]]]] = MappingProxyType(
     {
         "requests": (
             "_remediation.html",
-            lambda page: remediation_view(page.app, shown(page.request), page.visitor, page.snapshot),
+            lambda page: remediation_view(page.app, page.visitor, page.snapshot),
         ),
         "handling": ("_handling.html", lambda page: {"handling": handling_view(page.app, page.visitor, page.investigation)}),
         "feedback": ("_feedback.html", lambda page: {"feedback": feedback_view(page.app, page.visitor, page.investigation)}),

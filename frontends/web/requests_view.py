@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from threading import Lock
 from typing import Any, Final
 
 from middlewatch.app import App
-from middlewatch.cards import Asked, Card, Line, card, card_again, line
+from middlewatch.cards import Asked, Card, Line, card, line
 from middlewatch.frontends import quantity
 from middlewatch.frontends.request_wording import NOT_DONE, SHORT_DIGEST, WAITING, RequestWording
 from middlewatch.frontends.web.visitors import FACE, Visitor
 from middlewatch.frontends.wording import Wording
-from middlewatch.records import ApprovalRequest, Evidence, Principal, Recovery, RequestState, Role, Snapshot
+from middlewatch.records import ApprovalRequest, Evidence, Recovery, RequestState, Role, Snapshot
 from middlewatch.records.errors import Misconfigured, Refused, UnknownInvestigation
 from middlewatch.watching import foreseen
 
 S = RequestState
-MOST_SHOWN: Final = 10_000
-"""Cards of which it is remembered to whom they were shown."""
 LISTED: Final = 5
 """Facts that a card lists: it is read while somebody waits, and the investigation's page has all. Chosen, not derived."""
 _LOOKS: Final[Mapping[RequestState, str]] = {
@@ -52,36 +49,6 @@ _RECOVERED: Final[Mapping[Recovery, str]] = {
     Recovery.NOT_RECOVERED: "Done, and the symptom did NOT go away",
     Recovery.NOT_SEEN: "Done; nobody saw whether the symptom went away",
 }
-
-
-class Shown:
-    """To whom which card was shown: that somebody saw it is one event, however often their page is loaded anew."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._seen: OrderedDict[tuple[str, str, str], None] = OrderedDict()
-
-    def card(self, app: App, request: str, viewer: Principal | None) -> Card:
-        """A request for somebody. What they are shown for the first time, by its digest, is an event.
-
-        Raises:
-            UnknownRequest: there is none.
-            Misconfigured: there is no policy that can be used.
-            Refused: there is no policy.
-        """
-        found = card_again(app.approvals, request, viewer)
-        if viewer is None or self._is_known((viewer.id, request, found.request.digest)):
-            return found
-        return card(app.approvals, request, viewer, face=FACE)
-
-    def _is_known(self, key: tuple[str, str, str]) -> bool:
-        with self._lock:
-            known = key in self._seen
-            self._seen[key] = None
-            self._seen.move_to_end(key)
-            if len(self._seen) > MOST_SHOWN:
-                self._seen.popitem(last=False)
-            return known
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +168,6 @@ class Untold:
 
 def request_view(  # what a page of one says, and what many on a page save
     app: App,
-    shown: Shown,
     request: str,
     visitor: Visitor,
     *,
@@ -212,7 +178,6 @@ def request_view(  # what a page of one says, and what many on a page save
 
     Args:
         app: where it is.
-        shown: to whom what was shown.
         request: its id.
         visitor: who asks.
         typed: what a form held that was not accepted.
@@ -222,7 +187,7 @@ def request_view(  # what a page of one says, and what many on a page save
         UnknownRequest: there is none.
     """
     try:
-        found = shown.card(app, request, visitor.principal)
+        found = card(app.approvals, request, visitor.principal, face=FACE)
     except (Refused, Misconfigured) as error:
         return Untold(app.approvals.show(request, face=""), f"{error.message} {error.remedy}".strip())
     found = found.model_copy(update={"request": _foreseen(app, found.request, of)})
@@ -237,14 +202,14 @@ def look_of(request: ApprovalRequest) -> str:
     return _LOOKS.get(request.state, "over")
 
 
-def remediation_view(app: App, shown: Shown, visitor: Visitor, snapshot: Snapshot) -> dict[str, Any]:
+def remediation_view(app: App, visitor: Visitor, snapshot: Snapshot) -> dict[str, Any]:
     """What `_remediation.html` shows: the requests of an investigation, whole where they wait, or why there are none."""
     name, report = snapshot.investigation.id, snapshot.report
     found = [_foreseen(app, one, snapshot) for one in requests_of(app, name)]
     over = [one for one in found if _is_over(one)]
     waiting = sorted((one for one in found if not _is_over(one)), key=lambda one: one.state.terminal)
     return {
-        "cards": [request_view(app, shown, one.id, visitor, of=snapshot) for one in waiting],
+        "cards": [request_view(app, one.id, visitor, of=snapshot) for one in waiting],
         "over": [OverView(line(one), look_of(one), _heading(one), one.created_at) for one in over],
         "over_states": Counter(str(one.state) for one in over),
         "investigation_id": name,

@@ -32,7 +32,6 @@ from middlewatch.frontends.web import (
 from middlewatch.frontends.web.attempts import Attempts
 from middlewatch.frontends.web.guards import PROBE, Guard, is_local
 from middlewatch.frontends.web.oidc import Provider
-from middlewatch.frontends.web.requests_view import Shown
 from middlewatch.frontends.web.streams import Watching
 from middlewatch.frontends.web.visitors import PROGRAM_FACE, Application
 from middlewatch.records.errors import MiddlewatchError
@@ -78,7 +77,6 @@ def create_site(app: App) -> FastAPI:
     state.program = " ".join(program(from_anywhere=True)) if here else "middlewatch"
     state.provider = Provider.of(app.settings)
     state.attempts = Attempts()
-    state.shown = Shown()
     state.shared = parts.SharedParts()
     state.stopping = Event()  # streams end when it is set
     state.watching = Watching(app, state.stopping.is_set)

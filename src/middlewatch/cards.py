@@ -86,7 +86,7 @@ def line(request: ApprovalRequest) -> Line:
 
 
 def card(approvals: Approvals, request: str, viewer: Principal | None, *, face: str) -> Card:
-    """Show a request to somebody; that they saw it is an event.
+    """Show a request to somebody; that they saw it is an event, once for each digest and face.
 
     Raises:
         UnknownRequest: there is none.
@@ -96,14 +96,9 @@ def card(approvals: Approvals, request: str, viewer: Principal | None, *, face: 
     return _card(approvals, found, viewer)
 
 
-def card_again(approvals: Approvals, request: str, viewer: Principal | None) -> Card:
-    """The same for somebody who was shown it before, such as on a page that follows it; no event."""
-    return _card(approvals, approvals.show(request, None, face=""), viewer)
-
-
 def look(approvals: Approvals, request: str) -> Card:
     """The same, shown to nobody: to see how it goes on."""
-    return card_again(approvals, request, None)
+    return _card(approvals, approvals.show(request, None, face=""), None)
 
 
 def glance(approvals: Approvals, request: ApprovalRequest, viewer: Principal | None) -> Card:

@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 from click.testing import Result
 
+from middlewatch.approval.desk import Desk
 from middlewatch.frontends.cli import approval_desk
 from middlewatch.frontends.cli import approvals as command
 from middlewatch.records import ApprovalRequest
 from middlewatch.records import RequestState as S
-from middlewatch.records.errors import Refused
+from middlewatch.records.errors import Refused, Unavailable
 from tests.approval_data import TENANT, Office, remediation
 from tests.integration.approval.working import approved, asked, executed, look, resolve, rewrite, step
 
@@ -134,3 +135,28 @@ def test_nobody_is_named_who_could_not_approve_it_any_more(office: Office, run: 
     resolve(office, request, "leo")
     assert "leo" not in named(request)  # he approved it
     assert "mara" in named(request)
+
+
+def test_who_looks_again_and_again_is_written_down_once_for_each_face_and_digest(office: Office) -> None:
+    request, leo = asked(office), office.policy.person("leo")
+    for face in ("api", "api", "web", "api", "web"):
+        office.gateway.viewed(request, leo, face=face)
+    office.gateway.viewed(request, office.policy.person("mia"), face="api")
+    office.gateway.viewed(request, None, face="api")
+    assert [actor for actor, _ in views(office)] == ["leo", "leo", "mia"]
+    office.gateway.viewed(request.model_copy(update={"digest": "0" * 64}), leo, face="api")
+    assert len(views(office)) == 4
+
+
+def test_what_could_not_be_written_down_is_written_the_next_time(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    request, leo = asked(office), office.policy.person("leo")
+
+    def broken(*_: object, **__: object) -> None:
+        raise Unavailable("The store does not answer.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Desk, "tell", broken)
+        with pytest.raises(Unavailable):
+            office.gateway.viewed(request, leo, face="api")
+    office.gateway.viewed(request, leo, face="api")
+    assert views(office) == [("leo", request.id)]

@@ -188,7 +188,7 @@ def test_what_is_told_is_signed_once_and_is_told_where_the_log_is_broken(office:
         raise AuditBroken
 
     monkeypatch.setattr(office.audit, "seal", broken)
-    office.gateway.viewed(request, leo, face="test")
+    office.gateway.viewed(request, leo, face="other")
     with pytest.raises(Refused):
         controls.lift(office.desk, TENANT, leo, "it is out", face="test")
     events = [row.event.event for row in office.audit.store.read(TENANT)][-4:]

@@ -68,8 +68,8 @@ def test_what_is_over_is_a_line_and_what_waits_stands_whole_above_it(site: WebSi
     found = site.seed(finding())
     mia = site.app.approvals.recognise("token:mia-token")
     over = []
-    for _ in range(3):
-        over.append(site.propose(investigation=found.id))
+    for more in range(1, 4):
+        over.append(site.propose(investigation=found.id, parameters={"by": more}))
         site.app.approvals.decide(over[-1].id, Decision.DENY, mia, digest="", face="web")
     alone = site.client("leo").get(f"/investigations/{found.id}").text
     assert "Nothing waits for a decision" in alone
