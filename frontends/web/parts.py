@@ -5,7 +5,8 @@ When something happens, all who watch ask at once. Most sections say the same to
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Annotated, Final
@@ -25,7 +26,9 @@ from middlewatch.frontends.web.sharing import Shared
 from middlewatch.frontends.web.visitors import Application, SignedIn, Visitor
 from middlewatch.live import Cursor
 from middlewatch.records import Snapshot
-from middlewatch.records.errors import BadInput
+from middlewatch.records.errors import BadInput, MiddlewatchError
+
+LOG = logging.getLogger(__name__)
 
 router = APIRouter(include_in_schema=False)
 
@@ -68,8 +71,7 @@ class Page:
         if name in OWN:
             template, view = OWN[name]
             return fragment(template, {"csrf": self.visitor.csrf, "visitor": self.visitor, **view(self)})
-        if name not in PARTS and name != AUDIT:
-            raise BadInput(f"A page has no part {name!r}.", remedy="Load the whole page.")
+        _check(name)
         return _shared(self.request).sections.get((self.investigation, name), self.place, lambda: self._alike(name))
 
     def _alike(self, name: str) -> str:
@@ -101,9 +103,8 @@ def investigation_parts(
     investigation: Id,
     names: Annotated[str, Query(max_length=LONGEST_NAMES)],
 ) -> Response:
-    """Several sections, as they are now; `names` with commas between them."""
-    page = _page(request, app, visitor, investigation)
-    sections = [(name, page.section(name)) for name in dict.fromkeys(names.split(","))]
+    """Several sections, as they are now; `names` with commas between them. One that cannot be made now is not among them."""
+    sections = _sections(_page(request, app, visitor, investigation), list(dict.fromkeys(names.split(","))))
     return HTMLResponse("".join(_WRAPPED.format(name, Markup(text)) for name, text in sections))  # noqa: S704  made by templates
 
 
@@ -111,6 +112,32 @@ def investigation_parts(
 def investigation_part(request: Request, app: Application, visitor: SignedIn, investigation: Id, name: str) -> Response:
     """One section, as it is now."""
     return HTMLResponse(_page(request, app, visitor, investigation).section(name))
+
+
+def _sections(page: Page, names: Sequence[str]) -> list[tuple[str, str]]:
+    """Those that can be made, each with its name.
+
+    Raises:
+        BadInput: there is none of some name.
+        Exception: what was wrong with the first one, where none can be made.
+    """
+    for name in names:
+        _check(name)
+    made, wrong = [], []
+    for name in names:
+        try:
+            made.append((name, page.section(name)))
+        except Exception as error:  # of whatever kind: it is no reason to keep the other sections from whoever watches
+            LOG.warning("%s of %s: %s", name, page.investigation, error, exc_info=not isinstance(error, MiddlewatchError))
+            wrong.append(error)
+    if wrong and not made:
+        raise wrong[0]
+    return made
+
+
+def _check(name: str) -> None:
+    if name not in PARTS and name not in OWN and name != AUDIT:
+        raise BadInput(f"A page has no part {name!r}.", remedy="Load the whole page.")
 
 
 def _page(request: Request, app: App, visitor: Visitor, investigation: str) -> Page:

@@ -12,7 +12,8 @@ from playwright.sync_api import Route, expect
 
 from middlewatch.alerts import recorded_alert
 from middlewatch.frontends.web import live
-from middlewatch.records import Investigation, Verdict
+from middlewatch.records import Investigation, Verdict, Waterfall
+from middlewatch.records.errors import Unavailable
 from tests.axe import violations
 from tests.browser import Browser, Page, visiting
 from tests.report_finding import finding
@@ -111,6 +112,34 @@ def test_a_section_that_somebody_began_to_type_in_while_it_was_fetched_waits(sit
         page.locator("h1").click()
         expect(page.locator("#handling")).to_contain_text("Leo Example has it")
         expect(note).to_have_value(typed)
+
+
+def test_a_section_that_failed_holds_up_no_other_and_is_asked_for_again(
+    site: WebSite, chromium: Browser, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    about, failures = site.seed(finding()), iter(("among others", "alone"))
+
+    def trace_of(_investigation: str) -> Waterfall:
+        for failure in failures:
+            raise Unavailable(failure)
+        return Waterfall(trace_id="", reason="It is there again.")
+
+    with visiting(chromium, site, url, "mia") as page:
+        page.clock.install()
+        page.goto(f"/investigations/{about.id}")
+        expect(page.locator(".stream-state")).to_have_text("Live")
+        expect(page.locator("#part-request")).not_to_contain_text("Being read")
+        monkeypatch.setattr(site.app.toolbox, "trace_of", trace_of)
+        site.app.handlings.acknowledge(about.id, site.app.approvals.recognise("token:leo-token"), face="web")
+        expect(page.locator("#handling")).to_contain_text("Leo Example has it")
+        page.evaluate("() => { window.told = new Promise(tell => addEventListener('htmx:finally:request', tell, { once: true })) }")
+        with page.expect_response("**/parts/request") as alone:
+            page.clock.fast_forward(8_000)
+        assert alone.value.status == 503
+        expect(page.locator("#part-request")).not_to_contain_text("It is there again")
+        page.evaluate("() => window.told.then(() => null)")
+        page.clock.fast_forward(8_000)
+        expect(page.locator("#part-request")).to_contain_text("It is there again")
 
 
 def test_who_was_cut_off_is_told_and_sees_what_happened_meanwhile(site: WebSite, chromium: Browser, url: str) -> None:

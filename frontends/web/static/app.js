@@ -16,7 +16,7 @@
   htmx.config.noSwap.push("4xx", "5xx");
 
   // Sections: fetched anew when something happened; one that somebody types in waits until they are done
-  const stale = new Set();
+  const stale = new Set(), awaited = new Set();
   let timer = null, took = 0;
 
   const isBusy = (part) => part.querySelector("dialog[open]") || (part.contains(document.activeElement) && document.activeElement.closest("form"));
@@ -35,7 +35,10 @@
     const begun = Date.now();
     for (const part of stale) if (!part.isConnected) stale.delete(part);
     const wanted = [...stale].filter((part) => !isBusy(part));
-    for (const part of wanted) stale.delete(part);
+    for (const part of wanted) {
+      stale.delete(part);
+      awaited.add(part);
+    }
     const many = place?.dataset.parts;
     if (many && wanted.length > 1) {
       const names = wanted.map((part) => part.id.replace("part-", "")).join();
@@ -45,13 +48,26 @@
     }
     took = Date.now() - begun;
     timer = null;
+    if (awaited.size) askAgain([...awaited]);
+    awaited.clear();
     if ([...stale].some((part) => !isBusy(part))) settle(); // somebody was done, or something happened, meanwhile
     tick();
   }
 
+  // What the server could not make, or could not be asked for, is old: no event may come that says so
+  function askAgain(parts) {
+    setTimeout(() => {
+      if (over) return;
+      for (const part of parts) stale.add(part);
+      settle();
+    }, AGAIN_MS);
+  }
+
   // Somebody may have begun to type in a section while it was fetched
-  document.addEventListener("htmx:before:swap", ({ detail: { tasks } }) => {
+  document.addEventListener("htmx:before:swap", ({ detail: { ctx, tasks } }) => {
+    if (ctx.response?.status >= 400) return; // it replaces nothing
     for (const task of [...tasks]) {
+      awaited.delete(task.target);
       if (!task.target?.dataset?.part || !isBusy(task.target)) continue;
       stale.add(task.target);
       tasks.splice(tasks.indexOf(task), 1);

@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 from middlewatch.frontends.web import parts
 from middlewatch.frontends.web.investigation import PARTS
 from middlewatch.records import Investigation
+from middlewatch.records.errors import Unavailable
 from tests.markup import seen
 from tests.report_finding import finding
 from tests.web_site import WebSite, csrf_of
@@ -56,6 +57,26 @@ def test_the_page_asks_for_nothing_that_is_no_part(site: WebSite, about: Investi
     given = {given["id"]: given["data-part"] for _, given in page.tags if "data-part" in given}
     assert set(given) == {f"part-{name}" for name in ALL}
     assert all(address.endswith(f"/{name.removeprefix('part-')}") for name, address in given.items())
+
+
+def test_one_that_cannot_be_made_keeps_no_other_away(
+    site: WebSite, about: Investigation, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    client, address = reading(site, about, "leo"), f"/investigations/{about.id}/parts"
+    for error, status in ((Unavailable("the telemetry does not answer"), 503), (ZeroDivisionError("a mistake"), 500)):
+
+        def fail(*_: object, error: Exception = error, **__: object) -> None:
+            raise error
+
+        monkeypatch.setattr(site.app.toolbox, "trace_of", fail)
+        site.site.state.shared = parts.SharedParts()
+        answer = client.get(address, params={"names": "answer,request,handling,requests"})
+        assert answer.status_code == 200
+        assert [name for name, _ in _SECTION.findall(answer.text)] == ["answer", "handling", "requests"]
+        assert f"request of {about.id}: {error}" in caplog.text
+        assert client.get(address, params={"names": "request"}).status_code == status, "nothing is not an answer"
+        assert client.get(address, params={"names": "request,everything"}).status_code == 422
+    assert client.get("/investigations/inv-ffffffffffff/parts", params={"names": "answer,audit"}).status_code == 404
 
 
 def test_many_who_watch_share_what_is_the_same_and_no_form(
