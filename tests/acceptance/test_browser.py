@@ -15,8 +15,9 @@ import pytest
 from playwright.sync_api import expect
 
 from middlewatch.records import ApprovalRequest, RequestState
+from tests.acceptance.approvals_site import token
 from tests.axe import violations
-from tests.browser import Browser, Page, visiting
+from tests.browser import COOKIE, Browser, Page, visiting
 from tests.web_fixtures import chromium, redis, site, url
 from tests.web_site import WebSite
 
@@ -139,6 +140,20 @@ def test_what_was_typed_and_not_sent_is_there_after_a_reload(chromium: Browser, 
         expect(page.get_by_text("mia, a member, denied it").first).to_be_visible()
         assert page.evaluate("sessionStorage.length") == 0, "what was sent is not kept"
     assert site.look(request.id).state is S.DENIED
+
+
+def test_what_somebody_typed_is_nobody_elses_who_signs_in_after_them(chromium: Browser, site: WebSite, url: str) -> None:
+    request = propose(site)
+    with looking(chromium, site, url, "mia", request) as page:
+        page.get_by_role("link", name="Deny").click()
+        page.get_by_label("Why (optional)").fill("leo broke it")
+        secret, _ = site.app.sessions.open(f"token:{token('leo')}")
+        page.context.add_cookies([{"name": COOKIE, "value": secret, "url": url}])
+        page.goto(f"/approvals/{request.id}")
+        page.get_by_role("link", name="Deny").click()
+        expect(page.get_by_role("dialog")).to_contain_text("Recorded as Leo Example")
+        expect(page.get_by_label("Why (optional)")).to_have_value("")
+        assert page.evaluate("sessionStorage.length") == 0, "nor is it left where they could look for it"
 
 
 def test_without_javascript_a_page_asks_once_more(chromium: Browser, site: WebSite, url: str) -> None:

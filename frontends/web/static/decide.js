@@ -20,9 +20,11 @@ document.addEventListener("click", async (event) => {
   open(asked, link, event);
 });
 
-// What somebody typed and has not sent is there again after a reload, in this tab alone.
+// What somebody typed and has not sent is there again after a reload, in this tab alone, for nobody else who signs in here.
 function keep(form) {
-  const name = `unsent ${form.getAttribute("action")} ${form.elements.decision.value}`;
+  const own = `unsent ${form.dataset.by} `;
+  for (const name of Object.keys(sessionStorage)) if (name.startsWith("unsent ") && !name.startsWith(own)) sessionStorage.removeItem(name);
+  const name = `${own}${form.getAttribute("action")} ${form.elements.decision.value}`;
   const { reason, because } = form.elements;
   const kept = JSON.parse(sessionStorage.getItem(name) || "{}");
   if (!reason.value && kept.reason) reason.value = kept.reason;
