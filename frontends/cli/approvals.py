@@ -83,9 +83,11 @@ def show(request: str, *, details: bool, as_json: bool) -> None:
       middlewatch approvals show apr-0123456789ab --details
     """
     from middlewatch.cards import card  # noqa: PLC0415  what it imports no --help needs
+    from middlewatch.watching import foreseen_in  # noqa: PLC0415  likewise
 
     with application() as app:
         shown = card(app.approvals, request_id(app.approvals, request), desk.viewer(app), face=FACE)
+        shown = shown.model_copy(update={"request": foreseen_in(app.investigation, shown.request)})
     if as_json:
         print_record(shown)
     else:

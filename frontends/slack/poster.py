@@ -40,6 +40,7 @@ from middlewatch.records import (
     digest_of,
 )
 from middlewatch.records.errors import MiddlewatchError, UnknownInvestigation
+from middlewatch.watching import foreseen
 
 if TYPE_CHECKING:
     from middlewatch.app import App
@@ -317,6 +318,7 @@ class Poster:
         for request in affair.requests:
             try:
                 card = cards.look(app.approvals, request.id)
+                card = card.model_copy(update={"request": foreseen(card.request, affair.investigation)})
                 page = f"{public}/approvals/{request.id}" if public else ""
                 parts.append(request_part(card, brief=True, url=page))
                 messages.append(Wanted(request.id, request_message(card, url=page)))

@@ -26,6 +26,16 @@ def foreseen(request: ApprovalRequest, investigation: Investigation) -> Approval
     return request.model_copy(update={"execution": unseen})
 
 
+def foreseen_in(investigations: Callable[[str], Investigation], request: ApprovalRequest) -> ApprovalRequest:
+    """The same where the investigation has to be looked up; a request whose investigation is gone stays as it is."""
+    if request.execution is None:  # then nothing is being watched
+        return request
+    try:
+        return foreseen(request, investigations(request.remediation.investigation))
+    except UnknownInvestigation:
+        return request
+
+
 def look_at_symptom(
     snapshots: Snapshots, open_sources: OpenSources, history: History, request: ApprovalRequest, now: UtcDatetime
 ) -> Sight:

@@ -122,6 +122,22 @@ def test_another_decision_on_what_ran_is_refused_and_the_same_one_is_answered(sl
     assert slack.web.look(request.id) == done
 
 
+@pytest.mark.parametrize("recorded", [True, False])
+def test_nobody_is_told_that_a_recording_is_watched(slack: SlackSite, faces: Faces, recorded: bool) -> None:  # noqa: FBT001  of a test
+    report, name = finding(), "inv-00000000c0de"
+    scope = report.scope.model_copy(update={"recording": "shop-slow-pages" if recorded else ""})
+    slack.web.seed(report.model_copy(update={"scope": scope}), name)
+    request = slack.asked(investigation=name)
+    assert faces.decide("api", request, "approve")[0]
+    assert slack.web.step()
+    slack.look()
+    cli_page = CliRunner().invoke(cli, ["approvals", "show", request.id]).output
+    for told in (cli_page, slack.end.named(f"{name}/{request.id}").words):
+        said = " ".join(told.split())
+        assert ("the symptom is being watched" in said) is not recorded
+        assert ("is of a recording, which ends before the action" in said) is recorded
+
+
 @pytest.mark.parametrize("face", ["api", "web", "cli"])
 def test_who_cancels_is_in_the_log(slack: SlackSite, faces: Faces, face: str) -> None:
     running = slack.web.open(finding(), "inv-00000000c0de").id
