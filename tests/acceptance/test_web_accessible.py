@@ -1,10 +1,11 @@
-"""Invariant: axe-core finds nothing on any page in any of its states, in light and in dark."""
+"""Invariants: axe-core finds nothing on any page in any of its states, in light and dark; on a phone none is wider than the screen."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import ViewportSize
 
 from middlewatch.records import Report
 from tests.axe import violations
@@ -17,6 +18,7 @@ from tests.web_site import WebSite
 __all__ = ["redis", "site"]
 
 PARTS_ARE_THERE = "() => !document.querySelector('main').textContent.includes('Being read from the telemetry')"
+DESK, PHONE = ViewportSize(width=1280, height=720), ViewportSize(width=390, height=844)
 FOUND, UNSURE, NOTHING, RUNNING, CANCELLED = (f"inv-{n:012x}" for n in range(1, 6))
 
 
@@ -33,13 +35,17 @@ def pages(site: WebSite) -> Iterator[tuple[Page, Page]]:
 
 
 def looked_at(page: Page, *paths: str) -> list[str]:
-    """What axe-core finds, each with its page, once everything on that is there."""
+    """What axe-core finds, each with its page, once everything on that is there; and what a phone would have to scroll sideways."""
     found = []
     for path in paths:
         answer = page.goto(path)
         assert answer is not None
         page.wait_for_function(PARTS_ARE_THERE)
         found += [f"{path} ({answer.status}): {one}" for one in violations(page)]
+        page.set_viewport_size(PHONE)
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        found += [f"{path} is {wide} px wide on a phone"] if wide > PHONE["width"] else []
+        page.set_viewport_size(DESK)
     return found
 
 
@@ -49,9 +55,10 @@ def test_what_is_wrong_is_found(pages: tuple[Page, Page]) -> None:
     assert {one.split(": ")[1] for one in violations(nobody)} == {"image-alt", "color-contrast"}
 
 
-def test_before_there_is_anything(pages: tuple[Page, Page]) -> None:
+def test_before_there_is_anything(pages: tuple[Page, Page], site: WebSite) -> None:
     manager, nobody = pages
     assert looked_at(manager, "/", "/approvals", "/audit", "/halt", "/investigate", "/sessions", "/no-such-page") == []
+    site.site.state.program = f"MIDDLEWATCH_DATA_DIR=/{'a' * 60} middlewatch"
     assert looked_at(nobody, "/sign-in") == []
 
 
