@@ -208,7 +208,7 @@ class Desk:
         if face == MCP and not self.known(principal).decides_over_mcp:
             raise Refused(
                 "Policy does not let them decide over MCP, where a program acts in a person's session.",
-                remedy="Decide in the browser, in Slack, or with: middlewatch approvals show. In policy: decides_over_mcp.",
+                remedy="Decide elsewhere, such as with: middlewatch approvals show. In policy: decides_over_mcp.",
             )
 
     def with_modalities(self, remediation: Remediation, rule: Rule) -> tuple[Remediation, str]:

@@ -173,9 +173,9 @@ class Deciding:
         except AlreadyDecided:
             raise
         except Refused as refusal:
-            elsewhere = person is not None and not person.decides_over_mcp  # the gateway's remedy says so without the places
-            remedy = f"{'' if elsewhere else refusal.remedy} {self._where(request)}".strip()
-            raise Refused(refusal.message, remedy=remedy) from None
+            if person is None or person.decides_over_mcp:
+                raise
+            raise Refused(refusal.message, remedy=self._where(request)) from None  # the gateway does not know the places
         return Decided(request=said.request.id, state=said.request.state, changed=said.changed, why=said.request.why)
 
     def acknowledge(self, ctx: Context[Any, Any], *, investigation: Id) -> Handled:

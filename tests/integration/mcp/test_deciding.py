@@ -46,6 +46,8 @@ def test_deciding_is_refused_by_default_and_the_refusal_says_where_people_decide
     said = call("decide_approval", request=request.id, decision=decision, digest=request.digest)
     assert "Policy does not let them decide over MCP" in said
     assert f"middlewatch approvals approve {request.id}" in said
+    assert "Slack" not in said
+    assert said.count("approvals ") == 1, "one remedy"
     assert state(place, request.id) is S.PENDING
     (refused,) = place.events("decision.refused")
     assert refused.actor == "leo"
@@ -75,7 +77,9 @@ def test_where_people_decide_is_where_serve_answers_and_else_the_whole_command(
 
 def test_whom_policy_names_decides_exactly_what_was_shown(place: Site, call: Call) -> None:
     request = place.ask()
-    assert "not what would run" in call("decide_approval", who="mara", request=request.id, decision="approve", digest="0" * 64)
+    stale = call("decide_approval", who="mara", request=request.id, decision="approve", digest="0" * 64)
+    assert "not what would run" in stale
+    assert "People decide" not in stale, "they do here"
     said = call("decide_approval", who="mara", request=request.id, decision="approve", digest=request.digest)
     assert (said["state"], said["changed"]) == ("approved", True)
     assert not call("decide_approval", who="mara", request=request.id, decision="approve", digest=request.digest)["changed"]
