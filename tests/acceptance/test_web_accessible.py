@@ -1,4 +1,4 @@
-"""Invariants: axe-core finds nothing on any page in any of its states, in light and dark; on a phone none is wider than the screen."""
+"""Invariants: axe-core finds nothing on any page in any state, in light and in dark; on a phone none is wider than the screen."""
 
 from __future__ import annotations
 
