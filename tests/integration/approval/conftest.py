@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
+from typing import NoReturn
 
 import pytest
 from click.testing import CliRunner, Result
@@ -16,6 +17,7 @@ from middlewatch.context_store.epoch import Epoch
 from middlewatch.context_store.script import Server
 from middlewatch.frontends.cli import approvals as command
 from middlewatch.frontends.cli import cli, proposing
+from middlewatch.records.errors import UnknownInvestigation
 from middlewatch.settings import Settings
 from tests.approval_data import TENANT, Office
 from tests.integration.approval.working import open_office
@@ -38,9 +40,12 @@ def run(office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call
 
     @contextmanager
     def application() -> Iterator[SimpleNamespace]:
+        def investigation(_id: str) -> NoReturn:
+            raise UnknownInvestigation
+
         made = Approvals(Settings.load(), Server(office.redis, Epoch(1)), lambda *_: (), lambda *_: 0.0)
         made.desk, made.gateway = office.desk, office.gateway
-        yield SimpleNamespace(settings=made.settings, approvals=made, owner=False)
+        yield SimpleNamespace(settings=made.settings, approvals=made, owner=False, investigation=investigation)
 
     for module in (command, proposing):
         monkeypatch.setattr(module, "application", application)
