@@ -29,6 +29,7 @@ from middlewatch.frontends.reading import latest
 from middlewatch.frontends.wording import Wording
 from middlewatch.live import Cursor, Update
 from middlewatch.records import (
+    MCP,
     AgentName,
     Alert,
     AnomalyKind,
@@ -240,7 +241,7 @@ class Investigating:
             raise BadInput("Give either a service (with metric and at), or a recording (with incident).")
         if recording is None:
             now = datetime.now(UTC)
-            return service_alert(self._app.settings.tenant, service or "", metric, at or now, now), ""
+            return service_alert(self._app.settings.tenant, service or "", metric, at or now, now, source=MCP), ""
         return recorded_alert(self._app.settings.tenant, self._app.recordings(), recording, incident), recording
 
     async def _follow(self, ctx: Context[Any, Any], investigation: str, wait_seconds: float) -> Essentials:

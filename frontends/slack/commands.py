@@ -107,8 +107,8 @@ class Commands:
         if not 1 <= len(rest) <= _MOST_WORDS:
             raise BadInput("That takes a service, and perhaps a metric.", remedy="Such as: /middlewatch investigate checkout")
         now = datetime.now(UTC)
-        alert = service_alert(self._app.settings.tenant, rest[0], rest[1] if rest[1:] else None, now, now)
-        opened = self._app.investigate(alert.model_copy(update={"source": "slack"}))
+        alert = service_alert(self._app.settings.tenant, rest[0], rest[1] if rest[1:] else None, now, now, source=FACE)
+        opened = self._app.investigate(alert)
         LOG.info("%s asked for %s", principal.id, opened.id)
         self._poster.wake(opened.id)
         return (

@@ -18,6 +18,7 @@ from middlewatch.frontends.web.pages import environment, render
 from middlewatch.frontends.web.visitors import NotSignedIn
 from middlewatch.idempotency import Answer
 from middlewatch.records.errors import MiddlewatchError
+from middlewatch.records.misfit import misfit_words
 
 LOG = logging.getLogger(__name__)
 
@@ -95,7 +96,7 @@ def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101  likewise
     if is_api(request):
         return problems.invalid(error.errors())
-    words = "; ".join(f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors())
+    words = "; ".join(f"{'.'.join(str(part) for part in one['loc'])}: {misfit_words(one)}" for one in error.errors())
     return problem(request, 422, f"What was sent cannot be used: {words}.")
 
 

@@ -31,6 +31,7 @@ from middlewatch.records.errors import (
     UnknownInvestigation,
     UnknownRequest,
 )
+from middlewatch.records.misfit import misfit_words
 
 MEDIA_TYPE = "application/problem+json"
 PREFIX = "urn:middlewatch:problem:"
@@ -174,7 +175,7 @@ def invalid(faults: Sequence[Mapping[str, Any]]) -> Response:
 
 def _fault(one: Mapping[str, Any]) -> Fault:
     """Where and what, without what was given: it may be a credential."""
-    return Fault(where=".".join(str(part)[:64] for part in one["loc"]), what=str(one["msg"]))
+    return Fault(where=".".join(str(part)[:64] for part in one["loc"]), what=misfit_words(one))
 
 
 def _phrase(status: int) -> str:

@@ -12,7 +12,7 @@ from middlewatch.alerts import recorded_alert, service_alert
 from middlewatch.app import App
 from middlewatch.frontends.web.pages import render
 from middlewatch.frontends.web.problems import kind_of
-from middlewatch.frontends.web.visitors import Acting, Application, SignedIn
+from middlewatch.frontends.web.visitors import FACE, Acting, Application, SignedIn
 from middlewatch.records import Investigation
 from middlewatch.records.errors import BadInput, MiddlewatchError
 
@@ -51,7 +51,7 @@ def _started(app: App, service: str, metric: str, at: str, incident: str) -> Inv
     if incident:
         recording, _, name = incident.partition("/")
         return app.investigate(recorded_alert(tenant, app.recordings(), recording, name), recording=recording)
-    return app.investigate(service_alert(tenant, service, metric or None, _time(at) or now, now))
+    return app.investigate(service_alert(tenant, service, metric or None, _time(at) or now, now, source=FACE))
 
 
 def _time(text: str) -> datetime | None:

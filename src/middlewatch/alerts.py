@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from middlewatch.records import Alert, ImportedRecording, Incident, Symptom, Window
 from middlewatch.records.errors import BadInput, RecordingError, UnknownIncident
+from middlewatch.records.misfit import misfit_words
 
 EARLIER_INCIDENT_LEAD_SECONDS = 150.0
 """How far before its detection an earlier incident is taken to have begun: two minutes of breach before an alarm, and a scrape."""
@@ -77,8 +78,18 @@ def recorded_alert(tenant: str, recordings: Sequence[ImportedRecording], name: s
     return incident_alert(tenant, found.name, chosen[0], found.incidents)
 
 
-def service_alert(tenant: str, service: str, metric: str | None, noticed_at: datetime, now: datetime) -> Alert:
+def service_alert(
+    tenant: str, service: str, metric: str | None, noticed_at: datetime, now: datetime, *, source: str = "command line"
+) -> Alert:
     """The alert of a person who noticed that a service is degraded.
+
+    Args:
+        tenant: whose.
+        service: as the telemetry calls it.
+        metric: likewise; None where it is not said.
+        noticed_at: when.
+        now: the window ends no later.
+        source: the face on which they said so.
 
     Raises:
         BadInput: the time lies in the future or before `EARLIEST`, or the service or metric cannot be one's name.
@@ -99,7 +110,7 @@ def service_alert(tenant: str, service: str, metric: str | None, noticed_at: dat
     detected = min(noticed_at, end - timedelta(seconds=SHORTEST_WINDOW_SECONDS))
     return Alert(
         tenant=tenant,
-        source="command line",
+        source=source,
         source_id=service,
         title=f"{service} is degraded",
         detected_at=detected,
@@ -112,4 +123,4 @@ def _reason(error: ValidationError | OverflowError) -> str:
     if isinstance(error, OverflowError):
         return "a time is too early or too late"
     detail = error.errors(include_url=False, include_input=False)[0]
-    return ": ".join([*map(str, detail["loc"]), detail["msg"]])
+    return ": ".join([*map(str, detail["loc"]), misfit_words(detail)])

@@ -20,6 +20,7 @@ from middlewatch.context_store.redaction import redact_record
 from middlewatch.exhibits import Exhibits, slim
 from middlewatch.records import AgentName, Chart, Record, Snapshot, Waterfall, Window
 from middlewatch.records.errors import BadInput, BoundExceeded
+from middlewatch.records.misfit import misfit_words
 from middlewatch.records.question import (
     Asked,
     AssessAnswer,
@@ -111,7 +112,7 @@ class Toolbox:
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"]) or "the arguments"
-            raise BadInput(f"{name}: {where}: {first['msg']}.", remedy="See the schema of the tool's arguments.") from None
+            raise BadInput(f"{name}: {where}: {misfit_words(first)}.", remedy="See the schema of the tool's arguments.") from None
         try:
             return redact_record(tool.run(self, asked))
         except BoundExceeded as error:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from middlewatch.records import ActionName, ActionSpec, Anomaly, Scalar, digest_of
 from middlewatch.records.errors import Refused
+from middlewatch.records.misfit import misfit_words
 from middlewatch.tools.actions.configuration import Configuration, Runbook
 from middlewatch.tools.actions.entries import ENTRIES, RUNBOOK_PREFIX, Entry
 from middlewatch.tools.actions.parameters import NoParameters
@@ -36,7 +37,7 @@ class CatalogueAction:
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             name = ".".join(quoted(str(part)) for part in first["loc"])
-            raise Refused(f"{self.spec.id} does not take {name}: {first['msg']}.", remedy="See its parameters.") from None
+            raise Refused(f"{self.spec.id} does not take {name}: {misfit_words(first)}.", remedy="See its parameters.") from None
         checked: dict[str, Scalar] = model.model_dump()
         found = self.configuration.target(target)
         if self.spec.id == "set_flag" and checked["flag"] not in found.flags:

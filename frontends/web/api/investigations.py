@@ -163,7 +163,8 @@ def _start(app: App, wanted: Start, turn: Turn) -> Investigation:
     tenant = app.settings.tenant
     if wanted.recording is None:
         noticed = wanted.at or turn.at
-        return app.investigate(service_alert(tenant, wanted.service or "", wanted.metric, noticed, turn.at), name=turn.name)
+        alert = service_alert(tenant, wanted.service or "", wanted.metric, noticed, turn.at, source=FACE)
+        return app.investigate(alert, name=turn.name)
     alert = recorded_alert(tenant, app.recordings(), wanted.recording, wanted.incident)
     return app.investigate(alert, recording=wanted.recording, name=turn.name)
 

@@ -291,7 +291,7 @@ def test_handling(mia: TestClient, reported: str) -> None:
     given = mia.post(f"{path}/assign", json={"to": "leo", "note": "it is yours now"}).json()
     assert given["handovers"][-1]["to"] == "leo"
     said = mia.post(f"{path}/feedback", json={"verdict": "wrong", "cause": "the moon"}).json()
-    assert said["feedback"][-1] | {"at": ""} == {"by": "mia", "at": "", "verdict": "wrong", "cause": "the moon", "face": "api"}
+    assert said["feedback"][-1].items() >= {"by": "mia", "verdict": "wrong", "cause": "the moon", "face": "api"}.items()
     assert mia.get(f"{path}/handling").json() == said
     assert mia.post(f"{path}/assign", json={"to": "nobody"}).status_code == 422
     assert mia.post(f"{path}/feedback", json={"verdict": "fine"}).status_code == 422
@@ -302,3 +302,13 @@ def test_what_is_not_there_is_not_found(mia: TestClient, part: str) -> None:
     answer = mia.get(f"{API}/investigations/inv-none{part}")
     assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
     assert answer.json()["type"] == "urn:middlewatch:problem:unknown-investigation"
+
+
+def test_what_does_not_fit_is_said_in_words_and_where_it_was_asked_is_kept(site: WebSite, mia: TestClient) -> None:
+    said = mia.post(f"{API}/investigations", json={"service": "checkout", "colour": "red"}).json()
+    assert said["errors"] == [{"where": "body.colour", "what": "is not known here"}]
+    both = mia.post(f"{API}/investigations", json={"service": "checkout", "recording": "shop"}).json()
+    assert both["detail"] == "body: give either `service` or `recording`"
+    made = mia.post(f"{API}/investigations", json={"service": "checkout"}).json()
+    assert made["alert"]["source"] == "api"
+    site.app.kept.cancel(made["id"])

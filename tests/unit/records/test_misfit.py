@@ -1,0 +1,32 @@
+"""Invariant: what does not fit is said in the project's words, and never with the value."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from middlewatch.records.base import Record, Window
+from middlewatch.records.misfit import misfit_words
+
+
+class Thing(Record):
+    number: int = 3
+    window: Window | None = None
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"colour": "secret"}, "is not known here"),
+        ({"window": {"start": "2026-11-22T01:00:00Z"}}, "is missing"),
+        ({"number": []}, "must be a valid integer"),
+        (
+            {"window": {"start": "2026-11-22T01:00:00Z", "end": "2026-11-22T01:00:00Z"}},
+            "a window must end after it starts, and 2026-11-22T01:00:00+00:00 is not after 2026-11-22T01:00:00+00:00",
+        ),
+    ],
+)
+def test_in_words(given: dict[str, object], said: str) -> None:
+    with pytest.raises(ValidationError) as misfit:
+        Thing.model_validate(given)
+    assert [misfit_words(one) for one in misfit.value.errors()] == [said]
