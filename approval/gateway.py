@@ -34,6 +34,7 @@ from middlewatch.records import (
     Result,
     Scalar,
 )
+from middlewatch.records.approval import approval_words
 from middlewatch.records.errors import Conflict, MiddlewatchError, Refused
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -316,11 +317,13 @@ class Gateway:
             at=kept.now,
         )
         whole = not approve or opens(attempt)
+        given = (*kept.request.approvals, approval)
+        said = approval_words(given) if approve else approval.words
         changed = kept.request.model_copy(
             update={
                 "state": state if whole else kept.request.state,
-                "why": approval.words if whole else f"{approval.words}; it needs more approvals",
-                "approvals": (*kept.request.approvals, approval),
+                "why": said if whole else f"{said}; it needs more approvals",
+                "approvals": given,
                 "approved_until": kept.now + timedelta(seconds=kept.request.rule.life_seconds) if approve and whole else None,
             }
         )

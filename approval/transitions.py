@@ -7,10 +7,12 @@ revision), that the time is within the bounds that were judged, and that nothing
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
 
 from middlewatch.approval.binding import digest_of_bound, digest_of_shown
 from middlewatch.approval.requirement import in_words, is_met, may_sit
@@ -294,6 +296,14 @@ def row_for(state: RequestState, event: Event) -> Row | None:
     return next((row for row in TABLE if row.event is event and state in row.states), None)
 
 
+_REMEDIES: Final[Mapping[Guard, str]] = MappingProxyType(
+    {
+        saw_this: "Look at what would run now, and decide on that: with the digest that it has.",
+        is_known: "Whoever keeps policy.toml can name you there.",
+    }
+)
+
+
 def judge(event: Event, attempt: Attempt) -> RequestState:
     """The state that follows.
 
@@ -307,7 +317,7 @@ def judge(event: Event, attempt: Attempt) -> RequestState:
         )
     for guard in row.guards:
         if reason := guard(attempt):
-            raise Refused(f"The request {attempt.request.id} is not let through: {reason}.")
+            raise Refused(f"The request {attempt.request.id} is not let through: {reason}.", remedy=_REMEDIES.get(guard, ""))
     return row.to
 
 

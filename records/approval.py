@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Literal
 
@@ -188,6 +189,12 @@ class Approval(Record):
         return f"{self.principal} {'approved' if self.decision is Decision.APPROVE else 'denied'} it"
 
 
+def approval_words(approvals: Sequence[Approval]) -> str:
+    """Who approved what they approved together: all of them, in the order in which they did."""
+    *others, last = approvals
+    return f"{', '.join(one.principal for one in others)} and {last.words}" if others else last.words
+
+
 class Escalation(Record):
     """Asking the next level. It changes who is asked, never the role that is required."""
 
@@ -280,7 +287,10 @@ class ApprovalRequest(Record):
         match self.state:
             case RequestState.PREPARING if self.why != LOOKING:
                 return self.why
-            case RequestState.APPROVED if self.approvals and self.why != self.approvals[-1].words:
+            case RequestState.APPROVED if self.approvals and self.why not in {
+                approval_words(self.approvals),
+                self.approvals[-1].words,
+            }:
                 return self.why
             case _:
                 return ""

@@ -63,6 +63,21 @@ def viewer(app: App) -> Principal | None:
     return app.approvals.identify(app.approvals.local_identity(), face=FACE)
 
 
+def decider(app: App) -> Principal | None:
+    """The same, for somebody who is about to decide.
+
+    Raises:
+        Refused: they gave a token, and policy knows none like it; whom the system's user is mapped to is not asked then.
+    """
+    person = viewer(app)
+    if person is None and app.settings.token is not None:
+        raise Refused(
+            "Policy does not know the token in MIDDLEWATCH_TOKEN, or whose it is is not active.",
+            remedy="Correct it, or unset it; `middlewatch policy token NAME` makes another.",
+        )
+    return person
+
+
 def working(app: App) -> AbstractContextManager[object]:
     """Whatever it takes that a request goes on: where nobody else owns the data directory, we are the ones who work."""
     return app.working() if app.owner else nullcontext()

@@ -15,7 +15,7 @@ import click
 from middlewatch.frontends.cli import INTERRUPTED
 from middlewatch.frontends.cli import approval_desk as desk
 from middlewatch.frontends.cli.approval_desk import FACE, print_request
-from middlewatch.frontends.cli.naming import MOST, request_argument, request_id
+from middlewatch.frontends.cli.naming import MOST, request_argument, request_id, request_in
 from middlewatch.frontends.cli.output import application, json_option, print_record
 from middlewatch.frontends.cli.proposing import again, edit, propose, undo
 from middlewatch.frontends.cli.terminal import print_line, quotation
@@ -102,7 +102,7 @@ def _whole(_context: click.Context, _option: click.Parameter, digest: str) -> st
 
 
 @approvals.command()
-@request_argument
+@request_in(S.PREPARING, S.PENDING)
 @click.option("--digest", default="", callback=_whole, help="Of what you were shown, whole. What would run now must still have it.")
 @reason_option
 @click.option("--yes", is_flag=True, help="Do not ask; needs --digest.")
@@ -121,14 +121,14 @@ def approve(*, request: str, digest: str, reason: str, yes: bool, wait: bool, as
     """
     if yes and not digest:
         raise click.UsageError("--yes needs --digest: it says what you approve without being shown it.")
-    if not yes and not sys.stdin.isatty():
-        raise Refused(
-            "Nobody can be asked here: this is not a terminal.",
-            remedy="Run it in one, or give --yes and --digest of what you were shown.",
-        )
     with application() as app, desk.working(app) if wait else nullcontext():
-        person = desk.viewer(app)
-        found = desk.prepared(app, request_id(app.approvals, request))
+        id_, person = request_id(app.approvals, request), desk.decider(app)
+        if not yes and not sys.stdin.isatty() and app.approvals.show(id_, face="").state in {S.PREPARING, S.PENDING}:
+            raise Refused(
+                "Nobody can be asked here: this is not a terminal.",
+                remedy="Run it in one, or give --yes and --digest of what you were shown.",
+            )
+        found = desk.prepared(app, id_)
         if found.state is S.PENDING and not yes:
             digest, reason = _asked(app, found.id, person, digest, reason, err=as_json)
         answer = app.approvals.decide(found.id, Decision.APPROVE, person, digest=digest or found.digest, reason=reason, face=FACE)
@@ -213,7 +213,7 @@ def _end(app: App, request: str, *, wait: bool, as_json: bool) -> int:
 
 
 @approvals.command()
-@request_argument
+@request_in(S.PREPARING, S.PENDING, S.APPROVED)
 @reason_option
 @json_option
 def deny(request: str, reason: str, *, as_json: bool) -> None:
@@ -224,14 +224,14 @@ def deny(request: str, reason: str, *, as_json: bool) -> None:
       middlewatch approvals deny apr-0123456789ab --reason "the deploy is not the cause"
     """
     with application() as app:
-        id_, person = request_id(app.approvals, request), desk.viewer(app)
+        id_, person = request_id(app.approvals, request), desk.decider(app)
         answer = app.approvals.decide(id_, Decision.DENY, person, digest="", reason=reason, face=FACE)
     after = answer.request
     print_request(after, f"{id_} is denied: {after.why}", as_json=as_json)
 
 
 @approvals.command()
-@request_argument
+@request_in(S.UNKNOWN)
 @click.option("--happened/--did-not-happen", "happened", required=True, default=None, help="What you found at the other end.")
 @needed_reason
 @json_option
@@ -250,7 +250,7 @@ def reconcile(request: str, *, happened: bool, reason: str, as_json: bool) -> No
 
 
 @approvals.command(name="break-glass")
-@request_argument
+@request_in(S.APPROVED)
 @click.option(
     "--credential-file",
     required=True,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from middlewatch.frontends.cli.approval_desk import FACE, viewer
-from middlewatch.frontends.cli.naming import investigation_argument, investigation_id
+from middlewatch.frontends.cli.naming import investigation_argument, investigation_id, principal_argument
 from middlewatch.frontends.cli.output import application, json_option, print_page, print_record, width
 from middlewatch.frontends.cli.page import Page, Span
 from middlewatch.frontends.cli.terminal import print_line, quotation
@@ -39,7 +39,7 @@ def acknowledge(investigation: str, as_json: bool) -> None:
 
 @click.command()
 @investigation_argument
-@click.argument("principal")
+@principal_argument
 @click.option("--note", default="", help="What they should know. The audit log keeps its digest; the text can be deleted.")
 @json_option
 def assign(investigation: str, principal: str, note: str, as_json: bool) -> None:

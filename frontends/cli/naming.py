@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from middlewatch.records.errors import BadInput, MiddlewatchError, UnknownInvest
 if TYPE_CHECKING:
     from middlewatch.app import App
     from middlewatch.approvals import Approvals
+    from middlewatch.records import RequestState
 
 MOST = 1000
 """The newest ones, among which a beginning is looked for. A whole id is found however old it is."""
@@ -42,6 +43,27 @@ def _offer_requests(_context: click.Context, _parameter: click.Parameter, begun:
     return [CompletionItem(id_, help=state) for id_, state in found if id_.startswith(begun)]
 
 
+def _offer_people(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+    from middlewatch.recent import known_people  # noqa: PLC0415  likewise
+    from middlewatch.settings import Settings  # noqa: PLC0415  likewise
+
+    try:
+        found = known_people(Settings.load())
+    except MiddlewatchError:
+        return []
+    return [CompletionItem(id_, help=role) for id_, role in found if id_.startswith(begun)]
+
+
+def request_in(*states: RequestState) -> Callable[[click.decorators.FC], click.decorators.FC]:
+    """The argument of a command that changes requests in these states: a shell is offered no others."""
+    values = {state.value for state in states}
+
+    def offer(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+        return [item for item in _offer_requests(context, parameter, begun) if item.help in values]
+
+    return click.argument("request", shell_complete=offer)
+
+
 def offer_objects(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
     """What `object_id` knows."""
     return [*_offer_requests(context, parameter, begun), *_offer_investigations(context, parameter, begun)]
@@ -49,6 +71,7 @@ def offer_objects(context: click.Context, parameter: click.Parameter, begun: str
 
 investigation_argument = click.argument("investigation", shell_complete=_offer_investigations)
 request_argument = click.argument("request", shell_complete=_offer_requests)
+principal_argument = click.argument("principal", shell_complete=_offer_people)
 
 
 def investigation_id(app: App, given: str) -> str:

@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager
 
 from redis.exceptions import RedisError
 
+from middlewatch.approval.policy import examine_policy
 from middlewatch.context_store.approvals import ApprovalStore
 from middlewatch.context_store.connection import client_of
 from middlewatch.context_store.epoch import Epoch
@@ -32,13 +33,25 @@ def recent_investigations(settings: Settings) -> tuple[str, ...]:
 
 
 def recent_requests(settings: Settings) -> tuple[tuple[str, str], ...]:
-    """The newest requests' ids, each with its state; none where no store answers."""
+    """Ids of requests, the newest and whatever else waits, each with its state; none where no store answers."""
     try:
         with _server(settings) as server:
-            found = ApprovalStore(server).list(settings.tenant, limit=OFFERED) if server else ()
-            return tuple((kept.request.id, kept.request.state.value) for kept in found)
+            if not server:
+                return ()
+            store = ApprovalStore(server)
+            found = (*store.list(settings.tenant, limit=OFFERED), *store.waiting(settings.tenant)[:OFFERED])
+            return tuple({kept.request.id: kept.request.state.value for kept in found}.items())
     except (MiddlewatchError, RedisError, OSError):
         return ()
+
+
+def known_people(settings: Settings) -> tuple[tuple[str, str], ...]:
+    """The principals of the policy, each with their role; none where there is no policy that can be used."""
+    try:
+        policy, _ = examine_policy(settings.policy_path, actions=None, targets=None)
+    except (MiddlewatchError, OSError):
+        return ()
+    return tuple((one.id, str(one.role)) for one in policy.principals.values() if one.active) if policy else ()
 
 
 @contextmanager

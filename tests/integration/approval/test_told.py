@@ -12,13 +12,14 @@ from click.testing import Result
 
 from middlewatch.approval import controls
 from middlewatch.approval.outcomes import refuse
+from middlewatch.approvals import Approvals
 from middlewatch.frontends.cli import approval_desk
 from middlewatch.frontends.cli import approvals as command
 from middlewatch.records import ApprovalRequest, Inspection
 from middlewatch.records import RequestState as S
 from middlewatch.records.errors import AuditBroken, BadInput, MiddlewatchError, Refused, Unavailable
 from tests.approval_data import TENANT, Office, remediation
-from tests.integration.approval.working import all_due, approved, asked, executed, freeze, kept, look, step
+from tests.integration.approval.working import all_due, approved, asked, executed, freeze, kept, look, resolve, step
 
 Run = Callable[..., Result]
 MET = "Nothing was sent: no connection."
@@ -193,3 +194,31 @@ def test_what_is_told_is_signed_once_and_is_told_where_the_log_is_broken(office:
         controls.lift(office.desk, TENANT, leo, "it is out", face="test")
     events = [row.event.event for row in office.audit.store.read(TENANT)][-4:]
     assert events == ["request.viewed", "principal.login", "request.viewed", "halt.kept"]
+
+
+def test_what_is_denied_is_said_to_be_that_also_where_nobody_can_be_asked(office: Office, run: Run) -> None:
+    request = asked(office)
+    assert "not a terminal" in str(run("approve", request.id).exception)
+    resolve(office, request, "mia", deny=True)
+    said = str(run("approve", request.id).exception)
+    assert "It is denied already: mia denied it" in said
+    assert "not a terminal" not in said
+
+
+def test_who_gives_a_token_that_nobody_has_is_told_that(office: Office, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    request = asked(office)
+    monkeypatch.setenv("MIDDLEWATCH_TOKEN", "nobody-has-it")
+    monkeypatch.setattr(Approvals, "local_identity", lambda approvals: f"token:{approvals.settings.token.get_secret_value()}")
+    for words in (("deny", request.id), ("approve", request.id, "--yes", "--digest", request.digest)):
+        said = run(*words).exception
+        assert isinstance(said, Refused)
+        assert "does not know the token in MIDDLEWATCH_TOKEN" in said.message
+        assert "nobody-has-it" not in str(said)
+        assert said.remedy
+    assert look(office, request).state is S.PENDING
+
+
+def test_all_who_approved_it_together_are_named(office: Office) -> None:
+    request = approved(office, "both")
+    assert request.why == "leo and mara approved it"
+    assert request.held_up == ""

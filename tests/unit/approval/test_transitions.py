@@ -100,8 +100,9 @@ def test_only_what_is_approved_begins_and_only_by_its_own_row() -> None:
 
 def test_a_refusal_says_which_request_and_why() -> None:
     attempt = replace(attempt_of(S.PENDING, GOOD), digest="e" * 64, approvers=())
-    with pytest.raises(Refused, match="apr-1 is not let through: what was shown is not what would run now"):
+    with pytest.raises(Refused, match="apr-1 is not let through: what was shown is not what would run now") as stale:
         judge(Event.APPROVE, attempt)
+    assert "decide on that" in stale.value.remedy
 
 
 def test_an_approval_opens_when_it_is_the_last_that_is_asked_for() -> None:

@@ -103,19 +103,25 @@ def offered(*words: str) -> list[str]:
         (("show", "inv-1"), ["inv-1a", "inv-1b"]),
         (("why", "inv-2"), ["inv-2"]),
         (("feedback", "inv-2", "p"), ["partly"]),
-        (("approvals", "deny", ""), ["apr-1"]),
+        (("approvals", "deny", ""), ["apr-1", "apr-3"]),
+        (("approvals", "approve", ""), ["apr-1"]),
+        (("approvals", "show", ""), ["apr-1", "apr-2", "apr-3"]),
+        (("assign", "inv-2", "l"), ["lea", "leo"]),
         (("po",), ["policy", "post-mortem"]),
     ],
 )
 def test_a_shell_is_offered_what_begins_so(monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], ids: list[str]) -> None:
     monkeypatch.setattr(recent, "recent_investigations", lambda _settings: ("inv-1a", "inv-1b", "inv-2"))
-    monkeypatch.setattr(recent, "recent_requests", lambda _settings: (("apr-1", "pending"),))
+    monkeypatch.setattr(
+        recent, "recent_requests", lambda _settings: (("apr-1", "pending"), ("apr-2", "denied"), ("apr-3", "approved"))
+    )
+    monkeypatch.setattr(recent, "known_people", lambda _settings: (("lea", "lead"), ("leo", "lead"), ("mia", "member")))
     assert sorted(offered(*words)) == ids
 
 
 def test_completing_makes_nothing_and_waits_for_nothing(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path / "none")
-    assert (recent.recent_investigations(settings), recent.recent_requests(settings)) == ((), ())
+    assert (recent.recent_investigations(settings), recent.recent_requests(settings), recent.known_people(settings)) == ((), (), ())
     assert not settings.data_dir.exists()
     (tmp_path / "dead" / "redis").mkdir(parents=True)
     (tmp_path / "dead" / "redis" / "redis.sock").touch()
