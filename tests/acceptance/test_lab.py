@@ -158,8 +158,8 @@ def test_deploys_are_no_outage(recorded: Recorded) -> None:
     began = min(cause.at for incident in recorded.run.incidents for cause in incident.causes)
     assert earliest(recorded) < began
     before = [row for row in recorded.rows("traces") if row["start_time"] < began - timedelta(seconds=1)]
-    failures = [row for row in before if row["status_code"] == "ERROR"]
-    assert len(failures) <= len(before) / 100  # a call may be late on a machine that is overloaded; an outage is many
+    # Where nobody answers at an address, a call fails at once; on a machine that is overloaded one may run into its timeout.
+    assert not [row for row in before if row["status_code"] == "ERROR" and row["duration_ns"] < 1e9]
 
 
 def test_metrics_are_those_of_the_conventions(recorded: Recorded) -> None:
