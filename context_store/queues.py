@@ -7,11 +7,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import cast
 from zlib import crc32
 
 from middlewatch.context_store import scripts
+from middlewatch.context_store.connection import patiently
 from middlewatch.context_store.keys import Hint, queue_keys
 from middlewatch.context_store.script import Server
+from middlewatch.records import UtcDatetime
 
 TAKEN_SECONDS = 300.0
 """How long a request's hint is remembered: far longer than anybody repeats a claim whose answer was lost."""
@@ -20,12 +26,31 @@ _FEEDER = "feeder"
 """Stands where a request would; feeding takes no hint."""
 
 
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What is ready and not taken, of all tenants."""
+
+    hints: int
+    """Tasks that wait; a few of them may be over."""
+    oldest: UtcDatetime | None
+    """Since when the first of them could be taken; None where none waits."""
+
+
 class Queues:
     """All shards, seen from one process. Every process of a deployment must use the same number of shards."""
 
     def __init__(self, server: Server, shards: int) -> None:
         self._server = server
         self._shards = shards
+
+    def backlog(self) -> Backlog:
+        """How much waits. It is about right: nobody holds the shards still meanwhile."""
+        redis, names = self._server.redis, [queue_keys(shard, _FEEDER).hints for shard in range(self._shards)]
+        counts = [int(patiently(redis, partial(redis.zcard, name))) for name in names]
+        heads = [patiently(redis, partial(redis.zrange, name, 0, 0, withscores=True)) for name in names]
+        firsts = [float(score) for head in heads for _, score in cast("list[tuple[str, float]]", head)]
+        oldest = datetime.fromtimestamp(min(firsts) / 1000, tz=UTC) if firsts else None
+        return Backlog(sum(counts), oldest)
 
     def feed(self, tenant: str, investigation: str, ready: Sequence[str | int]) -> int:
         """Add hints for ready tasks.

@@ -17,7 +17,7 @@ from middlewatch.context_store.directory import GONE_SECONDS, Directory, Opening
 from middlewatch.context_store.epoch import Epoch
 from middlewatch.context_store.health import StoreHealth, memory, read_health
 from middlewatch.context_store.keys import investigation_keys
-from middlewatch.context_store.queues import Queues
+from middlewatch.context_store.queues import Backlog, Queues
 from middlewatch.context_store.reading import event_of, snapshot_of
 from middlewatch.context_store.redaction import redact_record
 from middlewatch.context_store.script import Server
@@ -314,6 +314,15 @@ class ContextStore:
         if failure is not None:
             raise failure
         return moved
+
+    def identifiers(self, tenant: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The ids of all investigations of a tenant that are in the store, newest first, and of those that may be open."""
+        listing = self._directory.listing(tenant)
+        return listing.recent, listing.open
+
+    def backlog(self) -> Backlog:
+        """Tasks that wait for a worker, of all tenants."""
+        return self._queues.backlog()
 
     def health(self) -> StoreHealth:
         """How the server stands, and whether its settings keep what it acknowledged."""
