@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
+from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Self
@@ -17,9 +19,19 @@ from middlewatch.records.errors import Misconfigured
 
 _FACES = frozenset(
     {"host", "port", "public_url", "trusted_proxies", "session_hours", "oidc_issuer", "oidc_client_id", "oidc_client_secret"}
+    | {"otlp_host", "otlp_http_port", "otlp_grpc_port", "otlp_token_sha256", "correlation_keys"}
+    | {"metrics_token_sha256"}
     | {f"slack_{name}" for name in ("bot_token", "signing_secret", "app_token", "team", "channel", "api_url")}
 )
 """What only the faces need; an executor is not told."""
+_RECEIVING = frozenset(
+    {"data_dir", "clickhouse_url", "redis_url", "epoch_file", "collector_database", "tenant"}
+    | {"otlp_host", "otlp_http_port", "otlp_grpc_port", "otlp_token_sha256", "correlation_keys"}
+    | {"query_seconds", "query_rows", "query_memory_mib", "query_concurrency"}
+)
+"""What a process needs that takes telemetry in beside another, which owns the data directory."""
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_ATTRIBUTE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 class Settings(BaseSettings):
@@ -59,6 +71,12 @@ class Settings(BaseSettings):
     actions_file: Path | None = Field(
         default=None, description="what can be done to which service, and where; `actions.toml` in data_dir where it is not named"
     )
+    services_file: Path | None = Field(
+        default=None, description="what is declared of services; `services.toml` in data_dir where it is not named"
+    )
+    intake_file: Path | None = Field(
+        default=None, description="who may send alerts and changes; `intake.toml` in data_dir where it is not named"
+    )
     credentials_dir: Path | None = Field(
         default=None, description="the credentials of actions, read by the executor alone; `credentials` in data_dir otherwise"
     )
@@ -88,6 +106,21 @@ class Settings(BaseSettings):
     )
     slack_api_url: AnyHttpUrl = Field(default=AnyHttpUrl("https://slack.com/api/"), description="Slack's Web API")
 
+    otlp_host: str = Field(default="127.0.0.1", description="the address that telemetry is taken in at, over OTLP")
+    otlp_http_port: int = Field(default=4318, ge=0, le=65535, description="the port of OTLP over HTTP; 0 for any free one")
+    otlp_grpc_port: int = Field(default=4317, ge=0, le=65535, description="the port of OTLP over gRPC; 0 for any free one")
+    otlp_token_sha256: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="SHA-256 digests, blanks between, of the bearer tokens that telemetry is taken with"
+    )
+    correlation_keys: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=("correlation.id", "correlation_id", "x-correlation-id"),
+        description="attributes and headers, blanks between, whose value says that spans of different traces belong together",
+    )
+
+    metrics_token_sha256: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="SHA-256 digests, blanks between, of the bearer tokens that `/metrics` of `serve` is read with"
+    )
+
     slots: int = Field(default=4, ge=1, le=64, description="tasks that one process works on at a time")
     lease_seconds: float = Field(default=30.0, gt=0, le=3600, description="how long a claim lasts without renewal")
     max_attempts: int = Field(default=5, ge=1, le=100, description="claims of one task before it is given up and shown to a person")
@@ -106,7 +139,23 @@ class Settings(BaseSettings):
     baseline_hours: float = Field(default=24.0, gt=0, description="history of metrics and changes in the first round")
     wider_baseline_hours: float = Field(default=72.0, gt=0, description="history of metrics and changes in a second round")
 
-    @field_validator("audit_copies", mode="before")
+    @field_validator("otlp_token_sha256", "metrics_token_sha256", mode="after")
+    @classmethod
+    def _digests(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(map(_SHA256.fullmatch, value)):
+            message = "a digest has 64 characters of 0-9 and a-f, as `printf %s TOKEN | sha256sum` prints it"
+            raise ValueError(message)
+        return value
+
+    @field_validator("correlation_keys", mode="after")
+    @classmethod
+    def _attributes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(map(_ATTRIBUTE.fullmatch, value)):
+            message = "a name of an attribute or header has letters, digits, dots, dashes and underscores, and at most 64 of them"
+            raise ValueError(message)
+        return value
+
+    @field_validator("audit_copies", "otlp_token_sha256", "metrics_token_sha256", "correlation_keys", mode="before")
     @classmethod
     def _words(cls, value: object) -> object:
         return tuple(value.split()) if isinstance(value, str) else value
@@ -120,7 +169,9 @@ class Settings(BaseSettings):
             raise ValueError(message)
         return found
 
-    @field_validator("data_dir", "epoch_file", "audit_key_file", "policy_file", "actions_file", "credentials_dir")
+    @field_validator(
+        *("data_dir", "epoch_file", "audit_key_file", "policy_file", "actions_file", "services_file", "intake_file", "credentials_dir")
+    )
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         """The same folder, wherever the command is started."""
@@ -161,17 +212,33 @@ class Settings(BaseSettings):
         return self.actions_file or self.data_dir / "actions.toml"
 
     @property
+    def services_path(self) -> Path:
+        """Tiers, objectives and maintenance of services."""
+        return self.services_file or self.data_dir / "services.toml"
+
+    @property
+    def intake_path(self) -> Path:
+        """Who may send alerts and changes."""
+        return self.intake_file or self.data_dir / "intake.toml"
+
+    @property
+    def intake_secrets_path(self) -> Path:
+        """The folder of what senders sign with."""
+        return self.intake_path.parent / "intake-secrets"
+
+    @property
     def credentials_path(self) -> Path:
         """The folder of the credentials of actions."""
         return self.credentials_dir or self.data_dir / "credentials"
 
     def for_executor(self) -> dict[str, str]:
         """The environment of an executor's process: these settings, without what it has no use for."""
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("MIDDLEWATCH_")}
         own = self.model_dump(mode="json", exclude={"token", "clickhouse_url", "collector_database", *_FACES}, exclude_none=True)
-        return inherited | {
-            f"MIDDLEWATCH_{name.upper()}": " ".join(value) if isinstance(value, list) else str(value) for name, value in own.items()
-        }
+        return _environment(own)
+
+    def for_receiver(self) -> dict[str, str]:
+        """The environment of a process that takes telemetry in."""
+        return _environment(self.model_dump(mode="json", include=set(_RECEIVING), exclude_none=True))
 
     @property
     def epoch_path(self) -> Path:
@@ -188,6 +255,14 @@ class Settings(BaseSettings):
                 remedy="Name a file outside Redis that every worker can read; it is created with epoch 1 where it is absent.",
             )
         return self.data_dir / "epoch"
+
+
+def _environment(own: Mapping[str, object]) -> dict[str, str]:
+    """The environment of a process of ours, with nothing of middlewatch's in it but `own`."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("MIDDLEWATCH_")}
+    return inherited | {
+        f"MIDDLEWATCH_{name.upper()}": " ".join(value) if isinstance(value, list) else str(value) for name, value in own.items()
+    }
 
 
 def no_color() -> bool:
