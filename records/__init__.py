@@ -70,31 +70,44 @@ from middlewatch.records.evidence import (
 )
 from middlewatch.records.explanation import Correlation, Explanation, FoundCause, OnsetOrder, PathStep
 from middlewatch.records.handling import LONGEST_CAUSE, LONGEST_NOTE, Feedback, Handling, Handover, Verdict
+from middlewatch.records.health import Course, Exhaustion, ServiceHealth, Usage
 from middlewatch.records.hypothesis import Hypothesis, Position, Vote
 from middlewatch.records.investigation import Completion, Event, Headline, Investigation, InvestigationState, Snapshot
+from middlewatch.records.objective import BudgetStanding, Burn, Objective, ObjectiveKind
+from middlewatch.records.occurrence import LONGEST_TEXT, MOST_LABELS, AlertMessage, AlertStatus, Occurrence
 from middlewatch.records.picture import Band, Chart, Lost, Stretch, Waterfall, WaterfallSpan
+from middlewatch.records.rating import Impact, Rating
 from middlewatch.records.recording import ImportedRecording, Incident, Prediction, RecordingInfo
 from middlewatch.records.report import REPORT_FORMAT, Outcome, ProposedRemediation, RankedHypothesis, Report, ServiceScore, Timing
+from middlewatch.records.reported_change import LONGEST_CHANGE_TEXT, ReportedChange, WatchedChange
+from middlewatch.records.service import USUAL_TIER, ServiceEntry
+from middlewatch.records.severity import Severity
 from middlewatch.records.task import Claim, FanOut, FencingToken, Task, TaskKind, TaskState, TaskStatus
 from middlewatch.records.telemetry import Change, ChangeKind, Edge, Freshness, Query, Signal
 
 __all__ = [
     "DEFAULT_TENANT",
     "LONGEST_CAUSE",
+    "LONGEST_CHANGE_TEXT",
     "LONGEST_NOTE",
+    "LONGEST_TEXT",
     "LOOKING",
     "MCP",
+    "MOST_LABELS",
     "ORCHESTRATOR",
     "POLICY",
     "QUOTING",
     "REPORT_FORMAT",
     "REQUEST_PREFIX",
     "ROLE_OF_TIER",
+    "USUAL_TIER",
     "ActionName",
     "ActionResult",
     "ActionSpec",
     "AgentName",
     "Alert",
+    "AlertMessage",
+    "AlertStatus",
     "Anomaly",
     "AnomalyKind",
     "Approval",
@@ -105,7 +118,9 @@ __all__ = [
     "Bound",
     "BreakGlass",
     "Brief",
+    "BudgetStanding",
     "BudgetState",
+    "Burn",
     "Cause",
     "CauseKind",
     "Change",
@@ -114,6 +129,7 @@ __all__ = [
     "Claim",
     "Completion",
     "Correlation",
+    "Course",
     "Decision",
     "Edge",
     "Escalation",
@@ -121,6 +137,7 @@ __all__ = [
     "Event",
     "Evidence",
     "Execution",
+    "Exhaustion",
     "Explanation",
     "Family",
     "FanOut",
@@ -134,6 +151,7 @@ __all__ = [
     "Headline",
     "Hypothesis",
     "Identifier",
+    "Impact",
     "ImportedRecording",
     "Incident",
     "Inspection",
@@ -142,6 +160,9 @@ __all__ = [
     "KindChance",
     "Lost",
     "Mechanism",
+    "Objective",
+    "ObjectiveKind",
+    "Occurrence",
     "Onset",
     "OnsetOrder",
     "Order",
@@ -154,11 +175,13 @@ __all__ = [
     "ProposedRemediation",
     "Query",
     "RankedHypothesis",
+    "Rating",
     "Record",
     "RecordingInfo",
     "Recovery",
     "Remediation",
     "Report",
+    "ReportedChange",
     "RequestState",
     "Requirement",
     "Result",
@@ -170,7 +193,10 @@ __all__ = [
     "Scope",
     "Seat",
     "Sentence",
+    "ServiceEntry",
+    "ServiceHealth",
     "ServiceScore",
+    "Severity",
     "Signal",
     "Snapshot",
     "Stretch",
@@ -182,9 +208,11 @@ __all__ = [
     "Tenant",
     "Timing",
     "Undo",
+    "Usage",
     "UtcDatetime",
     "Verdict",
     "Vote",
+    "WatchedChange",
     "Waterfall",
     "WaterfallSpan",
     "Window",

@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from middlewatch.records.base import Record, Tenant, UtcDatetime, Window, digest_of
+from middlewatch.records.base import Identifier, Record, Sentence, Tenant, UtcDatetime, Window, digest_of
 
 
 class Symptom(Record):
@@ -29,6 +29,8 @@ class Alert(Record):
     earlier_incidents: tuple[Window, ...] = Field(
         default=(), description="known incidents that ended before detection; left out of baselines"
     )
+    follows: Identifier | None = Field(default=None, description="the investigation of the time before, where the alert came back")
+    since: tuple[Sentence, ...] = Field(default=(), description="what was found then and what changed since, in words")
 
     @model_validator(mode="after")
     def _window_is_not_empty(self) -> Self:

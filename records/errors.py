@@ -15,6 +15,7 @@
     │   └── DataDirectoryLocked     another process is starting or holds the data directory and cannot be attached to
     ├── BoundExceeded               a query hit its bound on time, rows or memory and has no partial answer
     ├── StoreFull (retryable)       the context store takes no new investigations for now
+    ├── IntakeFull (retryable)      more telemetry waits to be stored than may; it says when to come again
     ├── Refused                     the approval gateway does not let it through; the message says why
     │   ├── AlreadyDecided          the request stands otherwise already; the message says who decided what, and when
     │   └── Halted                  the kill switch is set: nothing begins
@@ -70,6 +71,10 @@ class UnknownInvestigation(BadInput):
     """There is no such investigation."""
 
 
+class UnknownAlert(BadInput):
+    """There is no such alert."""
+
+
 class UnknownRequest(BadInput):
     """There is no such approval request."""
 
@@ -108,6 +113,24 @@ class StoreFull(MiddlewatchError):
 
     retryable = True
     exit_code = 75
+
+
+class IntakeFull(MiddlewatchError):
+    """More waits to be stored already than may."""
+
+    retryable = True
+    exit_code = 75
+
+    def __init__(self, message: str = "", *, remedy: str = "", retry_after_seconds: int = 1) -> None:
+        """Say when to come again.
+
+        Args:
+            message: what is wrong.
+            remedy: what the sender can do about it.
+            retry_after_seconds: until what waits now is stored, about.
+        """
+        super().__init__(message, remedy=remedy or f"Send it again in {retry_after_seconds} s.")
+        self.retry_after_seconds = retry_after_seconds
 
 
 class Refused(MiddlewatchError):
