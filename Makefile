@@ -5,12 +5,17 @@
 # make chaos-audit  do everything to an exported audit log that can be done to it, and verify each (about 5 minutes)
 # make chaos-approvals    kill everybody at every step of an execution, and click a hundred times on a thousand requests (about 4 minutes)
 # make chaos-injections   every hostile text in every place, read by a model that obeys it (about 6 minutes)
+# make chaos-storm        a thousand alerts in ten seconds, twelve times, while whoever sorts them is killed (about 8 minutes)
 # make chaos-web          a hundred thousand requests that no honest client sends, over all routes (about 15 minutes)
+# make chaos-alerts       a hundred thousand damaged deliveries over all senders of alerts, signed as theirs are (about 6 minutes)
 # make measure-ranking    score every set of agents on RECORDINGS, rewrite docs/measurements/ranking.md (minutes)
 # make measure-lab        the same on the lab's suite alone, with kinds of causes and onsets, into docs/measurements/lab.md
 # make measure-degraded   the same on degraded copies of DEGRADED; goes on where it was stopped (an hour)
 # make bench-scale        time an investigation of 1 M and of 10 M spans and log lines, and 6,000 series (minutes, 3 GB of disk)
 # make bench-audit        time the verification of 1 M audit events, and appending one (2 minutes, 450 MB of disk)
+# make chaos-otlp         kill the OTLP intake while it is sent spans, send it 100,000 malformed requests, and ten times what it takes (about 5 minutes)
+# make bench-otlp         how many spans a second the OTLP intake stores, against bare inserts, while an investigation runs (5 minutes)
+# make bench-objectives   how long a look at sixteen objectives takes, the first count of thirty days, and the health page (3 minutes)
 # make conformance-mcp    the official conformance suite and inspector against the MCP server (2 minutes, npm and its registry)
 # make man      write the man pages of all commands to build/man
 # make bench-web          time the first answer of a finished investigation, 1,000 of 200 facts in the store; 200 live viewers, and what their pages fetch (9 minutes, 1 GB of memory)
@@ -29,7 +34,7 @@ LAB_SUITE := evals/recordings/lab-suite
 MEASURED := .middlewatch/measured
 JOBS := 2
 
-.PHONY: demo man test check chaos chaos-approvals chaos-audit chaos-injections bench-audit clean measure-ranking measure-lab measure-degraded bench-scale conformance-mcp
+.PHONY: demo man test check chaos chaos-alerts chaos-approvals chaos-audit chaos-injections chaos-otlp bench-audit bench-otlp clean measure-ranking measure-lab measure-degraded bench-scale bench-objectives conformance-mcp
 
 demo:
 	@./scripts/setup.sh --no-dev
@@ -77,9 +82,17 @@ chaos-injections:
 	@./scripts/setup.sh
 	.venv/bin/python tests/chaos/injections.py
 
+chaos-storm:
+	.venv/bin/python tests/chaos/storms.py --storms 12
+	.venv/bin/python tests/chaos/storms.py --storms 6 --seed 2 --undisturbed
+
 chaos-web:
 	@./scripts/setup.sh
 	.venv/bin/python -m tests.chaos.odd_requests --raw 80000 --described 20300
+
+chaos-alerts:
+	@./scripts/setup.sh
+	.venv/bin/python -m tests.chaos.alert_payloads --payloads 100000
 
 measure-ranking:
 	@./scripts/setup.sh
@@ -109,9 +122,23 @@ $(MEASURED)/degraded/%.json:
 	    $(if $(filter as-they-are,$*),,--degrade $*) > $@.new
 	mv $@.new $@
 
+bench-objectives:
+	@./scripts/setup.sh
+	.venv/bin/python -m tests.benchmarks.objectives_look --spans 1000000
+
 bench-scale:
 	@./scripts/setup.sh
 	.venv/bin/python -m middlewatch.evals.scale --spans 1000000 --spans 10000000 --rounds 3
+
+chaos-otlp:
+	@./scripts/setup.sh
+	.venv/bin/python -m tests.chaos.otlp_kills --rounds 10
+	.venv/bin/python -m tests.chaos.otlp_malformed --payloads 100000
+	.venv/bin/python -m tests.chaos.otlp_burst
+
+bench-otlp:
+	@./scripts/setup.sh
+	.venv/bin/python -m tests.benchmarks.otlp_rate --seconds 20 --rounds 3
 
 bench-audit:
 	@./scripts/setup.sh

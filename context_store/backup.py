@@ -25,7 +25,15 @@ from middlewatch.context_store.archive import FileArchive, file_name
 from middlewatch.context_store.connection import patiently
 from middlewatch.context_store.directory import Directory
 from middlewatch.context_store.epoch import Epoch
-from middlewatch.context_store.keys import PREFIX, IndexKeys, approval_keys, checked_tenant, investigation_keys, tenant_keys
+from middlewatch.context_store.keys import (
+    PREFIX,
+    IndexKeys,
+    approval_keys,
+    checked_tenant,
+    investigation_keys,
+    occurrence_keys,
+    tenant_keys,
+)
 from middlewatch.context_store.queues import Queues
 from middlewatch.context_store.script import Server
 from middlewatch.context_store.store import ContextStore
@@ -37,6 +45,7 @@ _MANIFEST: Final = "manifest.json"
 _DIRECTORY: Final = re.compile(r"directory/([^/]+)\.json")
 _INVESTIGATION: Final = re.compile(r"investigations/([^/]+)/([^/]+)\.json")
 _APPROVALS: Final = re.compile(r"approvals/([^/]+)\.json")
+_OCCURRENCES: Final = re.compile(r"occurrences/([^/]+)\.json")
 _ARCHIVED: Final = re.compile(r"archive/([^/]+)/([^/]+\.json\.gz)")
 
 Progress = Callable[[str, int], None]
@@ -152,6 +161,8 @@ def _put_back(server: Server, archive_folder: Path, member: str, content: bytes)
     if found := _APPROVALS.fullmatch(member):
         contents, halt = json.loads(content)
         scripts.import_approvals(server, approval_keys(found[1]), contents=contents, halt=halt or "")
+    if found := _OCCURRENCES.fullmatch(member):
+        scripts.import_occurrences(server, occurrence_keys(found[1]), contents=json.loads(content))
     if found := _ARCHIVED.fullmatch(member):
         _write_archived(archive_folder / checked_tenant(found[1]) / found[2], content)
         return "archived"
@@ -165,6 +176,7 @@ def _members(server: Server, archive_folder: Path) -> Iterator[tuple[str, str, b
         contents = scripts.export_directory(server, tenant_keys(tenant))[1]
         yield "directory", f"directory/{tenant}.json", _json(contents)
         yield "approvals", f"approvals/{tenant}.json", _json(scripts.export_approvals(server, approval_keys(tenant))[1:])
+        yield "occurrences", f"occurrences/{tenant}.json", _json(scripts.export_occurrences(server, occurrence_keys(tenant))[1])
         recent = contents[3][1]
         for identifier in recent[::2]:  # members and scores; what is opened from now on is in the next backup
             try:
@@ -220,7 +232,7 @@ def _checked_name(name: str) -> None:
         checked_tenant(found[1])
         if file_name(found[2].removesuffix(".json.gz").replace("%3A", ":")) != found[2]:
             raise ValueError(f"{name!r} is not the name of an archived investigation")
-    elif found := _DIRECTORY.fullmatch(name) or _APPROVALS.fullmatch(name):
+    elif found := _DIRECTORY.fullmatch(name) or _APPROVALS.fullmatch(name) or _OCCURRENCES.fullmatch(name):
         checked_tenant(found[1])
     else:
         raise ValueError(f"{name!r} does not belong into a backup")

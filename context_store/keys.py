@@ -107,6 +107,60 @@ class ApprovalKeys:
 
 
 @dataclass(frozen=True, slots=True)
+class OccurrenceKeys:
+    """A tenant's occurrences of alerts: one slot, so that what is decided of several is written in one step."""
+
+    meta: str
+    """Hash: the epoch."""
+    records: str
+    """Hash: occurrence -> the record."""
+    tokens: str
+    """Hash: occurrence -> the name of the call that wrote it last; whoever changes it must have seen that."""
+    current: str
+    """Hash: digest of sender and fingerprint -> the latest occurrence of that alert."""
+    due: str
+    """Sorted set: occurrences that somebody must look at, by the time from which, in milliseconds."""
+    recent: str
+    """Sorted set: every occurrence by the time of its first message, in milliseconds."""
+    links: str
+    """Sorted set, all of one score: ``investigation|occurrence`` for every investigation that an occurrence is shown in."""
+    plans: str
+    """Hash: investigation -> what it is to be opened with, until that is done."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseKeys:
+    """Who does a thing that one process at a time does."""
+
+    meta: str
+    """Hash: the epoch; the tenant's own."""
+    held: str
+    """String: who has it. It expires."""
+
+
+@dataclass(frozen=True, slots=True)
+class CountKeys:
+    """What one series of an objective counted."""
+
+    meta: str
+    """Hash: the epoch; the tenant's own."""
+    buckets: str
+    """Hash: bucket -> good ones, a blank, and all; `at` -> when they were counted. It expires."""
+
+
+@dataclass(frozen=True, slots=True)
+class RaisedKeys:
+    """What we watch by ourselves found last."""
+
+    meta: str
+    """Hash: the epoch; the tenant's own."""
+    raised: str
+    """Hash: fingerprint -> the message that was sent last, of our own alerts that fire."""
+    looks: str
+    """Hash: name of a look -> what it found."""
+
+
+@dataclass(frozen=True, slots=True)
 class OnceKeys:
     """What came of one request that somebody may repeat."""
 
@@ -206,6 +260,29 @@ def approval_keys(tenant: str) -> ApprovalKeys:
     """The keys of a tenant's approvals and audit log."""
     tag = f"{PREFIX}:approvals:{{{checked_tenant(tenant)}}}"
     return ApprovalKeys(*(f"{tag}:{field.name}" for field in fields(ApprovalKeys)))
+
+
+@lru_cache(maxsize=1024)
+def occurrence_keys(tenant: str) -> OccurrenceKeys:
+    """The keys of a tenant's occurrences."""
+    tag = f"{PREFIX}:occurrences:{{{checked_tenant(tenant)}}}"
+    return OccurrenceKeys(*(f"{tag}:{field.name}" for field in fields(OccurrenceKeys)))
+
+
+def lease_keys(tenant: str, name: str) -> LeaseKeys:
+    """The keys of a lease."""
+    return LeaseKeys(tenant_keys(tenant).meta, f"{PREFIX}:lease:{{{checked_tenant(tenant)}}}:{checked_identifier(name)}")
+
+
+def count_keys(tenant: str, series: str) -> CountKeys:
+    """The keys of what a series counted."""
+    return CountKeys(tenant_keys(tenant).meta, f"{PREFIX}:counts:{{{checked_tenant(tenant)}}}:{checked_identifier(series)}")
+
+
+def raised_keys(tenant: str) -> RaisedKeys:
+    """The keys of what we watch by ourselves."""
+    tag = f"{PREFIX}:watched:{{{checked_tenant(tenant)}}}"
+    return RaisedKeys(tenant_keys(tenant).meta, f"{tag}:raised", f"{tag}:looks")
 
 
 def once_keys(tenant: str, digest: str) -> OnceKeys:

@@ -30,7 +30,20 @@ _LEAST_GENERIC_CHARACTERS = 10
 """gitleaks' lower bound for a generic key."""
 
 _NAMES = frozenset(
-    {"tenant", "investigation", "id", "trace_id", "span_id", "parent_id", "parent_span_id", "source_id", "hypothesis", "format"}
+    {
+        "tenant",
+        "investigation",
+        "id",
+        "fingerprint",
+        "reference",
+        "trace_id",
+        "span_id",
+        "parent_id",
+        "parent_span_id",
+        "source_id",
+        "hypothesis",
+        "format",
+    }
     | {"service", "instance", "peer", "caller", "callee", "edges", "metric", "services"}
 )
 """Fields that are never free text but ids, or names that link one record to another and must stay equal in all of them."""

@@ -13,6 +13,10 @@ _ON = "{action} on {target}"
 _ACTS = {
     "investigation.acknowledged": "acknowledged it",
     "investigation.assigned": "gave it to {to}",
+    "severity.rated": "rated it {severity}",
+    "severity.set": "set it to {severity}",
+    "severity.refused": "was refused a change of its severity",
+    "severity.escalated": "told that nobody had acknowledged it in time, as {severity} asks",
     "feedback.given": "called the answer {verdict}",
     "request.proposed": f"proposed {_ON}",
     "request.asked": f"asked for a decision on {_ON}",

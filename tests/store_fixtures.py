@@ -25,7 +25,8 @@ from middlewatch.records import Claim, Event, Investigation, Snapshot
 from middlewatch.records.errors import UnknownInvestigation
 
 _PERMANENT = re.compile(
-    r"middlewatch:(?:index:\{index\}:(?:meta|tenants)|tenant:\{[^}]*\}:meta|approvals:\{[^}]*\}:\w+|queue:\{q:\d\}:meta)|probe"
+    r"middlewatch:(?:index:\{index\}:(?:meta|tenants)|tenant:\{[^}]*\}:meta|queue:\{q:\d\}:meta"
+    r"|(?:approvals|occurrences|watched):\{[^}]*\}:\w+)|probe"
 )
 """A handful of keys that stay: one a tenant and one a queue; and approvals with the audit log, which are kept."""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from middlewatch.frontends.cli.alerts import print_alerts
 from middlewatch.frontends.cli.approval_desk import FACE, viewer
 from middlewatch.frontends.cli.handling import print_handling
 from middlewatch.frontends.cli.naming import investigation_argument, investigation_id
@@ -16,12 +17,19 @@ from middlewatch.frontends.cli.terminal import print_line, quotation
 from middlewatch.frontends.program import program
 from middlewatch.frontends.quantity import percent, stamp
 from middlewatch.frontends.wording import is_stalled, standing
-from middlewatch.records import Handling, Investigation, InvestigationState, Outcome, Snapshot
+from middlewatch.records import Handling, Investigation, InvestigationState, Outcome, Rating, Snapshot
 from middlewatch.records.errors import BadInput
 
 SIDE_BY_SIDE = 100
 """Columns from which on an investigation fits on one line."""
-_COLUMNS = (Column("investigation"), Column("opened (UTC)"), Column("answer"), Column("has it"), Column("about", elastic=True))
+_COLUMNS = (
+    Column("investigation"),
+    Column("opened (UTC)"),
+    Column("severity"),
+    Column("answer"),
+    Column("has it"),
+    Column("about", elastic=True),
+)
 
 
 @click.command(name="list")
@@ -37,28 +45,41 @@ def list_(limit: int, as_json: bool) -> None:
     """
     with application() as app:
         rows = app.investigations(limit=limit)
-        held = {} if as_json else app.handlings.of_all([row.id for row in rows])
+        ids = [row.id for row in rows]
+        held = {} if as_json else app.handlings.of_all(ids)
+        rated = {} if as_json else app.alerting.ratings.of_all(ids)
     if as_json:
         click.echo(json.dumps([row.model_dump(mode="json") for row in rows], indent=1))
     elif not rows:
         print_line(f"No investigations yet. Start one with: {' '.join(program())} investigate --help")
     else:
-        print_page(_list(rows, held))
+        print_page(_list(rows, held, rated))
 
 
-def _list(rows: tuple[Investigation, ...], held: dict[str, Handling]) -> Page:
+def _list(rows: tuple[Investigation, ...], held: dict[str, Handling], rated: dict[str, Rating | None]) -> Page:
     page = Page(width(), quotation())
-    cells = [_cells(row, held[row.id], page) for row in rows]
+    cells = [_cells(row, held[row.id], rated[row.id], page) for row in rows]
     if page.width >= SIDE_BY_SIDE:
         page.table(_COLUMNS, cells)
         return page
-    for id_, opened, answer, owner, about in cells:
-        page.paragraph(id_, Span("  "), opened, Span("  "), answer, Span(f", {owner.text} has it" if owner.text else ""), indent=0)
+    for id_, opened, severity, answer, owner, about in cells:
+        level = Span(f"{severity.text}  " if severity.text else "", severity.tone)
+        page.paragraph(
+            id_,
+            Span("  "),
+            opened,
+            Span("  "),
+            level,
+            Span("  "),
+            answer,
+            Span(f", {owner.text} has it" if owner.text else ""),
+            indent=0,
+        )
         page.paragraph(about)
     return page
 
 
-def _cells(row: Investigation, handling: Handling, page: Page) -> Row:
+def _cells(row: Investigation, handling: Handling, rating: Rating | None, page: Page) -> Row:
     found, say = row.headline, page.say
     if found is None:
         running = row.state is InvestigationState.OPEN
@@ -69,7 +90,8 @@ def _cells(row: Investigation, handling: Handling, page: Page) -> Row:
         answer = Span("no finding", Tone.WAIT)
     opened = stamp(row.opened_at) if row.opened_at else ""
     owner = say.named(handling.assignee) if handling.assignee else ""
-    return (Span(row.id), Span(opened), answer, Span(owner), Span(say.quoted(row.alert.title)))
+    severity = Span(rating.severity if rating else "", Tone.FAULT if rating and rating.escalated_at else Tone.PLAIN)
+    return (Span(row.id), Span(opened), severity, answer, Span(owner), Span(say.quoted(row.alert.title)))
 
 
 @click.command()
@@ -89,13 +111,16 @@ def show(investigation: str, details: bool, as_json: bool) -> None:
     with application() as app:
         snapshot = app.snapshot(investigation_id(app, investigation))
         handling = Handling() if as_json else app.handlings.of(snapshot.investigation.id)
+        story = None if as_json else app.alerting.story(snapshot.investigation.id)
+        now = app.approvals.now()
     if snapshot.report is not None:
         print_report(snapshot.report, as_json=as_json, details=details)
     elif as_json:
         print_record(snapshot)
     else:
         _print_standing(snapshot)
-    if not as_json:
+    if story is not None:
+        print_alerts(story, now)
         print_handling(handling)
 
 

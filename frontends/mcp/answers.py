@@ -100,6 +100,16 @@ class CauseLine(Record):
     confidence: float
 
 
+class AlertLine(Record):
+    """One alert of an investigation."""
+
+    alert: str
+    title: str
+    service: str
+    state: Ours
+    course: Ours = Field(description="how often it was told of, and when")
+
+
 class Essentials(Record):
     """Where an investigation stands, and its answer where there is one."""
 
@@ -110,6 +120,12 @@ class Essentials(Record):
     title: str = Field(description="of the alert")
     symptom: Symptom | None = None
     window: Window = Field(description="from the alarm to the wall: nothing later is read")
+    severity: Ours = Field(default="", description="how severe it is held to be, and until when somebody must respond")
+    severity_reasons: tuple[Sentence, ...] = ()
+    alerts: tuple[AlertLine, ...] = Field(default=(), description="the first of those that it is about")
+    alert_count: int = 0
+    follows: str = Field(default="", description="the investigation of the time before, where the alert came back")
+    since: tuple[Sentence, ...] = Field(default=(), description="what that one found, and what changed since")
     outcome: Outcome | None = Field(default=None, description="null while it runs")
     answer: Sentence = Field(default="", description="one sentence; empty while it runs")
     confidence: float | None = Field(default=None, description="probability that the finding names the true cause")

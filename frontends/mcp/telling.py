@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from middlewatch.frontends import quantity
+from middlewatch.frontends.alert_wording import course_words, severity_words, state_words
 from middlewatch.frontends.mcp.answers import (
+    AlertLine,
     CauseLine,
     Essentials,
     FactLine,
@@ -24,6 +26,7 @@ from middlewatch.records import (
     Evidence,
     Investigation,
     InvestigationState,
+    Occurrence,
     RankedHypothesis,
     Report,
     Sample,
@@ -35,7 +38,7 @@ from middlewatch.records import (
 if TYPE_CHECKING:
     from middlewatch.app import App
 
-FACTS, HYPOTHESES, STEPS = 6, 5, 8
+FACTS, HYPOTHESES, STEPS, ALERTS = 6, 5, 8, 10
 """Of the essentials: what a model takes in at once."""
 MOST_OF_A_LIST = 60
 """Entries of a list of the report (chosen, not derived); `left_out` says how many there are beside."""
@@ -103,6 +106,7 @@ def essentials(app: App, snapshot: Snapshot) -> Essentials:
     """Where an investigation stands, and its answer where there is one."""
     row, report = snapshot.investigation, snapshot.report
     read = Wording(report, _SAY) if report else None
+    story, now = app.alerting.story(row.id), app.approvals.now()
     return Essentials(
         investigation=row.id,
         state=row.state,
@@ -111,6 +115,12 @@ def essentials(app: App, snapshot: Snapshot) -> Essentials:
         title=row.alert.title,
         symptom=row.alert.symptom,
         window=Window(start=row.alert.detected_at, end=row.alert.window_end),
+        severity=severity_words(story.rating, now, answered=story.answered) if story.rating else "",
+        severity_reasons=story.rating.reasons if story.rating else (),
+        alerts=tuple(map(_alert_line, story.alerts[:ALERTS])),
+        alert_count=story.count,
+        follows=row.alert.follows or "",
+        since=row.alert.since,
         outcome=report.outcome if report else None,
         answer=report.answer if report else "",
         confidence=round(report.confidence, 4) if report else None,
@@ -125,6 +135,10 @@ def essentials(app: App, snapshot: Snapshot) -> Essentials:
         requests=report.remediations if report else (),
         link=page(app, "investigations", row.id),
     )
+
+
+def _alert_line(one: Occurrence) -> AlertLine:
+    return AlertLine(alert=one.id, title=one.message.title, service=one.service, state=state_words(one), course=course_words(one))
 
 
 def whole(app: App, snapshot: Snapshot, report: Report) -> ReportAnswer:

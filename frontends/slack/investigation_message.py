@@ -84,7 +84,9 @@ class Story:
         return cls(notification(_headline(snapshot)), parts, _details(snapshot, url))
 
 
-def main_message(story: Story, investigation: str, requests: Sequence[Part], handling: Handling, *, url: str = "") -> Content:
+def main_message(
+    story: Story, investigation: str, requests: Sequence[Part], handling: Handling, *, told: str = "", url: str = ""
+) -> Content:
     """The one message of an investigation.
 
     Args:
@@ -92,9 +94,10 @@ def main_message(story: Story, investigation: str, requests: Sequence[Part], han
         investigation: its id.
         requests: what is asked of people, as `request_message` shows it.
         handling: who has it.
+        told: how severe it is, and how many alerts it is about.
         url: of its page; empty where there is none.
     """
-    has = f"{SAY.named(handling.assignee)} has it" if handling.assignee else ""
+    has = "; ".join(part for part in (told, f"{SAY.named(handling.assignee)} has it" if handling.assignee else "") if part)
     parts = [*story.parts, *requests, Part((_foot(investigation, url, has),))]
     return Content(story.headline, fit(parts, more=_elsewhere(url)))
 

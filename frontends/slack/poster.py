@@ -27,6 +27,7 @@ from middlewatch.frontends.slack.request_message import (
     request_part,
     untold,
 )
+from middlewatch.frontends.slack.severity_message import alerts_line, mentions, severity_message, unanswered_message
 from middlewatch.frontends.slack.web_api import CALL_SECONDS, Slack, SlackDown, SlackLimited, SlackRefused, advice
 from middlewatch.postings import Thread
 from middlewatch.records import (
@@ -35,6 +36,7 @@ from middlewatch.records import (
     Handover,
     Investigation,
     InvestigationState,
+    Rating,
     Recovery,
     RequestState,
     digest_of,
@@ -101,6 +103,8 @@ class Affair:
     requests: tuple[ApprovalRequest, ...]
     handling: Handling
     halted: bool
+    rating: Rating | None
+    alerts: int
 
     @property
     def moves(self) -> bool:
@@ -233,13 +237,17 @@ class Poster:
             except UnknownInvestigation:
                 continue
         handlings = app.handlings.of_all([*found])
-        halted = app.approvals.halted() is not None
+        halted, ratings = app.approvals.halted() is not None, app.alerting.ratings.of_all([*found])
+        alerts = app.occurrences.counts([*found])
         self._mark = mark
         self._told = {id_: affair for id_, affair in self._told.items() if id_ in found}
         self._stories = {id_: story for id_, story in self._stories.items() if id_ in found}
         self._waits.edits = {place: at for place, at in self._waits.edits.items() if place[0] in found}
         order = sorted(found, key=lambda id_: id_ not in first)
-        affairs = [Affair(found[id_], tuple(self._requests.get(id_, ())), handlings[id_], halted) for id_ in order]
+        affairs = [
+            Affair(found[id_], tuple(self._requests.get(id_, ())), handlings[id_], halted, ratings[id_], alerts[id_])
+            for id_ in order
+        ]
         return affairs, threads, first
 
     def _bring_up_to_date(self, affair: Affair, thread: Thread | None) -> float:
@@ -332,11 +340,13 @@ class Poster:
                 parts.append(untold(request, error.message))
                 messages.append(Wanted(request.id, Content(notification(request.id), fit([parts[-1]]))))
         progress = affair.investigation.state is InvestigationState.OPEN and not affair.requests
-        main = main_message(story, id_, parts, affair.handling, url=url)
+        told = alerts_line(affair.rating, affair.alerts)
+        main = main_message(story, id_, parts, affair.handling, told=told, url=url)
         yield Wanted(_MAIN, main, edit_seconds=PROGRESS_SECONDS if progress else EDIT_SECONDS)
         if story.details is not None:
             yield Wanted("details", story.details)
         yield from messages
+        yield from self._severity(affair)
         for number, handover in enumerate(affair.handling.handovers, 1):
             if handover.note or handover.by != handover.to:
                 yield Wanted(f"handover-{number}", _handed_over(handover), once=True)
@@ -352,6 +362,17 @@ class Poster:
         for number, step in enumerate(card.asked):
             if number and step.done:
                 yield Wanted(f"{card.request.id}/asked-{number}", asked_message(card, number, people), once=True)
+
+    def _severity(self, affair: Affair) -> Iterator[Wanted]:
+        """Who is to be told of an incident that is so severe, once of each severity; and that nobody answered."""
+        rating = affair.rating
+        if rating is None:
+            return
+        told = mentions(self._app.service_catalogue.tell(rating.severity))
+        if told:
+            yield Wanted(f"told-{rating.severity}", severity_message(rating, told), once=True)
+        if rating.escalated_at is not None:
+            yield Wanted(f"unanswered-{rating.severity}", unanswered_message(rating, told), once=True)
 
     def _story(self, investigation: Investigation, url: str) -> Story:
         if investigation.id in self._stories:

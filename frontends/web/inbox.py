@@ -12,9 +12,11 @@ from fastapi import APIRouter, Query, Request, Response
 from middlewatch.app import App
 from middlewatch.cards import Card, ends_at, glance
 from middlewatch.frontends import quantity
+from middlewatch.frontends.alert_wording import deadline_words
+from middlewatch.frontends.web.health import health_row
 from middlewatch.frontends.web.pages import render
 from middlewatch.frontends.web.visitors import Application, SignedIn, Visitor
-from middlewatch.records import ApprovalRequest, Handling, Investigation, InvestigationState, Outcome, RequestState
+from middlewatch.records import ApprovalRequest, Handling, Investigation, InvestigationState, Outcome, Rating, RequestState
 from middlewatch.records.errors import MiddlewatchError
 from middlewatch.standing import Standing, by_investigation, standing_of
 
@@ -24,6 +26,7 @@ PAGE_SIZE = 25
 MOST = 1000
 """Investigations and requests that are looked through; older ones are found by their address."""
 MOST_WAITING = 20
+MOST_HELD = 50
 _LOOKS = {
     Standing.AWAITING_APPROVAL: "approval",
     Standing.UNKNOWN: "approval",
@@ -68,6 +71,20 @@ class Row:
     taken: str
     """How long it took to the answer."""
     assignee: str
+    severity: str
+    deadline: str
+    """Until when somebody must respond, in words; empty where somebody did, or nobody rated it."""
+    late: bool
+    alerts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What alerts say of an investigation."""
+
+    rating: Rating | None
+    alerts: int
+    now: datetime
 
 
 def inbox_view(app: App, visitor: Visitor, *, show: str, text: str, page: int) -> Mapping[str, Any]:
@@ -85,6 +102,8 @@ def inbox_view(app: App, visitor: Visitor, *, show: str, text: str, page: int) -
     standings = {row.id: standing_of(row, of.get(row.id, ())) for row in found}
     chosen = [row for row in found if _fits(row, text)]
     handlings = app.handlings.of_all([row.id for row in found])
+    ratings, alerts = app.alerting.ratings.of_all([row.id for row in found]), app.occurrences.list(limit=MOST)
+    counts, now = app.occurrences.counts([row.id for row in found]), app.approvals.now()
     own = visitor.principal.id if visitor.principal else ""
     sets = {name: [row for row in chosen if _shown(name, row, standings[row.id], handlings[row.id], own)] for name in FILTERS}
     rows = sets[show][(page - 1) * PAGE_SIZE : page * PAGE_SIZE]
@@ -95,13 +114,15 @@ def inbox_view(app: App, visitor: Visitor, *, show: str, text: str, page: int) -
     return {
         "waiting": waiting,
         "waiting_more": len(asked) + len(untaken) - len(waiting),
-        "rows": [_row(row, standings[row.id], handlings[row.id]) for row in rows],
+        "rows": [_row(row, standings[row.id], handlings[row.id], Told(ratings[row.id], counts[row.id], now)) for row in rows],
+        "held": [one for one in alerts if one.held and one.resolved_at is None][:MOST_HELD],
         "filters": [(name, words, len(sets[name])) for name, words in FILTERS.items()],
         "show": show,
         "text": text,
         "page_number": page,
         "more": len(sets[show]) > page * PAGE_SIZE,
         "any": bool(found),
+        "health": health_row(app),
         "recordings": not found and bool(app.recordings()),
     }
 
@@ -170,8 +191,9 @@ def _untaken(row: Investigation) -> Waiting:
     )
 
 
-def _row(row: Investigation, standing: Standing, handling: Handling) -> Row:
-    headline = row.headline
+def _row(row: Investigation, standing: Standing, handling: Handling, told: Told) -> Row:
+    headline, rating = row.headline, told.rating
+    waits = rating is not None and handling.acknowledged_by is None and standing is not Standing.CANCELLED
     seconds = (row.closed_at - row.opened_at).total_seconds() if row.closed_at and row.opened_at and headline else None
     return Row(
         found=row,
@@ -182,6 +204,10 @@ def _row(row: Investigation, standing: Standing, handling: Handling) -> Row:
         confidence=quantity.percent(headline.confidence) if headline and headline.outcome is Outcome.FINDING else "",
         taken=quantity.duration(seconds) if seconds is not None else "",
         assignee=handling.assignee or "",
+        severity=rating.severity if rating else "",
+        deadline=deadline_words(rating, told.now, answered=False) if rating and waits else "",
+        late=rating is not None and waits and told.now >= rating.respond_by,
+        alerts=told.alerts,
     )
 
 

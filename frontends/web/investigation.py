@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse
 from middlewatch.app import App
 from middlewatch.frontends.listening import address_of
 from middlewatch.frontends.post_mortem import post_mortem_of
+from middlewatch.frontends.web.alerts import alerts_view
 from middlewatch.frontends.web.answer_view import agents_view, answer_view, newest_first
 from middlewatch.frontends.web.audit import audit_view
 from middlewatch.frontends.web.axis import Axis, around
@@ -136,6 +137,7 @@ def investigation_page(request: Request, app: Application, visitor: SignedIn, in
         permalink=f"{address_of(app.settings)}/investigations/{investigation}",
         **remediation_view(app, visitor, snapshot),
         handling=handling_view(app, visitor, investigation),
+        story=alerts_view(app, visitor, investigation),
         feedback=feedback_view(app, visitor, investigation),
         audit=audit_view(app, investigation),
         **views,

@@ -16,6 +16,7 @@ from fastapi.responses import HTMLResponse
 from markupsafe import Markup
 
 from middlewatch.app import App
+from middlewatch.frontends.web.alerts import alerts_view
 from middlewatch.frontends.web.audit import audit_view
 from middlewatch.frontends.web.feedback import feedback_view
 from middlewatch.frontends.web.handling import handling_view
@@ -89,6 +90,7 @@ OWN: Final[Mapping[str, tuple[str, Callable[[Page], View]]]] = MappingProxyType(
             lambda page: remediation_view(page.app, page.visitor, page.snapshot),
         ),
         "handling": ("_handling.html", lambda page: {"handling": handling_view(page.app, page.visitor, page.investigation)}),
+        "alerts": ("_alerts.html", lambda page: {"story": alerts_view(page.app, page.visitor, page.investigation)}),
         "feedback": ("_feedback.html", lambda page: {"feedback": feedback_view(page.app, page.visitor, page.investigation)}),
     }
 )

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from pydantic import ValidationError
 
-from middlewatch.records import Alert, ImportedRecording, Incident, Symptom, Window
+from middlewatch.records import Alert, ImportedRecording, Incident, Symptom, Window, digest_of
 from middlewatch.records.errors import BadInput, RecordingError, UnknownIncident
 from middlewatch.records.misfit import misfit_words
 
@@ -117,6 +117,11 @@ def service_alert(
         window_end=end,
         symptom=symptom,
     )
+
+
+def investigation_id(alert: Alert, name: str) -> str:
+    """The id of the investigation that a request of this name opens for an alert."""
+    return "inv-" + digest_of(alert.digest, name)[:12]
 
 
 def _reason(error: ValidationError | OverflowError) -> str:

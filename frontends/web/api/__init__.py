@@ -4,8 +4,19 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from middlewatch.frontends.web.api import approvals, controls, description, handling, investigations, surroundings
+from middlewatch.frontends.web.api import (
+    alerts,
+    approvals,
+    changes,
+    controls,
+    description,
+    handling,
+    investigations,
+    nights,
+    services,
+    surroundings,
+)
 
 router = APIRouter(prefix="/api/v1")
-for part in (investigations, handling, approvals, controls, surroundings, description):
+for part in (investigations, handling, alerts, approvals, changes, controls, services, nights, surroundings, description):
     router.include_router(part.router)

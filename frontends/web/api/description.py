@@ -35,15 +35,20 @@ quoted, not trusted.
 """
 _TAGS = {
     "investigations": "Start, list, poll, cancel, read.",
+    "alerts": "What senders tell, what was opened for it, and how severe that is.",
     "handling": "Who has an investigation, and what people found it worth.",
     "approvals": "Actions that people decide on.",
     "control": "The kill switch, and the audit log.",
+    "changes": "What people and machines changed, and how the changed services do.",
     "telemetry": "What there is to investigate, and the read-only tools.",
+    "services": "Declared services: how they do, and what is left of what is promised.",
+    "nights": "What the team's own nights were like.",
     "about": "Who you are, who there is, and what answers.",
 }
 EXAMPLES: Mapping[str, Any] = {
     "Start": {"service": "checkout", "metric": "request_duration", "at": "2026-11-21T01:56:00Z"},
     "Assign": {"to": "mia", "note": "The database is mine; this one is yours."},
+    "Rate": {"severity": "SEV-1", "why": "Nobody can pay."},
     "Say": {"verdict": "partly", "cause": "the retry budget, not the deploy"},
     "Decide": {"decision": "approve", "digest": "0" * 64, "reason": "Two more instances are cheap."},
     "Propose": {
@@ -56,6 +61,7 @@ EXAMPLES: Mapping[str, Any] = {
     "Edit": {"parameters": {"by": 1}},
     "Reconcile": {"happened": True, "reason": "The other end shows five instances."},
     "BreakTheGlass": {"credential": "the one that policy has a digest of", "reason": "Customers cannot pay."},
+    "RecordChange": {"service": "checkout", "kind": "deploy", "version": "5.4.0", "at": "2026-11-21T01:55:00Z"},
     "Because": {"reason": "Somebody else works on it by hand."},
 }
 """Of request bodies, by their schema's name."""

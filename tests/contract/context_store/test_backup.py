@@ -17,11 +17,15 @@ from middlewatch.context_store.archive import FileArchive
 from middlewatch.context_store.audit import AuditStore
 from middlewatch.context_store.backup import backup, restore
 from middlewatch.context_store.epoch import Epoch
+from middlewatch.context_store.occurrences import Change, OccurrenceStore, Plan
 from middlewatch.context_store.store import ContextStore
+from middlewatch.occurrences import Occurrences
 from middlewatch.records import AgentName, AuditEvent, Claim, Completion, FanOut, Halt
 from middlewatch.records.errors import BadInput, LeaseLost, StaleEpoch, StoreUnavailable
+from tests.alert_data import make_message
 from tests.store_data import (
     NOW,
+    make_alert,
     make_evidence,
     make_hypothesis,
     make_investigation,
@@ -91,6 +95,21 @@ def test_approvals_and_their_log_come_back_and_what_was_open_is_due_at_once(
     assert (list(AuditStore(server).read("acme")), AuditStore(server).checkpoints("acme")) == (before[1], ("signed",))
     with pytest.raises(StaleEpoch):
         approvals.look("acme", request.id)
+
+
+def test_alerts_come_back_with_what_was_not_opened_yet(store: ContextStore, redis: Redis, tmp_path: Path) -> None:
+    alerts = OccurrenceStore(store.server, "default")
+    (one,) = Occurrences(store.server, "default").receive([make_message()])
+    decided = one.model_copy(update={"investigation": "inv-1"})
+    token = next(row.token for row in alerts.list().rows)
+    alerts.write([Change(decided, token)], investigation="inv-1", plan=Plan(alert=make_alert(), name="n"))
+    backup(store, tmp_path / "archive", tmp_path / "b.tar")
+    redis.flushall()
+    restore(store, tmp_path / "archive", tmp_path / "b.tar", epoch_path=tmp_path / "epoch")
+    again = OccurrenceStore(restored(redis, tmp_path / "epoch").server, "default")
+    assert [row.occurrence for row in again.of("inv-1").rows] == [decided]
+    assert list(again.due().plans) == ["inv-1"]
+    assert Occurrences(again.server, "default").receive([make_message()])[0].messages == 2
 
 
 def restored(redis: Redis, epoch_path: Path) -> ContextStore:
