@@ -10,8 +10,11 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from middlewatch.app import App
 from middlewatch.bearers import Bearers
+from middlewatch.frontends.alerts import doors as alert_doors
+from middlewatch.frontends.changes import doors as change_doors
 from middlewatch.frontends.program import program
 from middlewatch.frontends.web import (
+    alerts,
     api,
     audit,
     decisions,
@@ -19,9 +22,12 @@ from middlewatch.frontends.web import (
     feedback,
     halting,
     handling,
+    health,
     inbox,
     investigation,
     live,
+    metrics,
+    nights,
     parts,
     proposals,
     sessions,
@@ -35,16 +41,19 @@ from middlewatch.frontends.web.oidc import Provider
 from middlewatch.frontends.web.streams import Watching
 from middlewatch.frontends.web.visitors import PROGRAM_FACE, Application
 from middlewatch.records.errors import MiddlewatchError
+from middlewatch.vitals import Vitals
 
 ROUTERS = (
     static_files.router,
     sign_in.router,
     sessions.router,
     inbox.router,
+    health.router,
     starting.router,
     investigation.router,
     parts.router,
     handling.router,
+    alerts.router,
     decisions.router,
     decisions.of_investigations,
     proposals.router,
@@ -52,7 +61,11 @@ ROUTERS = (
     feedback.router,
     live.router,
     audit.router,
+    nights.router,
+    metrics.router,
     api.router,
+    alert_doors.router,
+    change_doors.router,
 )
 """Of every part of the site."""
 GZIP_LEVEL = 5
@@ -81,9 +94,11 @@ def create_site(app: App) -> FastAPI:
     state.stopping = Event()  # streams end when it is set
     state.watching = Watching(app, state.stopping.is_set)
     state.bearers = Bearers(app.approvals, face=PROGRAM_FACE)
+    state.vitals = Vitals(app)
+    state.alert_door = alert_doors.Door(app)
     for router in ROUTERS:
         site.include_router(router)
-    site.add_api_route(PROBE, health, methods=["GET"], include_in_schema=False)
+    site.add_api_route(PROBE, answering, methods=["GET"], include_in_schema=False)
     errors.install(site)
     site.add_middleware(errors.LastResort)  # the last that is added is the outermost
     site.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=GZIP_LEVEL)
@@ -91,7 +106,7 @@ def create_site(app: App) -> FastAPI:
     return site
 
 
-def health(app: Application) -> PlainTextResponse:
+def answering(app: Application) -> PlainTextResponse:
     """Whether the store answers, in one word."""
     try:
         app.approvals.now()

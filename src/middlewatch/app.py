@@ -23,22 +23,30 @@ from middlewatch.agents.metrics import METRICS
 from middlewatch.agents.phases import phase_task
 from middlewatch.agents.specialist import OpenSources, Specialists
 from middlewatch.agents.traces import TRACES
+from middlewatch.alerting import Alerting, Telling
+from middlewatch.alerts import investigation_id
 from middlewatch.approval.timers import Sight
 from middlewatch.approvals import Approvals
-from middlewatch.back_ends import open_redis, open_telemetry
+from middlewatch.back_ends import MIB, limits_of, open_redis, open_telemetry
+from middlewatch.changes import Changes
 from middlewatch.context_store.approvals import ApprovalStore
 from middlewatch.context_store.archive import Archive, FileArchive
 from middlewatch.context_store.audit import AuditStore
 from middlewatch.context_store.backup import backup, restore
 from middlewatch.context_store.epoch import Epoch
+from middlewatch.context_store.leases import StoreLease
 from middlewatch.context_store.store import ContextStore
 from middlewatch.context_store.worker import Handler, Lease, Worker
 from middlewatch.data_directory import DataDirectory
+from middlewatch.deploy_watch import SENDER as DEPLOY_WATCH
+from middlewatch.deploy_watch import DeployWatch
 from middlewatch.doings import Told, telling
 from middlewatch.executor import beside
 from middlewatch.handling import Handlings
 from middlewatch.kept import Kept
 from middlewatch.live import Live
+from middlewatch.objectives import Objectives
+from middlewatch.occurrences import Occurrences
 from middlewatch.postings import Postings
 from middlewatch.records import (
     AgentName,
@@ -56,25 +64,28 @@ from middlewatch.records import (
     TaskKind,
     TaskState,
     UtcDatetime,
-    digest_of,
 )
 from middlewatch.records.errors import MiddlewatchError, Stalled, Unavailable, UnknownInvestigation
+from middlewatch.senders import Senders
+from middlewatch.service_catalogue import ServiceCatalogue
+from middlewatch.service_health import Health
 from middlewatch.sessions import Sessions
 from middlewatch.settings import Settings
 from middlewatch.similar import MOST_COMPARED, Precedents, Similar
+from middlewatch.surroundings import LiveTelemetry
 from middlewatch.telemetry.archive import ClickHouseArchive
 from middlewatch.telemetry.clickhouse import ClickHouse
-from middlewatch.telemetry.limits import Limits
 from middlewatch.telemetry.recordings import import_recording, imported_recordings
+from middlewatch.telemetry.sources import Sources
 from middlewatch.toolbox import Toolbox
 from middlewatch.watching import look_at_symptom
 from middlewatch.windows import Windows
+from middlewatch.write_back import Asked, WriteBacks
 
 LOG = logging.getLogger(__name__)
 
 AGENTS: Agents = {agent.name: agent for agent in (METRICS, LOGS, TRACES, DEPLOYS)}
 ARCHIVE_SECONDS = 600.0
-MIB = 1024 * 1024
 POLL_SECONDS = 1.0
 """How long one look for new events waits in the store."""
 
@@ -94,6 +105,26 @@ class App:
         self.archive_folder = archive_folder
         self.archive: Archive = FileArchive(archive_folder) if settings.clickhouse_url is None else ClickHouseArchive(telemetry)
         self.owner = owner
+
+    @cached_property
+    def service_catalogue(self) -> ServiceCatalogue:
+        """What is declared of services."""
+        return ServiceCatalogue(self.settings.services_path)
+
+    @cached_property
+    def objectives(self) -> Objectives:
+        """What is promised of services, and how it stands."""
+        tenant = self.settings.tenant
+        return Objectives(self.store.server, tenant, self.service_catalogue, self.live_sources, self.occurrences.receive)
+
+    @cached_property
+    def health(self) -> Health:
+        """How the declared services do."""
+        return Health(self.objectives, self.live_sources)
+
+    def live_sources(self, horizon: datetime) -> Sources:
+        """The tenant's own telemetry up to a moment."""
+        return self.specialists.open_sources(Scope(tenant=self.settings.tenant), horizon)
 
     @cached_property
     def kept(self) -> Kept:
@@ -141,6 +172,45 @@ class App:
         return Postings(ApprovalStore(server), AuditStore(server), tenant, lambda limit: store.investigations(tenant, limit=limit))
 
     @cached_property
+    def alerting(self) -> Alerting:
+        """What senders say of their alerts, what is opened for them, and how severe that is."""
+        return Alerting(
+            self.approvals.desk,
+            self.occurrences,
+            self.service_catalogue,
+            self.senders,
+            Telling(self.investigate, self.investigation, self.handlings.of, self.approvals.list, self.objectives.of),
+            LiveTelemetry(self.settings.tenant, lambda: self.specialists.open_sources),
+        )
+
+    @cached_property
+    def write_backs(self) -> WriteBacks:
+        """What is done at the senders of alerts."""
+        known = Asked(self.investigation, self.handlings.of_all, self.approvals.list)
+        return WriteBacks(self.approvals.desk.store, self.occurrences, self.senders, known, self.settings.tenant)
+
+    @cached_property
+    def occurrences(self) -> Occurrences:
+        """What senders say of their alerts."""
+        return Occurrences(self.store.server, self.settings.tenant)
+
+    @cached_property
+    def changes(self) -> Changes:
+        """What people and machines changed, of the tenant's own telemetry."""
+        return Changes(self.telemetry, self.store.server, self.settings.tenant)
+
+    @cached_property
+    def deploy_watch(self) -> DeployWatch:
+        """How the services do that were changed a moment ago."""
+        server, tenant = self.store.server, self.settings.tenant
+        return DeployWatch(self.changes, self.occurrences, self.live_sources, StoreLease(server, tenant, DEPLOY_WATCH), tenant)
+
+    @cached_property
+    def senders(self) -> Senders:
+        """Who may tell of alerts."""
+        return Senders(self.settings)
+
+    @cached_property
     def sessions(self) -> Sessions:
         """Sign-ins in the browser."""
         return Sessions(self.store.server, self.settings.tenant, hours=self.settings.session_hours)
@@ -173,7 +243,7 @@ class App:
             agents: who investigates.
             name: of the request for it. Asked again under the same name, the same investigation is found, whatever became of it.
         """
-        identifier = "inv-" + digest_of(alert.digest, name or uuid4().hex)[:12]
+        identifier = investigation_id(alert, name or uuid4().hex)
         if name:
             with suppress(UnknownInvestigation):
                 return self.investigation(identifier)
@@ -288,6 +358,10 @@ class App:
             threading.Thread(target=work, name="middlewatch-worker"),
             threading.Thread(target=self._archive_until, args=(stop,), name="middlewatch-archive", daemon=True),
             threading.Thread(target=self.approvals.tend_until, args=(stop, self.watch), name="middlewatch-approvals", daemon=True),
+            *self.alerting.threads(stop),
+            threading.Thread(target=self.write_backs.tend_until, args=(stop,), name="middlewatch-write-backs", daemon=True),
+            threading.Thread(target=self.objectives.tend_until, args=(stop,), name="middlewatch-objectives", daemon=True),
+            threading.Thread(target=self.deploy_watch.watch_until, args=(stop,), name="middlewatch-deploy-watch", daemon=True),
             threading.Thread(target=self.approvals.seal_until, args=(stop,), name="middlewatch-audit", daemon=True),
         ]
         for thread in threads:
@@ -323,12 +397,6 @@ def open_app(settings: Settings) -> Iterator[App]:
         Unavailable: a server, the data directory's owner or the disk does not answer or is full.
     """
     with ExitStack() as stack:
-        limits = Limits(
-            query_seconds=settings.query_seconds,
-            rows=settings.query_rows,
-            memory_bytes=settings.query_memory_mib * MIB,
-            concurrency=settings.query_concurrency,
-        )
         directory = None
         if settings.clickhouse_url is None or settings.redis_url is None:
             directory = stack.enter_context(DataDirectory(settings.data_dir))
@@ -336,7 +404,7 @@ def open_app(settings: Settings) -> Iterator[App]:
                 directory.use()
         epoch = Epoch.read(settings.epoch_path)
         redis = stack.enter_context(open_redis(settings, directory))
-        telemetry = stack.enter_context(open_telemetry(settings, directory, limits))
+        telemetry = stack.enter_context(open_telemetry(settings, directory, limits_of(settings)))
         store = ContextStore(
             redis,
             epoch=epoch,

@@ -84,7 +84,8 @@ def test_a_decision_from_an_old_view_is_refused(occurrences: Occurrences) -> Non
     first, second = occurrences.receive([make_message(), make_message("fp-2")])
     store = occurrences.store
     view = store.due().decided
-    change, other = (Change(one.model_copy(update={"investigation": "inv-1"}), occurrences.row(one.id).token) for one in (first, second))
+    rows = [occurrences.row(one.id) for one in (first, second)]
+    change, other = (Change(row.occurrence.model_copy(update={"investigation": "inv-1"}), row.token) for row in rows)
     written = store.write([change], seen=view)
     assert (written.done, written.decided) == ((True,), view + 1)
     assert store.write([other], seen=view).done == (False,)
