@@ -14,8 +14,10 @@ from starlette.routing import Route
 from middlewatch.announcing import announced
 from middlewatch.app import App
 from middlewatch.frontends.listening import Listener, address_of, is_loopback
+from middlewatch.frontends.otlp.doors import otlp_address, otlp_hindrance
 from middlewatch.frontends.web.guards import is_local
 from middlewatch.frontends.web.site import create_site
+from middlewatch.receiving import beside_serving
 from middlewatch.records import Record
 
 LINK = "/sign-in/link?key="
@@ -29,6 +31,8 @@ class Faces:
     slack: bool = True
     """Where the settings have it."""
     mcp: bool = True
+    otlp: bool = True
+    """Take telemetry in, in a process beside this one."""
 
 
 class Served(Record):
@@ -42,6 +46,8 @@ class Served(Record):
     """Where the system's user finds a token of theirs for it; none where only those of the policy count."""
     slack: str | None
     """`http` or `socket`."""
+    otlp: str | None = None
+    """Where telemetry is taken in over HTTP."""
     working: bool
     owner: bool
     """Whether this process owns the data directory; others attach to it."""
@@ -89,6 +95,10 @@ def serve(
     with ExitStack() as stack:
         stack.enter_context(whole.posting)
         ended = stack.enter_context(app.working()) if faces.work else None
+        hindrance = otlp_hindrance(app.settings) if faces.otlp else ""
+        takes = faces.otlp and not hindrance
+        if takes:
+            stack.enter_context(beside_serving(app.settings))
         url = address_of(app.settings)
         if is_local(app.settings):
             stack.enter_context(announced(app.settings.data_dir, url))
@@ -98,9 +108,10 @@ def serve(
             mcp=whole.mcp,
             mcp_token_file=_mcp_token_file(app) if faces.mcp else None,
             slack=whole.slack,
+            otlp=otlp_address(app.settings) if takes else None,
             working=faces.work,
             owner=app.owner,
-            notices=_notices(app),
+            notices=(*_notices(app), *filter(None, [hindrance])),
         )
 
         def over() -> bool:

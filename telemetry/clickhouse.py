@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Annotated, Final, Self
 
 import pyarrow as pa
 from pydantic import Field
@@ -19,6 +19,7 @@ from middlewatch.telemetry.clickhouse_logs import ClickHouseLogs
 from middlewatch.telemetry.clickhouse_metrics import ClickHouseMetrics
 from middlewatch.telemetry.clickhouse_reader import Reader
 from middlewatch.telemetry.clickhouse_traces import ClickHouseTraces
+from middlewatch.telemetry.conventions import HEADER_ATTRIBUTE
 from middlewatch.telemetry.failures import translated
 from middlewatch.telemetry.limits import Limits
 from middlewatch.telemetry.sources import Sources
@@ -33,6 +34,14 @@ class Collector(Record):
 
     database: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$", description="the database of the exporter's tables")
     tenant: Tenant = Field(default=DEFAULT_TENANT, description="whose live telemetry that is")
+    correlation_keys: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")], ...] = Field(
+        default=(), description="attributes and headers of spans that have correlation ids, the first that is there"
+    )
+
+    @property
+    def attributes(self) -> list[str]:
+        """The attributes that correlation ids stand in."""
+        return [name for key in self.correlation_keys for name in (key, HEADER_ATTRIBUTE + key.lower())]
 
     @property
     def views(self) -> str:
@@ -139,7 +148,7 @@ class ClickHouse:
         with translated("migration", self.where):
             self._prepare(DATABASE, _migrate)
             if self._collector is not None:
-                views = collector_views(self._collector.database, self._collector.tenant)
+                views = collector_views(self._collector.database, self._collector.tenant, self._collector.attributes)
                 self._prepare(self._collector.views, lambda client: _run_all(client, views))
 
     def _prepare(self, database: str, work: Callable[[clients.Client], None]) -> None:

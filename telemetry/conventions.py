@@ -17,6 +17,9 @@ HOST_NAME: Final = "host.name"
 CLOUD_REGION: Final = "cloud.region"
 K8S_CLUSTER_NAME: Final = "k8s.cluster.name"
 
+HEADER_ATTRIBUTE: Final = "http.request.header."
+"""What the name of an attribute begins with that holds a captured header, in small letters; its value is a list."""
+
 INSTANCE_ATTRIBUTES: Final = (SERVICE_INSTANCE_ID, K8S_POD_NAME, HOST_NAME)
 """Resource attributes that name an instance of a service, most specific first."""
 
@@ -98,10 +101,49 @@ AROUND_CPU: Final = frozenset(
     }
 )
 """and everything in the container or pod that it is in, itself included (container and Kubernetes metrics)."""
+MEMORY_USED: Final = frozenset(
+    {
+        "process.memory.usage",
+        "jvm.memory.used",
+        "container.memory.usage",
+        "container.memory.working_set",
+        "k8s.container.memory.usage",
+        "k8s.container.memory.working_set",
+        "k8s.pod.memory.usage",
+        "k8s.pod.memory.working_set",
+    }
+)
+"""How much memory a process, container or pod uses."""
+REQUESTS_ANSWERED: Final = ("http.server.request.duration", "rpc.server.call.duration", "rpc.server.duration")
+"""Histograms of the time that a server's answers take; the last one is an older name."""
+ERROR_TYPE: Final = "error.type"
+"""The attribute that a failed request has, and no other."""
 HOST_CPU: Final = frozenset({"system.cpu.time", "system.cpu.utilization", "cpu.time", "cpu.utilization"})
 CPU_MODES: Final = ("cpu.mode", "system.cpu.state", "state")
 """Attributes that say what a host's processors spent time on; the last two are older names."""
 STEAL: Final = "steal"
+
+SHARES_USED: Final = (
+    "system.filesystem.utilization",
+    "system.memory.utilization",
+    "k8s.container.memory_limit_utilization",
+    "k8s.pod.memory_limit_utilization",
+)
+"""Metrics that tell which share of a limited resource is used (system metrics; the last two: the Collector's kubelet receiver)."""
+LIMITED: Final = {
+    "system.filesystem.usage": "system.filesystem.limit",
+    "db.client.connection.count": "db.client.connection.max",
+    "container.memory.usage": "k8s.container.memory.limit",
+    "jvm.memory.used_after_last_gc": "jvm.memory.limit",
+    "process.unix.file_descriptor.count": "process.unix.file_descriptor.limit",
+    "process.open_file_descriptor.count": "process.open_file_descriptor.limit",
+}
+"""Metrics that tell how much is used, each with the one that tells how much there is. The last two limits are no part of the
+conventions, which have none for file descriptors; they are named as the conventions name others."""
+USED_STATES: Final = ("system.filesystem.state", "system.memory.state", "db.client.connection.state", "state")
+"""Attributes that say which part of the whole a point is; the last one is an older name."""
+TYPES_OF_USE: Final = frozenset({"used", "reserved"})
+"""Their values that count as used."""
 
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 

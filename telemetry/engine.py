@@ -100,13 +100,15 @@ class Result:
 
 
 class Engine:
-    """Runs requests on handles of the one engine, at most `limits.concurrency` at once."""
+    """Runs requests on handles of the one engine, at most `limits.concurrency` questions and as many inserts at once."""
 
     def __init__(self, directory: Path, limits: Limits) -> None:
         self.limits = limits
         # chdb compares paths letter by letter, and clickhouse-connect opens the real path.
         self._path = str(directory.resolve())
-        self._slots = threading.BoundedSemaphore(limits.concurrency)
+        # Of their own: an answer that takes a minute must not keep telemetry from being stored, nor the other way round.
+        self._questions = threading.BoundedSemaphore(limits.concurrency)
+        self._inserts = threading.BoundedSemaphore(limits.concurrency)
         self._idle: list[tuple[Session, Any]] = []
         self._lock = threading.Lock()
 
@@ -116,7 +118,7 @@ class Engine:
         Raises:
             EngineError: it failed.
         """
-        with self._slots:
+        with self._inserts if _INSERT.match(request.statement) else self._questions:
             handle = self._take(request.session)
             try:
                 result = self._query(handle, request)

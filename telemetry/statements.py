@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Sequence
+from functools import cache, reduce
 from importlib.resources import files
 
 
@@ -23,11 +24,17 @@ def migrations() -> tuple[tuple[int, str, str], ...]:
     return tuple((int(name.split("_")[0]), name, folder.joinpath(name).read_text(encoding="utf-8").strip()) for name in names)
 
 
-def collector_views(collector: str, tenant: str) -> tuple[str, ...]:
+def collector_views(collector: str, tenant: str, keys: Sequence[str] = ()) -> tuple[str, ...]:
     """The statements of `schema/collector/`, which put a Collector's tables under middlewatch's names.
 
-    Views take no parameters, so the two words are put into the text; `Collector` has checked that they are plain words.
+    Views take no parameters, so the words are put into the text; `Collector` has checked that they are plain words.
+
+    Args:
+        collector: the database of its tables.
+        tenant: whose live telemetry that is.
+        keys: attributes that have correlation ids.
     """
     folder = files("middlewatch.telemetry").joinpath("schema", "collector")
     texts = [entry.read_text(encoding="utf-8").strip() for entry in sorted(folder.iterdir(), key=lambda entry: entry.name)]
-    return tuple(text.replace("{collector}", collector).replace("{tenant}", tenant) for text in texts)
+    words = {"{collector}": collector, "{tenant}": tenant, "{keys}": " ".join(keys)}
+    return tuple(reduce(lambda text, word: text.replace(*word), words.items(), text) for text in texts)

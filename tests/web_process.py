@@ -53,7 +53,7 @@ def serving(data: Path, *words: str, **variables: str) -> Iterator[Serving]:
     log = data / "serve.log"
     with log.open("a", encoding="utf-8") as stderr:
         process = subprocess.Popen(
-            command("serve", "--port", "0", "--json", *words),
+            command("serve", "--port", "0", "--json", "--no-otlp", *words),
             env=environment(data, **variables),
             stdout=subprocess.PIPE,
             stderr=stderr,

@@ -28,9 +28,12 @@ SLACK = {"http": "Slack delivers to /slack/events", "socket": "Slack by Socket M
 @click.option("--no-work", is_flag=True, help="Work on no tasks here; workers of their own do.")
 @click.option("--no-slack", is_flag=True, help="Leave Slack out, also where it is configured.")
 @click.option("--no-mcp", is_flag=True, help="Leave MCP at /mcp out.")
+@click.option("--no-otlp", is_flag=True, help="Take no telemetry in over OTLP.")
 @json_option
-def serve(host: str | None, port: int | None, no_work: bool, no_slack: bool, no_mcp: bool, as_json: bool) -> None:
+def serve(host: str | None, port: int | None, no_work: bool, no_slack: bool, no_mcp: bool, no_otlp: bool, as_json: bool) -> None:
     """Serve all faces in one process: the web with its JSON API, Slack where it is configured, MCP at /mcp; and work on tasks.
+
+    Beside it, in a process of its own, `middlewatch otlp` takes telemetry in.
 
     Embedded and on loopback it prints a link that signs you in once, within ten minutes. Others sign in with tokens
     (`middlewatch policy token NAME`) or at an OpenID provider. To be reached from other machines it needs a policy and
@@ -60,7 +63,7 @@ def serve(host: str | None, port: int | None, no_work: bool, no_slack: bool, no_
     with taken, open_app(settings) as app:
         if not is_loopback(settings.host):
             app.approvals.people()  # a policy with a mistake would let nobody in
-        faces = Faces(work=not no_work, slack=not no_slack, mcp=not no_mcp)
+        faces = Faces(work=not no_work, slack=not no_slack, mcp=not no_mcp, otlp=not no_otlp)
         told = print_line_of if as_json else tell
         serve(app, taken, faces, stopped=stop.is_set, told=told, finishing=lambda: print_line("finishing what is begun", err=True))
 
@@ -99,7 +102,8 @@ def tell(served: Served) -> None:
         print_line(f"sign in once, within 10 min: {served.sign_in}")
     mcp = f"MCP at {served.mcp}" if served.mcp else ""
     mcp += f"; a token of yours for it is in {served.mcp_token_file}" if served.mcp_token_file else ""
-    for line in (mcp, SLACK.get(served.slack or "", ""), "" if served.working else "no tasks are worked on here"):
+    otlp = f"telemetry is taken in over OTLP at {served.otlp}" if served.otlp else ""
+    for line in (mcp, SLACK.get(served.slack or "", ""), otlp, "" if served.working else "no tasks are worked on here"):
         if line:
             print_line(line)
     for notice in served.notices:

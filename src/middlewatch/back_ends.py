@@ -22,6 +22,17 @@ Attached = TypeVar("Attached")
 
 ATTACH_SECONDS = 10.0
 """How long an owner that is just starting may take until its sockets answer."""
+MIB = 1024 * 1024
+
+
+def limits_of(settings: Settings) -> Limits:
+    """What one query may cost."""
+    return Limits(
+        query_seconds=settings.query_seconds,
+        rows=settings.query_rows,
+        memory_bytes=settings.query_memory_mib * MIB,
+        concurrency=settings.query_concurrency,
+    )
 
 
 @contextmanager
@@ -42,7 +53,10 @@ def open_redis(settings: Settings, directory: DataDirectory | None) -> Iterator[
 def open_telemetry(settings: Settings, directory: DataDirectory | None, limits: Limits) -> Iterator[ClickHouse]:
     """The same for ClickHouse."""
     if settings.clickhouse_url is not None:
-        collector = Collector(database=settings.collector_database, tenant=settings.tenant) if settings.collector_database else None
+        collector = None
+        if settings.collector_database:
+            keys = settings.correlation_keys
+            collector = Collector(database=settings.collector_database, tenant=settings.tenant, correlation_keys=keys)
         with ClickHouse.connect(str(settings.clickhouse_url), limits, collector=collector) as telemetry:
             telemetry.migrate()
             yield telemetry

@@ -9,25 +9,22 @@ import logging
 import os
 import signal
 import socket
-import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import partial
-from pathlib import Path
 from uuid import uuid4
 
 from middlewatch.approval.desk import Desk
 from middlewatch.approval.executor import Executor, last_look
-from middlewatch.approvals import LiveCatalogue, open_desk
 from middlewatch.auditing import LateLog
+from middlewatch.besides import kept_running
 from middlewatch.context_store.connection import client_of
 from middlewatch.context_store.epoch import Epoch
-from middlewatch.context_store.processes import start_process
 from middlewatch.context_store.redis_server import RedisServer
 from middlewatch.context_store.script import Server
+from middlewatch.desks import LiveCatalogue, open_desk
 from middlewatch.doings import TellingHands, Told
 from middlewatch.live_file import LiveFile
 from middlewatch.records import ActionResult, Inspection, Order, Scalar, Undo
@@ -38,12 +35,6 @@ from middlewatch.tools.actions.credentials import Credentials
 from middlewatch.tools.actions.execution import Actions
 
 LOG = logging.getLogger(__name__)
-
-GRACE_SECONDS = 20.0
-"""How long an execution under way may take to finish when we end; after that the next start finds out what became of it."""
-LOOK_SECONDS = 0.2
-FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 30.0
-"""Before an executor that died is started again."""
 
 
 class LiveActions:
@@ -99,41 +90,8 @@ def beside(settings: Settings) -> Iterator[None]:
 
     It is started again when it dies, and ends with us, however we end. What it was executing then is found out at the next start.
     """
-    stop = threading.Event()
-    keeper = threading.Thread(target=_keep_running, args=(settings, stop), name="middlewatch-executor", daemon=True)
-    keeper.start()
-    try:
+    with kept_running("executor", [sys.executable, "-m", "middlewatch.executor"], settings.for_executor(), "the executor"):
         yield
-    finally:
-        stop.set()
-        keeper.join()
-
-
-def _keep_running(settings: Settings, stop: threading.Event) -> None:
-    while not settings.actions_path.exists():  # somebody may write it at any time, as our own notices ask for
-        if stop.wait(LOOK_SECONDS):
-            return
-    pause = FIRST_PAUSE_SECONDS
-    while not stop.is_set():
-        process = start_process([sys.executable, "-m", "middlewatch.executor"], Path.cwd(), settings.for_executor())
-        began = time.monotonic()
-        while process.poll() is None and not stop.wait(LOOK_SECONDS):
-            pass
-        if process.poll() is None:
-            _end(process)
-            return
-        pause = FIRST_PAUSE_SECONDS if time.monotonic() - began > LONGEST_PAUSE_SECONDS else min(2 * pause, LONGEST_PAUSE_SECONDS)
-        LOG.warning("the executor ended with %s and is started again; `middlewatch doctor` may say why", process.returncode)
-        stop.wait(pause)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(GRACE_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 def main() -> None:

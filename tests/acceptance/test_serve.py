@@ -17,7 +17,11 @@ def test_serve_is_told_of_signs_in_once_and_ends_in_good_order(tmp_path: Path) -
     variables = environment(tmp_path / "data")
     assert "Nothing serves" in refused(run(tmp_path / "data", "sign-in"), 69)
     process = subprocess.Popen(
-        command("serve", "--port", "0", "--json"), env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command("serve", "--port", "0", "--json", "--no-otlp"),
+        env=variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     assert process.stdout is not None
     try:

@@ -1,0 +1,80 @@
+"""OTLP over gRPC: the Export calls of the trace, metrics and logs services."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor
+from typing import Any, Final, NoReturn
+
+import grpc
+import grpc.aio
+from google.protobuf.any_pb2 import Any as Packed
+from google.protobuf.duration_pb2 import Duration
+from google.rpc.error_details_pb2 import RetryInfo
+from google.rpc.status_pb2 import Status
+
+from middlewatch.frontends.otlp.doors import Door
+from middlewatch.frontends.otlp.reception import MOST_BYTES, Reception, Signal
+from middlewatch.records.errors import BadInput, IntakeFull, MiddlewatchError
+
+_DETAILS: Final = "grpc-status-details-bin"
+_OPTIONS: Final = (
+    ("grpc.max_receive_message_length", MOST_BYTES),
+    ("grpc.max_send_message_length", MOST_BYTES),
+    ("grpc.so_reuseport", 0),  # a second one on the port would get every other connection
+    ("grpc.max_metadata_size", 16 * 1024),
+)
+
+Export = Callable[[bytes, Any], Awaitable[bytes]]
+
+
+def otlp_grpc(reception: Reception, door: Door, decoding: Executor) -> grpc.aio.Server:
+    """What answers; it has no port yet, and is not started. Needs a running loop.
+
+    Args:
+        reception: takes requests.
+        door: lets senders in.
+        decoding: where requests are decoded.
+    """
+    server = grpc.aio.server(options=_OPTIONS)
+    server.add_generic_rpc_handlers(
+        tuple(
+            grpc.method_handlers_generic_handler(
+                signal.value.service, {"Export": grpc.unary_unary_rpc_method_handler(_export(signal, reception, door, decoding))}
+            )
+            for signal in Signal
+        )
+    )
+    return server
+
+
+def _export(signal: Signal, reception: Reception, door: Door, decoding: Executor) -> Export:
+    async def export(body: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
+        metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+        if not door.admits(metadata.get("authorization"), None):
+            await context.abort(grpc.StatusCode.UNAUTHENTICATED, "Telemetry is taken with a token that is known here.")
+        try:
+            with reception.room() as take:
+                take(len(body))
+                stored = await asyncio.get_running_loop().run_in_executor(decoding, reception.receive, signal, body)
+            await asyncio.wrap_future(stored.done)
+            return bytes(stored.answer().SerializeToString())
+        except MiddlewatchError as error:
+            await _refuse(context, error)
+
+    return export
+
+
+async def _refuse(context: grpc.aio.ServicerContext[bytes, bytes], error: MiddlewatchError) -> NoReturn:
+    said = f"{error.message} {error.remedy}".strip()
+    if isinstance(error, BadInput):
+        await context.abort(grpc.StatusCode.INVALID_ARGUMENT, said)
+    if isinstance(error, IntakeFull):
+        retry = Packed()
+        retry.Pack(RetryInfo(retry_delay=Duration(seconds=error.retry_after_seconds)))
+        status = Status(code=grpc.StatusCode.RESOURCE_EXHAUSTED.value[0], message=said, details=[retry])
+        # Without a time to come again by, senders take it that what they sent is lost.
+        await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, said, ((_DETAILS, status.SerializeToString()),))
+    await context.abort(grpc.StatusCode.UNAVAILABLE, said)
+    raise AssertionError  # abort raises

@@ -1,0 +1,50 @@
+"""The command takes telemetry in, loses nothing that it acknowledged when it is killed, and runs beside `serve`."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+import httpx
+
+from tests.acceptance.command import command, environment
+from tests.chaos.otlp_kills import rounds
+from tests.unit.frontends.otlp.requests import spans
+
+
+def test_a_kill_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
+    acknowledged, lost = rounds(tmp_path, 1, random.Random(1))
+    assert acknowledged > 0
+    assert lost == 0
+
+
+def test_serve_runs_it_beside_itself(tmp_path: Path) -> None:
+    ports = free_ports(2)
+    variables = environment(tmp_path / "data", MIDDLEWATCH_OTLP_HTTP_PORT=str(ports[0]), MIDDLEWATCH_OTLP_GRPC_PORT=str(ports[1]))
+    with subprocess.Popen(
+        command("serve", "--port", "0", "--json", "--no-work", "--no-mcp"), env=variables, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        told = json.loads(process.stdout.readline())
+        assert told["otlp"] == f"http://127.0.0.1:{ports[0]}"
+        content = spans('name: "beside"').SerializeToString()
+        headers = {"content-type": "application/x-protobuf"}
+        transport = httpx.HTTPTransport(retries=8)  # it takes a moment until it is there
+        with httpx.Client(transport=transport, timeout=60) as client:
+            assert client.post(f"{told['otlp']}/v1/traces", content=content, headers=headers).status_code == 200
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+    assert process.returncode == 0
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody has for now."""
+    taken = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    numbers = [int(one.getsockname()[1]) for one in taken]
+    for one in taken:
+        one.close()
+    return numbers

@@ -1,0 +1,1 @@
+"""OTLP, with real clients."""

@@ -1,0 +1,208 @@
+"""What is refused, how senders are told, and that nothing is acknowledged that is not stored."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import grpc
+import httpx
+import pyarrow as pa
+import pytest
+from google.rpc.error_details_pb2 import RetryInfo
+from google.rpc.status_pb2 import Status
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceStub
+
+from middlewatch.frontends.otlp.doors import Door, otlp_hindrance, refuse_open_door
+from middlewatch.frontends.otlp.receiver import Receiving
+from middlewatch.frontends.otlp.reception import MOST_BYTES
+from middlewatch.records.errors import Misconfigured, SourceUnavailable
+from middlewatch.settings import Settings
+from middlewatch.telemetry.intake import Bounds
+from tests.otlp_site import taking_in
+from tests.unit.frontends.otlp.requests import spans
+
+PROTOBUF = {"content-type": "application/x-protobuf"}
+ONE = spans('name: "one"').SerializeToString()
+
+
+class Store:
+    """Takes rows where it is let."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.error: Exception | None = None
+        self.open = threading.Event()
+        self.open.set()
+        self.entered = threading.Event()
+
+    def insert(self, _table: str, rows: pa.Table) -> None:
+        self.entered.set()
+        assert self.open.wait(30)
+        if self.error is not None:
+            raise self.error
+        self.rows += rows.num_rows
+
+
+@pytest.fixture(scope="module")
+def store() -> Store:
+    return Store()
+
+
+@pytest.fixture(scope="module")
+def receiving(store: Store) -> Iterator[Receiving]:
+    with taking_in(store.insert, Settings(), Bounds(rows=1)) as told:
+        yield told
+
+
+@pytest.fixture(autouse=True)
+def _in_order(store: Store) -> None:
+    store.error = None
+    store.open.set()
+
+
+def post(receiving: Receiving, content: bytes = ONE, path: str = "/v1/traces", **headers: str) -> httpx.Response:
+    return httpx.post(
+        receiving.http + path, content=content, headers={**PROTOBUF, **{k.replace("_", "-"): v for k, v in headers.items()}}
+    )
+
+
+def exporting(channel: grpc.Channel) -> Any:
+    """The Export call of the trace service."""
+    stub: Any = TraceServiceStub
+    return stub(channel).Export
+
+
+def said(answer: httpx.Response) -> str:
+    return str(Status.FromString(answer.content).message)
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "status", "words"),
+    [
+        (b"\xff\xff", {}, 400, "protobuf"),
+        (b"{", {"content_type": "application/json"}, 400, "JSON"),
+        (b"[]", {"content_type": "application/json"}, 400, "no JSON object"),
+        (b"[" * 100_000, {"content_type": "application/json"}, 400, "JSON"),
+        (b'{"a":' * 100 + b"1" + b"}" * 100, {"content_type": "application/json"}, 400, "levels"),
+        (
+            b'{"resourceSpans": [{"scopeSpans": [{"spans": [{"kind": ' + b"9" * 5000 + b"}]}]}]}",
+            {"content_type": "application/json"},
+            400,
+            "",
+        ),
+        (b'{"resourceSpans": ["\\ud800"]}', {"content_type": "application/json"}, 400, "JSON"),
+        (ONE, {"content_type": "text/plain"}, 415, "application/json"),
+        (ONE, {"content_encoding": "br"}, 415, "gzip"),
+        (ONE, {"content_encoding": "gzip"}, 400, "gzip"),
+        (gzip.compress(ONE)[:-4], {"content_encoding": "gzip"}, 400, "whole"),
+        (gzip.compress(b"\0" * (MOST_BYTES + 1)), {"content_encoding": "gzip"}, 413, "20 MiB"),
+        (b"\0" * (MOST_BYTES + 1), {}, 413, "20 MiB"),
+        (ONE, {"host": "evil.example"}, 401, "token"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_with_a_reason(
+    receiving: Receiving, store: Store, content: bytes, headers: dict[str, str], status: int, words: str
+) -> None:
+    before = store.rows
+    answer = post(receiving, content, **headers)
+    assert answer.status_code == status
+    told = answer.json()["message"] if headers.get("content_type") == "application/json" else said(answer)
+    assert words in told
+    assert told
+    assert store.rows == before
+
+
+def test_other_paths_and_methods_are_refused(receiving: Receiving) -> None:
+    assert post(receiving, path="/v1/profiles").status_code == 404
+    answer = httpx.get(receiving.http + "/v1/traces", headers=PROTOBUF)
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+
+
+def test_a_part_is_stored_and_the_sender_told_of_the_rest(receiving: Receiving, store: Store) -> None:
+    before = store.rows
+    answer = post(receiving, spans("", 'trace_id: "x"').SerializeToString())
+    assert answer.status_code == 200
+    partial = ExportTraceServiceResponse.FromString(answer.content).partial_success
+    assert (partial.rejected_spans, store.rows) == (1, before + 1)
+    assert "trace id" in partial.error_message
+
+
+def test_nothing_is_acknowledged_before_it_is_stored_and_more_is_pushed_back(receiving: Receiving, store: Store) -> None:
+    store.open.clear()
+    store.entered.clear()
+    answers: list[httpx.Response] = []
+    waiting = threading.Thread(target=lambda: answers.append(post(receiving)))
+    waiting.start()
+    assert store.entered.wait(30)
+    refused = post(receiving)
+    assert (refused.status_code, int(refused.headers["retry-after"])) == (429, 1)
+    with grpc.insecure_channel(receiving.grpc) as channel, pytest.raises(grpc.RpcError) as told:
+        exporting(channel)(spans(""))
+    assert told.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    details = dict(told.value.trailing_metadata())["grpc-status-details-bin"]
+    retry = RetryInfo()
+    assert Status.FromString(details).details[0].Unpack(retry)
+    assert retry.retry_delay.seconds == 1
+    assert answers == []
+    store.open.set()
+    waiting.join(30)
+    assert [answer.status_code for answer in answers] == [200]
+
+
+def test_a_store_that_is_away_is_said_as_something_to_try_again(receiving: Receiving, store: Store) -> None:
+    store.error = SourceUnavailable("away")
+    answer = post(receiving)
+    assert (answer.status_code, said(answer)) == (503, "away")
+    assert "retry-after" in answer.headers
+    with grpc.insecure_channel(receiving.grpc) as channel, pytest.raises(grpc.RpcError) as told:
+        exporting(channel)(spans(""))
+    assert told.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+@pytest.mark.parametrize("body", [b"\xff\xff", b"\0" * (MOST_BYTES + 1)])
+def test_over_grpc_as_well(receiving: Receiving, body: bytes) -> None:
+    with grpc.insecure_channel(receiving.grpc, options=[("grpc.max_send_message_length", -1)]) as channel:
+        export = channel.unary_unary("/opentelemetry.proto.collector.trace.v1.TraceService/Export")
+        with pytest.raises(grpc.RpcError) as told:
+            export(body)
+    assert told.value.code() in {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.RESOURCE_EXHAUSTED}
+
+
+def test_a_token_is_asked_for_where_one_is_set() -> None:
+    store = Store()
+    settings = Settings(otlp_token_sha256=(hashlib.sha256(b"s3cret").hexdigest(),))
+    with taking_in(store.insert, settings) as told:
+        assert post(told).status_code == 401
+        assert post(told, authorization="Bearer wrong").status_code == 401
+        assert store.rows == 0
+        assert post(told, authorization="Bearer s3cret", host="middlewatch.example").status_code == 200
+        with grpc.insecure_channel(told.grpc) as channel:
+            with pytest.raises(grpc.RpcError) as refused:
+                exporting(channel)(spans(""))
+            assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
+            exporting(channel)(spans(""), metadata=[("authorization", "Bearer s3cret")])
+    assert store.rows == 2
+
+
+def test_off_loopback_there_must_be_a_token() -> None:
+    with pytest.raises(Misconfigured, match="anybody"):
+        refuse_open_door(Settings(otlp_host="0.0.0.0"))  # noqa: S104  not listened at
+    refuse_open_door(Settings(otlp_host="0.0.0.0", otlp_token_sha256=("0" * 64,)))  # noqa: S104  likewise
+
+
+def test_a_port_that_is_taken_is_said(receiving: Receiving) -> None:
+    port = int(receiving.http.rpartition(":")[2])
+    assert "MIDDLEWATCH_OTLP_HTTP_PORT" in otlp_hindrance(Settings(otlp_http_port=port, otlp_grpc_port=0))
+    assert otlp_hindrance(Settings(otlp_http_port=0, otlp_grpc_port=0)) == ""
+
+
+@pytest.mark.parametrize(
+    ("host", "admitted"), [("localhost:4318", True), ("[::1]:4318", True), ("127.0.0.1", True), ("a.example", False)]
+)
+def test_without_tokens_only_names_of_this_machine_count(host: str, admitted: bool) -> None:  # noqa: FBT001  a parameter
+    assert Door(()).admits(None, host) is admitted
