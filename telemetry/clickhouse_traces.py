@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import pyarrow as pa
+
 from middlewatch.records import Freshness, Signal, Window
 from middlewatch.telemetry.clickhouse_reader import NANOSECONDS, Parameter, Reader, names, step_nanoseconds
 from middlewatch.telemetry.sources import Answer
@@ -34,7 +36,11 @@ class ClickHouseTraces:
         return self._put_together("span_behaviours", window, step_seconds, floor_ms=floor_ms, services=asked, sets=MOST_SETS)
 
     def edges(self, window: Window, *, step_seconds: int) -> Answer:
-        return self._put_together("span_edges", window, step_seconds)
+        across = bool(self._reader.rows("span_handovers", window)["linked"][0].as_py())
+        return self._put_together("span_edges_across" if across else "span_edges", window, step_seconds)
+
+    def relatives(self, window: Window, *, trace_id: str, limit: int = 1000) -> Answer:
+        return self._reader.answer(Signal.TRACES, "span_relatives", window, limit=limit, trace_id=trace_id)
 
     def requests(self, window: Window, *, share: float) -> Answer:
         kept = max(1, min(SLOTS, round(share * SLOTS)))
@@ -61,6 +67,28 @@ class ClickHouseTraces:
         return self._reader.answer(
             Signal.TRACES, "spans", window, limit=limit, services=names(services), trace_ids=names(trace_ids)
         )
+
+    def served(
+        self,
+        window: Window,
+        *,
+        step_seconds: int,
+        services: Sequence[str] = (),
+        operations: Sequence[str] = (),
+        limits_ms: Sequence[float] = (),
+    ) -> pa.Table:
+        return self._reader.rows(
+            "requests_served",
+            window,
+            step=step_nanoseconds(step_seconds),
+            services=names(services),
+            operations=names(operations),
+            limits_ns=[str(round(limit * NANOSECONDS) // 1000) for limit in limits_ms],
+        )
+
+    def answered(self, window: Window, *, step_seconds: int, service: str, share: float = 1.0) -> pa.Table:
+        kept = max(1, min(SLOTS, round(share * SLOTS)))
+        return self._reader.rows("service_requests", window, step=step_nanoseconds(step_seconds), service=service, kept=kept)
 
     def freshness(self, window: Window) -> Freshness:
         return self._reader.freshness(Signal.TRACES, window)

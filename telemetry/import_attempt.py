@@ -21,8 +21,8 @@ LONGEST_SECONDS: Final = ABANDONED_SECONDS // 2
 """An attempt older than this is not published any more, so that none is removed that might still be. By the server's clock, as
 above. Both are chosen, not measured: far above any import, and leftovers only cost disk."""
 
-_SETS: Final = ("topology", "otel_traces_trace_id_ts")
-"""Tables in which doubles vanish by themselves, so that their rows cannot be counted."""
+_SETS: Final = ("topology", "otel_traces_trace_id_ts", "span_links", "span_correlations")
+"""Tables whose rows are not counted: doubles vanish by themselves, or the rows follow from those of other tables."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,12 @@ class MetricSource(Protocol):
         """
         ...
 
+    def increases(self, window: Window, *, step_seconds: int, services: Sequence[str], metrics: Sequence[str]) -> pa.Table:
+        """One row per service, counter and step with a point: service, metric, time (of the step's start), increase (all series of
+        that name together, resets taken out). It is asked again and again, so it comes without freshness.
+        """
+        ...
+
     def freshness(self, window: Window) -> Freshness:
         """How far the metrics reach."""
         ...
@@ -113,7 +119,15 @@ class TraceSource(Protocol):
     def edges(self, window: Window, *, step_seconds: int) -> Answer:
         """One row per caller and callee that traces show or a topology declares: caller, callee, declared (bool), calls, errors,
         and the lists times, count, error_count, p50_ms, p99_ms (callee span duration, from raw durations). Declared edges without
-        calls have empty lists.
+        calls have empty lists. Who handles in another trace what somebody sent over a queue or in a batch is called by the sender:
+        a link or a correlation id says so.
+        """
+        ...
+
+    def relatives(self, window: Window, *, trace_id: str, limit: int = 1000) -> Answer:
+        """How a request and others belong together, its own spans first, then the oldest. Links between spans of the request and of
+        others: trace_id, span_id, sender_trace_id, sender_span_id. Spans of any request with a correlation id that this one has:
+        trace_id, span_id, kind (Producer, Consumer, ...), correlation_id. All with start; what a row does not have is empty.
         """
         ...
 
@@ -134,6 +148,36 @@ class TraceSource(Protocol):
     def spans(self, window: Window, *, services: Sequence[str] = (), trace_ids: Sequence[str] = (), limit: int = 1000) -> Answer:
         """Raw spans, slowest first: trace_id, span_id, parent_span_id, service, instance, operation, start, duration_ns,
         status, region, cluster.
+        """
+        ...
+
+    def served(
+        self,
+        window: Window,
+        *,
+        step_seconds: int,
+        services: Sequence[str] = (),
+        operations: Sequence[str] = (),
+        limits_ms: Sequence[float] = (),
+    ) -> pa.Table:
+        """Requests that services answered: spans of servers and consumers, and roots that are no calls to somebody else. One row
+        per service, operation ('' for all together that are not in `operations`) and step with one: service, operation, time (of
+        the step's start), count, errors, within (list: how many lasted no longer than each of `limits_ms`), p99_ms (near). It is
+        asked again and again, so it comes without freshness.
+        """
+        ...
+
+    def answered(self, window: Window, *, step_seconds: int, service: str, share: float = 1.0) -> pa.Table:
+        """Requests that one service answered. One row per step with one: time (of the step's start), count, errors, own_errors
+        (of them, those in which no other service failed), and the lists buckets and in_buckets: how many took ``2 ** (b / 8) - 1``
+        microseconds or a little more, without what other services took of it. It is asked again and again, so it comes without
+        freshness.
+
+        Args:
+            window: when they began.
+            step_seconds: of a row.
+            service: whose.
+            share: of all requests, chosen by their trace id; nothing is scaled up.
         """
         ...
 

@@ -15,8 +15,9 @@ from typing import cast
 
 from middlewatch.records import Lost, Mechanism, Stretch, Waterfall, WaterfallSpan, Window
 from middlewatch.telemetry.conventions import CONNECTION_SPANS, POOL_SPANS, calls_database
-from middlewatch.telemetry.sources import Sources
+from middlewatch.telemetry.sources import Answer, Sources
 from middlewatch.tools.critical_path import DEEPEST, ROUNDING_NS
+from middlewatch.tools.handovers import relatives
 from middlewatch.tools.wording import duration, listed, quoted
 
 MOST_SPANS = 200
@@ -64,13 +65,17 @@ def waterfall(sources: Sources, trace_id: str, window: Window, *, suspect: Suspe
         them.
     """
     answer = sources.traces.spans(window, trace_ids=[trace_id], limit=SPANS_READ)
-    spans = list({str(row["span_id"]): _span(row) for row in cast("list[Row]", answer.table.to_pylist())}.values())
+    spans = _spans(answer)
     if not spans:
         newest = answer.freshness.watermark
         gone = "" if newest is None else f"; the newest spans are of {newest:%Y-%m-%d %H:%M:%S} UTC"
         reason = f"There is no span of this request from {window.start:%Y-%m-%d %H:%M} to {window.end:%H:%M} UTC{gone}."
         return Waterfall(trace_id=trace_id, reason=reason, freshness=answer.freshness, query=answer.query)
-    tree = _Tree.of(spans)
+    related = relatives(sources, trace_id, window)
+    if related.traces:
+        others = _spans(sources.traces.spans(window, trace_ids=related.traces, limit=SPANS_READ))
+        spans += [span for span in others if span.id not in {own.id for own in spans}]
+    tree = _Tree.of(spans, trace_id, related.sent_by)
     began = min(span.start_ns for span in spans)
     ended = max(span.end_ns for span in spans)
     marked = {span.id for span in spans if suspect.fits(span.service, span.operation, span.id)}
@@ -84,7 +89,7 @@ def waterfall(sources: Sources, trace_id: str, window: Window, *, suspect: Suspe
         spans=tuple(lines),
         left_out=len(spans) - len(lines),
         services=tuple(sorted({span.service for span in spans})),
-        notes=tuple(note for note in (*tree.notes(), answer.bound) if note),
+        notes=tuple(note for note in (related.note, *tree.notes(), answer.bound) if note),
         freshness=answer.freshness,
         query=answer.query,
     )
@@ -96,6 +101,7 @@ class _Span:
 
     id: str
     parent: str
+    trace: str
     service: str
     instance: str
     operation: str
@@ -105,6 +111,8 @@ class _Span:
     children: list[_Span] = field(default_factory=list)
     depth: int = 0
     critical: bool = False
+    handed: bool = False
+    """Whether it was handed over across traces: whoever sent it does not wait for it."""
 
     @property
     def end_ns(self) -> int:
@@ -112,7 +120,12 @@ class _Span:
 
     def waits_for(self, child: _Span) -> bool:
         """Whether it is not over before the child is dealt with, whatever the clocks of the two say."""
-        return child.service == self.service or child.duration_ns <= self.duration_ns + ROUNDING_NS
+        return not child.handed and (child.service == self.service or child.duration_ns <= self.duration_ns + ROUNDING_NS)
+
+    @property
+    def awaited(self) -> list[_Span]:
+        """The children that belong to its own time."""
+        return [child for child in self.children if not child.handed]
 
 
 @dataclass(slots=True)
@@ -128,23 +141,32 @@ class _Tree:
     """Spans whose parent is not there, without the first of the request."""
 
     @classmethod
-    def of(cls, spans: Sequence[_Span]) -> _Tree:
+    def of(cls, spans: Sequence[_Span], trace_id: str, sent_by: Mapping[str, str]) -> _Tree:
+        """The spans of a request, with those of others below what they were sent by."""
         by_id = {span.id: span for span in spans}
+        over: dict[str, _Span] = {}
         roots = []
         for span in by_id.values():
             above = by_id.get(span.parent)
+            if above is None and span.id in sent_by:
+                above = by_id.get(sent_by[span.id])
+                span.handed = above is not None
             if above is None or above is span:
                 roots.append(span)
             else:
+                over[span.id] = above
                 above.children.append(span)
         seen = _reached(roots)
         for span in by_id.values():  # spans that are their own ancestors hang from nothing
             if span.id not in seen:
-                above = by_id[span.parent]
+                above = over[span.id]
                 above.children = [child for child in above.children if child is not span]
                 roots.append(span)
                 seen |= _reached([span])
-        tree = cls(sorted(roots, key=_begin), [], {}, max(0, len(roots) - 1))
+        orphans = max(0, sum(root.trace == trace_id for root in roots) - 1) + sum(
+            bool(r.parent) and r.trace != trace_id for r in roots
+        )
+        tree = cls(sorted(roots, key=_begin), [], {}, orphans)
         tree._place()
         tree._walk()
         for root in tree.roots:
@@ -234,7 +256,7 @@ def _mark_critical(root: _Span) -> None:
         span = waiting.pop()
         span.critical = True
         until = span.end_ns
-        for child in sorted(span.children, key=lambda c: (-c.end_ns, c.start_ns, c.id)):
+        for child in sorted(span.awaited, key=lambda c: (-c.end_ns, c.start_ns, c.id)):
             if child.start_ns >= span.start_ns - ROUNDING_NS and child.end_ns <= until + ROUNDING_NS:
                 waiting.append(child)
                 until = child.start_ns
@@ -283,7 +305,7 @@ class _Look:
 def _gaps(span: _Span) -> list[tuple[int, int]]:
     """The parts of a span that no child covers."""
     gaps, at = [], span.start_ns
-    for child in span.children:  # in the order of their beginning
+    for child in span.awaited:  # in the order of their beginning
         start, end = max(child.start_ns, span.start_ns), min(child.end_ns, span.end_ns)
         if start > at:
             gaps.append((at, min(start, span.end_ns)))
@@ -310,10 +332,15 @@ def _lost(span: _Span) -> tuple[Lost, str]:
         return Lost.WAITING, "setting up connections"
     if calls_database(span.operation):
         return Lost.UNSEEN, "in a database that no span looks into"
-    called = {child.service for child in span.children if child.start_ns < span.end_ns}
+    called = {child.service for child in span.awaited if child.start_ns < span.end_ns}
     if len(called) == 1 and span.service not in called:
         return Lost.BETWEEN, f"between {quoted(span.service)} and {quoted(next(iter(called)))}"
     return Lost.OWN, ""
+
+
+def _spans(answer: Answer) -> list[_Span]:
+    """Each span once."""
+    return list({str(row["span_id"]): _span(row) for row in cast("list[Row]", answer.table.to_pylist())}.values())
 
 
 def _span(row: Row) -> _Span:
@@ -321,6 +348,7 @@ def _span(row: Row) -> _Span:
     return _Span(
         id=str(row["span_id"]),
         parent=str(row["parent_span_id"]),
+        trace=str(row["trace_id"]),
         service=str(row["service"]),
         instance=str(row["instance"]),
         operation=str(row["operation"]),

@@ -35,6 +35,7 @@ def every_answer(sources: Sources) -> dict[str, Answer]:
         "clocks": sources.traces.clocks(hour, share=1.0),
         "whole requests": sources.traces.requests(hour, share=1.0),
         "spans": sources.traces.spans(hour),
+        "relatives": sources.traces.relatives(hour, trace_id="00000000000000000000000000000001"),
         "changes": sources.changes.changes(hour),
     }
 

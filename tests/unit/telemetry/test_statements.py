@@ -19,6 +19,8 @@ _TABLES = (
     "otel_logs",
     "otel_traces",
     "otel_traces_trace_id_ts",
+    "span_links",
+    "span_correlations",
     "otel_metrics_gauge",
     "otel_metrics_sum",
     "otel_metrics_histogram",

@@ -102,6 +102,11 @@ class Traces(_Source):
         rows = [{"caller": caller, "callee": callee, "calls": n} for (caller, callee), n in sorted(calls.items())]
         return self._answer("span_edges", window, rows, {"caller": _TEXT, "callee": _TEXT, "calls": pa.uint64()})
 
+    def relatives(self, window: Window, *, trace_id: str, limit: int = 1000) -> Answer:
+        assert trace_id
+        assert limit
+        return self._answer("span_relatives", window, [], {})
+
     def clocks(self, window: Window, *, share: float) -> Answer:
         assert 0 < share <= 1
         pairs: dict[tuple[str, str], list[tuple[float, float]]] = defaultdict(list)
