@@ -23,6 +23,7 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from multiprocessing.context import ForkServerContext, ForkServerProcess
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ STORM_SECONDS = 10.0
 KILL_SECONDS = 1.5
 REST_SECONDS = 40.0
 """Until everything must be sorted."""
+READY_SECONDS = 60.0
 SENDERS = 4
 ORDERS = ("random", "from the users down", "from the causes up")
 
@@ -51,9 +53,11 @@ def site_of(url: str, edges: frozenset[tuple[str, str]]) -> AlertingSite:
     return made
 
 
-def tend(url: str, edges: frozenset[tuple[str, str]]) -> None:
+def tend(url: str, edges: frozenset[tuple[str, str]], ready: Event) -> None:
     logging.disable()
-    site_of(url, edges).tender("alerts").tend_until(threading.Event())
+    tender = site_of(url, edges).tender("alerts")
+    ready.set()
+    tender.tend_until(threading.Event())
 
 
 def in_order(storm: Storm, order: str) -> list[AlertMessage]:
@@ -79,8 +83,11 @@ def rage(  # a storm is said whole
     messages = in_order(storm, order)
 
     def started() -> ForkServerProcess:
-        process = context.Process(target=tend, args=(url, storm.edges), daemon=True)
+        ready = context.Event()
+        process = context.Process(target=tend, args=(url, storm.edges, ready), daemon=True)
         process.start()
+        if not ready.wait(READY_SECONDS):
+            raise TimeoutError("nobody tends: a process did not start in time")
         return process
 
     tenders, kills, began = [started(), started()], 0, time.monotonic()
