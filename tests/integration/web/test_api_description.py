@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import schemathesis
 
-from middlewatch.frontends.web.api import approvals, handling, investigations
+from middlewatch.frontends.web.api import alerts, approvals, changes, handling, investigations
 from middlewatch.frontends.web.api.description import EXAMPLES, description
 from middlewatch.frontends.web.problems import BY_STATUS, KINDS, PREFIX
 from middlewatch.records.errors import MiddlewatchError
@@ -58,7 +58,7 @@ def test_whatever_changes_something_takes_a_key() -> None:
 
 @pytest.mark.parametrize("name", sorted(EXAMPLES))
 def test_the_examples_fit(name: str) -> None:
-    (model,) = {getattr(module, name) for module in (approvals, handling, investigations) if hasattr(module, name)}
+    (model,) = {getattr(module, name) for module in (alerts, approvals, changes, handling, investigations) if hasattr(module, name)}
     model.model_validate_json(json.dumps(EXAMPLES[name]))
 
 

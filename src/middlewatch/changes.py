@@ -1,0 +1,109 @@
+"""Changes that are told of: kept once each, and durable before anybody is told that they are."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from middlewatch.alerts import EARLIEST
+from middlewatch.context_store.leases import StoreLease
+from middlewatch.context_store.redaction import redact_record
+from middlewatch.context_store.script import Server
+from middlewatch.records import LONGEST_CHANGE_TEXT, ReportedChange, UtcDatetime
+from middlewatch.records.errors import BadInput, Conflict
+from middlewatch.telemetry.clickhouse import ClickHouse
+from middlewatch.telemetry.reported_changes import ReportedChanges
+
+AHEAD: Final = timedelta(minutes=5)
+"""How far a sender's clock may be ahead of ours. Chosen, not derived."""
+REPEATED: Final = timedelta(days=7)
+"""How much later a sender may tell again of a change for which it gives no time. Chosen: none repeats itself for longer."""
+LEASE_SECONDS: Final = 30.0
+"""Longer than an insert takes."""
+WAIT_SECONDS: Final = 5.0
+"""For others who record at the same moment; senders wait ten seconds for an answer."""
+POLL_SECONDS: Final = 0.02
+LONGEST: Final = {"service": 256, "version": 256, "actor": 256, "description": LONGEST_CHANGE_TEXT, "region": 256, "cluster": 256}
+"""Characters that are kept of each text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A change that is kept."""
+
+    report: ReportedChange
+    new: bool
+    """Whether it was not known before."""
+
+
+class Changes:
+    """The live changes of a tenant. Every method may raise `SourceUnavailable` and `StoreUnavailable`."""
+
+    def __init__(self, telemetry: ClickHouse, server: Server, tenant: str) -> None:
+        self._kept = ReportedChanges(telemetry, tenant)
+        self._server = server
+        self._tenant = tenant
+        self._lock = threading.Lock()
+
+    def record(self, reports: Sequence[ReportedChange]) -> tuple[Recorded, ...]:
+        """Keep changes, those that are not known; they are on disk when this returns.
+
+        One process at a time looks what is known and adds the rest, so that a sender that repeats itself adds nothing. A process
+        that dies between the two has told nobody, and the next attempt finds what it added.
+
+        Raises:
+            BadInput: one lies in the future, before `EARLIEST`, has no service, or is another tenant's.
+            Conflict: others record without end.
+        """
+        now = datetime.now(UTC)
+        whole = [self._checked(report, now) for report in reports]
+        if not whole:
+            return ()
+        lease = StoreLease(self._server, self._tenant, "changes")
+        with self._lock:
+            _await(lease)
+            try:
+                known = self._kept.known([one.id for one in whole], min(one.change.time for one in whole) - REPEATED)
+                new = {one.id: one for one in whole if one.id not in known}
+                self._kept.add([*new.values()])
+            finally:
+                lease.end()
+        return tuple(Recorded(one, new=one.id in new) for one in whole)
+
+    def list(
+        self, *, limit: int = 100, services: Sequence[str] = (), since: UtcDatetime | None = None
+    ) -> tuple[ReportedChange, ...]:
+        """The newest first."""
+        return self._kept.newest(limit=limit, services=services, since=since)
+
+    def _checked(self, report: ReportedChange, now: UtcDatetime) -> ReportedChange:
+        """As it is kept: without secrets, and bounded."""
+        change = report.change
+        if change.tenant != self._tenant:
+            raise BadInput("This change is another tenant's.", remedy="Send it to the middlewatch of that tenant.")
+        if not change.service.strip():
+            raise BadInput("The change has no service.", remedy="Name the service as the telemetry has it.")
+        if not EARLIEST <= change.time <= now + AHEAD:
+            raise BadInput(
+                f"{change.time.isoformat()} is no time of a change that was made.", remedy="Give the time when it was made, in UTC."
+            )
+        redacted = redact_record(report)
+        texts = {name: _cut(getattr(redacted.change, name), most) for name, most in LONGEST.items()}
+        return redacted.model_copy(update={"change": redacted.change.model_copy(update=texts)})
+
+
+def _await(lease: StoreLease) -> None:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not lease.take(LEASE_SECONDS):
+        if time.monotonic() > deadline:
+            raise Conflict("Others record changes at the moment.", remedy="Send it again.")
+        time.sleep(POLL_SECONDS)
+
+
+def _cut(text: str, most: int) -> str:
+    text = "".join(c if c.isprintable() else " " for c in text).strip()
+    return text if len(text) <= most else text[: most - 1] + "…"
