@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from middlewatch.approval.policy.entries import EVERY, PERSON, PrincipalEntry, RuleEntry, StepEntry, TermsEntry, WindowEntry
-from middlewatch.approval.policy.mistakes import Reader, nearest
 from middlewatch.approval.policy.policy import DEADLINE_MINUTES
 from middlewatch.approval.policy.seats import can_be_met, least_role, reaches_somebody, requirement_of, seat_of, steps_of
 from middlewatch.approval.requirement import in_words
 from middlewatch.records import Principal, RiskTier, Role
 from middlewatch.records.toml_document import KeyPath
+from middlewatch.records.toml_reader import Reader, nearest
 
 
 def check_principals(reader: Reader, entries: Mapping[str, PrincipalEntry]) -> None:

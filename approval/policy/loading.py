@@ -20,12 +20,12 @@ from middlewatch.approval.policy.entries import (
     TermsEntry,
     WindowEntry,
 )
-from middlewatch.approval.policy.mistakes import Reader
 from middlewatch.approval.policy.policy import Policy
 from middlewatch.approval.policy.windows import Calendar, Window
 from middlewatch.records import Principal, RiskTier
 from middlewatch.records.errors import Misconfigured, Refused
 from middlewatch.records.toml_document import KeyPath, Mistake, Mistaken, load_toml
+from middlewatch.records.toml_reader import Reader
 
 SECTIONS = ("principals", "auto", "confidence", "tiers", "rules", "freezes", "maintenance")
 REMEDY = "Correct the file; nothing of it was used. `middlewatch policy check` lists every mistake."
@@ -70,7 +70,7 @@ def examine_policy(
     except OSError as error:
         raise Misconfigured(f"{path} cannot be read: {error.strerror}.") from None
     document = load_toml(path)
-    reader = Reader(path, document)
+    reader = Reader(path, document, "a policy", "docs/policy.md")
     if mode & stat.S_IWOTH:
         reader.note((), "everybody on this machine may write it; take that away with `chmod o-w`")
     parts = _read(reader)
