@@ -57,6 +57,16 @@ class ClickHouseMetrics:
         )
         return replace(answer, table=_quantiles(answer.table, quantiles))
 
+    def increases(self, window: Window, *, step_seconds: int, services: Sequence[str], metrics: Sequence[str]) -> pa.Table:
+        return self._reader.rows(
+            "counter_increases",
+            window,
+            step=step_nanoseconds(step_seconds),
+            lookback=_LOOKBACK_SECONDS * NANOSECONDS,
+            services=names(services),
+            metrics=names(metrics),
+        )
+
     def freshness(self, window: Window) -> Freshness:
         return self._reader.freshness(Signal.METRICS, window)
 

@@ -17,12 +17,15 @@ from middlewatch.context_store.audit import AuditStore
 from middlewatch.context_store.redis_program import find_binary
 from middlewatch.records import Freshness, Record, RequestState, Scope, Window
 from middlewatch.records.errors import MiddlewatchError
+from middlewatch.senders import check_intake
 from middlewatch.settings import Settings
 
 LOW_DISK_MIB = 1024
 """Below this a day of a small system's telemetry may not fit."""
 EXECUTOR_SECONDS = 15.0
 """An executor that runs looks at a target within seconds."""
+COUNTED_SECONDS = 300.0
+"""Objectives are counted four times a minute."""
 LIVE_HOURS = 1.0
 """Telemetry older than this is not live."""
 MIB = 1024 * 1024
@@ -61,8 +64,10 @@ def examine(settings: Settings) -> Iterator[Check]:
             )
             yield from _store(app)
             yield from _telemetry(app)
+            yield from _services(app)
             yield from _audit(app)
             yield from _approvals(app)
+            yield from _senders(app)
     except MiddlewatchError as error:
         yield Check(name="back ends", health=Health.BROKEN, found=error.message, remedy=error.remedy)
 
@@ -116,6 +121,30 @@ def _store(app: App) -> Iterator[Check]:
             + (f"; {len(dead) - 3} more" if len(dead) > 3 else ""),  # noqa: PLR2004  three fit the screen
             remedy="Read the investigation's report: it names what is missing. Run it again once the cause is mended.",
         )
+
+
+def _services(app: App) -> Iterator[Check]:
+    """What is declared of services, and whether somebody counts."""
+    catalogue = app.service_catalogue
+    if problem := catalogue.problem:
+        yield Check(name="services", health=Health.BROKEN, found=problem, remedy="List every mistake with: middlewatch slo check")
+    if not catalogue.objectives:
+        return
+    standings = app.objectives.standings()
+    late = [one for one in standings if (datetime.now(UTC) - one.at).total_seconds() > COUNTED_SECONDS]
+    unknown = sum(one.left is None for one in standings) if not late else 0
+    yield Check(
+        name="objectives",
+        health=Health.NOTICE if late or unknown else Health.OK,
+        found=_so_many(len(standings), "objective")
+        + (f"; {len(late)} not counted for {COUNTED_SECONDS / 60:g} minutes" if late else "")
+        + (f"; of {unknown} nothing was counted" if unknown else ""),
+        remedy="Whoever works on tasks counts them: middlewatch serve, or middlewatch worker."
+        if late
+        else "Compare the names of services in services.toml with those of the telemetry."
+        if unknown
+        else "",
+    )
 
 
 def _approvals(app: App) -> Iterator[Check]:
@@ -260,3 +289,21 @@ def _live(fresh: Freshness) -> Check:
         found=f"newest at {fresh.watermark:%Y-%m-%d %H:%M:%S} UTC, {_so_many(fresh.services, 'service')} in the last hour",
         remedy="Nothing arrived in the last hour: check the Collector's exporter." if stale else "",
     )
+
+
+def _senders(app: App) -> Iterator[Check]:
+    """Who may send alerts and changes, and what cannot be written back to them."""
+    if not app.settings.intake_path.exists():
+        remedy = "To take alerts in: middlewatch intake init"
+        yield Check(name="senders", health=Health.NOTICE, found="nobody may send alerts or changes", remedy=remedy)
+        return
+    path, found, mistakes = check_intake(app.settings, None)
+    if found is None:
+        told = f"{path} has {len(mistakes)} mistake{'s' * (len(mistakes) > 1)}: nobody is believed"
+        yield Check(name="senders", health=Health.BROKEN, found=told, remedy="middlewatch intake check")
+        return
+    names = ", ".join(found.senders) or "none"
+    yield Check(name="senders", health=Health.OK, found=f"may send alerts and changes: {names}")
+    if failing := app.write_backs.failing():
+        told = f"{len(failing)} alert{'s' * (len(failing) > 1)} cannot be written back to their senders"
+        yield Check(name="write-back", health=Health.NOTICE, found=told, remedy="middlewatch intake failures")

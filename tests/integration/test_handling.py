@@ -12,12 +12,12 @@ import pytest
 from redis import Redis
 
 from middlewatch.approval import controls
-from middlewatch.approvals import LivePolicy
 from middlewatch.context_store import scripts
 from middlewatch.context_store.archive import FileArchive
 from middlewatch.context_store.epoch import Epoch
 from middlewatch.context_store.store import ContextStore
 from middlewatch.context_store.stored import text_of
+from middlewatch.desks import LivePolicy
 from middlewatch.handling import MOST_HANDOVERS, Handlings
 from middlewatch.kept import Kept
 from middlewatch.records import Completion, InvestigationState, Principal, Role, Verdict

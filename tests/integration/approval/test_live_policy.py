@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue
 
-from middlewatch.approvals import POLICY_NOTE, LivePolicy
+from middlewatch.desks import POLICY_NOTE, LivePolicy
 from middlewatch.context_store.approvals import ApprovalStore
 from middlewatch.records.errors import MiddlewatchError, Misconfigured, Refused
 from tests.approval_data import POLICY_TEXT, TENANT, Office
