@@ -103,7 +103,7 @@ def check(file: Path | None, as_json: bool) -> None:
 @click.option(
     "--budget",
     type=click.Choice([state.value for state in BudgetState]),
-    help="As if the target's error budget were so; nothing supplies one yet.",
+    help="As if the target's error budget were so.",
 )
 @click.option("--as", "viewer", metavar="PRINCIPAL", help="Say what this principal can do.")
 @json_option

@@ -18,6 +18,7 @@ from middlewatch.frontends.mcp.deciding import Deciding
 from middlewatch.frontends.mcp.investigating import Investigating
 from middlewatch.frontends.mcp.prompts import add_prompts
 from middlewatch.frontends.mcp.resources import add_resources
+from middlewatch.frontends.mcp.services import Services
 from middlewatch.frontends.mcp.serving_tools import tool_over
 from middlewatch.frontends.mcp.untrusted import NOTICE
 from middlewatch.records import Record
@@ -67,7 +68,7 @@ def create_server(app: App, identity: str | None = None) -> MCPServer[Any]:
             title="middlewatch",
             instructions=INSTRUCTIONS,
             version=version("middlewatch"),
-            tools=[*investigating.tools(), *deciding.tools(), *_telemetry(app)],
+            tools=[*investigating.tools(), *deciding.tools(), *Services(app).tools(), *_telemetry(app)],
             log_level="WARNING",
         )
     finally:

@@ -10,6 +10,8 @@ from playwright.sync_api import ViewportSize
 from middlewatch.records import Report
 from tests.axe import violations
 from tests.browser import Page, context_of, open_browser
+from tests.health_data import seed_health
+from tests.nights_data import seed_nights
 from tests.reports import empty, finding, inconclusive
 from tests.web_fixtures import redis, site
 from tests.web_server import served
@@ -57,7 +59,7 @@ def test_what_is_wrong_is_found(pages: tuple[Page, Page]) -> None:
 
 def test_before_there_is_anything(pages: tuple[Page, Page], site: WebSite) -> None:
     manager, nobody = pages
-    assert looked_at(manager, "/", "/approvals", "/audit", "/halt", "/investigate", "/sessions", "/no-such-page") == []
+    assert looked_at(manager, "/", "/approvals", "/audit", "/halt", "/health", "/investigate", "/sessions", "/no-such-page") == []
     site.site.state.program = f"MIDDLEWATCH_DATA_DIR=/{'a' * 60} middlewatch"
     assert looked_at(nobody, "/sign-in") == []
 
@@ -93,3 +95,14 @@ def test_what_waits_and_what_is_asked(pages: tuple[Page, Page], site: WebSite, a
     mara = next(one for one in site.app.approvals.people() if one.id == "mara")
     site.app.approvals.halt(mara, "The sale goes on.", face="cli")
     assert looked_at(manager, "/halt", f"/approvals/{asked}", "/?show=mine&q=nothing") == []
+
+
+def test_services_that_do_well_and_badly(pages: tuple[Page, Page], site: WebSite) -> None:
+    seed_health(site.app)
+    assert looked_at(pages[0], "/health", "/") == []
+
+
+def test_numbers_of_nights(pages: tuple[Page, Page], site: WebSite) -> None:
+    assert looked_at(pages[0], "/report") == []
+    seed_nights(site)
+    assert looked_at(pages[0], "/report", "/report?weeks=52") == []
