@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what the tests need from Debian when this is root on Debian; otherwise names it, and the tests that need it are skipped.
 set -eu
-packages="redis-server faketime chromium"
+packages="redis-server faketime chromium prometheus prometheus-alertmanager"
 
 missing=""
 for package in $packages; do

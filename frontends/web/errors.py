@@ -23,6 +23,8 @@ from middlewatch.records.misfit import misfit_words
 LOG = logging.getLogger(__name__)
 
 API = "/api/"
+INTAKE = "/intake/"
+"""What programs alone ask for."""
 _REMEDIES = {
     404: "Go to the inbox, or ask whoever gave you the address.",
     405: "Go back and use the page's own buttons.",
@@ -61,7 +63,7 @@ def _page(request: Request, answer: Answer, message: str, remedy: str) -> Respon
 
 def is_api(request: Request) -> bool:
     """Whether a program asks, which wants no page; or there is no site here, and so no page."""
-    return f"{request.url.path}/".startswith(API) or "app" not in request.scope
+    return f"{request.url.path}/".startswith((API, INTAKE)) or "app" not in request.scope
 
 
 def _not_signed_in(request: Request, _error: Exception) -> Response:

@@ -1,4 +1,4 @@
-"""Credentials of actions: files in one folder that only the executor's user can read. Nothing else opens them."""
+"""Credentials: files in one folder that only one user can read. Those of actions are the executor's alone to open."""
 
 from __future__ import annotations
 
@@ -18,15 +18,17 @@ FILE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
 
 
 class Credentials:
-    """The folder. It must be private to the user that runs the executor: mode 0700, and its files 0600."""
+    """The folder. It must be private to the user that runs whoever reads it: mode 0700, and its files 0600."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, reader: str = "the executor") -> None:
         """Nothing is opened before it is needed.
 
         Args:
             folder: absolute.
+            reader: who opens it, in words.
         """
         self.folder = folder
+        self._reader = reader
 
     def __repr__(self) -> str:
         return f"Credentials({str(self.folder)!r})"
@@ -53,12 +55,11 @@ class Credentials:
             raise Misconfigured(f"The credential {path} cannot be read: {error.strerror}.", remedy=remedy) from None
         return self._one_line(content, path)
 
-    @staticmethod
-    def _private(status: os.stat_result, path: Path, kind: Callable[[int], bool], mode: int) -> None:
+    def _private(self, status: os.stat_result, path: Path, kind: Callable[[int], bool], mode: int) -> None:
         if not kind(status.st_mode):
             raise Misconfigured(f"{path} is not what it should be.", remedy="Credentials are plain files in a plain folder.")
         if status.st_uid != os.geteuid() or status.st_mode & 0o777 & ~mode:
-            remedy = f"chmod {mode:o} {path}; it must belong to the user that runs the executor."
+            remedy = f"chmod {mode:o} {path}; it must belong to the user that runs {self._reader}."
             raise Misconfigured(f"{path} is open to other users.", remedy=remedy)
 
     @staticmethod

@@ -1,0 +1,183 @@
+"""One delivery of a sender, and how its parts are read: it is all the sender's, and may be anything."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Final, NoReturn, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+
+from middlewatch.records import LONGEST_TEXT, MOST_LABELS, digest_of
+from middlewatch.records.errors import BadInput
+from middlewatch.records.misfit import misfit_words
+from middlewatch.senders import SenderEntry
+
+DEEPEST: Final = 32
+"""Tables and lists within one another. Chosen: the deepest of these senders has seven."""
+EARLIEST: Final = datetime(1971, 1, 1, tzinfo=UTC)
+AHEAD: Final = timedelta(minutes=5)
+"""How far a sender's clock may be ahead of ours; what is later is now. Chosen, not derived."""
+MOST_ALERTS: Final = 2000
+"""In one delivery. Chosen: with texts of usual length they fill the megabyte that a body may have."""
+LONGEST_FINGERPRINT: Final = 256
+LONGEST_URL: Final = 2048
+
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What came in."""
+
+    sender: str
+    entry: SenderEntry
+    tenant: str
+    headers: Mapping[str, str]
+    """By lower-case name."""
+    body: bytes
+    """As it came, to the last byte."""
+    now: datetime
+
+
+def _text(value: object) -> str:
+    """Any scalar as text that UTF-8 can hold; others as JSON."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        text = value
+    elif isinstance(value, bool | int | float):
+        text = json.dumps(value)
+    else:
+        text = json.dumps(value, default=str)[: LONGEST_TEXT + 1]
+    return cut(text.encode("utf-8", "replace").decode())
+
+
+def cut(text: str, longest: int = LONGEST_TEXT) -> str:
+    """A text of a length that is kept; where something is missing it ends so."""
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def _texts(value: object) -> dict[str, str]:
+    """Labels or the like; more than are kept are told to be missing."""
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise ValueError("must be a table of texts")  # noqa: TRY004  pydantic tells of this one
+    found = {_text(key): _text(one) for key, one in value.items()}
+    return bounded(found)
+
+
+def bounded(texts: Mapping[str, str]) -> dict[str, str]:
+    """As many labels as are kept; where some are missing the last one says how many."""
+    kept = dict(list(texts.items())[:MOST_LABELS])
+    if len(texts) > MOST_LABELS:
+        kept = dict(list(texts.items())[: MOST_LABELS - 1])
+        kept["middlewatch.left_out"] = f"{len(texts) - len(kept)} more labels"
+    return kept
+
+
+def _moment(value: object) -> datetime | None:
+    """A time as senders write it: RFC 3339, or seconds since 1970, or their thousandths down to nanoseconds."""
+    if value is None or value == "":
+        return None
+    try:
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise ValueError  # noqa: TRY301, TRY004  one way out for all
+        if isinstance(value, str) and not value.isdecimal():
+            found = datetime.fromisoformat(value.strip())
+            found = (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+        else:
+            found = _since_1970(float(value))
+    except (ValueError, OverflowError, OSError):
+        message = "must be a time, such as 2026-03-01T12:00:00Z"
+        raise ValueError(message) from None
+    return found if found >= EARLIEST else None  # Alertmanager writes the year 1 for "not yet"
+
+
+def _since_1970(number: float) -> datetime:
+    while math.isfinite(number) and abs(number) >= 1e11:  # noqa: PLR2004  seconds have fewer digits until the year 5138
+        number /= 1000
+    return datetime.fromtimestamp(number, UTC)
+
+
+Text = Annotated[str, BeforeValidator(_text)]
+Texts = Annotated[dict[str, str], BeforeValidator(_texts)]
+Moment = Annotated[datetime | None, BeforeValidator(_moment)]
+
+
+class Payload(BaseModel):
+    """The base of what is read out of deliveries. What is not known of is passed over: senders add fields."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+
+
+def read(model: type[M], body: bytes | str) -> M:
+    """A body as JSON of a shape.
+
+    Raises:
+        BadInput: it is not; the message says where, and repeats nothing of it.
+    """
+    value = parsed(body)
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(cut(str(part), 64) for part in first["loc"]) or "the body"
+        raise BadInput(
+            f"{where.encode('utf-8', 'replace').decode()}: {misfit_words(first)}.", remedy="docs/alerts.md shows what is sent."
+        ) from None
+
+
+def parsed(body: bytes | str) -> object:
+    """The same, of any shape."""
+    try:
+        text = body.decode("utf-8-sig") if isinstance(body, bytes) else body
+        value = json.loads(text, parse_constant=_not_finite, parse_float=_finite)
+    except (ValueError, RecursionError):  # a decoding error is a ValueError
+        raise BadInput("The body is not JSON.", remedy="Send JSON in UTF-8, with finite numbers.") from None
+    if _depth(value) > DEEPEST:
+        raise BadInput(f"The body is deeper than {DEEPEST} tables and lists.", remedy="Send less in one another.")
+    return value
+
+
+def _depth(value: object) -> int:
+    """Level by level, so that no depth is too deep to be counted."""
+    level: Sequence[object] = [value]
+    for depth in range(DEEPEST + 2):
+        level = [
+            inner for one in level for inner in (one.values() if isinstance(one, dict) else one if isinstance(one, list) else ())
+        ]
+        if not level:
+            return depth
+    return DEEPEST + 1
+
+
+def _not_finite(_name: str) -> NoReturn:
+    raise ValueError
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError
+    return number
+
+
+def begun(at: datetime | None, now: datetime) -> datetime:
+    """Since when something is: as the sender says, and now where it does not say or is ahead."""
+    return now if at is None or at > now + AHEAD else at
+
+
+def fingerprint(*parts: str) -> str:
+    """The sender's own where it is one text of a length that is kept; else a digest of its parts."""
+    own = parts[0] if len(parts) == 1 else ""
+    return own if 0 < len(own) <= LONGEST_FINGERPRINT else f"sha256-{digest_of(*parts)[:32]}"
+
+
+def link(*candidates: str) -> str:
+    """The first that is there and not too long: half an address leads nowhere."""
+    return next((one for one in candidates if one and len(one) <= LONGEST_URL and not one.endswith("…")), "")

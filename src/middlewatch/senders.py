@@ -1,0 +1,354 @@
+"""Who may tell middlewatch of alerts and changes, and how each shows who it is: `intake.toml`, and the secrets beside it."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+import re
+import secrets
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Final, Literal, get_args
+
+from pydantic import AnyHttpUrl, Field, StringConstraints, field_validator
+
+from middlewatch.context_store import durable_file
+from middlewatch.live_file import LiveFile
+from middlewatch.records import Record
+from middlewatch.records.errors import BadInput, Misconfigured
+from middlewatch.records.toml_document import Mistake, Mistaken, load_toml
+from middlewatch.records.toml_reader import Reader
+from middlewatch.sender_example import EXAMPLE
+from middlewatch.settings import Settings
+from middlewatch.tools.actions.credentials import FILE_NAME, Credentials
+
+TOKEN_BYTES: Final = 32
+"""Of randomness in a token: what is kept of it, its SHA-256, cannot be guessed backwards."""
+SENDER: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+"""A sender's name: it stands in an address."""
+REMEDY: Final = "Correct the file; nothing of it was used. `middlewatch intake check` lists every mistake."
+SERVICE_LABELS: Final = (
+    *("service.name", "service_name", "service", "app_kubernetes_io_name", "app.kubernetes.io/name"),
+    *("app", "deployment", "k8s.deployment.name", "kube_deployment", "statefulset", "daemonset", "job"),
+)
+"""What alert rules mostly name a service with; the surest first."""
+MOST_HOURS: Final = 72
+"""A silence that outlives its incident hides the next one. Chosen, not derived: a long weekend."""
+
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+SecretFile = Annotated[str, StringConstraints(pattern=FILE_NAME)]
+Topic = Annotated[str, StringConstraints(pattern=r"^arn:aws(-cn|-us-gov)?:sns:[a-z0-9-]{3,32}:[0-9]{12}:[A-Za-z0-9_.-]{1,256}$")]
+Header = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,64}$")]
+Glob = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+AlertKind = Literal["alertmanager", "grafana", "pagerduty", "datadog", "opsgenie", "cloudwatch", "generic"]
+ChangeKind = Literal["github", "gitlab", "argocd", "kubernetes", "changes"]
+CHANGE_KINDS: Final = frozenset(get_args(ChangeKind))
+"""Of senders that tell of changes, and of no alerts; docs/changes.md."""
+
+_BY_TOKEN: Final = frozenset({"alertmanager", "grafana", "datadog", "opsgenie", "generic"}) | CHANGE_KINDS - {"github"}
+_BY_SECRET: Final = frozenset({"grafana", "pagerduty", "generic", "github", "gitlab", "changes"})
+_ALERTS: Final = frozenset(get_args(AlertKind))
+_WRITTEN_TO: Final = frozenset({"alertmanager", "pagerduty"})
+
+
+class MapRule(Record):
+    """``[[senders.NAME.map]]``: alerts whose labels all match are of a service. The first rule that does counts."""
+
+    match: dict[str, Glob] = Field(min_length=1, description="label = pattern, with * and ?")
+    service: str = Field(min_length=1, max_length=256)
+
+
+class WriteBack(Record):
+    """``[senders.NAME.write_back]``: what people do here is done there too."""
+
+    url: AnyHttpUrl = Field(description="of Alertmanager, or https://api.pagerduty.com; https, or http on loopback")
+    token: SecretFile | None = Field(default=None, description="a file in `intake-secrets`")
+    from_: str = Field(default="", alias="from", max_length=200, description="PagerDuty: the e-mail of the user who acts there")
+    hours: float = Field(default=4.0, gt=0, le=MOST_HOURS, description="Alertmanager: how long a silence lasts at most")
+    look_seconds: float = Field(
+        default=30.0, ge=1, le=3600, description="Alertmanager: how often it is asked whether it still fires"
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _is_private(cls, url: AnyHttpUrl) -> AnyHttpUrl:
+        if url.scheme != "https" and not _is_loopback(url.host or ""):
+            message = "must be https, or http on this machine alone"
+            raise ValueError(message)
+        if url.username or url.password or url.query or url.fragment:
+            message = "must have no user, password, query or fragment; a token is a file of its own"
+            raise ValueError(message)
+        return url
+
+
+class PathRule(Record):
+    """``[[senders.NAME.paths]]``: a push that touches such a file is a change. The first one that fits a file counts."""
+
+    path: Glob = Field(description="of files, such as config/**, where ** stands for any folders")
+    kind: Literal["config", "flag", "migration", "deploy", "scale"]
+    branch: Glob = Field(default="", description="which counts; empty: the repository's default branch")
+
+
+class SenderEntry(Record):
+    """``[senders.NAME]``."""
+
+    kind: AlertKind | ChangeKind
+    token_sha256: tuple[Digest, ...] = Field(default=(), max_length=8)
+    user: str = Field(
+        default="", max_length=64, description="with it, basic authentication: this name, and a token as the password"
+    )
+    secret: tuple[SecretFile, ...] = Field(
+        default=(), max_length=4, description="files in `intake-secrets`; several while one rotates"
+    )
+    signature_header: Header = Field(default="X-Grafana-Alerting-Signature", description="Grafana: where the signature is")
+    timestamp_header: Header | None = Field(default=None, description="Grafana: where the time is that it signs as well")
+    topics: tuple[Topic, ...] = Field(default=(), max_length=64, description="CloudWatch: the SNS topics that are believed")
+    service_labels: tuple[str, ...] = Field(default=SERVICE_LABELS, max_length=32, description="which labels name a service")
+    map: tuple[MapRule, ...] = Field(default=(), max_length=256)
+    write_back: WriteBack | None = None
+    service: str = Field(default="", max_length=256, description="of changes: whose they are that nothing else maps")
+    paths: tuple[PathRule, ...] = Field(default=(), max_length=256, description="GitHub, GitLab: files whose pushes are changes")
+    environments: tuple[Glob, ...] = Field(default=(), max_length=32, description="of deployments: which count; empty: all")
+    region: str = Field(default="", max_length=256, description="of changes, where the sender does not say it")
+    cluster: str = Field(default="", max_length=256, description="likewise")
+
+    @field_validator("token_sha256", "secret", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What the file says; empty where there is none."""
+
+    digest: str = ""
+    senders: Mapping[str, SenderEntry] = field(default_factory=lambda: MappingProxyType({}))
+
+
+EMPTY: Final = Intake()
+
+
+class Senders:
+    """The senders as the file is now. Secrets are read anew for each message, so that one that is replaced counts at once."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._file = LiveFile(settings.intake_path, load_intake)
+        self._secrets = secret_folder(settings)
+
+    def all(self) -> Mapping[str, SenderEntry]:
+        """By their names.
+
+        Raises:
+            Misconfigured: the file cannot be used; the message tells every mistake with its line.
+        """
+        return self._file().senders
+
+    def entry(self, name: str) -> SenderEntry | None:
+        """One by its name; None where there is none.
+
+        Raises:
+            Misconfigured: the file cannot be used; what it says is not told to whoever sends.
+        """
+        try:
+            return self.all().get(name)
+        except Misconfigured:
+            raise Misconfigured(
+                "The configuration of senders cannot be used, so nobody is known.",
+                remedy="On the server, run: middlewatch intake check",
+            ) from None
+
+    def secrets_of(self, entry: SenderEntry) -> tuple[bytes, ...]:
+        """What a sender signs with.
+
+        Raises:
+            Misconfigured: a file is missing or open to others; its path is not told to whoever sends.
+        """
+        try:
+            return tuple(self._secrets.read(name).encode() for name in entry.secret)
+        except Misconfigured:
+            raise Misconfigured(
+                "The secret of this sender cannot be read.", remedy="On the server, run: middlewatch intake check"
+            ) from None
+
+    def token_of(self, write_back: WriteBack) -> str:
+        """What is shown to the other end; empty where nothing is.
+
+        Raises:
+            Misconfigured: the file is missing or open to others.
+        """
+        return self._secrets.read(write_back.token) if write_back.token else ""
+
+
+def takes_token(entry: SenderEntry, token: str) -> bool:
+    """Whether a token is one of a sender's; every digest is looked at, so that time tells nothing."""
+    given = hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+    return bool(sum(hmac.compare_digest(given, known) for known in entry.token_sha256))
+
+
+def secret_folder(settings: Settings) -> Credentials:
+    """The folder of the secrets that senders sign with, and of tokens that are shown to them."""
+    return Credentials(settings.intake_secrets_path, reader="middlewatch")
+
+
+def load_intake(path: Path) -> Intake:
+    """Read and check the file as a whole; `EMPTY` where there is none.
+
+    Raises:
+        Misconfigured: it cannot be used; the message tells every mistake with its line.
+    """
+    if not path.exists():
+        return EMPTY
+    found, mistakes = examine_intake(path)
+    if found is None:
+        raise Mistaken(mistakes, remedy=REMEDY)
+    return found
+
+
+def examine_intake(path: Path, folder: Credentials | None = None) -> tuple[Intake | None, tuple[Mistake, ...]]:
+    """Read the file and say everything that is wrong with it.
+
+    Args:
+        path: the file.
+        folder: of the secrets, where those are looked at as well.
+
+    Returns:
+        What it says where there is no mistake; the mistakes in the order of the file.
+
+    Raises:
+        Misconfigured: there is no such file, or it is not TOML.
+    """
+    document = load_toml(path)
+    reader = Reader(path, document, "intake.toml", "docs/alerts.md")
+    if path.stat().st_mode & stat.S_IWOTH:
+        reader.note((), "everybody on this machine may write it; take that away with `chmod o-w`")
+    reader.only(("senders",))
+    entries = reader.table("senders", SenderEntry)
+    for name, entry in entries.items():
+        if SENDER.fullmatch(name) is None:
+            reader.note(
+                ("senders", name), "a sender's name has small letters, digits, dashes and underscores, and at most 63 of them"
+            )
+        for key, what in _misfits(entry):
+            reader.note(("senders", name, key), what)
+        if folder is not None:
+            _look_at_secrets(reader, name, entry, folder)
+    if reader.mistakes:
+        return None, tuple(sorted(set(reader.mistakes)))
+    return Intake(document.digest, MappingProxyType(entries)), ()
+
+
+def _misfits(entry: SenderEntry) -> list[tuple[str, str]]:
+    """What its kind does not have, or lacks."""
+    kind, given = entry.kind, entry.model_fields_set
+    kinds = {
+        "token_sha256": _BY_TOKEN,
+        "user": _BY_TOKEN,
+        "secret": _BY_SECRET,
+        "signature_header": {"grafana"},
+        "timestamp_header": {"grafana"},
+        "topics": {"cloudwatch"},
+        "write_back": _WRITTEN_TO,
+        "service_labels": _ALERTS,
+        "service": CHANGE_KINDS,
+        "paths": {"github", "gitlab"},
+        "environments": {"github", "gitlab", "changes"},
+        "region": CHANGE_KINDS,
+        "cluster": CHANGE_KINDS,
+    }
+    found = [(key, f"is nothing that {kind} has") for key, of in kinds.items() if key in given and kind not in of]
+    lacking = {"pagerduty": "secret", "github": "secret", "cloudwatch": "topics"}.get(kind, "token_sha256")
+    if not getattr(entry, lacking) and not (kind in _BY_SECRET and entry.secret):
+        more = ", or secret" if lacking == "token_sha256" and kind in _BY_SECRET else ""
+        found.append((lacking, f"is missing{more}: without it anybody could send"))
+    if entry.user and not entry.token_sha256:
+        found.append(("user", "needs token_sha256: the digest of the password"))
+    if kind == "pagerduty" and entry.write_back is not None and not (entry.write_back.token and entry.write_back.from_):
+        found.append(("write_back", "needs token and from: PagerDuty asks who acts"))
+    return found
+
+
+def _look_at_secrets(reader: Reader, name: str, entry: SenderEntry, folder: Credentials) -> None:
+    named = [("secret", one) for one in entry.secret]
+    if entry.write_back is not None and entry.write_back.token:
+        named.append(("write_back", entry.write_back.token))
+    for key, one in named:
+        try:
+            folder.read(one)
+        except Misconfigured as error:
+            reader.note(("senders", name, key), f"{error.message} {error.remedy}".strip().rstrip("."))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class SenderToken:
+    """A new token, and what to write into intake.toml. Nothing keeps the token itself."""
+
+    token: str
+    line: str
+    lacks: str
+    """What is to be done with the line, in a sentence."""
+
+
+def make_sender_token(settings: Settings, name: str) -> SenderToken:
+    """A new token for a sender, and the line that knows it. The file is not changed.
+
+    Raises:
+        BadInput: no sender can have this name.
+    """
+    if SENDER.fullmatch(name) is None:
+        raise BadInput(f"{name!r} is no sender's name.", remedy="Use small letters, digits, dashes and underscores.")
+    token = f"mwi_{secrets.token_urlsafe(TOKEN_BYTES)}"
+    line = f'token_sha256 = ["{hashlib.sha256(token.encode()).hexdigest()}"]'
+    return SenderToken(token, line, _lacking(settings.intake_path, name))
+
+
+def _lacking(path: Path, name: str) -> str:
+    if not path.exists():
+        return "There is no intake.toml yet: write one with `middlewatch intake init`."
+    try:
+        senders = load_toml(path).data.get("senders")
+    except Misconfigured as error:
+        return f"The file cannot be read: {error.message}"
+    entry = senders.get(name) if isinstance(senders, dict) else None
+    if not isinstance(entry, dict):
+        return f'There is no [senders.{name}]: add that line, `kind = "..."` below it, and then this one.'
+    if entry.get("token_sha256"):
+        return f"[senders.{name}] has a token_sha256 already: put the new digest into that list, a key stands once."
+    return f"[senders.{name}] has no token yet: add this line."
+
+
+def init_intake(settings: Settings, *, force: bool) -> Path:
+    """Write a first file, all of it commented out, and the folder of secrets.
+
+    Raises:
+        BadInput: there is a file already.
+    """
+    path = settings.intake_path
+    if path.exists() and not force:
+        raise BadInput(f"{path} exists already.", remedy="Edit it, or replace it with --force.")
+    durable_file.write(path, EXAMPLE.encode())
+    secret_folder(settings).folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return path
+
+
+def check_intake(settings: Settings, file: Path | None) -> tuple[Path, Intake | None, tuple[Mistake, ...]]:
+    """Everything that is wrong with a file and its secrets; the one in force where none is named.
+
+    Raises:
+        Misconfigured: there is no such file, it cannot be read, or is not TOML.
+    """
+    path = file or settings.intake_path
+    if not path.exists():
+        raise Misconfigured(f"There is no {path}.", remedy="Write a first one with: middlewatch intake init")
+    return path, *examine_intake(path, secret_folder(settings))

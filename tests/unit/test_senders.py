@@ -1,0 +1,104 @@
+"""Invariants: intake.toml is used whole or not at all, and says every mistake; nobody is let in without showing something."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+import pytest
+
+from middlewatch.records.errors import BadInput, Misconfigured
+from middlewatch.records.toml_document import Mistaken
+from middlewatch.sender_example import EXAMPLE
+from middlewatch.senders import Senders, check_intake, init_intake, make_sender_token, takes_token
+from middlewatch.settings import Settings
+from tests.alert_senders import INTAKE, write_intake
+
+DIGEST = "0" * 64
+
+
+def mistakes(tmp_path: Path, text: str) -> list[str]:
+    write_intake(tmp_path, text)
+    return [str(one).removeprefix(f"{tmp_path}/") for one in check_intake(Settings(data_dir=tmp_path), None)[2]]
+
+
+def test_the_example_is_right_when_it_is_uncommented(tmp_path: Path) -> None:
+    lines = [line.removeprefix("# ") for line in EXAMPLE.splitlines()]
+    text = "\n".join(line for line in lines if line.startswith("[") or " = " in line).replace("64 digits of 0-9 and a-f", DIGEST)
+    write_intake(tmp_path)
+    for name in re.findall(r'"([a-z][a-z-]*)"', text):  # some of them are secrets
+        (tmp_path / "intake-secrets" / name).write_text("s" * 32)
+        (tmp_path / "intake-secrets" / name).chmod(0o600)
+    assert mistakes(tmp_path, text) == []
+
+
+def test_every_mistake_is_told_with_its_line(tmp_path: Path) -> None:
+    text = f"""\
+[senders.a]
+kind = "alertmanagr"
+token_sha256 = ["{DIGEST}"]
+[senders.b]
+kind = "pagerduty"
+[senders.c]
+kind = "alertmanager"
+[senders.d]
+kind = "cloudwatch"
+topics = ["arn:aws:sns:x"]
+[senders.Big]
+kind = "datadog"
+token_sha256 = "{DIGEST}"
+topics = []
+[senders.e]
+kind = "generic"
+secret = "absent"
+[senders.f]
+kind = "alertmanager"
+token_sha256 = "{DIGEST}"
+write_back = {{ url = "http://alertmanager.example:9093" }}
+[senders.g]
+kind = "generic"
+secret = "../policy.toml"
+[sender]
+"""
+    said = "\n".join(mistakes(tmp_path, text))
+    for words in (
+        *("intake.toml:2:", "intake.toml:4: senders.b.secret: is missing", "intake.toml:6: senders.c.token_sha256: is missing"),
+        *("intake.toml:10:", "senders.Big: a sender's name", "topics: is nothing that datadog has", "absent cannot be read"),
+        *("must be https, or http on this machine", "intake.toml:24:", "did you mean senders?"),
+    ):
+        assert words in said, said
+    with pytest.raises(Mistaken):
+        Senders(Settings(data_dir=tmp_path)).all()
+
+
+def test_a_token_is_kept_as_its_digest_alone(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    path = init_intake(settings, force=False)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert settings.intake_secrets_path.stat().st_mode & 0o777 == 0o700
+    with pytest.raises(BadInput, match="exists"):
+        init_intake(settings, force=False)
+    made = make_sender_token(settings, "prometheus")
+    assert "There is no [senders.prometheus]" in made.lacks
+    path.write_text(f'[senders.prometheus]\nkind = "alertmanager"\n{made.line}\n')
+    assert made.token not in path.read_text()
+    entry = Senders(settings).entry("prometheus")
+    assert entry is not None
+    assert takes_token(entry, made.token)
+    assert not takes_token(entry, hashlib.sha256(made.token.encode()).hexdigest())
+    with pytest.raises(BadInput):
+        make_sender_token(settings, "../x")
+
+
+def test_secrets_that_others_can_read_are_a_mistake(tmp_path: Path) -> None:
+    assert mistakes(tmp_path, INTAKE) == []
+    (tmp_path / "intake-secrets" / "new").chmod(0o640)
+    found = check_intake(Settings(data_dir=tmp_path), None)[2]
+    assert "is open to other users" in "\n".join(map(str, found))
+
+
+def test_without_a_file_nobody_is_known(tmp_path: Path) -> None:
+    assert Senders(Settings(data_dir=tmp_path)).entry("prometheus") is None
+    with pytest.raises(Misconfigured, match="intake init"):
+        check_intake(Settings(data_dir=tmp_path), None)
