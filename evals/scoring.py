@@ -8,23 +8,29 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from pydantic import Field
 
+from middlewatch.intervals import Interval, wilson
 from middlewatch.records import Record
+
+__all__ = [
+    "Bin",
+    "Interval",
+    "Sure",
+    "brier",
+    "brier_of_constant",
+    "calibration_error",
+    "calibration_interval",
+    "reliability",
+    "strict_rank",
+    "wilson",
+]
 
 Sure = tuple[float, bool]
 """A stated confidence, and whether the answer was right."""
 
-Z_95 = 1.96
 BINS = 5
 """Of equal width. A few dozen answers are not enough for the ten that are common."""
 RESAMPLES = 2000
 """Of the bootstrap: fifty of them lie beyond either end of a 95 % interval."""
-
-
-class Interval(Record):
-    """A 95 % interval."""
-
-    low: float
-    high: float
 
 
 class Bin(Record):
@@ -47,16 +53,6 @@ def strict_rank(ranking: Sequence[tuple[str, float]], truth: str) -> int | None:
     if truth not in scores:
         return None
     return sum(score >= scores[truth] for score in scores.values())
-
-
-def wilson(hits: int, n: int) -> Interval:
-    """The 95 % score interval of a share (Wilson 1927); 0 to 1 where there is nothing to count."""
-    if not n:
-        return Interval(low=0.0, high=1.0)
-    share, scale = hits / n, 1 + Z_95**2 / n
-    middle = (share + Z_95**2 / (2 * n)) / scale
-    half = Z_95 * math.sqrt(share * (1 - share) / n + Z_95**2 / (4 * n * n)) / scale
-    return Interval(low=max(0.0, middle - half), high=min(1.0, middle + half))
 
 
 def brier(answers: Sequence[Sure]) -> float:
