@@ -37,6 +37,7 @@ ACCEPTED: Mapping[str, tuple[Kind, ...]] = {
     "data_or_queue": ((CauseKind.DATA, ""),),
     "infrastructure": ((CauseKind.INFRASTRUCTURE, ""),),
     "connection-leak": ((CauseKind.SATURATION, "connections"), (CauseKind.CODE, "")),
+    "memory-leak": ((CauseKind.SATURATION, "memory"), (CauseKind.CODE, ""), (CauseKind.INFRASTRUCTURE, "")),
     "noisy-neighbour": ((CauseKind.SATURATION, "cpu"), (CauseKind.INFRASTRUCTURE, "")),
 }
 """What counts as right for a fault: what is meant, what it is as well, such as a deploy that leaks connections, and what it cannot

@@ -8,31 +8,45 @@ from dataclasses import dataclass, field
 from middlewatch.records import ChangeKind
 
 FIRST_VERSIONS: Mapping[str, str] = {
-    "storefront": "3.2.0",
-    "orders": "5.0.2",
+    "gateway": "3.2.0",
+    "catalogue": "1.9.3",
+    "cart": "4.0.5",
+    "checkout": "5.0.2",
+    "payment": "6.0.1",
     "inventory": "2.3.1",
-    "pricing": "1.9.3",
-    "shipping": "1.4.0",
+    "notifications": "1.4.0",
 }
 """The shop's services and the version of each that runs when a recording begins. Later patches of these do the same."""
 
-INSTANCES: Mapping[str, int] = {"storefront": 1, "orders": 2, "inventory": 2, "pricing": 2, "shipping": 1}
+INSTANCES: Mapping[str, int] = {
+    "gateway": 1,
+    "catalogue": 2,
+    "cart": 1,
+    "checkout": 2,
+    "payment": 2,
+    "inventory": 2,
+    "notifications": 1,
+}
 """How many instances of each service run; callers take turns among them."""
 
 FIRST_SETTINGS: Mapping[str, Mapping[str, int]] = {
-    "storefront": {"banner": 1},
-    "orders": {"history_limit": 10, "upstream_timeout_ms": 3000},
+    "gateway": {"banner": 1, "upstream_timeout_ms": 3000, "upstream_retries": 0},
+    "catalogue": {"quote_cache_seconds": 3600, "page_size": 12},
+    "cart": {"cart_days": 7, "upstream_timeout_ms": 3000},
+    "checkout": {"history_limit": 10, "upstream_timeout_ms": 3000, "upstream_retries": 0},
+    "payment": {"receipt_language": 1, "bank_timeout_ms": 2500},
     "inventory": {"slow_query_ms": 50},
-    "pricing": {"quote_cache_seconds": 3600},
-    "shipping": {"poll_ms": 100},
+    "notifications": {"poll_ms": 100},
 }
 
 HARMLESS_SETTINGS: Mapping[str, tuple[str, tuple[int, ...]]] = {
-    "storefront": ("banner", (2, 3, 4)),
-    "orders": ("history_limit", (11, 12, 13)),
+    "gateway": ("banner", (2, 3, 4)),
+    "catalogue": ("quote_cache_seconds", (5400, 7200, 9000)),
+    "cart": ("cart_days", (8, 10, 14)),
+    "checkout": ("history_limit", (11, 12, 13)),
+    "payment": ("receipt_language", (2, 3, 4)),
     "inventory": ("slow_query_ms", (55, 60, 65)),
-    "pricing": ("quote_cache_seconds", (5400, 7200, 9000)),
-    "shipping": ("poll_ms", (90, 110, 120)),
+    "notifications": ("poll_ms", (90, 110, 120)),
 }
 """Settings that somebody may change without anybody noticing, and values for them."""
 

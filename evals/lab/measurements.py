@@ -17,7 +17,8 @@ SERVER_P99 = "http.server.request.duration.p99"
 SERVER_ERROR_RATIO = "http.server.request.error.ratio"
 
 REFUSED_RATIO = "shop.checkout.refused.ratio"
-OLDEST_ORDER = "shop.shipping.oldest.age"
+OLDEST_MAIL = "shop.mails.oldest.age"
+MEMORY = "process.memory.usage"
 
 _KEPT_ATTRIBUTES = {
     "http.client.request.duration": ("server.address",),

@@ -16,7 +16,7 @@ from middlewatch.evals.lab.exported import Exported, Row, Span, moment
 from middlewatch.evals.lab.measurements import Measurement
 from middlewatch.evals.lab.shop import AppliedChange
 
-SYSTEM = "middlewatch-lab-shop"
+SYSTEM = "middlewatch-lab-shop-2"
 
 _DURATION_STEP_NS = 1000
 """Durations are as fine as start times; the digits after that are noise that does not compress."""
@@ -90,6 +90,12 @@ class LabIncident:
     detection: Detection
     window_end: datetime
     causes: tuple[Cause, ...]
+    name: str = ""
+    """As in the plan."""
+    blamable: tuple[AppliedChange, ...] = ()
+    """The changes that the causes came with; all other changes are innocent."""
+    mended_at: datetime | None = None
+    """When everything was taken back."""
 
     @property
     def id(self) -> str:

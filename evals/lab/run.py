@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,12 +17,15 @@ from middlewatch.evals.lab.recording import Cause, LabIncident, write_recording
 from middlewatch.evals.lab.run_folder import RunFolder
 from middlewatch.evals.lab.schedule import Episode, Plan, Step, schedule
 from middlewatch.evals.lab.shop import AppliedChange, Shop
+from middlewatch.evals.lab.truth import write_truth
 from middlewatch.evals.lab.ways import Done
 from middlewatch.records.errors import BadInput, Misconfigured, Unavailable
 
-_EXTRA = ("httpx", "opentelemetry.sdk", "starlette", "uvicorn")
+_EXTRA = ("httpx", "opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http", "starlette", "uvicorn")
 """What the services import from the extra `lab`."""
 _TICK_SECONDS = 1.0
+_DECOY_SECONDS = 8.0
+"""How long something that harms nobody goes on before the false alarm."""
 _LONGEST_UNREST_SECONDS = 600.0
 """How long to wait for a shop that misses its objectives without a fault."""
 
@@ -83,7 +86,9 @@ def record(output: Path, plan: Plan, on_progress: OnProgress) -> Path:
             run = run_shop(folder, plan, on_progress)
             if run.incidents:
                 on_progress(Progress(plan.usual_seconds, plan.usual_seconds, "writing the recording"))
-                write_recording(complete, read_exported(folder, run.began, run.ended), run.changes, run.incidents)
+                exported = read_exported(folder, run.began, run.ended)
+                write_recording(complete, exported, run.changes, run.incidents)
+                write_truth(complete, exported, run.incidents, plan.shop)
                 complete.replace(output)
     except OSError as error:
         raise Unavailable(
@@ -153,8 +158,10 @@ class _Recorder:
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
             self._shop.check()
+            for instance in self._shop.tend():
+                self.say(f"{instance} used too much memory and was started again")
             self.say(message)
-            time.sleep(min(left, _TICK_SECONDS))
+            time.sleep(max(0.0, min(left, _TICK_SECONDS, deadline - time.monotonic())))
 
     def _live(self, episode: Episode) -> None:
         """Healthy time with its harmless changes; longer than planned where the alert has not been silent."""
@@ -174,7 +181,8 @@ class _Recorder:
         since = datetime.now(UTC)
         done = [self._do(fault.name, way.do(self._shop)) for fault, way in episode.faults]
         late = list(episode.after)
-        detection = None if episode.faults else Detection(since, self._plan.alert.objectives[episode.false_alarm])
+        done_beside = [way.do(self._shop) for way in episode.harmless]
+        detection = None if episode.faults else self._false_alarm(since, episode)
         try:
             while detection is None or datetime.now(UTC) < self._window_end(detection):
                 if late and time.monotonic() - began >= late[0].at_seconds:
@@ -186,13 +194,25 @@ class _Recorder:
                         f"The alert did not fire within {self._plan.incident_seconds:g} s of the fault {episode.name}."
                     )
         finally:
-            for each in done:
+            for each in (*done, *done_beside):
                 self._changes += each.take_back()
         causes = tuple(
             Cause(way.service, each.instance, fault.label, fault.indicator, each.at)
             for (fault, way), each in zip(episode.faults, done, strict=True)
         )
-        return LabIncident(detection, self._window_end(detection), causes)
+        return LabIncident(
+            detection,
+            self._window_end(detection),
+            causes,
+            episode.name,
+            tuple(change for each in done for change in each.changes),
+            datetime.now(UTC),
+        )
+
+    def _false_alarm(self, since: datetime, episode: Episode) -> Detection:
+        """Some moments after what harms nobody began, so that it can be seen; at once where nothing did."""
+        after = timedelta(seconds=_DECOY_SECONDS if episode.harmless else 0.0)
+        return Detection(since + after, self._plan.alert.objectives[episode.false_alarm])
 
     def _detected(self, since: datetime) -> Detection | None:
         return self._plan.alert.first(read_metrics(self._folder, self._watched, since))
@@ -213,7 +233,12 @@ class _Recorder:
 
 
 def record_suite(output: Path, plans: Sequence[Plan], on_progress: OnProgress) -> list[Path]:
-    """Record one plan after the other, each into a folder of its own below ``output``: `shop-1`, `shop-2` and so on.
+    """Record one plan after the other: `shop-1`, `shop-2` and so on. See `record_all`."""
+    return record_all(output, {f"shop-{number}": plan for number, plan in enumerate(plans, start=1)}, on_progress)
+
+
+def record_all(output: Path, plans: Mapping[str, Plan], on_progress: OnProgress) -> list[Path]:
+    """Record one plan after the other, each into the folder of its name below ``output``.
 
     A recording that exists is left as it is, so that a suite that was interrupted can be continued.
 
@@ -227,8 +252,8 @@ def record_suite(output: Path, plans: Sequence[Plan], on_progress: OnProgress) -
     require()
     written: list[Path] = []
     problems: list[str] = []
-    for number, plan in enumerate(plans, start=1):
-        folder = output / f"shop-{number}"
+    for number, (name, plan) in enumerate(plans.items(), start=1):
+        folder = output / name
         written.append(folder)
         if folder.exists():
             continue

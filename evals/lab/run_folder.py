@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-SHIPMENTS = "shipments"
+MAILS = "mails"
 """The list in the queue's Redis; also the name of the destination in spans."""
 
 
@@ -16,8 +16,13 @@ class RunFolder:
     root: Path
 
     def create(self) -> None:
-        for folder in (self.root / "addresses", self.root / "containers", self.root / "settings", self.telemetry):
-            folder.mkdir(mode=0o700)
+        folders = ("addresses", "containers", "settings", "volumes", "clocks", "telemetry")
+        for name in folders:
+            (self.root / name).mkdir(mode=0o700)
+
+    @property
+    def catalogue_database(self) -> Path:
+        return self.root / "catalogue.sqlite3"
 
     @property
     def inventory_database(self) -> Path:
@@ -25,17 +30,8 @@ class RunFolder:
 
     @property
     def orders_database(self) -> Path:
+        """Of checkout; payment writes its charges into it, too."""
         return self.root / "orders.sqlite3"
-
-    @property
-    def redis(self) -> Path:
-        """The folder of pricing's Redis. Its URL is the address of the service `redis`."""
-        return self.root / "redis"
-
-    @property
-    def queue(self) -> Path:
-        """The folder of the queue's Redis. Its URL is the address of the service `queue`."""
-        return self.root / "queue"
 
     @property
     def requests_per_second(self) -> Path:
@@ -44,13 +40,22 @@ class RunFolder:
 
     @property
     def load_report(self) -> Path:
-        """What the load generator counted, written when it stops."""
+        """What the customers met with lately, written by the load generator once a second, and in all when it stops."""
         return self.root / "load.json"
+
+    @property
+    def bank(self) -> Path:
+        """How the bank behaves; it looks at every request."""
+        return self.root / "bank.json"
 
     @property
     def telemetry(self) -> Path:
         """One `<instance>.<signal>.jsonl` per instance and signal, and its `<instance>.resource.json`."""
         return self.root / "telemetry"
+
+    def redis(self, name: str) -> Path:
+        """The folder of a Redis server. Its URL is the address of the service of that name."""
+        return self.root / name
 
     def address(self, service: str) -> Path:
         """Where callers look up what serves `service` now: a line with `host:port` for each instance, or one URL."""
@@ -58,6 +63,14 @@ class RunFolder:
 
     def settings(self, service: str) -> Path:
         return self.root / "settings" / f"{service}.json"
+
+    def volume(self, service: str) -> Path:
+        """The one file on the small disk of a service that has one."""
+        return self.root / "volumes" / service
+
+    def clock(self, service: str) -> Path:
+        """By how many seconds the clock of the service's machine is wrong; absent where it is right."""
+        return self.root / "clocks" / service
 
     def container(self, instance: str) -> Path:
         """The ids of the processes that share the instance's container with it, one a line; absent where there are none."""

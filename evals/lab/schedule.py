@@ -17,8 +17,8 @@ from middlewatch.evals.lab.changes import (
     deploy,
     release,
 )
-from middlewatch.evals.lab.detection import AlertRule
-from middlewatch.evals.lab.faults import QUIET, Fault, fault_named
+from middlewatch.evals.lab.detection import CUSTOMERS_OBJECTIVES, AlertRule
+from middlewatch.evals.lab.faults import DECOYS, INNOCENT_DEPLOY, QUIET, Fault, fault_named
 from middlewatch.evals.lab.shop import ShopOptions
 from middlewatch.evals.lab.ways import Way
 from middlewatch.records.errors import BadInput
@@ -29,7 +29,9 @@ _BOTH_DECOYS = 0.6
 """How often both of them happen; otherwise the second one alone."""
 _LATE_DECOY = 0.4
 """How often a harmless change also happens after the fault."""
-_LATE_DECOY_SECONDS = (5.0, 60.0)
+_LATE_DECOY_SECONDS = (3.0, 15.0)
+_INNOCENT_SECONDS = (3.0, 6.0)
+"""How long before a false alarm the innocent release of an `innocent-deploy` goes out."""
 _CONFIG_SHARE = 0.25
 """How many of the harmless changes concern settings; the others are deploys."""
 
@@ -39,18 +41,18 @@ class Plan:
     """What to record: for each incident some healthy time, then what goes wrong until it was investigated, then recovery."""
 
     incidents: tuple[str, ...]
-    """For each of them a fault's name, several joined by `+` that happen at once, or `quiet`."""
-    baseline_seconds: float = 300.0
+    """For each of them a fault's name, several joined by `+` that happen at once, or one of `DECOYS`."""
+    baseline_seconds: float = 60.0
     """Healthy time before the first incident."""
-    recovery_seconds: float = 240.0
+    recovery_seconds: float = 45.0
     """Healthy time before each later one, counted from when the fault before it was taken back."""
-    incident_seconds: float = 180.0
+    incident_seconds: float = 90.0
     """How long to wait for the alert."""
-    investigation_seconds: float = 75.0
+    investigation_seconds: float = 20.0
     """How long after the detection the incident's window ends, and the fault is taken back."""
-    warm_up_seconds: float = 20.0
+    warm_up_seconds: float = 12.0
     """Load before the recording starts: the first requests fill caches and open connections."""
-    calm_seconds: float = 60.0
+    calm_seconds: float = 15.0
     """No fault is done before the alert has kept silent for so long; on a busy machine the healthy time grows."""
     alert: AlertRule = field(default_factory=AlertRule)
     shop: ShopOptions = field(default_factory=ShopOptions)
@@ -101,11 +103,15 @@ class Episode:
     after: tuple[Step, ...]
     false_alarm: int
     """Which of the alert's objectives is said to be missed if there is no fault."""
+    decoy: str = QUIET
+    """Which one it is if there is no fault."""
+    harmless: tuple[Way, ...] = ()
+    """What is done to the shop in a false alarm, and harms nobody."""
 
     @property
     def name(self) -> str:
         """As in the plan."""
-        return "+".join(fault.name for fault, _ in self.faults) or QUIET
+        return "+".join(fault.name for fault, _ in self.faults) or self.decoy
 
 
 def schedule(plan: Plan) -> tuple[Episode, ...]:
@@ -117,13 +123,19 @@ def schedule(plan: Plan) -> tuple[Episode, ...]:
         healthy = plan.recovery_seconds if number else plan.baseline_seconds
         combinations = _combinations(incident)
         faults = combinations[int(draw.integers(len(combinations)))]
+        ways = DECOYS.get(incident, ())
+        harmless = (ways[int(draw.integers(len(ways)))],) if ways else ()
         others = [service for service in FIRST_VERSIONS if service not in {way.service for _, way in faults}]
         wanted = [str(name) for name in draw.permutation(others)]
         spans = _DECOY_SHARES if draw.random() < _BOTH_DECOYS else _DECOY_SHARES[1:]
         before = tuple(Step(float(draw.uniform(*span)) * healthy, life.change(wanted.pop())) for span in spans)
+        if incident == INNOCENT_DEPLOY:
+            at = max(before[-1].at_seconds, healthy - float(draw.uniform(*_INNOCENT_SECONDS)))
+            before = (*before[:-1], Step(at, life.release(wanted.pop())))
         late = draw.random() < _LATE_DECOY
         after = (Step(float(draw.uniform(*_LATE_DECOY_SECONDS)), life.change(wanted.pop())),) if late else ()
-        episodes.append(Episode(healthy, before, faults, after, int(draw.integers(len(plan.alert.objectives)))))
+        alarm = int(draw.integers(len(CUSTOMERS_OBJECTIVES)))
+        episodes.append(Episode(healthy, before, faults, after, alarm, incident if incident in DECOYS else QUIET, harmless))
     return tuple(episodes)
 
 
@@ -133,18 +145,23 @@ def _combinations(incident: str) -> list[tuple[tuple[Fault, Way], ...]]:
     Raises:
         BadInput: an unknown fault, or there is no such way.
     """
-    if incident == QUIET:
+    if incident in DECOYS:
         return [()]
     found: list[tuple[tuple[Fault, Way], ...]] = [()]
-    for fault in map(fault_named, incident.split("+")):
+    for word in incident.split("+"):
+        name, _, service = word.partition("@")
+        fault = fault_named(name)
         found = [
             (*chosen, (fault, way))
             for chosen in found
             for way in fault.ways
-            if way.service not in {each.service for _, each in chosen}
+            if way.service not in {each.service for _, each in chosen} and service in ("", way.service)
         ]
     if not found:
-        raise BadInput(f"The faults of {incident} are in one service.", remedy="Faults at the same time need different services.")
+        raise BadInput(
+            f"The faults of {incident} are in one service, or cannot be done there.",
+            remedy="Faults at the same time need different services.",
+        )
     return found
 
 
@@ -157,10 +174,15 @@ class _OrdinaryLife:
 
     def change(self, service: str) -> ShopChange:
         """A deploy of the service's next patch, or a change of one of its settings."""
+        if self._draw.random() >= _CONFIG_SHARE:
+            return self.release(service)
         self._changes[service] += 1
-        if self._draw.random() < _CONFIG_SHARE:
-            name, values = HARMLESS_SETTINGS[service]
-            return configure(service, **{name: values[self._changes[service] % len(values)]})
+        name, values = HARMLESS_SETTINGS[service]
+        return configure(service, **{name: values[self._changes[service] % len(values)]})
+
+    def release(self, service: str) -> ShopChange:
+        """A deploy of the service's next patch."""
+        self._changes[service] += 1
         first = FIRST_VERSIONS[service]
         patch = int(first.rpartition(".")[2]) + self._changes[service]
         purpose = HARMLESS_PURPOSES[int(self._draw.integers(len(HARMLESS_PURPOSES)))]

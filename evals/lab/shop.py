@@ -1,9 +1,10 @@
-"""The running shop: its two Redis servers, the services' processes and the customers, started, replaced and stopped."""
+"""The running shop: its Redis servers, the services' processes, the bank and the customers, started, replaced and stopped."""
 
 from __future__ import annotations
 
 import http.client
 import json
+import os
 import sys
 import time
 import uuid
@@ -19,22 +20,33 @@ import redis
 from middlewatch.context_store.redis_server import RedisServer
 from middlewatch.evals.lab.changes import FIRST_SETTINGS, FIRST_VERSIONS, INSTANCES, ShopChange, deploy
 from middlewatch.evals.lab.child import Child, prefer
-from middlewatch.evals.lab.data import MOVEMENTS, create_inventory, create_orders, fill_prices
+from middlewatch.evals.lab.data import MOVEMENTS, create_catalogue, create_inventory, create_orders, fill_prices
+from middlewatch.evals.lab.detection import MEMORY_LIMIT_BYTES
 from middlewatch.evals.lab.run_folder import RunFolder
+from middlewatch.evals.lab.surroundings import BANK, BANK_WELL, VOLUME_USED_BYTES, WITH_VOLUME
 from middlewatch.records import ChangeKind
+from middlewatch.records.errors import BadInput
+
+STORES = ("prices", "carts", "queue")
+"""The Redis servers: the catalogue's, the cart's, and the one that the mails wait in."""
+_BANKS_VERSION = "1.0.0"
 
 
 @dataclass(frozen=True, slots=True)
 class ShopOptions:
     """How a shop is run."""
 
-    requests_per_second: float = 8.0
+    requests_per_second: float = 10.0
+    day_seconds: float = 600.0
+    """How long a day is, over which more and then fewer customers come."""
     seed: int = 1
     stock_movements: int = MOVEMENTS
     """Rows of the inventory's ledger; with more of them, a scan takes longer."""
     overlap_seconds: float = 2.0
     """How long an old instance lives on after a deploy, so that its last requests end well."""
-    metrics_interval_seconds: float = 5.0
+    metrics_interval_seconds: float = 2.0
+    otlp: str = ""
+    """An OTLP receiver over HTTP that telemetry goes to; into files where it is empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +68,8 @@ class Instance:
     process: Child
     address: str = ""
     """`host:port`, once it serves."""
+    restarts: int = 0
+    """How often it ended by itself and was started again."""
 
 
 class Shop:
@@ -64,7 +78,7 @@ class Shop:
     def __init__(self, folder: RunFolder, options: ShopOptions) -> None:
         self.folder = folder
         self.options = options
-        self._servers = {"redis": RedisServer(folder.redis), "queue": RedisServer(folder.queue)}
+        self._servers = {name: RedisServer(folder.redis(name)) for name in STORES}
         self._running = ExitStack()
         self._children: list[Child] = []
         self._load: list[Child] = []
@@ -84,19 +98,25 @@ class Shop:
     def open(self) -> None:
         """Fill the storage and start every service, each behind its address."""
         seed = self.options.seed
+        create_catalogue(self.folder.catalogue_database)
         create_inventory(self.folder.inventory_database, seed=seed, movements=self.options.stock_movements)
         create_orders(self.folder.orders_database, seed=seed)
         for name, server in self._servers.items():
             self._running.enter_context(server)
             prefer(server.pid)
             self.folder.replace(self.folder.address(name), server.url)
-        with self.storage("redis") as client:
+        with self.storage("prices") as client:
             fill_prices(client, seed=seed)
+        for service in WITH_VOLUME:
+            self.use_volume(service, VOLUME_USED_BYTES)
+        self.tell_bank()
         for service in self._settings:
             self._write_settings(service)
+        bank = self._launch(BANK, _BANKS_VERSION)
         starting = [
             self._launch(service, version) for service, version in FIRST_VERSIONS.items() for _ in range(INSTANCES[service])
         ]
+        self.redirect(BANK, [self._answering(bank).address])
         for instance in starting:
             self._serving[instance.service].append(self._answering(instance))
         for service in FIRST_VERSIONS:
@@ -105,7 +125,10 @@ class Shop:
     def start_load(self) -> None:
         """Let the customers in."""
         self.set_rate(self.options.requests_per_second)
-        arguments = ("--folder", str(self.folder.root), "--seed", str(self.options.seed))
+        arguments = (
+            *("--folder", str(self.folder.root), "--seed", str(self.options.seed)),
+            *("--day-seconds", str(self.options.day_seconds)),
+        )
         self._load.append(self.start("load generator", "middlewatch.evals.lab.load", arguments))
 
     def apply(self, change: ShopChange) -> AppliedChange:
@@ -134,7 +157,7 @@ class Shop:
 
     @contextmanager
     def storage(self, name: str) -> Iterator[redis.Redis]:
-        """A client of one of the Redis servers: `redis`, which is pricing's, or `queue`."""
+        """A client of one of the Redis servers."""
         with closing(self._servers[name].client()) as client:
             yield client
 
@@ -161,6 +184,63 @@ class Shop:
         """From now on customers come at this mean rate."""
         self.folder.replace(self.folder.requests_per_second, repr(requests_per_second))
 
+    def tell_bank(self, **behaviour: float) -> None:
+        """From now on the bank behaves as it usually does, but for what is named."""
+        self.folder.replace(self.folder.bank, json.dumps({**BANK_WELL, **behaviour}))
+
+    def use_volume(self, service: str, size: int) -> None:
+        """Let so many bytes of a service's small disk be used; what is added takes no room on the real one."""
+        with self.folder.volume(service).open("ab") as file:
+            os.truncate(file.fileno(), size)
+
+    def restart(self, service: str, *, instance: str = "") -> tuple[str, ...]:
+        """Replace a service's instances, one after the other, by new ones of the same version.
+
+        Args:
+            service: whose.
+            instance: the one to replace; all where it is empty.
+
+        Returns:
+            The names of the new ones.
+
+        Raises:
+            BadInput: there is no such instance.
+        """
+        serving = self._serving[service]
+        places = [place for place, each in enumerate(serving) if instance in ("", each.name)]
+        if not places:
+            known = ", ".join(each.name for each in serving)
+            raise BadInput(f"{service} has no instance {instance!r}.", remedy=f"Choose one of: {known}.")
+        for place in places:
+            self._replace(service, place, serving[place].version)
+        return tuple(serving[place].name for place in places)
+
+    def tend(self, *, whatever_ended: bool = False) -> tuple[str, ...]:
+        """Do what a container runtime does: end what uses more memory than it may, and start it again.
+
+        Args:
+            whatever_ended: also start again what ended for any other reason. A recording would rather end than hide that.
+
+        Returns:
+            The names of the instances that were started again.
+        """
+        restarted = []
+        for service, instances in self._serving.items():
+            for place, instance in enumerate(instances):
+                ended = whatever_ended and not instance.process.runs()
+                if ended or instance.process.memory_bytes() > MEMORY_LIMIT_BYTES:
+                    self._restart(service, place, instance)
+                    restarted.append(instance.name)
+        return tuple(restarted)
+
+    def _restart(self, service: str, place: int, instance: Instance) -> None:
+        """Under the same name and address book, as a container that is started again."""
+        instance.process.kill()
+        self.folder.port(instance.name).unlink(missing_ok=True)
+        started = self._launch(service, instance.version, name=instance.name, restarts=instance.restarts + 1)
+        self._serving[service][place] = self._answering(started)
+        self._publish(service)
+
     def check(self) -> None:
         """Raise `Unavailable` if a process of the shop is gone."""
         serving = (instance.process for instances in self._serving.values() for instance in instances)
@@ -180,21 +260,26 @@ class Shop:
         serving = self._serving[change.service]
         outdated = [place for place, instance in enumerate(serving) if instance.version != change.version]
         for place in outdated[: change.instances]:
-            old, serving[place] = serving[place], self._answering(self._launch(change.service, change.version))
-            self._publish(change.service)
-            time.sleep(self.options.overlap_seconds)
-            old.process.stop()
+            self._replace(change.service, place, change.version)
         return tuple(serving[place].name for place in outdated[: change.instances])
 
-    def _launch(self, service: str, version: str) -> Instance:
-        name = f"{service}-{uuid.uuid4().hex[:8]}"
+    def _replace(self, service: str, place: int, version: str) -> None:
+        """The new instance takes over when it answers, and the old one ends a little later."""
+        serving = self._serving[service]
+        old, serving[place] = serving[place], self._answering(self._launch(service, version))
+        self._publish(service)
+        time.sleep(self.options.overlap_seconds)
+        old.process.stop()
+
+    def _launch(self, service: str, version: str, *, name: str = "", restarts: int = 0) -> Instance:
+        name = name or f"{service}-{uuid.uuid4().hex[:8]}"
         arguments = (
             *(service, "--version", version, "--instance", name, "--folder", str(self.folder.root)),
             *("--metrics-interval-seconds", str(self.options.metrics_interval_seconds)),
+            *("--restarts", str(restarts), "--otlp", self.options.otlp),
         )
-        return Instance(
-            service, version, name, self.start(f"{service} {version}", "middlewatch.evals.lab.services.serve", arguments)
-        )
+        process = self.start(f"{service} {version}", "middlewatch.evals.lab.services.serve", arguments)
+        return Instance(service, version, name, process, restarts=restarts)
 
     def _answering(self, instance: Instance) -> Instance:
         port_file = self.folder.port(instance.name)

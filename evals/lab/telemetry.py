@@ -1,23 +1,20 @@
-"""OpenTelemetry in a service's process: the SDK's providers, exporters that write JSON lines, and the process's own metrics."""
+"""OpenTelemetry in a service's process: the SDK's providers, and exporters that write JSON lines or speak OTLP."""
 
 from __future__ import annotations
 
 import json
 import logging
-import os
 import random
-import resource
-import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from opentelemetry import metrics, trace
 from opentelemetry._logs import LogRecord, SeverityNumber
 from opentelemetry.context import get_current
-from opentelemetry.metrics import CallbackOptions, Observation
 from opentelemetry.sdk._logs import LoggerProvider, ReadableLogRecord
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, LogRecordExporter, LogRecordExportResult
 from opentelemetry.sdk.metrics import Counter, Histogram, MeterProvider
@@ -33,54 +30,80 @@ from opentelemetry.sdk.metrics.export import (
     Sum,
 )
 from opentelemetry.sdk.metrics.export import ExponentialHistogram as ExportedHistogram
-from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation
+from opentelemetry.sdk.metrics.view import Aggregation, ExponentialBucketHistogramAggregation
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
-from opentelemetry.sdk.trace.id_generator import IdGenerator
+from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
 
+from middlewatch.evals.lab.process_metrics import observe_process
 from middlewatch.evals.lab.run_folder import RunFolder
+from middlewatch.evals.lab.services.correlation import described
 
 _FLUSH_MS = 1000
 """How long spans and log records wait to be written together."""
 
+_EXPORT_SECONDS = 2.0
+"""How long an export over OTLP may take with all its tries: a process that ends waits for its last ones."""
 
-def configure(
-    folder: RunFolder, *, service: str, version: str, instance: str, metrics_interval_seconds: float
-) -> Callable[[], None]:
+_TEMPORALITY: dict[type, AggregationTemporality] = {
+    Counter: AggregationTemporality.DELTA,
+    Histogram: AggregationTemporality.DELTA,
+}
+_AGGREGATION: dict[type, Aggregation] = {Histogram: ExponentialBucketHistogramAggregation()}
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Whose telemetry it is."""
+
+    service: str
+    version: str
+    instance: str
+    restarts: int = 0
+    """How often the instance was started again."""
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        """Of the resource."""
+        return {
+            "service.name": self.service,
+            "service.version": self.version,
+            "service.instance.id": self.instance,
+            "service.namespace": "shop",
+        }
+
+
+def configure(folder: RunFolder, origin: Origin, *, metrics_interval_seconds: float, endpoint: str = "") -> Callable[[], None]:
     """Set the process's tracer, meter and logger providers and route its logging to them.
+
+    Args:
+        folder: the run.
+        origin: whose telemetry it is.
+        metrics_interval_seconds: from one export of metrics to the next.
+        endpoint: an OTLP receiver over HTTP, such as http://127.0.0.1:4318, that everything goes to; files of the folder where
+            it is empty.
 
     Returns:
         A function that writes everything still held back; call it last.
     """
-    attributes = {
-        "service.name": service,
-        "service.version": version,
-        "service.instance.id": instance,
-        "service.namespace": "shop",
-    }
-    origin = Resource.create(attributes)
-    described = {"attributes": dict(origin.attributes), "started_ns": time.time_ns()}
-    folder.replace(folder.telemetry / f"{instance}.resource.json", json.dumps(described))
+    resource_ = Resource.create(dict(origin.attributes))
+    described = {"attributes": dict(resource_.attributes), "started_ns": time.time_ns()}
+    folder.replace(folder.telemetry / f"{origin.instance}.resource.json", json.dumps(described))
+    exporters = _over_otlp(endpoint) if endpoint else _into_files(folder.telemetry, origin.instance)
 
-    tracers = TracerProvider(resource=origin, id_generator=ShortIds())
-    tracers.add_span_processor(
-        BatchSpanProcessor(SpanFile(folder.telemetry / f"{instance}.spans.jsonl"), schedule_delay_millis=_FLUSH_MS)
-    )
+    tracers = TracerProvider(resource=resource_, id_generator=RandomIdGenerator() if endpoint else ShortIds())
+    tracers.add_span_processor(BatchSpanProcessor(exporters.spans, schedule_delay_millis=_FLUSH_MS))
     trace.set_tracer_provider(tracers)
 
-    loggers = LoggerProvider(resource=origin)
-    loggers.add_log_record_processor(
-        BatchLogRecordProcessor(LogFile(folder.telemetry / f"{instance}.logs.jsonl"), schedule_delay_millis=_FLUSH_MS)
-    )
+    loggers = LoggerProvider(resource=resource_)
+    loggers.add_log_record_processor(BatchLogRecordProcessor(exporters.logs, schedule_delay_millis=_FLUSH_MS))
     _route_logging(loggers)
 
-    reader = PeriodicExportingMetricReader(
-        MetricFile(folder.telemetry / f"{instance}.metrics.jsonl"), export_interval_millis=metrics_interval_seconds * 1000
-    )
-    meters = MeterProvider(metric_readers=[reader], resource=origin)
+    reader = PeriodicExportingMetricReader(exporters.metrics, export_interval_millis=metrics_interval_seconds * 1000)
+    meters = MeterProvider(metric_readers=[reader], resource=resource_)
     metrics.set_meter_provider(meters)
-    _observe_process(folder.container(instance))
+    observe_process(folder.container(origin.instance), origin.restarts)
 
     def close() -> None:
         meters.shutdown()
@@ -88,6 +111,40 @@ def configure(
         loggers.shutdown()
 
     return close
+
+
+@dataclass(frozen=True, slots=True)
+class _Exporters:
+    spans: SpanExporter
+    logs: LogRecordExporter
+    metrics: MetricExporter
+
+
+def _into_files(folder: Path, instance: str) -> _Exporters:
+    return _Exporters(
+        SpanFile(folder / f"{instance}.spans.jsonl"),
+        LogFile(folder / f"{instance}.logs.jsonl"),
+        MetricFile(folder / f"{instance}.metrics.jsonl"),
+    )
+
+
+def _over_otlp(endpoint: str) -> _Exporters:
+    """The SDK's own exporters. They are imported where they are used: recordings do without them."""
+    from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter  # noqa: PLC0415
+    from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter  # noqa: PLC0415
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
+
+    base = endpoint.rstrip("/")
+    return _Exporters(
+        OTLPSpanExporter(endpoint=f"{base}/v1/traces", timeout=_EXPORT_SECONDS),
+        OTLPLogExporter(endpoint=f"{base}/v1/logs", timeout=_EXPORT_SECONDS),
+        OTLPMetricExporter(
+            endpoint=f"{base}/v1/metrics",
+            timeout=_EXPORT_SECONDS,
+            preferred_temporality=_TEMPORALITY,
+            preferred_aggregation=_AGGREGATION,
+        ),
+    )
 
 
 class ShortIds(IdGenerator):
@@ -154,8 +211,8 @@ class MetricFile(MetricExporter):
 
     def __init__(self, path: Path) -> None:
         super().__init__(
-            preferred_temporality={Counter: AggregationTemporality.DELTA, Histogram: AggregationTemporality.DELTA},
-            preferred_aggregation={Histogram: ExponentialBucketHistogramAggregation()},
+            preferred_temporality=_TEMPORALITY,
+            preferred_aggregation=_AGGREGATION,
         )
         self._lines = _JsonLines(path)
 
@@ -190,6 +247,10 @@ def _span(span: ReadableSpan) -> dict[str, object]:
         "end_ns": span.end_time,
         "status": span.status.status_code.name,
         "attributes": dict(span.attributes or {}),
+        "links": [
+            {"trace_id": trace.format_trace_id(each.context.trace_id), "span_id": trace.format_span_id(each.context.span_id)}
+            for each in span.links
+        ],
     }
 
 
@@ -198,6 +259,7 @@ def _log(record: LogRecord) -> dict[str, object]:
         "time_ns": record.timestamp,
         "severity": record.severity_text,
         "body": record.body,
+        "attributes": dict(record.attributes or {}),
         "trace_id": trace.format_trace_id(record.trace_id) if record.trace_id else "",
         "span_id": trace.format_span_id(record.span_id) if record.span_id else "",
     }
@@ -261,6 +323,7 @@ class LogBridge(logging.Handler):
                 severity_number=number,
                 severity_text=text,
                 body=_body(record),
+                attributes=dict(described()),
             )
         )
 
@@ -284,84 +347,6 @@ def _route_logging(loggers: LoggerProvider) -> None:
     logging.basicConfig(level=logging.INFO, handlers=[LogBridge(loggers), to_standard_error])
     for chatty in ("httpx", "httpcore"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-
-
-def _observe_process(container: Path) -> None:
-    """Report the process's use of the machine: processor, memory, threads and open files; and its container's of processors.
-
-    All but the process's own processor time and threads come from /proc and are absent where there is none.
-
-    Args:
-        container: lists the other processes in the container, if it exists.
-    """
-    meter = metrics.get_meter(__name__)
-    meter.create_observable_gauge("process.cpu.utilization", callbacks=[_CpuShare()], unit="1")
-    meter.create_observable_up_down_counter("process.thread.count", callbacks=[_threads], unit="{thread}")
-    if Path("/proc/self/statm").exists():
-        meter.create_observable_gauge("container.cpu.usage", callbacks=[_ContainerCpu(container)], unit="{cpu}")
-        meter.create_observable_up_down_counter("process.memory.usage", callbacks=[_memory], unit="By")
-        meter.create_observable_up_down_counter(
-            "process.open_file_descriptor.count", callbacks=[_open_files], unit="{file_descriptor}"
-        )
-
-
-class _CpuShare:
-    """Processor time since the last look, divided by the time that passed and the processors there are."""
-
-    def __init__(self) -> None:
-        self._last = (time.monotonic(), time.process_time())
-        self._processors = os.cpu_count() or 1
-
-    def __call__(self, options: CallbackOptions) -> Iterable[Observation]:
-        del options
-        now = (time.monotonic(), time.process_time())
-        passed, used = now[0] - self._last[0], now[1] - self._last[1]
-        self._last = now
-        if passed > 0:
-            yield Observation(used / passed / self._processors)
-
-
-class _ContainerCpu:
-    """Processors that the processes of the container used on average since the last look: this one and those in a list."""
-
-    def __init__(self, others: Path) -> None:
-        self._others = others
-        self._last = time.monotonic()
-        self._used: dict[int, float] = {}
-
-    def __call__(self, options: CallbackOptions) -> Iterable[Observation]:
-        del options
-        now = time.monotonic()
-        passed, self._last = now - self._last, now
-        listed = self._others.read_text(encoding="ascii").split() if self._others.exists() else []
-        used = {pid: seconds for pid in (os.getpid(), *map(int, listed)) if (seconds := _processor_seconds(pid)) is not None}
-        spent = sum(seconds - self._used.get(pid, 0.0) for pid, seconds in used.items())
-        self._used = used
-        if passed > 0:
-            yield Observation(spent / passed)
-
-
-def _processor_seconds(pid: int) -> float | None:
-    """What a process has used in its life; None where it is gone."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None
-    user, system = text.rpartition(")")[2].split()[11:13]  # proc(5): utime and stime, in ticks
-    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
-
-
-def _memory(options: CallbackOptions) -> Iterable[Observation]:
-    del options
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    yield Observation(pages * resource.getpagesize())
-
-
-def _open_files(options: CallbackOptions) -> Iterable[Observation]:
-    del options
-    yield Observation(sum(1 for _ in Path("/proc/self/fd").iterdir()))
-
-
-def _threads(options: CallbackOptions) -> Iterable[Observation]:
-    del options
-    yield Observation(threading.active_count())
+    exporting = logging.getLogger("opentelemetry")  # what it says about exports must not be exported
+    exporting.addHandler(to_standard_error)
+    exporting.propagate = False

@@ -6,7 +6,7 @@ import http.client
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,15 +14,20 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote
 
+import redis
+
 from middlewatch.evals.lab.changes import INSTANCES, ShopChange
 from middlewatch.evals.lab.child import Child
 from middlewatch.evals.lab.data import CATEGORIES, PRODUCTS, price_list, sku
-from middlewatch.evals.lab.run_folder import SHIPMENTS
+from middlewatch.evals.lab.run_folder import MAILS
 from middlewatch.evals.lab.shop import AppliedChange, Shop
+from middlewatch.evals.lab.surroundings import VOLUME_BYTES, VOLUME_USED_BYTES
 from middlewatch.records.errors import Unavailable
 
 _SABOTEURS = "middlewatch.evals.lab.saboteurs"
 _FOREVER_SECONDS = 86_400.0
+_LAST = 19
+"""The niceness of what comes after everything else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,15 +106,21 @@ class Neighbours:
 
     service: str
     count: int = 16
+    polite: bool = False
+    """Whether they take only what nobody else wants: a container that looks busy, and harms nobody."""
 
     def do(self, shop: Shop) -> Done:
         victim = shop.instances(self.service)[0]
         processors = _processors()
         at = datetime.now(UTC)
-        _pin(victim.process, {max(processors)})
+        if not self.polite:
+            _pin(victim.process, {max(processors)})
         neighbours = [shop.start("neighbour", f"{_SABOTEURS}.neighbour", ()) for _ in range(self.count)]
         for neighbour in neighbours:
-            _pin(neighbour, {max(processors)})
+            if self.polite:
+                os.setpriority(os.PRIO_PROCESS, neighbour.pid, _LAST)
+            else:
+                _pin(neighbour, {max(processors)})
         shop.folder.replace(shop.folder.container(victim.name), "\n".join(str(neighbour.pid) for neighbour in neighbours))
 
         def take_back() -> tuple[AppliedChange, ...]:
@@ -140,26 +151,29 @@ class Frozen:
 
 @dataclass(frozen=True, slots=True)
 class StallingStorage:
-    """The machine of pricing's Redis stops it again and again."""
+    """The machine of a service's Redis stops it again and again."""
 
-    service: str = "pricing"
+    service: str
+    storage: str
+    """Which Redis server it is."""
     seconds: float = 0.4
     """How long it is stopped, and then how long it runs."""
 
     def do(self, shop: Shop) -> Done:
         at = datetime.now(UTC)
-        return Done(at, _stall(shop, shop.storage_pid("redis"), self.seconds, self.seconds))
+        return Done(at, _stall(shop, shop.storage_pid(self.storage), self.seconds, self.seconds))
 
 
 @dataclass(frozen=True, slots=True)
 class LockedDatabase:
-    """Another program, such as a backup, holds the write lock of the orders' database and does not let go."""
+    """Another program, such as a backup, holds the write lock of a service's database and does not let go."""
 
-    service: str = "orders"
+    service: str
 
     def do(self, shop: Shop) -> Done:
+        database = {"checkout": shop.folder.orders_database, "inventory": shop.folder.inventory_database}[self.service]
         at = datetime.now(UTC)
-        holder = shop.start("backup", f"{_SABOTEURS}.lock", ("--database", str(shop.folder.orders_database)))
+        holder = shop.start("backup", f"{_SABOTEURS}.lock", ("--database", str(database)))
 
         def take_back() -> tuple[AppliedChange, ...]:
             holder.stop()
@@ -173,7 +187,7 @@ class MoreCustomers:
     """Many times the usual number of customers come, to a shop that is all right."""
 
     factor: float
-    service: str = "storefront"
+    service: str = "gateway"
 
     def do(self, shop: Shop) -> Done:
         at = datetime.now(UTC)
@@ -188,31 +202,106 @@ class MoreCustomers:
 
 @dataclass(frozen=True, slots=True)
 class PoisonedOrder:
-    """Somebody abroad orders: shipping cannot read the postcode, tries again for ever, and all other orders wait behind it."""
+    """Somebody abroad orders: notifications cannot read the postcode, tries again for ever, and all other mails wait behind it."""
 
-    service: str = "shipping"
+    service: str = "notifications"
     postcode: str = "SW1A 1AA"
 
     def do(self, shop: Shop) -> Done:
         at = datetime.now(UTC)
-        (storefront, *_) = shop.instances("storefront")
-        connection = http.client.HTTPConnection(storefront.address, timeout=10.0)
-        path = f"/checkout?customer=7&sku={sku(3)}&quantity=1&postcode={quote(self.postcode)}"
-        try:
-            connection.request("POST", path)
-            accepted = json.load(connection.getresponse()).get("accepted")
-        except (OSError, http.client.HTTPException, ValueError):
-            accepted = False
-        finally:
-            connection.close()
-        if not accepted:
+        _post(shop, f"/cart?customer=7&sku={sku(3)}&quantity=1")
+        if not _post(shop, f"/checkout?customer=7&postcode={quote(self.postcode)}").get("accepted"):
             raise Unavailable("The shop did not accept the order that was to disturb it.", remedy="Record again.")
 
         def take_back() -> tuple[AppliedChange, ...]:
             with shop.storage("queue") as client:
-                waiting = [raw for raw in _texts(client.lrange(SHIPMENTS, 0, -1)) if self.postcode in raw]
+                waiting = [raw for raw in _texts(client.lrange(MAILS, 0, -1)) if self.postcode in raw]
                 for raw in waiting:
-                    client.lrem(SHIPMENTS, 0, raw)
+                    client.lrem(MAILS, 0, raw)
+            return ()
+
+        return Done(at, take_back)
+
+
+@dataclass(frozen=True, slots=True)
+class BankTrouble:
+    """The bank that payment calls is slow, fails, or does not know the shop any more."""
+
+    seconds: float | None = None
+    """What a charge takes now."""
+    failing: float | None = None
+    """The share of charges that fails."""
+    expired: bool = False
+    """Whether the shop's credential has just become invalid."""
+    service: str = "payment"
+
+    def do(self, shop: Shop) -> Done:
+        at = datetime.now(UTC)
+        behaviour = {"seconds": self.seconds, "failing": self.failing, "credential_until": at.timestamp() if self.expired else None}
+        shop.tell_bank(**{name: value for name, value in behaviour.items() if value is not None})
+
+        def take_back() -> tuple[AppliedChange, ...]:
+            shop.tell_bank()
+            return ()
+
+        return Done(at, take_back)
+
+
+@dataclass(frozen=True, slots=True)
+class WrongClock:
+    """The clock of the machine that a service runs on jumps, so that what it signs is not of now."""
+
+    service: str = "payment"
+    seconds: float = -600.0
+
+    def do(self, shop: Shop) -> Done:
+        at = datetime.now(UTC)
+        shop.folder.replace(shop.folder.clock(self.service), repr(self.seconds))
+
+        def take_back() -> tuple[AppliedChange, ...]:
+            shop.folder.clock(self.service).unlink()
+            return ()
+
+        return Done(at, take_back)
+
+
+@dataclass(frozen=True, slots=True)
+class FullDisk:
+    """Something fills the service's small disk but for a few bytes."""
+
+    service: str
+    left_bytes: int = 40
+
+    def do(self, shop: Shop) -> Done:
+        at = datetime.now(UTC)
+        shop.use_volume(self.service, VOLUME_BYTES - self.left_bytes)
+
+        def take_back() -> tuple[AppliedChange, ...]:
+            shop.use_volume(self.service, VOLUME_USED_BYTES)
+            return ()
+
+        return Done(at, take_back)
+
+
+@dataclass(frozen=True, slots=True)
+class LostCache:
+    """The catalogue's Redis has no room for quotes: whatever is cached is thrown away at once."""
+
+    service: str = "catalogue"
+
+    def do(self, shop: Shop) -> Done:
+        at = datetime.now(UTC)
+        with shop.storage("prices") as client:
+            usual = {name: str(client.config_get(name)[name]) for name in ("maxmemory", "maxmemory-policy")}
+            client.config_set("maxmemory-policy", "volatile-lru")  # only quotes expire
+            client.config_set("maxmemory", "1mb")
+            for keys in _quotes_in(client):
+                client.delete(*keys)
+
+        def take_back() -> tuple[AppliedChange, ...]:
+            with shop.storage("prices") as client:
+                for name, value in usual.items():
+                    client.config_set(name, value)
             return ()
 
         return Done(at, take_back)
@@ -222,7 +311,7 @@ class PoisonedOrder:
 class BadPrices:
     """An import of prices writes a word where numbers belong, for three categories in ten."""
 
-    service: str = "pricing"
+    service: str = "catalogue"
     categories: tuple[int, ...] = tuple(number for number in range(CATEGORIES) if number % 10 in {1, 4, 7})
 
     def do(self, shop: Shop) -> Done:
@@ -230,7 +319,7 @@ class BadPrices:
         usual = price_list(seed=shop.options.seed)
 
         def write(prices: Mapping[str, str | int]) -> None:
-            with shop.storage("redis") as client:
+            with shop.storage("prices") as client:
                 client.hset("prices", mapping=dict(prices.items()))
                 client.delete(*(f"quote:{name}" for name in prices))
 
@@ -253,6 +342,26 @@ def _stall(shop: Shop, pid: int, stopped: float, running: float) -> Callable[[],
         return ()
 
     return take_back
+
+
+def _post(shop: Shop, path: str) -> dict[str, object]:
+    """What the gateway answers; nothing where it does not."""
+    (gateway, *_) = shop.instances("gateway")
+    connection = http.client.HTTPConnection(gateway.address, timeout=10.0)
+    try:
+        connection.request("POST", path)
+        answer = json.load(connection.getresponse())
+    except (OSError, http.client.HTTPException, ValueError):
+        return {}
+    finally:
+        connection.close()
+    return answer if isinstance(answer, dict) else {}
+
+
+def _quotes_in(client: redis.Redis) -> Iterator[list[bytes]]:
+    """The names of the cached quotes, some at a time."""
+    found = list(client.scan_iter("quote:*", count=1000))
+    yield from (found[at : at + 1000] for at in range(0, len(found), 1000))
 
 
 def _texts(answer: object) -> list[str]:

@@ -10,12 +10,14 @@ from pathlib import Path
 
 import click
 
-from middlewatch.evals.lab.faults import QUIET, SUITE
+from middlewatch.evals.lab.faults import DECOYS_TOLD, QUIET, SUITE
 from middlewatch.evals.lab.faults import faults as known_faults
 from middlewatch.evals.lab.run import Progress, record_suite
 from middlewatch.evals.lab.run import record as record_plan
 from middlewatch.evals.lab.schedule import Plan, suite
 from middlewatch.evals.lab.shop import ShopOptions
+from middlewatch.frontends.cli.lab_evaluate import evaluate_command
+from middlewatch.frontends.cli.lab_live import COMMANDS
 from middlewatch.frontends.cli.output import json_option
 from middlewatch.frontends.cli.terminal import print_line
 from middlewatch.frontends.program import program
@@ -28,13 +30,19 @@ _PER_RECORDING = 4
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def lab() -> None:
-    """Run a small shop of real services with real faults and record it.
+    """Run a small shop of real services with real faults: live, or to record it.
 
     \b
     Examples:
       middlewatch lab faults
+      middlewatch lab up --detach
+      middlewatch lab fault missing-market
       middlewatch lab record --fault dropped-index --output /tmp/shop
     """
+
+
+for live in COMMANDS:
+    lab.add_command(live)
 
 
 @lab.command()
@@ -52,7 +60,8 @@ def faults(as_json: bool) -> None:
         return
     for fault in known_faults():
         click.echo(f"{fault.name:18s} {fault.kind.value:20s} {fault.description}")
-    click.echo(f"{QUIET:18s} {'none':20s} nothing is wrong: the alert is a false alarm")
+    for name, words in DECOYS_TOLD.items():
+        click.echo(f"{name:18s} {'none':20s} {words}")
 
 
 @lab.command()
@@ -67,14 +76,14 @@ def faults(as_json: bool) -> None:
 @click.option("--output", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder to write; empty or absent.")
 @click.option(
     "--baseline",
-    default=300.0,
+    default=60.0,
     show_default=True,
     type=click.FloatRange(min=1),
     help="Healthy seconds before the first fault. On a disturbed machine there are more.",
 )
-@click.option("--recovery", default=240.0, show_default=True, type=click.FloatRange(min=1), help="The same before each later one.")
-@click.option("--incident", default=180.0, show_default=True, type=click.FloatRange(min=1), help="How long to wait for the alert.")
-@click.option("--rate", default=8.0, show_default=True, type=click.FloatRange(min=0, min_open=True), help="Requests per second.")
+@click.option("--recovery", default=45.0, show_default=True, type=click.FloatRange(min=1), help="The same before each later one.")
+@click.option("--incident", default=90.0, show_default=True, type=click.FloatRange(min=1), help="How long to wait for the alert.")
+@click.option("--rate", default=10.0, show_default=True, type=click.FloatRange(min=0, min_open=True), help="Requests per second.")
 @click.option("--seed", default=1, show_default=True, type=int, help="What customers do, and all chance, is drawn from it.")
 @json_option
 def record(
@@ -89,7 +98,7 @@ def record(
 ) -> None:
     """Run the shop in real time, break it, and write the recording. Needs the extra `lab` and redis-server.
 
-    Healthy time goes before each fault, with harmless deploys in it. A fault lasts until 75 s after the alert, and is then
+    Healthy time goes before each fault, with harmless deploys in it. A fault lasts until 20 s after the alert, and is then
     taken back. With `--fault all` each recording gets a folder of its own below the output; those that exist are kept, so that
     an interrupted run can be continued.
 
@@ -97,7 +106,7 @@ def record(
     Examples:
       middlewatch lab record --fault dropped-index --output /tmp/shop --baseline 120
       middlewatch lab record --fault bad-prices --fault quiet --fault one-by-one+bad-canary --output /tmp/shop
-      middlewatch lab record --fault all --output /tmp/shops --seed 2      (takes about two and a half hours)
+      middlewatch lab record --fault all --output /tmp/shops --seed 2      (takes about three quarters of an hour)
     """
     healthy = Plan(
         (QUIET,),
@@ -146,3 +155,6 @@ def _show(progress: Progress) -> None:
         click.echo(f"\r{line}\x1b[K", nl=False, err=True)
     else:
         click.echo(line, err=True)
+
+
+lab.add_command(evaluate_command(_show))

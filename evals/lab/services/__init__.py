@@ -1,1 +1,1 @@
-"""The shop's services: storefront, orders, inventory, pricing and shipping. Each instance is a process started by `serve`."""
+"""The shop's services, and the bank that is none of them. Each instance is a process started by `serve`."""

@@ -13,6 +13,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from middlewatch.evals.lab.discovery import DiscoveringTransport
 from middlewatch.evals.lab.run_folder import RunFolder
+from middlewatch.evals.lab.services.correlation import described
 
 TIMEOUT_SECONDS = 3.0
 _FIRST_ERROR_STATUS = 400
@@ -25,9 +26,23 @@ class UpstreamError(Exception):
 class ServiceClient:
     """Calls the shop's other services by name."""
 
-    def __init__(self, folder: RunFolder, *, timeout_seconds: Callable[[], float] = lambda: TIMEOUT_SECONDS) -> None:
+    def __init__(
+        self,
+        folder: RunFolder,
+        *,
+        timeout_seconds: Callable[[], float] = lambda: TIMEOUT_SECONDS,
+        retries: Callable[[], int] = lambda: 0,
+    ) -> None:
+        """Each time is a setting that may change.
+
+        Args:
+            folder: where the services' addresses are.
+            timeout_seconds: of one attempt.
+            retries: how often a call that failed is tried again, at once.
+        """
         self._http = httpx.Client(transport=DiscoveringTransport(folder), trust_env=False)
         self._timeout_seconds = timeout_seconds
+        self._retries = retries
         self._tracer = trace.get_tracer(__name__)
         self._duration = metrics.get_meter(__name__).create_histogram("http.client.request.duration", unit="s")
 
@@ -42,6 +57,7 @@ class ServiceClient:
         *,
         path: Mapping[str, object] | None = None,
         query: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Any:  # noqa: ANN401 -- the callee's JSON
         """Call ``service`` and return its JSON.
 
@@ -51,29 +67,50 @@ class ServiceClient:
             template: the path with its parameters in braces, as the callee declares it.
             path: the parameters' values.
             query: the query string's parameters.
+            headers: what is sent beside the trace.
 
         Raises:
             UpstreamError: no answer in time, or one that is not a success.
         """
-        described: dict[str, str | int] = {"http.request.method": method, "server.address": service, "url.template": template}
+        url = f"http://{service}{template.format(**(path or {}))}"
+        failure = ""
+        for attempt in range(1 + self._retries()):
+            response, failure = self._attempt(attempt, method, service, template, url, query, headers or {})
+            if response is not None:
+                return response.json()
+        raise UpstreamError(f"{method} {template} of {service} failed: {failure}")
+
+    def _attempt(  # noqa: PLR0913, PLR0917 -- what one request is made of
+        self,
+        attempt: int,
+        method: str,
+        service: str,
+        template: str,
+        url: str,
+        query: Mapping[str, Any] | None,
+        given: Mapping[str, str],
+    ) -> tuple[httpx.Response | None, str]:
+        """The answer, or why there is none."""
+        known: dict[str, str | int] = {"http.request.method": method, "server.address": service, "url.template": template}
         started = time.perf_counter()
-        with self._tracer.start_as_current_span(f"{method} {template}", kind=SpanKind.CLIENT, attributes=described) as span:
-            headers: dict[str, str] = {}
+        with self._tracer.start_as_current_span(
+            f"{method} {template}", kind=SpanKind.CLIENT, attributes={**known, **described()}
+        ) as span:
+            if attempt:
+                span.set_attribute("http.request.resend_count", attempt)
+            headers = dict(given)
             inject(headers)
-            failure = ""
+            failure, response = "", None
             try:
-                url = f"http://{service}{template.format(**(path or {}))}"
                 response = self._http.request(method, url, params=query, headers=headers, timeout=self._timeout_seconds())
-                described["http.response.status_code"] = response.status_code
+                known["http.response.status_code"] = response.status_code
                 if response.status_code >= _FIRST_ERROR_STATUS:
                     failure = str(response.status_code)
             except httpx.TransportError as error:
                 failure = type(error).__name__
             if failure:
-                described["error.type"] = failure
+                known["error.type"] = failure
                 span.set_status(StatusCode.ERROR, failure)
-            span.set_attributes(described)
-            self._duration.record(time.perf_counter() - started, described)
-            if failure:
-                raise UpstreamError(f"{method} {template} of {service} failed: {failure}")
-            return response.json()
+            span.set_attributes(known)
+            self._duration.record(time.perf_counter() - started, known)
+            return (None if failure else response), failure

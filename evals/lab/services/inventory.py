@@ -17,7 +17,6 @@ from middlewatch.evals.lab.services.settings import WatchedSettings
 
 _STOCK = "SELECT warehouse, SUM(delta) FROM movements WHERE sku = ? GROUP BY warehouse"
 _RESERVE = "INSERT INTO movements (sku, warehouse, delta, day) VALUES (?, ?, ?, 365)"
-_LISTING = "SELECT sku, name FROM products WHERE category = ? LIMIT 12"
 
 _REPORTING_RELEASE = "2.4"
 _BY_SKU = "CREATE INDEX movements_by_sku ON movements (sku)"
@@ -43,9 +42,10 @@ class Inventory:
     def __init__(self, folder: RunFolder, version: str) -> None:
         _migrate(folder, version)
         self._settings = WatchedSettings(folder.settings("inventory"))
-        self._pool = Pool(folder.inventory_database, size=10, wait_seconds=1.0)
+        self._pool = Pool(folder.inventory_database, size=6, wait_seconds=1.0)
         self._queries = Queries(slow_seconds=lambda: self._settings["slow_query_ms"] / 1000)
         self._unit = _PALLET if release(version) == "2.5" else 1
+        self._reserve_in = self._leaking_reserve if release(version) == "2.6" else self._usual_reserve
 
     def close(self) -> None:
         self._pool.close()
@@ -53,7 +53,6 @@ class Inventory:
     def routes(self) -> list[BaseRoute]:
         return [
             route("/stock/{sku}", self._stock),
-            route("/categories/{category}", self._category),
             route("/reservations", self._reserve, method="POST"),
         ]
 
@@ -63,24 +62,30 @@ class Inventory:
         _logger.info("stock of %s: %d in %d warehouses", sku, sum(stock.values()), len(stock))
         return JSONResponse({"sku": sku, "stock": stock})
 
-    def _category(self, request: Request) -> Response:
-        category = int(request.path_params["category"])
-        with self._pool.connection() as connection:
-            rows = self._queries.run(connection, _LISTING, (category,), table="products")
-        return JSONResponse({"products": [{"sku": sku, "name": name} for sku, name in rows]})
-
     def _reserve(self, request: Request) -> Response:
         sku, quantity = request.query_params["sku"], int(request.query_params["quantity"])
         stock = self._stock_of(sku)
         warehouse = max(stock, key=lambda name: stock[name], default="")
         reserved = stock.get(warehouse, 0) >= quantity
         if reserved:
-            with self._pool.connection() as connection:
-                self._queries.run(connection, _RESERVE, (sku, warehouse, -quantity), table="movements")
+            self._reserve_in(sku, warehouse, quantity)
             _logger.info("reserved %d of %s in %s", quantity, sku, warehouse)
         else:
             _logger.info("cannot reserve %d of %s", quantity, sku)
         return JSONResponse({"reserved": reserved, "warehouse": warehouse})
+
+    def _usual_reserve(self, sku: str, warehouse: str, quantity: int) -> None:
+        with self._pool.connection() as connection:
+            self._queries.run(connection, _RESERVE, (sku, warehouse, -quantity), table="movements")
+
+    def _leaking_reserve(self, sku: str, warehouse: str, quantity: int) -> None:
+        """The release with the fault: it keeps the connection of every reservation of more than one piece."""
+        connection = self._pool.acquire()
+        self._queries.run(connection, _RESERVE, (sku, warehouse, -quantity), table="movements")
+        if quantity > 1:
+            _logger.info("bulk reservation of %d of %s", quantity, sku)
+            return
+        self._pool.release(connection)
 
     def _stock_of(self, sku: str) -> dict[str, int]:
         with self._pool.connection() as connection:

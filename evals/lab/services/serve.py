@@ -28,13 +28,16 @@ from starlette.routing import BaseRoute, Route
 
 from middlewatch.evals.lab import telemetry
 from middlewatch.evals.lab.run_folder import RunFolder
+from middlewatch.evals.lab.services.bank import Bank
+from middlewatch.evals.lab.services.cart import Cart
+from middlewatch.evals.lab.services.catalogue import Catalogue
+from middlewatch.evals.lab.services.checkout import Checkout
 from middlewatch.evals.lab.services.client import UpstreamError
 from middlewatch.evals.lab.services.database import PoolTimeout
+from middlewatch.evals.lab.services.gateway import Gateway
 from middlewatch.evals.lab.services.inventory import Inventory
-from middlewatch.evals.lab.services.orders import Orders
-from middlewatch.evals.lab.services.pricing import Pricing
-from middlewatch.evals.lab.services.shipping import Shipping
-from middlewatch.evals.lab.services.storefront import Storefront
+from middlewatch.evals.lab.services.notifications import Notifications
+from middlewatch.evals.lab.services.payment import Payment
 
 _DRAIN_SECONDS = 10
 
@@ -52,11 +55,14 @@ class _ServiceFactory(Protocol):
 
 
 _SERVICES: Mapping[str, _ServiceFactory] = {
-    "storefront": Storefront,
-    "orders": Orders,
+    "gateway": Gateway,
+    "catalogue": Catalogue,
+    "cart": Cart,
+    "checkout": Checkout,
+    "payment": Payment,
     "inventory": Inventory,
-    "pricing": Pricing,
-    "shipping": Shipping,
+    "notifications": Notifications,
+    "bank": Bank,
 }
 
 _FAILURES = {UpstreamError: 502, PoolTimeout: 503, sqlite3.OperationalError: 503, redis.RedisError: 503}
@@ -67,13 +73,12 @@ def main() -> None:
     """Serve until told to stop."""
     arguments = _arguments()
     folder = RunFolder(arguments.folder)
-    close = telemetry.configure(
-        folder,
-        service=arguments.service,
-        version=arguments.version,
-        instance=arguments.instance,
-        metrics_interval_seconds=arguments.metrics_interval_seconds,
-    )
+    origin = telemetry.Origin(arguments.service, arguments.version, arguments.instance, arguments.restarts)
+    close = _silence
+    if arguments.service != "bank":  # somebody else's
+        close = telemetry.configure(
+            folder, origin, metrics_interval_seconds=arguments.metrics_interval_seconds, endpoint=arguments.otlp
+        )
     try:
         _logger.info("%s %s starts", arguments.service, arguments.version)
         with closing(_SERVICES[arguments.service](folder, arguments.version)) as service:
@@ -98,6 +103,10 @@ def _serve(service: _Service, port_file: Path, folder: RunFolder) -> None:
         # uvicorn raises the signal again when it has shut down; then there is still telemetry to write
         signal.signal(number, signal.SIG_IGN)
     server.run(sockets=[listener])
+
+
+def _silence() -> None:
+    """Nothing was exported."""
 
 
 def _health(request: Request) -> Response:
@@ -126,6 +135,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--instance", required=True)
     parser.add_argument("--folder", required=True, type=Path)
     parser.add_argument("--metrics-interval-seconds", required=True, type=float)
+    parser.add_argument("--restarts", default=0, type=int, help="how often this instance was started again")
+    parser.add_argument("--otlp", default="", help="where telemetry goes; into files of the folder where it is empty")
     return parser.parse_args()
 
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from functools import cache
 
-from opentelemetry import metrics, trace
+from opentelemetry import context, metrics, trace
 from opentelemetry.metrics import Histogram, UpDownCounter
 from opentelemetry.propagate import extract
 from opentelemetry.trace import SpanKind, StatusCode
@@ -16,6 +16,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from middlewatch.evals.lab.services.correlation import described as correlated
 
 _SERVER_ERROR = 500
 
@@ -58,11 +60,12 @@ class _Observed:
             await send(message)
 
         active.add(1, request)
+        token = context.attach(extract(headers))  # its baggage, too
         started = time.perf_counter()
         described: dict[str, str | int] = {**request, "http.route": self._path}
         try:
             with self._tracer.start_as_current_span(
-                f"{method} {self._path}", context=extract(headers), kind=SpanKind.SERVER, attributes=described
+                f"{method} {self._path}", kind=SpanKind.SERVER, attributes={**described, **correlated()}
             ) as span:
                 try:
                     await self._app(scope, receive, watch)
@@ -74,6 +77,7 @@ class _Observed:
                 if status >= _SERVER_ERROR:
                     span.set_status(StatusCode.ERROR)
         finally:
+            context.detach(token)
             active.add(-1, request)
             described["http.response.status_code"] = status
             if status >= _SERVER_ERROR:

@@ -12,18 +12,16 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from middlewatch.evals.lab.changes import FIRST_VERSIONS, HARMLESS_SETTINGS, release
-from middlewatch.evals.lab.detection import AlertRule
-from middlewatch.evals.lab.faults import FAULTS, FaultKind
+from middlewatch.evals.lab.changes import release
+from middlewatch.evals.lab.faults import FaultKind
 from middlewatch.evals.lab.measurements import Measurement
-from middlewatch.evals.lab.ways import Changed
 from middlewatch.records import ChangeKind, Incident, RecordingInfo
+from tests.first_shop import FAULTS, FIRST_VERSIONS, HARMLESS_SETTINGS, RULE
 
 ROOT = Path(__file__).parents[3] / "evals" / "recordings"
 RECORDINGS = sorted(file.parent for file in ROOT.rglob("recording.json"))
 LARGEST_BYTES = 4_000_000
 ALL_BYTES = 18_000_000
-LABELS = {fault.label: fault for fault in FAULTS.values()}
 
 Row = dict[str, Any]
 
@@ -78,7 +76,7 @@ def test_there_are_recordings_and_the_readme_names_each() -> None:
 def test_every_fault_every_kind_of_cause_two_at_once_and_false_alarms_are_there() -> None:
     labels = [label for recording in RECORDINGS for _, label in labels_of(recording)]
     kinds = [label["root_cause_kind"] for label in labels]
-    assert set(kinds) == {*LABELS, "none"}
+    assert set(kinds) == {*FAULTS, "none"}
     assert {kind.partition("/")[0] for kind in kinds} - {"none"} == set(FaultKind)
     assert kinds.count("none") >= 4
     incidents = [label["incident"] for label in labels]
@@ -103,7 +101,7 @@ def test_every_incident_has_its_label_and_its_time(recording: Path) -> None:
 def test_the_detection_is_the_alert_rule_on_the_recorded_metrics(recording: Path) -> None:
     for incident in {incident.id: incident for incident, _, _ in causes_of(recording)}.values():
         began = min(start for other, _, start in causes_of(recording) if other is incident)
-        detection = AlertRule().first(measured(recording, began, incident.window_end))
+        detection = RULE.first(measured(recording, began, incident.window_end))
         assert detection is not None
         assert detection.at.replace(microsecond=0) == incident.detected_at
         assert incident.title == detection.objective.missed
@@ -124,11 +122,10 @@ def test_a_fault_that_is_a_change_is_recorded_as_one_and_no_other_harm_is_done(r
     bad = [change for change in rows(recording, "changes") if not is_harmless(change) and change["actor"] != "on-call"]
     done = []
     for _, label, began in causes_of(recording):
-        (way,) = (way for way in LABELS[label["root_cause_kind"]].ways if way.service == label["root_cause_service"])
-        if isinstance(way, Changed):
+        change = FAULTS[label["root_cause_kind"]]
+        if change is not None:
             found = [each for each in bad if each["time"].replace(microsecond=0) == began]
-            assert [(each["service"], each["kind"]) for each in found] == [(way.service, way.change.kind)]
-            assert way.change.kind is ChangeKind.CONFIG or found[0]["version"] == way.change.version
+            assert [(each["service"], each["kind"], each["version"]) for each in found] == [change]
             done += found
     assert done == bad
 

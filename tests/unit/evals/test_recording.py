@@ -23,12 +23,12 @@ START = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 END = START + timedelta(seconds=60)
 FAULT = fault_named("dropped-index")
 CHANGES = (
-    AppliedChange(deploy("storefront", "3.2.1", "wording"), START + timedelta(seconds=5), ("storefront-2",)),
+    AppliedChange(deploy("gateway", "3.2.1", "wording"), START + timedelta(seconds=5), ("gateway-2",)),
     AppliedChange(deploy("inventory", "2.4.0", "daily stock report"), START + timedelta(seconds=20), ("inventory-2",)),
 )
 CAUSES = (
     Cause("inventory", "inventory-2", FAULT.label, FAULT.indicator, CHANGES[-1].time),
-    Cause("orders", None, "load/load-spike", "http.server.request.rate", CHANGES[-1].time + timedelta(seconds=1)),
+    Cause("checkout", None, "load/load-spike", "http.server.request.rate", CHANGES[-1].time + timedelta(seconds=1)),
 )
 INCIDENTS = tuple(
     LabIncident(Detection(START + timedelta(seconds=at), OBJECTIVES[0]), START + timedelta(seconds=at + 5), causes)
@@ -67,7 +67,7 @@ def folder(tmp_path: Path) -> RunFolder:
     run = RunFolder(tmp_path / "run")
     run.root.mkdir()
     run.create()
-    for service in ("storefront", "inventory"):
+    for service in ("gateway", "inventory"):
         name = f"{service}-1"
         attributes = {"service.name": service, "service.instance.id": name, "service.version": "1.0.0"}
         lines(run.telemetry / f"{name}.resource.json", {"attributes": attributes, "started_ns": at(-10)})
@@ -78,9 +78,9 @@ def folder(tmp_path: Path) -> RunFolder:
             *({"time_ns": at(seconds), "metrics": [gauge]} for seconds in (-5, 0, 5, 60, 65)),
         )
     roots = (span("aa", "01", "", 1), span("bb", "03", "", -0.2), span("cc", "05", "", 60.1))
-    lines(run.telemetry / "storefront-1.spans.jsonl", *roots)
+    lines(run.telemetry / "gateway-1.spans.jsonl", *roots)
     lines(run.telemetry / "inventory-1.spans.jsonl", span("bb", "04", "03", 0.1), span("aa", "02", "01", 1.1))
-    lines(run.telemetry / "storefront-1.logs.jsonl", log(-1, "before"), log(2, "later"), log(1, "sooner"))
+    lines(run.telemetry / "gateway-1.logs.jsonl", log(-1, "before"), log(2, "later"), log(1, "sooner"))
     cut = json.dumps(log(3, "whole")) + "\n" + json.dumps(log(4, "cut off"))[:-9]
     (run.telemetry / "inventory-1.logs.jsonl").write_text(cut, encoding="utf-8")
     return run
@@ -137,7 +137,7 @@ def test_a_trace_is_kept_whole_or_not_at_all(recording: Path) -> None:
 
 
 def test_the_topology_is_what_traces_show(recording: Path) -> None:
-    assert pq.read_table(recording / "topology.parquet").to_pylist() == [{"caller": "storefront", "callee": "inventory"}]
+    assert pq.read_table(recording / "topology.parquet").to_pylist() == [{"caller": "gateway", "callee": "inventory"}]
 
 
 def test_the_changes_are_those_that_were_made(recording: Path) -> None:
@@ -166,7 +166,7 @@ def test_the_labels_say_what_was_done(recording: Path) -> None:
     assert quiet == dict.fromkeys(nothing) | {"incident": ids[1], "root_cause_kind": "none"}
     assert [(row["incident"], row["root_cause_service"], row["root_cause_instance"]) for row in two] == [
         (ids[2], "inventory", "inventory-2"),
-        (ids[2], "orders", None),
+        (ids[2], "checkout", None),
     ]
 
 
@@ -176,7 +176,7 @@ def test_nothing_but_the_labels_tells(recording: Path) -> None:
     for row in jsonl(recording / "incidents.jsonl"):
         incident = Incident.model_validate(row)
         assert incident.symptom is not None
-        assert incident.symptom.service == "storefront"
+        assert incident.symptom.service == "gateway"
     for name in ("recording.json", "incidents.jsonl"):
         told = (recording / name).read_text(encoding="utf-8").lower()
         assert all(word not in told for word in ("index", "none", "slow_path", FAULT.name))

@@ -20,7 +20,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.trace import StatusCode
 
-from middlewatch.evals.lab import telemetry
+from middlewatch.evals.lab import process_metrics, telemetry
 from middlewatch.evals.lab.measurements import measurements
 
 
@@ -111,7 +111,7 @@ def test_ids_are_short_and_differ() -> None:
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes in /proc")
 def test_a_container_uses_what_all_of_its_processes_use(tmp_path: Path) -> None:
-    usage = telemetry._ContainerCpu(tmp_path / "others")
+    usage = process_metrics._ContainerCpu(tmp_path / "others")
 
     def looked() -> float:
         (observation,) = usage(CallbackOptions())
@@ -125,8 +125,8 @@ def test_a_container_uses_what_all_of_its_processes_use(tmp_path: Path) -> None:
         alone = looked()
         (tmp_path / "others").write_text(str(neighbour.pid), encoding="ascii")
         assert looked() > alone + 0.1  # what it has used in its life is much more than can be used in a moment
-        assert telemetry._processor_seconds(neighbour.pid) > 0.4  # type: ignore[operator]  # it runs
+        assert process_metrics._processor_seconds(neighbour.pid) > 0.4  # type: ignore[operator]  # it runs
         assert neighbour.stdin is not None
         neighbour.stdin.close()
-    assert telemetry._processor_seconds(neighbour.pid) is None
+    assert process_metrics._processor_seconds(neighbour.pid) is None
     assert os.getpid() in usage._used

@@ -1,4 +1,4 @@
-"""The orders: takes them and remembers them, in SQLite."""
+"""The checkout: takes orders and remembers them, in SQLite."""
 
 from __future__ import annotations
 
@@ -30,14 +30,18 @@ _TIER_DIGITS = 10
 _logger = logging.getLogger(__name__)
 
 
-class Orders:
+class Checkout:
     """One instance of the service."""
 
     def __init__(self, folder: RunFolder, version: str) -> None:
         self._pool = Pool(folder.orders_database, size=5, wait_seconds=1.0)
         self._queries = Queries()
-        self._settings = WatchedSettings(folder.settings("orders"))
-        self._services = ServiceClient(folder, timeout_seconds=lambda: self._settings["upstream_timeout_ms"] / 1000)
+        self._settings = WatchedSettings(folder.settings("checkout"))
+        self._services = ServiceClient(
+            folder,
+            timeout_seconds=lambda: self._settings["upstream_timeout_ms"] / 1000,
+            retries=lambda: self._settings["upstream_retries"],
+        )
         self._queue = MessageQueue(folder.address("queue").read_text(encoding="utf-8"))
         self._release = release(version)
         self._read_history = self._leaking_history if self._release == "5.1" else self._usual_history
@@ -52,21 +56,32 @@ class Orders:
 
     def _place(self, request: Request) -> Response:
         query = request.query_params
-        customer, sku, quantity = int(query["customer"]), query["sku"], int(query["quantity"])
+        customer = int(query["customer"])
         self._greet(customer)
-        quotes = self._services.call("GET", "pricing", "/quotes", query={"sku": [sku]})["quotes"]
-        reservation = self._services.call("POST", "inventory", "/reservations", query={"sku": sku, "quantity": quantity})
-        if not reservation["reserved"]:
-            _logger.info("order of customer %d refused: %s is out of stock", customer, sku)
+        lines = self._services.call("POST", "cart", "/carts/{customer}/taken", path={"customer": customer})["lines"]
+        reserved = [line for line in lines if self._reserve(line)]
+        if not reserved:
+            why = "everything is out of stock" if lines else "the cart is empty"
+            _logger.info("order of customer %d refused: %s", customer, why)
             return JSONResponse({"accepted": False})
-        cents = quotes[sku] * quantity
-        with self._pool.connection() as connection:
-            ((number,),) = self._queries.run(connection, _INSERT, (customer, sku, quantity, cents), table="orders")
+        cents = sum(line["cents"] * line["quantity"] for line in reserved)
+        self._services.call("POST", "payment", "/charges", query={"customer": customer, "cents": cents})
+        number = self._insert(customer, reserved[0], cents)
         if self._release == "5.3":
-            _sign(f"{number}:{customer}:{sku}:{cents}")
-        self._queue.send({"order": number, "sku": sku, "postcode": query["postcode"]})
-        _logger.info("order %d of customer %d accepted: %d of %s for %d cents", number, customer, quantity, sku, cents)
+            _sign(f"{number}:{customer}:{cents}")
+        self._queue.send({"order": number, "sku": reserved[0]["sku"], "postcode": query["postcode"]})
+        _logger.info("order %d of customer %d accepted: %d lines for %d cents", number, customer, len(reserved), cents)
         return JSONResponse({"accepted": True, "order": number})
+
+    def _reserve(self, line: dict[str, Any]) -> bool:
+        wanted = {"sku": line["sku"], "quantity": line["quantity"]}
+        return bool(self._services.call("POST", "inventory", "/reservations", query=wanted)["reserved"])
+
+    def _insert(self, customer: int, line: dict[str, Any], cents: int) -> int:
+        with self._pool.connection() as connection:
+            row = (customer, line["sku"], line["quantity"], cents)
+            ((number,),) = self._queries.run(connection, _INSERT, row, table="orders")
+        return int(number)
 
     def _history(self, request: Request) -> Response:
         customer = int(request.path_params["customer"])

@@ -1,9 +1,10 @@
-"""Invariant: orders are packed in the order in which they came; one that cannot be is never lost, and those behind it wait."""
+"""Invariant: mails are written in the order of their orders; one that cannot be is never lost, and those behind it wait."""
 
 from __future__ import annotations
 
 import json
 import logging
+import resource
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -15,10 +16,10 @@ import redis
 
 from middlewatch.evals.lab.changes import FIRST_SETTINGS, FIRST_VERSIONS
 from middlewatch.evals.lab.run_folder import RunFolder
-from middlewatch.evals.lab.services import shipping
+from middlewatch.evals.lab.services import notifications
 from middlewatch.evals.lab.services.client import ServiceClient
 from middlewatch.evals.lab.services.message_queue import MessageQueue
-from middlewatch.evals.lab.services.shipping import Shipping
+from middlewatch.evals.lab.services.notifications import Notifications
 
 PATIENCE_SECONDS = 30.0
 
@@ -51,16 +52,17 @@ class Lists:
 
 @pytest.fixture
 def queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MessageQueue]:
-    """A queue in memory, and an inventory that has one warehouse."""
+    """A queue in memory, and a catalogue that has one product."""
     lists = Lists()
     monkeypatch.setattr(redis.Redis, "from_url", lambda *_, **__: lists)
-    monkeypatch.setattr(ServiceClient, "call", lambda *_, **__: {"stock": {"north": 5}})
-    monkeypatch.setattr(shipping, "_RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(ServiceClient, "call", lambda *_, **__: {"name": "a lamp"})
+    monkeypatch.setattr(notifications, "_RETRY_SECONDS", 0.01)
     folder = RunFolder(tmp_path)
     folder.create()
-    folder.replace(folder.settings("shipping"), json.dumps(FIRST_SETTINGS["shipping"]))
+    folder.replace(folder.settings("notifications"), json.dumps(FIRST_SETTINGS["notifications"]))
     folder.replace(folder.address("queue"), "redis://nowhere")
-    with closing(Shipping(folder, FIRST_VERSIONS["shipping"])):
+    monkeypatch.setattr(resource, "setrlimit", lambda *_: None)  # the tests' own files may become large
+    with closing(Notifications(folder, FIRST_VERSIONS["notifications"])):
         yield MessageQueue("redis://nowhere")
 
 
@@ -75,13 +77,15 @@ def holds(condition: Callable[[], bool]) -> bool:
     return condition()
 
 
-def test_orders_are_packed_in_order(queue: MessageQueue, caplog: pytest.LogCaptureFixture) -> None:
+def test_mails_are_written_in_order(queue: MessageQueue, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     for number in range(5):
         queue.send(order(number, "20095"))
     assert holds(lambda: queue.waiting() == 0)
-    packed = [record.getMessage() for record in caplog.records if "packed" in record.getMessage()]
-    assert packed == [f"order {number}: SKU-00001 packed in north for region 2" for number in range(5)]
+    written = [record.getMessage() for record in caplog.records if "written" in record.getMessage()]
+    assert written == [f"order {number}: mail about SKU-00001 written for region 2" for number in range(5)]
+    spool = (tmp_path / "volumes" / "notifications").read_text(encoding="utf-8").splitlines()
+    assert spool == [f"order {number}: a lamp is on its way to region 2" for number in range(5)]
 
 
 def test_a_poisoned_order_holds_up_those_behind_it_until_it_is_removed(

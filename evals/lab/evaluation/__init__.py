@@ -1,0 +1,1 @@
+"""How well middlewatch does on the lab: a matrix of incidents is recorded, replayed as investigations, and scored."""

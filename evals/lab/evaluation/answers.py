@@ -1,0 +1,77 @@
+"""What middlewatch answered to each incident of a recording, beside what was done."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import Field
+
+from middlewatch.alerts import incident_alert
+from middlewatch.app import open_app
+from middlewatch.evals.evaluation import prediction_of
+from middlewatch.evals.lab.truth import TrueIncident, read_truth
+from middlewatch.records import AnomalyKind, Prediction, Record, Report
+from middlewatch.records.errors import MiddlewatchError
+from middlewatch.settings import Settings
+
+
+class Blamed(Record):
+    """A change that a finding blames."""
+
+    service: str
+    kind: str
+
+
+class LabAnswer(Record):
+    """One incident, answered."""
+
+    recording: str
+    requests_per_second: float
+    truth: TrueIncident
+    prediction: Prediction
+    blamed: tuple[Blamed, ...] = Field(description="changes that the finding blames")
+    seconds_to_cause: float = Field(ge=0.0, description="from the alert to the report")
+
+
+def answers(recording: Path, settings: Settings) -> Iterator[LabAnswer]:
+    """Investigate every incident of a recording of the lab.
+
+    Args:
+        recording: the folder.
+        settings: the back ends and bounds to use.
+    """
+    truth = read_truth(recording)
+    done = {incident.incident: incident for incident in truth.incidents}
+    with open_app(settings) as app, app.working():
+        imported = app.import_recording(recording)
+        for incident in imported.incidents:
+            alert = incident_alert(settings.tenant, imported.name, incident, imported.incidents)
+            began = time.monotonic()
+            opened = app.investigate(alert, recording=imported.name)
+            for _ in app.follow(opened.id):
+                pass
+            seconds = time.monotonic() - began
+            report = app.report(opened.id)
+            if report is None:
+                raise MiddlewatchError(f"The investigation of incident {incident.id!r} ended without a report.")
+            yield LabAnswer(
+                recording=recording.name,
+                requests_per_second=truth.requests_per_second,
+                truth=done[incident.id],
+                prediction=prediction_of(incident.id, report, seconds),
+                blamed=blamed_in(report),
+                seconds_to_cause=seconds,
+            )
+
+
+def blamed_in(report: Report) -> tuple[Blamed, ...]:
+    """The changes that a finding blames."""
+    facts = {fact.id: fact.anomaly for fact in report.evidence}
+    found = [facts[cause.change] for cause in report.causes if cause.change in facts]
+    return tuple(
+        Blamed(service=each.service, kind=each.change.value if each.change else "")
+        for each in found
+        if each.kind is AnomalyKind.CHANGE
+    )

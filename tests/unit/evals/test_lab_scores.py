@@ -1,0 +1,116 @@
+"""Invariant: an evaluation on the lab counts what was done against what was said, and names every miss."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+
+from middlewatch.evals.lab.evaluation import scores
+from middlewatch.evals.lab.evaluation.answers import Blamed, LabAnswer
+from middlewatch.evals.lab.evaluation.matrix import EACH, RATES, incidents_of, plans
+from middlewatch.evals.lab.faults import DECOYS, FAULTS, HELD_OUT, PAIRS
+from middlewatch.evals.lab.truth import TrueCause, TrueChange, TrueIncident
+from middlewatch.records import CauseKind, KindChance, Prediction
+
+AT = datetime(2026, 11, 22, 5, 0, tzinfo=UTC)
+
+
+def answer(
+    name: str = "missing-market",
+    *,
+    truth: str = "catalogue",
+    kind: str = "code_exception/missing-market",
+    said: str = "catalogue",
+    blamed: str = "catalogue",
+    deployed: bool = True,
+    named: KindChance | None = None,
+) -> LabAnswer:
+    """One answer; `truth` and `said` are empty for nothing."""
+    incident = TrueIncident(
+        incident="one",
+        name=name,
+        causes=(TrueCause(service=truth, kind=kind, at=AT),) if truth else (),
+        changes=(TrueChange(service=truth, kind="deploy", at=AT),) if truth and deployed else (),
+        detected_at=AT + timedelta(seconds=12),
+        mended_at=AT + timedelta(seconds=32) if truth else None,
+        recovered_at=AT + timedelta(seconds=36) if truth else None,
+    )
+    prediction = Prediction(
+        incident="one",
+        ranking=((said or "gateway", 3.0),),
+        confidence=0.9,
+        inconclusive=not said,
+        seconds=2.0,
+        causes=(said,) if said else (),
+        kind=named or KindChance(kind=CauseKind.CODE, detail="exception", probability=0.8),
+    )
+    changes = (Blamed(service=blamed, kind="deploy"),) if blamed else ()
+    return LabAnswer(
+        recording="seed-1-01", requests_per_second=6.0, truth=incident, prediction=prediction, blamed=changes, seconds_to_cause=2.0
+    )
+
+
+RIGHT = answer()
+WRONG = answer(said="cart", blamed="cart")
+UNSURE = answer(said="", blamed="")
+QUIET = answer("quiet", truth="", said="", blamed="")
+ACCUSED = answer("innocent-deploy", truth="", said="cart", blamed="cart")
+HELD = answer("full-disk", truth="payment", kind="resource_saturation/full-disk", said="payment", blamed="", deployed=False)
+
+
+def test_each_answer_is_judged_for_what_it_is() -> None:
+    judged = {
+        name: (scores.found(a), scores.named(a), bool(scores.bad_deploys(a) - scores.blames(a)), scores.blamed_wrongly(a))
+        for name, a in {"right": RIGHT, "wrong": WRONG, "unsure": UNSURE, "quiet": QUIET, "accused": ACCUSED, "held": HELD}.items()
+    }
+    assert judged == {
+        "right": (True, True, False, False),
+        "wrong": (False, False, True, True),
+        "unsure": (False, False, True, False),
+        "quiet": (False, False, False, False),
+        "accused": (False, False, False, True),
+        "held": (True, True, False, False),
+    }
+    assert scores.right_kind(RIGHT)
+    assert not scores.right_kind(HELD)
+
+
+def test_the_tables_have_the_counts_and_every_miss() -> None:
+    everything = [RIGHT, WRONG, UNSURE, QUIET, ACCUSED, HELD]
+    overview = scores.overview(everything)
+    assert "| 2 of 4 | 50.0%" in overview
+    assert "| 1 of 2 | 50.0%" in overview
+    assert "held out" in overview
+    assert "12.0 s" in scores.times(everything)
+    assert "4.0 s" in scores.times(everything)
+    misses = scores.misses(everything)
+    assert len(misses.splitlines()) == 2 + 3
+    assert "`full-disk` (held out)" in scores.by_fault(everything)
+    assert "6 requests/s" in scores.by_load(everything)
+
+
+def test_nothing_answered_is_no_figure() -> None:
+    for table in (scores.overview, scores.times, scores.by_load, scores.by_fault, scores.misses):
+        assert "nan" not in table([])
+
+
+def test_the_matrix_has_every_fault_in_every_service_and_as_many_false_alarms() -> None:
+    for seed in (1, 2):
+        incidents = incidents_of(seed)
+        real = [name for name in incidents if name not in DECOYS]
+        assert [name.partition("@")[0] for name in real] == [*FAULTS, *PAIRS]
+        assert len(incidents) == 2 * len(real)
+        assert set(DECOYS) <= set(incidents)
+    everywhere = {name for seed in range(1, 6) for name in incidents_of(seed)}
+    assert {f"{name}@{way.service}" for name, fault in FAULTS.items() for way in fault.ways} <= everywhere
+    assert set(HELD_OUT) <= set(FAULTS)
+
+
+def test_the_plans_cover_the_matrix_under_every_load() -> None:
+    found = plans(2)
+    planned = Counter(name for plan in found.values() for name in plan.incidents)
+    assert planned == Counter([*incidents_of(1), *incidents_of(2)])
+    assert {plan.shop.requests_per_second for plan in found.values()} == set(RATES)
+    assert max(len(plan.incidents) for plan in found.values()) <= EACH
+    assert len({plan.shop.seed for plan in found.values()}) == len(found)
+    assert plans(1, first=2) == {name: plan for name, plan in found.items() if name.startswith("seed-2-")}
