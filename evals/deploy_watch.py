@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -15,13 +15,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from middlewatch.app import App, open_app
+from middlewatch.evals.degrade import json_lines
 from middlewatch.evals.jobs import recordings_below
-from middlewatch.evals.labels import Label, read_labels
+from middlewatch.evals.labels import LABELS_FILE, Label, read_labels
 from middlewatch.evals.overlay_cases import Placed, Role, Sort, place
 from middlewatch.evals.overlay_recording import SAME_MOMENT, system_of
 from middlewatch.evals.scoring import wilson
 from middlewatch.evals.tables import markdown_table, shown_interval, shown_share
-from middlewatch.records import ChangeKind, ImportedRecording, Record, Scope, UtcDatetime, Window
+from middlewatch.records import ChangeKind, ImportedRecording, Incident, Record, Scope, UtcDatetime, Window
 from middlewatch.records.errors import MiddlewatchError
 from middlewatch.settings import Settings
 from middlewatch.telemetry.recording_files import CHANGES, TRACES
@@ -131,7 +132,7 @@ def cases(app: App, folder: Path, *, quiet: int, seed: int) -> Iterator[Case]:
     if not (folder / TRACES.name).exists():
         return
     labels = read_labels(folder)
-    recorded = _recorded(app, folder, labels)
+    recorded = _recorded(app, folder)
     made = folder / CHANGES.name
     if made.exists():
         yield from _real(recorded, made)
@@ -194,19 +195,23 @@ def _left(window: Window, hidden: Sequence[Window]) -> float:
     )
 
 
-def _recorded(app: App, folder: Path, labels: dict[str, Label]) -> _Recorded:
+def _recorded(app: App, folder: Path) -> _Recorded:
     imported = app.import_recording(folder)
     times = pq.read_table(folder / TRACES.name, columns=["start_time"])["start_time"]
     begin, end = pc.min(times).as_py(), pc.max(times).as_py()
     windows = {incident.id: incident for incident in imported.incidents}
-    faults = [
-        _Fault(service, label.root_cause_kind, label.started_at or windows[name].detected_at - LEAD, windows[name].window_end)
-        for name, label in labels.items()
-        for service in label.services
-        if name in windows
-    ]
+    faults = [fault for line in json_lines(folder / LABELS_FILE) if (fault := _fault(Label.model_validate(line), windows))]
     sources = app.telemetry.sources(Scope(tenant=app.settings.tenant, recording=imported.name), end)
     return _Recorded(f"{folder.parent.name}/{folder.name}", imported, sources, begin, end, tuple(faults))
+
+
+def _fault(label: Label, windows: Mapping[str, Incident]) -> _Fault | None:
+    """Of one line: two causes of an incident may begin at different moments."""
+    incident = windows.get(label.incident)
+    if incident is None or label.root_cause_service is None:
+        return None
+    start = label.started_at or incident.detected_at - LEAD
+    return _Fault(label.root_cause_service, label.root_cause_kind, start, incident.window_end)
 
 
 def _services(folder: Path) -> frozenset[str]:
