@@ -28,7 +28,7 @@ def _spans(rows: list[dict[str, Any]]) -> dict[str, pa.Array | list[Any]]:
 
 
 def test_servers_consumers_and_roots_are_requests_and_calls_to_others_are_not(live: LiveSources) -> None:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"kind": "Server"},
         {"kind": "SPAN_KIND_SERVER"},
         {"kind": "Consumer"},
@@ -64,7 +64,7 @@ def test_only_named_operations_have_rows_of_their_own(live: LiveSources) -> None
 
 
 def test_services_that_are_not_asked_for_and_what_ends_after_the_horizon_are_left_out(live: LiveSources) -> None:
-    rows = [{"service": "cart"}, {"service": "mail"}, {"service": "cart", "at": 3599, "ms": 2000}]
+    rows: list[dict[str, Any]] = [{"service": "cart"}, {"service": "mail"}, {"service": "cart", "at": 3599, "ms": 2000}]
     table = live("otel_traces", _spans(rows)).traces.served(window(), step_seconds=3600, services=["cart"])
     assert [(row["service"], row["count"]) for row in table.to_pylist()] == [("cart", 1)]
 
