@@ -12,14 +12,25 @@ from middlewatch.context_store.keys import (
     ApprovalKeys,
     IndexKeys,
     InvestigationKeys,
-    LeaseKeys,
-    OccurrenceKeys,
     OnceKeys,
     QueueKeys,
     SessionKeys,
     TenantKeys,
 )
 from middlewatch.context_store.script import Script
+from middlewatch.context_store.scripts.alerts import count_occurrences as count_occurrences
+from middlewatch.context_store.scripts.alerts import due_occurrences as due_occurrences
+from middlewatch.context_store.scripts.alerts import end_lease as end_lease
+from middlewatch.context_store.scripts.alerts import end_plan as end_plan
+from middlewatch.context_store.scripts.alerts import export_occurrences as export_occurrences
+from middlewatch.context_store.scripts.alerts import forget_occurrences as forget_occurrences
+from middlewatch.context_store.scripts.alerts import import_occurrences as import_occurrences
+from middlewatch.context_store.scripts.alerts import linked_occurrences as linked_occurrences
+from middlewatch.context_store.scripts.alerts import list_occurrences as list_occurrences
+from middlewatch.context_store.scripts.alerts import look_alerts as look_alerts
+from middlewatch.context_store.scripts.alerts import read_occurrences as read_occurrences
+from middlewatch.context_store.scripts.alerts import take_lease as take_lease
+from middlewatch.context_store.scripts.alerts import write_occurrences as write_occurrences
 from middlewatch.context_store.scripts.watched import read_counts as read_counts
 from middlewatch.context_store.scripts.watched import read_look as read_look
 from middlewatch.context_store.scripts.watched import read_raised as read_raised
@@ -340,78 +351,6 @@ def export_approvals(keys: ApprovalKeys) -> None:
 
 @Script
 def import_approvals(keys: ApprovalKeys, *, contents: Contents, halt: str) -> None:
-    """``OK``."""
-
-
-# Occurrences of alerts. A row is an occurrence's id, its record, the token of whoever wrote it last, and when it is due or None.
-
-
-@Script
-def look_alerts(keys: OccurrenceKeys, *, alerts: list[str]) -> None:
-    """``OK, now, [row or None...]``: the latest occurrence of each alert."""
-
-
-@Script
-def write_occurrences(
-    keys: OccurrenceKeys, *, call: str, changes: list[list[Any]], view: int, investigation: str, plan: str
-) -> None:
-    """``OK, [1 if it stands as given...], number of decisions``; changes are id, record, token before, alert or '', the
-    occurrence that it comes after or '', time of its first message, when it is due (below 0: never), investigations that show it.
-    """
-
-
-@Script
-def due_occurrences(keys: OccurrenceKeys, *, limit: int) -> None:
-    """``OK, now, [row...], [investigation, plan, ...], number of decisions``."""
-
-
-@Script
-def read_occurrences(keys: OccurrenceKeys, *, ids: list[str]) -> None:
-    """``OK, now, [row or None...]``."""
-
-
-@Script
-def list_occurrences(keys: OccurrenceKeys, *, start: int, limit: int) -> None:
-    """``OK, now, [row...], how many there are``: the newest first."""
-
-
-@Script
-def linked_occurrences(keys: OccurrenceKeys, *, investigation: str, limit: int) -> None:
-    """``OK, now, [row...], how many there are``."""
-
-
-@Script
-def count_occurrences(keys: OccurrenceKeys, *, investigations: list[str]) -> None:
-    """``OK, [how many each shows]``."""
-
-
-@Script
-def end_plan(keys: OccurrenceKeys, *, investigation: str) -> None:
-    """``OK``: the investigation stands."""
-
-
-@Script
-def forget_occurrences(keys: OccurrenceKeys, *, rows: list[list[Any]]) -> None:
-    """``OK, how many``; rows are id, token, alert, investigations."""
-
-
-@Script
-def export_occurrences(keys: OccurrenceKeys) -> None:
-    """``OK, contents``."""
-
-
-@Script
-def import_occurrences(keys: OccurrenceKeys, *, contents: Contents) -> None:
-    """``OK``."""
-
-
-@Script
-def take_lease(keys: LeaseKeys, *, holder: str, life_ms: int) -> None:
-    """``OK, 1 if the holder has it now``."""
-
-
-@Script
-def end_lease(keys: LeaseKeys, *, holder: str) -> None:
     """``OK``."""
 
 

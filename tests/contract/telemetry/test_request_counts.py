@@ -43,7 +43,7 @@ def test_servers_consumers_and_roots_are_requests_and_calls_to_others_are_not(li
 
 
 def test_errors_and_limits_are_counted_per_step(live: LiveSources) -> None:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"ms": 10},
         {"ms": 10.001, "status": "Error"},
         {"ms": 500, "at": 59},

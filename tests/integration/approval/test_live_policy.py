@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue
 
-from middlewatch.desks import POLICY_NOTE, LivePolicy
 from middlewatch.context_store.approvals import ApprovalStore
+from middlewatch.desks import POLICY_NOTE, LivePolicy
 from middlewatch.records.errors import MiddlewatchError, Misconfigured, Refused
 from tests.approval_data import POLICY_TEXT, TENANT, Office
 

@@ -82,6 +82,9 @@ class Metrics:
     ) -> Answer:
         raise NotImplementedError
 
+    def increases(self, window: Window, *, step_seconds: int, services: Sequence[str], metrics: Sequence[str]) -> pa.Table:
+        raise NotImplementedError
+
     def _inside(self, window: Window, services: Sequence[str]) -> list[tuple[Series, NDArray[np.float64], NDArray[np.float64]]]:
         if window.end > END:
             raise WindowError
