@@ -28,6 +28,7 @@ from middlewatch.records import (
     AgentName,
     Evidence,
     Handling,
+    Handover,
     InvestigationState,
     Outcome,
     Position,
@@ -256,3 +257,15 @@ def _foot(investigation: str, url: str, has: str = "") -> Block:
 
 def _elsewhere(url: str) -> str:
     return "follow the link for the rest" if url else "the rest is on the web page"
+
+
+def handover_message(handover: Handover) -> Content:
+    """That somebody has it now, and what they were told."""
+    who = f"{handover.by} gave it to {handover.to}" if handover.by != handover.to else f"{handover.by} has it"
+    note = entry("Note", handover.note, most=2800) if handover.note else paragraph(words("without a note"))
+    return Content(notification(who), fit([Part((paragraph(words(who, bold=True)), note))]))
+
+
+def bare(content: Content) -> Content:
+    """A message that Slack finds fault with, in its place."""
+    return Content(content.text, (paragraph(words("Slack does not take the whole of this; it is on the web page.")),))

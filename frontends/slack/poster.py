@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from middlewatch import cards
-from middlewatch.frontends.slack.blocks import Content, Part, entry, fit, notification, paragraph, words
-from middlewatch.frontends.slack.investigation_message import Story, main_message
+from middlewatch.frontends.slack.blocks import Content, fit, notification
+from middlewatch.frontends.slack.investigation_message import Story, bare, handover_message, main_message
 from middlewatch.frontends.slack.request_message import (
     asked_message,
     recovery_message,
@@ -33,7 +33,6 @@ from middlewatch.postings import Thread
 from middlewatch.records import (
     ApprovalRequest,
     Handling,
-    Handover,
     Investigation,
     InvestigationState,
     Rating,
@@ -287,7 +286,7 @@ class Poster:
                 if problem.error not in _UNREADABLE:
                     raise
                 LOG.warning("the message %s cannot say what it should: %s", name, problem)
-                ts = self._slack.post(channel, _bare(wanted.content), name=name, thread=parent)
+                ts = self._slack.post(channel, bare(wanted.content), name=name, thread=parent)
             shown = wanted.digest
             self._waits.edits[id_, wanted.name] = time.monotonic()
         held = app.postings.posted(id_, wanted.name, ts, shown)
@@ -308,7 +307,7 @@ class Poster:
             self._slack.edit(channel, ts, wanted.content)
         except SlackRefused as problem:
             if problem.error in _UNREADABLE:
-                self._slack.edit(channel, ts, _bare(wanted.content))
+                self._slack.edit(channel, ts, bare(wanted.content))
             elif problem.error not in _GONE:
                 raise
             LOG.warning("the message %s of %s cannot say what it should: %s", wanted.name, id_, problem)
@@ -349,7 +348,7 @@ class Poster:
         yield from self._severity(affair)
         for number, handover in enumerate(affair.handling.handovers, 1):
             if handover.note or handover.by != handover.to:
-                yield Wanted(f"handover-{number}", _handed_over(handover), once=True)
+                yield Wanted(f"handover-{number}", handover_message(handover), once=True)
 
     def _escalations(self, card: cards.Card) -> Iterator[Wanted]:
         if card.request.state is not RequestState.PENDING:
@@ -401,14 +400,3 @@ class Poster:
             f"{problem}. {advice(problem)}".rstrip(),
         )
         self._waits.refused[id_] = (time.monotonic() + seconds, min(LONGEST_REFUSED_SECONDS, 2 * seconds))
-
-
-def _handed_over(handover: Handover) -> Content:
-    who = f"{handover.by} gave it to {handover.to}" if handover.by != handover.to else f"{handover.by} has it"
-    note = entry("Note", handover.note, most=2800) if handover.note else paragraph(words("without a note"))
-    return Content(notification(who), fit([Part((paragraph(words(who, bold=True)), note))]))
-
-
-def _bare(content: Content) -> Content:
-    """A message that Slack finds fault with, in its place."""
-    return Content(content.text, (paragraph(words("Slack does not take the whole of this; it is on the web page.")),))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -41,7 +41,6 @@ from middlewatch.data_directory import DataDirectory
 from middlewatch.deploy_watch import SENDER as DEPLOY_WATCH
 from middlewatch.deploy_watch import DeployWatch
 from middlewatch.doings import Told, telling
-from middlewatch.executor import beside
 from middlewatch.handling import Handlings
 from middlewatch.kept import Kept
 from middlewatch.live import Live
@@ -65,7 +64,7 @@ from middlewatch.records import (
     TaskState,
     UtcDatetime,
 )
-from middlewatch.records.errors import MiddlewatchError, Stalled, Unavailable, UnknownInvestigation
+from middlewatch.records.errors import Stalled, UnknownInvestigation
 from middlewatch.senders import Senders
 from middlewatch.service_catalogue import ServiceCatalogue
 from middlewatch.service_health import Health
@@ -80,12 +79,12 @@ from middlewatch.telemetry.sources import Sources
 from middlewatch.toolbox import Toolbox
 from middlewatch.watching import look_at_symptom
 from middlewatch.windows import Windows
+from middlewatch.working import working
 from middlewatch.write_back import Asked, WriteBacks
 
 LOG = logging.getLogger(__name__)
 
 AGENTS: Agents = {agent.name: agent for agent in (METRICS, LOGS, TRACES, DEPLOYS)}
-ARCHIVE_SECONDS = 600.0
 POLL_SECONDS = 1.0
 """How long one look for new events waits in the store."""
 
@@ -338,54 +337,17 @@ class App:
 
     @contextmanager
     def working(self, name: str | None = None, told: Told | None = None) -> Iterator[threading.Event]:
-        """Work on tasks, and archive what is closed, in the background for as long as the block runs.
+        """Work on tasks, and tend what has to be looked at, in the background for as long as the block runs.
 
         Yields:
             An event that is set when the work cannot go on; leaving the block then raises why.
         """
-        stop, ended = threading.Event(), threading.Event()
-        problems: list[MiddlewatchError] = []
-
-        def work() -> None:
-            try:
-                self.worker(name, told).run(stop)
-            except MiddlewatchError as problem:
-                problems.append(problem)
-            finally:
-                ended.set()
-
-        threads = [
-            threading.Thread(target=work, name="middlewatch-worker"),
-            threading.Thread(target=self._archive_until, args=(stop,), name="middlewatch-archive", daemon=True),
-            threading.Thread(target=self.approvals.tend_until, args=(stop, self.watch), name="middlewatch-approvals", daemon=True),
-            *self.alerting.threads(stop),
-            threading.Thread(target=self.write_backs.tend_until, args=(stop,), name="middlewatch-write-backs", daemon=True),
-            threading.Thread(target=self.objectives.tend_until, args=(stop,), name="middlewatch-objectives", daemon=True),
-            threading.Thread(target=self.deploy_watch.watch_until, args=(stop,), name="middlewatch-deploy-watch", daemon=True),
-            threading.Thread(target=self.approvals.seal_until, args=(stop,), name="middlewatch-audit", daemon=True),
-        ]
-        for thread in threads:
-            thread.start()
-        try:
-            with beside(self.settings) if self.owner else nullcontext():
-                yield ended
-        finally:
-            stop.set()
-            for thread in threads:
-                thread.join()
-        if problems:
-            raise problems[0]
+        with working(self, name, told) as ended:
+            yield ended
 
     def watch(self, request: ApprovalRequest, now: UtcDatetime) -> Sight:
         """How the symptom stands that an executed action was to mend."""
         return look_at_symptom(self.kept.of, self.specialists.open_sources, self.specialists.history, request, now)
-
-    def _archive_until(self, stop: threading.Event) -> None:
-        while not stop.wait(ARCHIVE_SECONDS):
-            try:
-                self.store.archive_closed(self.archive, older_than_seconds=self.settings.retention_hours * 3600)
-            except Unavailable as error:
-                LOG.warning("closed investigations stay in the store for now: %s", error)
 
 
 @contextmanager

@@ -170,7 +170,16 @@ class Settings(BaseSettings):
         return found
 
     @field_validator(
-        *("data_dir", "epoch_file", "audit_key_file", "policy_file", "actions_file", "services_file", "intake_file", "credentials_dir")
+        *(
+            "data_dir",
+            "epoch_file",
+            "audit_key_file",
+            "policy_file",
+            "actions_file",
+            "services_file",
+            "intake_file",
+            "credentials_dir",
+        )
     )
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
