@@ -38,7 +38,8 @@ def serialised(body: bytes, kind: type[Message]) -> bytes:
             raise BadInput("The request is no JSON object.")
         _mend_ids(found, DEEPEST)
         return bytes(ParseDict(found, kind(), ignore_unknown_fields=True).SerializeToString())
-    except (JsonError, ValueError, TypeError, RecursionError, OverflowError) as error:
+    except (JsonError, ValueError, TypeError, RecursionError, OverflowError, SystemError) as error:
+        # A SystemError is how protobuf fails on half of a pair of surrogates.
         raise BadInput(f"The request cannot be read as OTLP/JSON: {_short(error)}") from None
 
 

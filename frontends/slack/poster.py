@@ -65,8 +65,7 @@ LONGEST_REFUSED_SECONDS = 600.0
 CLOCKS_DIFFER = timedelta(minutes=2)
 """By how much Slack's clock may be behind the store's."""
 REQUESTS = 500
-"""The newest, which messages tell of: ten for each investigation whose messages are kept up to date (chosen, not derived). A
-message whose request were not among them would lose it with its next edit."""
+"""The newest, which messages tell of: ten for each investigation (chosen). One that is not among them would leave its message."""
 WHOLE_SECONDS = 5.0
 """Between two looks at what changes without an event: freezes, deadlines, the policy (chosen, not derived)."""
 _GONE = frozenset({"message_not_found", "cant_update_message", "edit_window_closed", "is_inactive"})
@@ -393,10 +392,6 @@ class Poster:
 
     def _refused(self, id_: str, problem: SlackRefused) -> None:
         seconds = self._waits.refused.get(id_, (0.0, REFUSED_SECONDS))[1]
-        LOG.warning(
-            "Slack does not take the messages of %s, it is tried again after %g s: %s",
-            id_,
-            seconds,
-            f"{problem}. {advice(problem)}".rstrip(),
-        )
+        told = f"{problem}. {advice(problem)}".rstrip()
+        LOG.warning("Slack does not take the messages of %s, it is tried again after %g s: %s", id_, seconds, told)
         self._waits.refused[id_] = (time.monotonic() + seconds, min(LONGEST_REFUSED_SECONDS, 2 * seconds))

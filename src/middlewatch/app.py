@@ -6,7 +6,6 @@ sockets; later ones attach to it. Cluster: the back ends are servers by URL. Wha
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -81,8 +80,6 @@ from middlewatch.watching import look_at_symptom
 from middlewatch.windows import Windows
 from middlewatch.working import working
 from middlewatch.write_back import Asked, WriteBacks
-
-LOG = logging.getLogger(__name__)
 
 AGENTS: Agents = {agent.name: agent for agent in (METRICS, LOGS, TRACES, DEPLOYS)}
 POLL_SECONDS = 1.0

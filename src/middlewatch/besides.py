@@ -6,7 +6,7 @@ import logging
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,7 +22,9 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 30.0
 
 
 @contextmanager
-def kept_running(name: str, command: list[str], environment: Mapping[str, str], what: str) -> Iterator[None]:
+def kept_running(
+    name: str, command: list[str], environment: Mapping[str, str], what: str, *, once: Callable[[], bool] = lambda: True
+) -> Iterator[None]:
     """Keep a process running for as long as the block runs. It ends with us, however we end.
 
     Args:
@@ -30,9 +32,10 @@ def kept_running(name: str, command: list[str], environment: Mapping[str, str], 
         command: what is run.
         environment: the whole of it.
         what: it is, for the log.
+        once: asked until it is so; it begins then.
     """
     stop = threading.Event()
-    keeper = threading.Thread(target=_keep, args=(command, environment, what, stop), name=f"middlewatch-{name}", daemon=True)
+    keeper = threading.Thread(target=_keep, args=(command, environment, what, stop, once), name=f"middlewatch-{name}", daemon=True)
     keeper.start()
     try:
         yield
@@ -41,7 +44,10 @@ def kept_running(name: str, command: list[str], environment: Mapping[str, str], 
         keeper.join()
 
 
-def _keep(command: list[str], environment: Mapping[str, str], what: str, stop: threading.Event) -> None:
+def _keep(command: list[str], environment: Mapping[str, str], what: str, stop: threading.Event, once: Callable[[], bool]) -> None:
+    while not once():
+        if stop.wait(LOOK_SECONDS):
+            return
     pause = FIRST_PAUSE_SECONDS
     while not stop.is_set():
         process = start_process(command, Path.cwd(), environment)

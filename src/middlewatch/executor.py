@@ -90,7 +90,9 @@ def beside(settings: Settings) -> Iterator[None]:
 
     It is started again when it dies, and ends with us, however we end. What it was executing then is found out at the next start.
     """
-    with kept_running("executor", [sys.executable, "-m", "middlewatch.executor"], settings.for_executor(), "the executor"):
+    command = [sys.executable, "-m", "middlewatch.executor"]
+    there = settings.actions_path.exists  # somebody may write it at any time, as our own notices ask for
+    with kept_running("executor", command, settings.for_executor(), "the executor", once=there):
         yield
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from middlewatch import executor
+from middlewatch import besides, executor
 from middlewatch.settings import Settings
 
 
@@ -19,7 +19,7 @@ def test_an_executor_begins_when_somebody_writes_what_can_be_done(tmp_path: Path
         begun.set()
         return subprocess.Popen(["/bin/sleep", "60"])
 
-    monkeypatch.setattr(executor, "start_process", start)
+    monkeypatch.setattr(besides, "start_process", start)
     settings = Settings(data_dir=tmp_path)
     with executor.beside(settings):
         assert not begun.wait(0.5)

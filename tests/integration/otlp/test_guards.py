@@ -104,6 +104,22 @@ def said(answer: httpx.Response) -> str:
         (b"\0" * (MOST_BYTES + 1), {}, 413, "20 MiB"),
         (ONE, {"host": "evil.example"}, 401, "token"),
     ],
+    ids=[
+        "no protobuf",
+        "no JSON",
+        "no object",
+        "deep lists",
+        "deep objects",
+        "a long number",
+        "a lone surrogate",
+        "another type",
+        "another encoding",
+        "not packed",
+        "cut off",
+        "a bomb",
+        "too long",
+        "another host",
+    ],
 )
 def test_what_cannot_be_read_is_refused_with_a_reason(
     receiving: Receiving, store: Store, content: bytes, headers: dict[str, str], status: int, words: str

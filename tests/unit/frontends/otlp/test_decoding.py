@@ -86,6 +86,7 @@ def test_a_service_without_a_name_is_unknown() -> None:
         (f"start_time_unix_nano: {NOW + (AHEAD_SECONDS + 1) * NANOSECONDS} end_time_unix_nano: {2**64 - 1}", "time of no use"),
         (f"end_time_unix_nano: {NOW - 1}", "end before they begin"),
     ],
+    ids=range(10),
 )
 def test_a_span_that_cannot_be_stored_is_rejected_with_its_reason_and_the_others_are_not(text: str, reason: str) -> None:
     found = decoded(Signal.TRACES, spans('name: "before"', text, 'name: "after"'))
