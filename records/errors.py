@@ -7,6 +7,7 @@
     │   ├── RecordingError          a recording that cannot be read
     │   ├── UnknownIncident         no such incident in the recording
     │   ├── UnknownInvestigation    no such investigation in the store
+    │   ├── UnknownAlert            no such alert of a sender in the store
     │   ├── UnknownRequest          no such approval request in the store
     │   └── WindowError             an empty window, or one that reaches past what may be read
     ├── Unavailable (retryable)     something that middlewatch needs does not answer

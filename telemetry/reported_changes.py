@@ -43,6 +43,8 @@ class ReportedChanges:
     ) -> list[dict[str, Any]]:
         asked = {
             "tenant": self._tenant,
+            "recording": "",
+            "horizon": 2**63 - 1,  # of what was reported, all that there is
             "since": _LONG_AGO if since is None else nanoseconds(since),
             "ids": names(ids),
             "services": names(services),

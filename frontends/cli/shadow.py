@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -133,11 +134,9 @@ class _Writer:
     def __init__(self, file: Path | None) -> None:
         self._file = file
         if file is not None:
-            self._append("" if self._ends_whole(file) else "\n")
-
-    @staticmethod
-    def _ends_whole(file: Path) -> bool:
-        return not file.exists() or file.stat().st_size == 0 or file.read_bytes()[-1:] == b"\n"
+            self._append("")
+            whole = file.read_bytes()
+            os.truncate(file, whole.rfind(b"\n") + 1)  # the end of a line that somebody was killed at is nothing
 
     def write(self, said: Said) -> None:
         if self._file is not None:

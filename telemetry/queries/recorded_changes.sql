@@ -14,7 +14,8 @@ SELECT
     ResourceAttributes['middlewatch.change.url'] AS url,
     ResourceAttributes['middlewatch.change.id'] AS id
 FROM changes
-WHERE Tenant = {tenant:String} AND Recording = ''
+WHERE Tenant = {tenant:String} AND Recording = {recording:String}
+    AND Timestamp < fromUnixTimestamp64Nano({horizon:Int64})
     AND Timestamp >= fromUnixTimestamp64Nano({since:Int64})
     AND (empty({ids:Array(String)}) OR has({ids:Array(String)}, ResourceAttributes['middlewatch.change.id']))
     AND (empty({services:Array(String)}) OR ServiceName IN {services:Array(String)})

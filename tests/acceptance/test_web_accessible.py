@@ -64,6 +64,12 @@ def test_before_there_is_anything(pages: tuple[Page, Page], site: WebSite) -> No
     assert looked_at(nobody, "/sign-in") == []
 
 
+def test_numbers_of_nights(pages: tuple[Page, Page], site: WebSite) -> None:
+    assert looked_at(pages[0], "/report") == []
+    seed_nights(site)
+    assert looked_at(pages[0], "/report", "/report?weeks=52") == []
+
+
 def another(report: Report, name: str) -> Report:
     """The same over an alert of its own."""
     return report.model_copy(update={"alert": report.alert.model_copy(update={"source_id": name})})
@@ -100,9 +106,3 @@ def test_what_waits_and_what_is_asked(pages: tuple[Page, Page], site: WebSite, a
 def test_services_that_do_well_and_badly(pages: tuple[Page, Page], site: WebSite) -> None:
     seed_health(site.app)
     assert looked_at(pages[0], "/health", "/") == []
-
-
-def test_numbers_of_nights(pages: tuple[Page, Page], site: WebSite) -> None:
-    assert looked_at(pages[0], "/report") == []
-    seed_nights(site)
-    assert looked_at(pages[0], "/report", "/report?weeks=52") == []
