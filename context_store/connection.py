@@ -66,7 +66,7 @@ def connect(url: str) -> Redis:
     redis = client_of(url)
     try:
         patiently(redis, redis.ping, patience_seconds=0.0)
-    except BaseException:
+    except BaseException:  # an interrupt too: nobody else would close it
         redis.close()
         raise
     return redis

@@ -22,7 +22,7 @@ def write(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         unfinished.replace(path)
-    except BaseException:
+    except BaseException:  # an interrupt too: half a file is nothing
         unfinished.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)

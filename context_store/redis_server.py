@@ -164,7 +164,7 @@ class RedisServer:
             self._supervisor = threading.Thread(target=self._watch, args=(program,), name="redis-supervisor", daemon=True)
             self._supervisor.start()
             self._await_start()
-        except BaseException:
+        except BaseException:  # an interrupt too: nobody else would end it
             self.stop()
             raise
 

@@ -145,7 +145,7 @@ class Intake:
         except MiddlewatchError as error:
             LOG.warning("%d rows of %s were not stored: %s", sum(piece.table.num_rows for piece in pieces), name, error)
             return error
-        except Exception as error:
+        except Exception as error:  # of whatever kind: whoever waits for it must hear that it was not stored
             LOG.exception("%d rows of %s were not stored", sum(piece.table.num_rows for piece in pieces), name)
             return MiddlewatchError(f"{type(error).__name__} while storing")
         return None

@@ -308,7 +308,7 @@ def _write(file: Path, pieces: Iterable[bytes]) -> None:
             target.flush()
             os.fsync(handle)
         unfinished.replace(file)
-    except BaseException:
+    except BaseException:  # an interrupt too: half a file is no export
         unfinished.unlink(missing_ok=True)
         raise
     durable_file.sync_folder(file.absolute().parent)

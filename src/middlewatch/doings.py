@@ -123,7 +123,7 @@ def _told(act: Callable[[], _T], say: Callable[[_T | None, dict[str, object]], N
     began, found, problem = time.monotonic(), None, ""
     try:
         found = act()
-    except BaseException as error:
+    except BaseException as error:  # whatever it was is told, an interrupt too, and goes on
         problem = str(error) or type(error).__name__
         raise
     finally:
