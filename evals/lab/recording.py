@@ -133,11 +133,12 @@ def write_recording(output: Path, exported: Exported, changes: Sequence[AppliedC
     _write_table(output / "traces.parquet", _trace_rows(exported.spans, number), _TRACES)
     _write_table(output / "changes.parquet", [_change_row(change) for change in changes], _CHANGES)
     _write_table(output / "topology.parquet", _topology_rows(exported.spans), _TOPOLOGY)
-    _write_lines(output / "incidents.jsonl", map(_incident_row, incidents))
+    _write_lines(output / "incidents.jsonl", map(incident_row, incidents))
     _write_lines(output / "labels.jsonl", (row for incident in incidents for row in _label_rows(incident)))
 
 
-def _incident_row(incident: LabIncident) -> Row:
+def incident_row(incident: LabIncident) -> Row:
+    """What its alert told, as a recording has it."""
     objective = incident.detection.objective
     return {
         "id": incident.id,

@@ -13,6 +13,7 @@ from pathlib import Path
 from middlewatch.context_store.redis_program import find_binary
 from middlewatch.evals.lab.detection import Detection
 from middlewatch.evals.lab.exported import read_exported, read_metrics
+from middlewatch.evals.lab.faults import QUIET
 from middlewatch.evals.lab.recording import Cause, LabIncident, write_recording
 from middlewatch.evals.lab.run_folder import RunFolder
 from middlewatch.evals.lab.schedule import Episode, Plan, Step, schedule
@@ -50,6 +51,8 @@ class Run:
     incidents: tuple[LabIncident, ...]
     failure: str = ""
     """Why it ended before the last incident of its plan; empty where it did not."""
+    quiet: tuple[LabIncident, ...] = ()
+    """Moments at which nothing was wrong, where the plan wants them. They are none of the incidents."""
 
 
 OnProgress = Callable[[Progress], None]
@@ -88,7 +91,7 @@ def record(output: Path, plan: Plan, on_progress: OnProgress) -> Path:
                 on_progress(Progress(plan.usual_seconds, plan.usual_seconds, "writing the recording"))
                 exported = read_exported(folder, run.began, run.ended)
                 write_recording(complete, exported, run.changes, run.incidents)
-                write_truth(complete, exported, run.incidents, plan.shop)
+                write_truth(complete, exported, run.incidents, run.quiet, plan.shop)
                 complete.replace(output)
     except OSError as error:
         raise Unavailable(
@@ -139,15 +142,17 @@ class _Recorder:
         """Every incident of the plan; fewer where something goes wrong that is not a fault of the plan."""
         began = datetime.now(UTC)
         incidents: list[LabIncident] = []
+        quiet: list[LabIncident] = []
         for episode in schedule(self._plan):
             healthy_until, changes = datetime.now(UTC), len(self._changes)
             try:
                 self._live(episode)
                 healthy_until, changes = datetime.now(UTC), len(self._changes)
+                quiet += self._quiet_moment(episode)
                 incidents.append(self._suffer(episode))
             except Unavailable as reason:  # the recording ends where the shop was last known to be healthy
-                return Run(began, healthy_until, tuple(self._changes[:changes]), tuple(incidents), reason.message)
-        return Run(began, datetime.now(UTC), tuple(self._changes), tuple(incidents))
+                return Run(began, healthy_until, tuple(self._changes[:changes]), tuple(incidents), reason.message, tuple(quiet))
+        return Run(began, datetime.now(UTC), tuple(self._changes), tuple(incidents), quiet=tuple(quiet))
 
     def say(self, message: str) -> None:
         """Report progress."""
@@ -208,6 +213,15 @@ class _Recorder:
             tuple(change for each in done for change in each.changes),
             datetime.now(UTC),
         )
+
+    def _quiet_moment(self, episode: Episode) -> tuple[LabIncident, ...]:
+        """The time that has just gone by, if the plan wants it, as if somebody had taken it for an incident."""
+        if not self._plan.quiet_moments:
+            return ()
+        now = datetime.now(UTC)
+        since = now - timedelta(seconds=self._plan.investigation_seconds)
+        alarm = Detection(since, self._plan.alert.objectives[episode.false_alarm])
+        return (LabIncident(alarm, now, (), QUIET),)
 
     def _false_alarm(self, since: datetime, episode: Episode) -> Detection:
         """Some moments after what harms nobody began, so that it can be seen; at once where nothing did."""

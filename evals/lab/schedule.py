@@ -54,6 +54,8 @@ class Plan:
     """Load before the recording starts: the first requests fill caches and open connections."""
     calm_seconds: float = 15.0
     """No fault is done before the alert has kept silent for so long; on a busy machine the healthy time grows."""
+    quiet_moments: bool = False
+    """Whether the end of each healthy time, as long as an investigation's, is also kept: as a moment at which nothing was wrong."""
     alert: AlertRule = field(default_factory=AlertRule)
     shop: ShopOptions = field(default_factory=ShopOptions)
 

@@ -7,9 +7,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from middlewatch.evals.lab.exported import Exported
-from middlewatch.evals.lab.recording import LabIncident
+from middlewatch.evals.lab.recording import LabIncident, incident_row
 from middlewatch.evals.lab.shop import ShopOptions
-from middlewatch.records import Record, UtcDatetime
+from middlewatch.records import Incident, Record, UtcDatetime
 
 TRUTH_FILE = "truth.json"
 STEADY_SECONDS = 5.0
@@ -51,14 +51,19 @@ class Truth(Record):
     seed: int
     requests_per_second: float
     incidents: tuple[TrueIncident, ...]
+    quiet: tuple[Incident, ...] = ()
+    """Moments of healthy time, as an alert would have told them. They are not among the recording's incidents."""
 
 
-def write_truth(output: Path, exported: Exported, incidents: Sequence[LabIncident], shop: ShopOptions) -> None:
+def write_truth(
+    output: Path, exported: Exported, incidents: Sequence[LabIncident], quiet: Sequence[LabIncident], shop: ShopOptions
+) -> None:
     """Write it beside the recording's files."""
     told = Truth(
         seed=shop.seed,
         requests_per_second=shop.requests_per_second,
         incidents=tuple(_told(exported, incident) for incident in incidents),
+        quiet=tuple(Incident.model_validate(incident_row(each)) for each in quiet),
     )
     (output / TRUTH_FILE).write_text(told.model_dump_json(indent=1) + "\n", encoding="utf-8")
 

@@ -11,8 +11,9 @@ from pydantic import Field
 from middlewatch.alerts import incident_alert
 from middlewatch.app import open_app
 from middlewatch.evals.evaluation import prediction_of
+from middlewatch.evals.lab.faults import QUIET
 from middlewatch.evals.lab.truth import TrueIncident, read_truth
-from middlewatch.records import AnomalyKind, Prediction, Record, Report
+from middlewatch.records import AnomalyKind, Incident, Prediction, Record, Report
 from middlewatch.records.errors import MiddlewatchError
 from middlewatch.settings import Settings
 
@@ -43,10 +44,11 @@ def answers(recording: Path, settings: Settings) -> Iterator[LabAnswer]:
         settings: the back ends and bounds to use.
     """
     truth = read_truth(recording)
-    done = {incident.incident: incident for incident in truth.incidents}
+    told = {incident.incident: incident for incident in truth.incidents}
+    told |= {moment.id: _nothing_wrong(moment) for moment in truth.quiet}
     with open_app(settings) as app, app.working():
         imported = app.import_recording(recording)
-        for incident in imported.incidents:
+        for incident in (*imported.incidents, *truth.quiet):
             alert = incident_alert(settings.tenant, imported.name, incident, imported.incidents)
             began = time.monotonic()
             opened = app.investigate(alert, recording=imported.name)
@@ -59,11 +61,23 @@ def answers(recording: Path, settings: Settings) -> Iterator[LabAnswer]:
             yield LabAnswer(
                 recording=recording.name,
                 requests_per_second=truth.requests_per_second,
-                truth=done[incident.id],
+                truth=told[incident.id],
                 prediction=prediction_of(incident.id, report, seconds),
                 blamed=blamed_in(report),
                 seconds_to_cause=seconds,
             )
+
+
+def _nothing_wrong(moment: Incident) -> TrueIncident:
+    return TrueIncident(
+        incident=moment.id,
+        name=QUIET,
+        causes=(),
+        changes=(),
+        detected_at=moment.detected_at,
+        mended_at=None,
+        recovered_at=None,
+    )
 
 
 def blamed_in(report: Report) -> tuple[Blamed, ...]:

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import cycle, islice
 
 import numpy as np
 
-from middlewatch.evals.lab.faults import DECOYS, FAULTS, PAIRS
+from middlewatch.evals.lab.faults import DECOYS, FAULTS, PAIRS, QUIET
 from middlewatch.evals.lab.schedule import Plan, suite
 from middlewatch.evals.lab.shop import ShopOptions
 
 RATES = (6.0, 10.0, 14.0)
 """Requests per second, by turns of the recordings."""
-EACH = 4
+EACH = 6
 """Incidents in one recording."""
+HEALTHY_SECONDS = 60.0
+"""Before each incident; a third of it is a moment at which nothing is wrong, and the rest is what is normal then."""
+_FALSE_ALARMS = 8
+"""Of each seed, beside the healthy time before every incident."""
 
 
 def incidents_of(seed: int) -> tuple[str, ...]:
-    """The incidents of one seed: each fault once, the next seed in the next of its services; the pairs; and as many false alarms.
+    """The incidents of one seed: each fault once, the next seed in the next of its services; the pairs; and false alarms.
 
     >>> [name for name in incidents_of(1) if name.startswith("one-by-one@")]
     ['one-by-one@gateway']
@@ -30,7 +33,7 @@ def incidents_of(seed: int) -> tuple[str, ...]:
         services = list(dict.fromkeys(way.service for way in fault.ways))
         faults.append(f"{name}@{services[(seed - 1) % len(services)]}")
     real = (*faults, *PAIRS)
-    return (*real, *islice(cycle(DECOYS), len(real)))
+    return (*real, *islice(cycle(name for name in DECOYS if name != QUIET), _FALSE_ALARMS))
 
 
 def plans(seeds: int, *, first: int = 1) -> dict[str, Plan]:
@@ -40,5 +43,5 @@ def plans(seeds: int, *, first: int = 1) -> dict[str, Plan]:
         for number, incidents in enumerate(suite(incidents_of(seed), seed=seed, each=EACH), start=1):
             draw = int(np.random.default_rng([seed, number]).integers(2**31))
             shop = ShopOptions(seed=draw, requests_per_second=RATES[(seed + number) % len(RATES)])
-            found[f"seed-{seed}-{number:02d}"] = replace(Plan(incidents), shop=shop)
+            found[f"seed-{seed}-{number:02d}"] = Plan(incidents, recovery_seconds=HEALTHY_SECONDS, quiet_moments=True, shop=shop)
     return found

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from middlewatch.evals.lab.evaluation import scores
 from middlewatch.evals.lab.evaluation.answers import Blamed, LabAnswer
 from middlewatch.evals.lab.evaluation.matrix import EACH, RATES, incidents_of, plans
-from middlewatch.evals.lab.faults import DECOYS, FAULTS, HELD_OUT, PAIRS
+from middlewatch.evals.lab.faults import DECOYS, FAULTS, HELD_OUT, PAIRS, QUIET
 from middlewatch.evals.lab.truth import TrueCause, TrueChange, TrueIncident
 from middlewatch.records import CauseKind, KindChance, Prediction
 
@@ -53,7 +53,7 @@ def answer(
 RIGHT = answer()
 WRONG = answer(said="cart", blamed="cart")
 UNSURE = answer(said="", blamed="")
-QUIET = answer("quiet", truth="", said="", blamed="")
+CALM = answer("quiet", truth="", said="", blamed="")
 ACCUSED = answer("innocent-deploy", truth="", said="cart", blamed="cart")
 HELD = answer("full-disk", truth="payment", kind="resource_saturation/full-disk", said="payment", blamed="", deployed=False)
 
@@ -61,7 +61,7 @@ HELD = answer("full-disk", truth="payment", kind="resource_saturation/full-disk"
 def test_each_answer_is_judged_for_what_it_is() -> None:
     judged = {
         name: (scores.found(a), scores.named(a), bool(scores.bad_deploys(a) - scores.blames(a)), scores.blamed_wrongly(a))
-        for name, a in {"right": RIGHT, "wrong": WRONG, "unsure": UNSURE, "quiet": QUIET, "accused": ACCUSED, "held": HELD}.items()
+        for name, a in {"right": RIGHT, "wrong": WRONG, "unsure": UNSURE, "quiet": CALM, "accused": ACCUSED, "held": HELD}.items()
     }
     assert judged == {
         "right": (True, True, False, False),
@@ -76,7 +76,7 @@ def test_each_answer_is_judged_for_what_it_is() -> None:
 
 
 def test_the_tables_have_the_counts_and_every_miss() -> None:
-    everything = [RIGHT, WRONG, UNSURE, QUIET, ACCUSED, HELD]
+    everything = [RIGHT, WRONG, UNSURE, CALM, ACCUSED, HELD]
     overview = scores.overview(everything)
     assert "| 2 of 4 | 50.0%" in overview
     assert "| 1 of 2 | 50.0%" in overview
@@ -94,13 +94,13 @@ def test_nothing_answered_is_no_figure() -> None:
         assert "nan" not in table([])
 
 
-def test_the_matrix_has_every_fault_in_every_service_and_as_many_false_alarms() -> None:
+def test_the_matrix_has_every_fault_in_every_service_and_false_alarms() -> None:
     for seed in (1, 2):
         incidents = incidents_of(seed)
         real = [name for name in incidents if name not in DECOYS]
         assert [name.partition("@")[0] for name in real] == [*FAULTS, *PAIRS]
-        assert len(incidents) == 2 * len(real)
-        assert set(DECOYS) <= set(incidents)
+        assert set(incidents) - set(real) == set(DECOYS) - {QUIET}  # nothing wrong is each healthy time before an incident
+        assert all(plan.quiet_moments for plan in plans(seed).values())
     everywhere = {name for seed in range(1, 6) for name in incidents_of(seed)}
     assert {f"{name}@{way.service}" for name, fault in FAULTS.items() for way in fault.ways} <= everywhere
     assert set(HELD_OUT) <= set(FAULTS)
