@@ -1,20 +1,29 @@
-"""The named SQL statements: one `.sql` file each, in `queries/`."""
+"""The named SQL statements: one `.sql` file each, in `queries/`. What several share is in `queries/parts/`."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import cache, reduce
 from importlib.resources import files
 
+_INCLUDE = re.compile(r"^ *-- include: (\w+)$", re.MULTILINE)
+"""A line that stands for the part of this name. Parts include nothing."""
+
 
 @cache
 def statement(name: str) -> str:
-    """The text of `queries/<name>.sql`.
+    """The text of `queries/<name>.sql`, with the parts that it includes.
 
     Args:
         name: the file's stem; chosen by code, never by a person or a model.
     """
-    return files("middlewatch.telemetry").joinpath("queries", f"{name}.sql").read_text(encoding="utf-8").strip()
+    folder = files("middlewatch.telemetry").joinpath("queries")
+
+    def text(*path: str) -> str:
+        return folder.joinpath(*path).read_text(encoding="utf-8").strip()
+
+    return _INCLUDE.sub(lambda line: text("parts", f"{line[1]}.sql"), text(f"{name}.sql"))
 
 
 def migrations() -> tuple[tuple[int, str, str], ...]:

@@ -112,6 +112,13 @@ def test_a_file_holds_one_statement_that_says_what_it_is_for(name: str) -> None:
     assert text.startswith("--")
 
 
+def test_statements_hold_the_parts_that_they_include_and_every_part_is_included() -> None:
+    texts = [statement(name) for name in _QUERIES]
+    parts = [path.read_text(encoding="utf-8").strip() for path in (_FOLDER / "queries" / "parts").iterdir()]
+    assert [part for part in parts if not any(part in text for text in texts)] == []
+    assert [text for text in texts if "include:" in text] == []
+
+
 @pytest.mark.parametrize("name", _QUERIES)
 def test_statements_reach_nothing_but_the_tables(name: str) -> None:
     outside = r"\b(file|url|s3|remote|mysql|postgresql|executable|input|clusterAllReplicas)\s*\("
