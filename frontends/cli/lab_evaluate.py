@@ -13,7 +13,7 @@ from middlewatch.evals.lab.evaluation.matrix import plans
 from middlewatch.evals.lab.run import Progress, record_all
 from middlewatch.frontends.cli.output import json_option
 from middlewatch.frontends.cli.terminal import print_line
-from middlewatch.records.errors import Unavailable
+from middlewatch.records.errors import BadInput, Unavailable
 from middlewatch.settings import Settings
 
 if TYPE_CHECKING:
@@ -33,8 +33,9 @@ def evaluate_command(show: Callable[[Progress], None]) -> click.Command:
     )
     @click.option("--jobs", default=1, show_default=True, type=click.IntRange(1, 64), help="Recordings investigated at a time.")
     @click.option("--record-only", is_flag=True, help="Record, and investigate nothing yet.")
+    @click.option("--answer-only", is_flag=True, help="Investigate what is recorded, and record nothing.")
     @json_option
-    def evaluate(seeds: int, first_seed: int, output: Path, jobs: int, record_only: bool, as_json: bool) -> None:
+    def evaluate(seeds: int, first_seed: int, output: Path, jobs: int, record_only: bool, answer_only: bool, as_json: bool) -> None:
         """Record every fault in its services under several loads, and as many false alarms; investigate and score them.
 
         A pass takes about an hour. Recordings and answers that exist are kept, so the same command goes on where it was stopped;
@@ -44,10 +45,16 @@ def evaluate_command(show: Callable[[Progress], None]) -> click.Command:
         Examples:
           middlewatch lab evaluate --seeds 2 --output /tmp/matrix
           middlewatch lab evaluate --seeds 2 --output /tmp/matrix --jobs 2 --json
+          middlewatch lab evaluate --output /tmp/matrix --answer-only
         """
+        if record_only and answer_only:
+            raise BadInput("--record-only and --answer-only together leave nothing to do.", remedy="Give one of them.")
+        if answer_only and not any(output.glob("*/truth.json")):
+            raise BadInput(f"There is no recording of a matrix in {output}.", remedy="Name the folder in which some were recorded.")
         problem: Unavailable | None = None
         try:
-            record_all(output, plans(seeds, first=first_seed), show)
+            if not answer_only:
+                record_all(output, plans(seeds, first=first_seed), show)
         except Unavailable as error:  # some could not be recorded; what could is scored
             problem = error
             print_line(error.message, err=True)

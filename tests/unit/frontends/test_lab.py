@@ -12,8 +12,9 @@ from click.testing import CliRunner
 
 from middlewatch.evals.lab.faults import FAULTS, SUITE
 from middlewatch.evals.lab.schedule import Plan
-from middlewatch.frontends.cli import lab
+from middlewatch.frontends.cli import lab, lab_evaluate
 from middlewatch.records.errors import BadInput
+from tests.lab_answers import answer
 from tests.telemetry_data import incident_row, write_recording
 
 
@@ -69,3 +70,19 @@ def test_the_faults_are_listed_with_their_kinds() -> None:
     assert [(each["name"], each["kind"]) for each in said("faults")] == [(f.name, f.kind.value) for f in FAULTS.values()]
     shown = CliRunner().invoke(lab.lab, ["faults"]).stdout
     assert all(name in shown for name in (*FAULTS, "quiet"))
+
+
+def test_what_is_recorded_is_scored_and_nothing_else_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_recording(*_: object) -> None:
+        raise AssertionError("something was recorded")
+
+    monkeypatch.setattr(lab_evaluate, "record_all", no_recording)
+    with pytest.raises(BadInput, match="no recording of a matrix"):
+        said("evaluate", "--output", str(tmp_path), "--answer-only")
+    (tmp_path / "seed-1-01").mkdir()
+    (tmp_path / "seed-1-01" / "truth.json").write_text("{}", encoding="utf-8")  # answered already, so that nobody reads it
+    answered = answer().model_dump(mode="json")
+    (tmp_path / lab_evaluate.ANSWERS_FILE).write_text(json.dumps(answered) + "\n", encoding="utf-8")
+    assert said("evaluate", "--output", str(tmp_path), "--answer-only") == [answered]
+    with pytest.raises(BadInput, match="nothing to do"):
+        said("evaluate", "--output", str(tmp_path), "--answer-only", "--record-only")
