@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final, Literal
 
 from pydantic import Field
 
-from middlewatch.frontends.alerts.credentials import shows_token
-from middlewatch.frontends.alerts.delivery import (
+from middlewatch.frontends.intake.delivery import (
     MOST_ALERTS,
     Delivery,
     Moment,
@@ -55,11 +53,6 @@ class Group(Payload):
     external_url: Text = Field(default="", alias="externalURL")
 
 
-def is_authentic(delivery: Delivery, _secrets: Sequence[bytes]) -> bool:
-    """It shows its token."""
-    return shows_token(delivery)
-
-
 def decode(delivery: Delivery) -> tuple[AlertMessage, ...]:
     """The alerts of a group.
 
@@ -80,9 +73,7 @@ def message_of(delivery: Delivery, alert: Alert) -> AlertMessage:
     own = alert.fingerprint or f"sha256-{digest_of(sorted(alert.labels.items()))[:32]}"
     began = begun(alert.starts_at, delivery.now)
     return AlertMessage(
-        tenant=delivery.tenant,
-        sender=delivery.sender,
-        kind=delivery.entry.kind,
+        **delivery.origin,
         fingerprint=fingerprint(own),
         status=AlertStatus(alert.status),
         title=next((alert.annotations[key] for key in _TITLES if alert.annotations.get(key)), name) or "An alert without a name",
@@ -100,9 +91,7 @@ def _left_out(delivery: Delivery, group: Group) -> AlertMessage:
     """That there are more alerts than were sent (`max_alerts`): they are not known, and not forgotten."""
     resolved = group.status == "resolved"
     return AlertMessage(
-        tenant=delivery.tenant,
-        sender=delivery.sender,
-        kind=delivery.entry.kind,
+        **delivery.origin,
         fingerprint=fingerprint("truncated", group.group_key, group.receiver),
         status=AlertStatus.RESOLVED if resolved else AlertStatus.FIRING,
         title=f"{group.truncated:,} more alerts of this group were left out by the sender (max_alerts)",

@@ -6,8 +6,8 @@ import logging
 
 from pydantic import Field
 
-from middlewatch.frontends.alerts.delivery import Delivery, Moment, Payload, Text, begun, cut, fingerprint, parsed, read
 from middlewatch.frontends.alerts.sns import REPLAY, Envelope, Signatures, happened, is_of_sns
+from middlewatch.frontends.intake.delivery import Delivery, Moment, Payload, Text, begun, cut, fingerprint, parsed, read
 from middlewatch.records import AlertMessage, AlertStatus
 from middlewatch.records.errors import BadInput
 
@@ -111,9 +111,7 @@ def _messages(delivery: Delivery, envelope: Envelope, alarm: Alarm) -> tuple[Ale
     texts = {"description": alarm.description, "reason": alarm.reason}
     return (
         AlertMessage(
-            tenant=delivery.tenant,
-            sender=delivery.sender,
-            kind=delivery.entry.kind,
+            **delivery.origin,
             fingerprint=fingerprint(alarm.arn or f"{alarm.account}/{alarm.region}/{alarm.name}"),
             status=AlertStatus.RESOLVED if resolved else AlertStatus.FIRING,
             title=alarm.name or "An alarm without a name",
@@ -131,9 +129,7 @@ def _other(delivery: Delivery, envelope: Envelope, at: Moment) -> AlertMessage:
     subject = cut((envelope.Subject or "A message of the topic").encode("utf-8", "replace").decode())
     text = cut(envelope.Message.encode("utf-8", "replace").decode())
     return AlertMessage(
-        tenant=delivery.tenant,
-        sender=delivery.sender,
-        kind=delivery.entry.kind,
+        **delivery.origin,
         fingerprint=fingerprint("message", envelope.TopicArn, subject),
         status=AlertStatus.FIRING,
         title=subject,

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from middlewatch.frontends.alerts.credentials import shows_token
-from middlewatch.frontends.alerts.delivery import Delivery, Moment, Payload, Text, begun, bounded, cut, fingerprint, link, read
+from middlewatch.frontends.intake.delivery import Delivery, Moment, Payload, Text, begun, bounded, cut, fingerprint, link, read
 from middlewatch.records import AlertMessage, AlertStatus
 
 
@@ -28,11 +25,6 @@ class Monitor(Payload):
     first_triggered: Moment = None
 
 
-def is_authentic(delivery: Delivery, _secrets: Sequence[bytes]) -> bool:
-    """It shows its token."""
-    return shows_token(delivery)
-
-
 def decode(delivery: Delivery) -> tuple[AlertMessage, ...]:
     """What a monitor says of one of its scopes.
 
@@ -47,9 +39,7 @@ def decode(delivery: Delivery) -> tuple[AlertMessage, ...]:
     labels = _tags(said.tags) | _tags(said.scope) | {name: text for name, text in own.items() if text}
     return (
         AlertMessage(
-            tenant=delivery.tenant,
-            sender=delivery.sender,
-            kind=delivery.entry.kind,
+            **delivery.origin,
             fingerprint=fingerprint(f"{said.alert_id}/{','.join(sorted(said.scope.split(',')))}"),
             status=AlertStatus.RESOLVED if resolved else AlertStatus.FIRING,
             title=said.title or f"Monitor {said.alert_id[:64]}",

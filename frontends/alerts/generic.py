@@ -7,8 +7,8 @@ from typing import Final, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
-from middlewatch.frontends.alerts.credentials import is_fresh, is_signed, shows_token
-from middlewatch.frontends.alerts.delivery import (
+from middlewatch.frontends.intake.credentials import is_fresh, is_signed, shows_token
+from middlewatch.frontends.intake.delivery import (
     MOST_ALERTS,
     Delivery,
     Moment,
@@ -83,9 +83,7 @@ def _message(delivery: Delivery, alert: Alert) -> AlertMessage:
     own = alert.fingerprint or f"sha256-{digest_of(alert.title, sorted(alert.labels.items()))[:32]}"
     began = begun(alert.started_at, delivery.now)
     return AlertMessage(
-        tenant=delivery.tenant,
-        sender=delivery.sender,
-        kind=delivery.entry.kind,
+        **delivery.origin,
         fingerprint=fingerprint(own),
         status=AlertStatus(alert.status),
         title=alert.title,

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from middlewatch.frontends.alerts.alertmanager import decode
-from middlewatch.frontends.alerts.credentials import is_fresh, is_signed, shows_token
-from middlewatch.frontends.alerts.delivery import Delivery
-
-__all__ = ["decode", "is_authentic"]  # its messages are Alertmanager's, with more in them
+from middlewatch.frontends.intake.credentials import is_fresh, is_signed, shows_token
+from middlewatch.frontends.intake.delivery import Delivery
 
 
 def is_authentic(delivery: Delivery, secrets: Sequence[bytes]) -> bool:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 from pydantic import Field
 
-from middlewatch.frontends.alerts.credentials import shows_token
-from middlewatch.frontends.alerts.delivery import Delivery, Moment, Payload, Text, Texts, begun, bounded, cut, fingerprint, read
+from middlewatch.frontends.intake.delivery import Delivery, Moment, Payload, Text, Texts, begun, bounded, cut, fingerprint, read
 from middlewatch.records import AlertMessage, AlertStatus
 
 _STATUS: Final = {
@@ -44,11 +42,6 @@ class Webhook(Payload):
     alert: Alert
 
 
-def is_authentic(delivery: Delivery, _secrets: Sequence[bytes]) -> bool:
-    """It shows its token."""
-    return shows_token(delivery)
-
-
 def decode(delivery: Delivery) -> tuple[AlertMessage, ...]:
     """What was done with an alert; nothing where that is nothing to us.
 
@@ -64,9 +57,7 @@ def decode(delivery: Delivery) -> tuple[AlertMessage, ...]:
     tags = dict(tag.split(":", 1) for tag in alert.tags if ":" in tag)
     return (
         AlertMessage(
-            tenant=delivery.tenant,
-            sender=delivery.sender,
-            kind=delivery.entry.kind,
+            **delivery.origin,
             fingerprint=fingerprint(alert.alias or alert.alert_id),
             status=status,
             title=alert.message or f"Alert {alert.alert_id[:64]}",

@@ -8,8 +8,8 @@ from typing import Final
 
 from pydantic import Field
 
-from middlewatch.frontends.alerts.credentials import is_signed
-from middlewatch.frontends.alerts.delivery import Delivery, Moment, Payload, Text, begun, cut, fingerprint, link, read
+from middlewatch.frontends.intake.credentials import is_signed
+from middlewatch.frontends.intake.delivery import Delivery, Moment, Payload, Text, begun, cut, fingerprint, link, read
 from middlewatch.records import AlertMessage, AlertStatus
 from middlewatch.records.errors import BadInput
 
@@ -99,9 +99,7 @@ def decode(delivery: Delivery) -> tuple[AlertMessage, ...]:
     }
     return (
         AlertMessage(
-            tenant=delivery.tenant,
-            sender=delivery.sender,
-            kind=delivery.entry.kind,
+            **delivery.origin,
             fingerprint=fingerprint(incident.incident_key or incident.id),
             status=status,
             title=incident.title or f"Incident {incident.id[:64]}",

@@ -24,7 +24,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from middlewatch.frontends.alerts.delivery import Moment, Payload
+from middlewatch.frontends.intake.delivery import Moment, Payload
 from middlewatch.records.errors import BadInput, Unavailable
 
 LOG = logging.getLogger(__name__)

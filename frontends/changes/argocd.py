@@ -5,15 +5,12 @@ https://argo-cd.readthedocs.io/en/stable/operator-manual/notifications/services/
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
-
 from middlewatch.frontends.changes.told import MOST, Heard, Json, Told, moment, text
+from middlewatch.frontends.intake.delivery import Delivery
 from middlewatch.records import ChangeKind
-from middlewatch.senders import SenderEntry
 
 
-def decode(body: Json, _headers: Mapping[str, str], _sender: SenderEntry, now: datetime) -> Heard:
+def decode(body: Json, delivery: Delivery) -> Heard:
     """What a notification tells: a sync that is done is a deploy, from when it began on."""
     application = text(body.get("application"))
     if not application:
@@ -25,7 +22,7 @@ def decode(body: Json, _headers: Mapping[str, str], _sender: SenderEntry, now: d
     called = {name: text(body.get(name)) for name in ("application", "namespace", "project", "destination")}
     told = Told(
         reference=f"sync:{application}:{revision}:{text(body.get('started_at')) or text(body.get('finished_at'))}",
-        time=moment(body.get("started_at") or body.get("finished_at"), now),
+        time=moment(body.get("started_at") or body.get("finished_at"), delivery.now),
         kind=ChangeKind.DEPLOY,
         called={name: value for name, value in called.items() if value},
         version=_version(tags) or revision[:12],

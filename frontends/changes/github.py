@@ -5,40 +5,37 @@ https://docs.github.com/en/webhooks/webhook-events-and-payloads
 
 from __future__ import annotations
 
-import fnmatch
-from collections.abc import Mapping
-from datetime import datetime
-
+from middlewatch.change_mapping import counts
 from middlewatch.frontends.changes.pushes import Push, commits_of, heard_of
 from middlewatch.frontends.changes.told import Heard, Json, Told, moment, table, text
+from middlewatch.frontends.intake.delivery import Delivery
 from middlewatch.records import ChangeKind
-from middlewatch.senders import SenderEntry
 
 
-def decode(body: Json, headers: Mapping[str, str], sender: SenderEntry, now: datetime) -> Heard:
+def decode(body: Json, delivery: Delivery) -> Heard:
     """What an event tells; events that are no changes are ignored, and said to be."""
-    event = headers.get("x-github-event", "")
+    event = delivery.headers.get("x-github-event", "")
     if event == "deployment_status":
-        return _deployed(body, sender, now)
+        return _deployed(body, delivery)
     if event == "release":
-        return _released(body, now)
+        return _released(body, delivery)
     if event == "push":
-        return _pushed(body, sender, now)
+        return _pushed(body, delivery)
     if event == "deployment":
         return Heard(ignored=("a deployment that was asked for; its status says when it is done",))
     return Heard(ignored=("an event that tells of no change",))
 
 
-def _deployed(body: Json, sender: SenderEntry, now: datetime) -> Heard:
+def _deployed(body: Json, delivery: Delivery) -> Heard:
     status, deployment = table(body, "deployment_status"), table(body, "deployment")
     if text(status.get("state")) != "success":
         return Heard(ignored=("a deployment that is not done, or failed",))
     environment = text(status.get("environment")) or text(deployment.get("environment"))
-    if sender.environments and not any(fnmatch.fnmatchcase(environment, glob) for glob in sender.environments):
+    if not counts(delivery.entry, environment):
         return Heard(ignored=("a deployment to an environment that does not count",))
     told = Told(
         reference=f"deployment:{text(deployment.get('id')) or text(status.get('id'))}",
-        time=moment(status.get("created_at"), now),
+        time=moment(status.get("created_at"), delivery.now),
         kind=ChangeKind.DEPLOY,
         called=_called(body, environment=environment, task=text(deployment.get("task"))),
         version=_version(deployment),
@@ -49,13 +46,13 @@ def _deployed(body: Json, sender: SenderEntry, now: datetime) -> Heard:
     return Heard((told,))
 
 
-def _released(body: Json, now: datetime) -> Heard:
+def _released(body: Json, delivery: Delivery) -> Heard:
     release = table(body, "release")
     if text(body.get("action")) != "published":
         return Heard(ignored=("a release that is not published now",))
     told = Told(
         reference=f"release:{text(release.get('id')) or text(release.get('tag_name'))}",
-        time=moment(release.get("published_at"), now),
+        time=moment(release.get("published_at"), delivery.now),
         kind=ChangeKind.DEPLOY,
         called=_called(body),
         version=text(release.get("tag_name")),
@@ -66,7 +63,7 @@ def _released(body: Json, now: datetime) -> Heard:
     return Heard((told,))
 
 
-def _pushed(body: Json, sender: SenderEntry, now: datetime) -> Heard:
+def _pushed(body: Json, delivery: Delivery) -> Heard:
     repository = table(body, "repository")
     push = Push(
         ref=text(body.get("ref")),
@@ -74,11 +71,11 @@ def _pushed(body: Json, sender: SenderEntry, now: datetime) -> Heard:
         after=text(body.get("after")),
         commits=commits_of(body),
         called=_called(body),
-        time=moment(repository.get("pushed_at"), now),
+        time=moment(repository.get("pushed_at"), delivery.now),
         actor=text(table(body, "pusher").get("name")),
         url=text(body.get("compare")),
     )
-    return heard_of(push, sender)
+    return heard_of(push, delivery.entry)
 
 
 def _called(body: Json, **more: str) -> dict[str, str]:

@@ -8,13 +8,13 @@ https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Protocol
 
 from middlewatch.frontends.changes.told import MOST, Heard, Json, Told, moment, rows, table, text
+from middlewatch.frontends.intake.delivery import Delivery
 from middlewatch.records import ChangeKind
-from middlewatch.senders import SenderEntry
 
 _SCALED = re.compile(
     r"Scaled (up|down) replica set ([a-z0-9.-]{1,253}) (?:from ([0-9]{1,9}) )?to ([0-9]{1,9})(?: from ([0-9]{1,9}))?", re.ASCII
@@ -23,11 +23,11 @@ _RESIZED = re.compile(r"New size: ([0-9]{1,9})", re.ASCII)
 _RELEASED = frozenset({"UpgradeSucceeded", "InstallSucceeded", "RollbackSucceeded"})
 
 
-def decode(body: Json, _headers: Mapping[str, str], _sender: SenderEntry, now: datetime) -> Heard:
+def decode(body: Json, delivery: Delivery) -> Heard:
     """What the events of a message tell."""
     found, ignored = [], 0
     for event in _events(body):
-        told = _told(event, now)
+        told = _told(event, delivery.now)
         if told is None:
             ignored += 1
         else:

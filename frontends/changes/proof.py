@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from middlewatch.frontends.alerts import generic
-from middlewatch.frontends.alerts.credentials import TOKEN_HEADER, is_fresh, is_signed, shows_token
-from middlewatch.frontends.alerts.delivery import Delivery
+from middlewatch.frontends.intake.credentials import TOKEN_HEADER, is_fresh, is_signed, shows_token
+from middlewatch.frontends.intake.delivery import Delivery
 
 _GITHUB = "sha256="
 _STANDARD = "v1,"

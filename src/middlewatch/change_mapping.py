@@ -39,6 +39,11 @@ def rule_of_path(sender: SenderEntry, path: str) -> PathRule | None:
     return next((rule for rule in sender.paths if _expression(rule.path).fullmatch(path)), None)
 
 
+def counts(sender: SenderEntry, environment: str) -> bool:
+    """Whether what happens in an environment is a change; it is in all where none are named."""
+    return not sender.environments or any(fnmatch.fnmatchcase(environment, glob) for glob in sender.environments)
+
+
 @lru_cache(maxsize=512)
 def _expression(glob: str) -> re.Pattern[str]:
     """``**`` stands for any folders, ``*`` for anything but a slash, ``?`` for one such character."""

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Final, NoReturn, TypeVar
+from typing import Annotated, Final, NoReturn, TypedDict, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
@@ -29,6 +29,14 @@ LONGEST_URL: Final = 2048
 M = TypeVar("M", bound=BaseModel)
 
 
+class Origin(TypedDict):
+    """Whose a message is."""
+
+    tenant: str
+    sender: str
+    kind: str
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """What came in."""
@@ -41,6 +49,11 @@ class Delivery:
     body: bytes
     """As it came, to the last byte."""
     now: datetime
+
+    @property
+    def origin(self) -> Origin:
+        """Of every message in it."""
+        return Origin(tenant=self.tenant, sender=self.sender, kind=self.entry.kind)
 
 
 def _text(value: object) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Final
 
-from middlewatch.frontends.alerts.delivery import Delivery
+from middlewatch.frontends.intake.delivery import Delivery
 from middlewatch.senders import takes_token
 
 FRESH: Final = timedelta(minutes=5)
@@ -22,8 +22,11 @@ _MOST_SIGNATURES: Final = 8
 _TIMESTAMP: Final = re.compile(r"[0-9]{1,12}", re.ASCII)
 
 
-def shows_token(delivery: Delivery) -> bool:
-    """Whether it shows a token of the sender: as a bearer, as the password of its user, or in a header of its own."""
+def shows_token(delivery: Delivery, _secrets: Sequence[bytes] = ()) -> bool:
+    """Whether it shows a token of the sender: as a bearer, as the password of its user, or in a header of its own.
+
+    It is the proof of senders that sign nothing, so that they have no secrets.
+    """
     entry = delivery.entry
     scheme, _, given = delivery.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "basic" and entry.user:
