@@ -13,6 +13,7 @@ from typing import Any
 _PARSED = re.compile(r"<(?!\Z)|>|&(?!(?:amp|lt|gt);)")
 """What Slack would obey in a text that it parses."""
 _USER = re.compile(r"[UW][A-Z0-9]{1,31}")
+_GROUP = re.compile(r"S[A-Z0-9]{1,31}")
 _TEXTS_TOGETHER = 12_000
 _JSON_TOGETHER = 13_000
 
@@ -159,6 +160,12 @@ def _section(element: dict[str, Any], *, only_text: bool = False) -> int:
             case "user" if not only_text:
                 _fields(part, {"user_id"})
                 need(_USER.fullmatch(part["user_id"]), "a user's id")
+            case "usergroup" if not only_text:
+                _fields(part, {"usergroup_id"})
+                need(_GROUP.fullmatch(part["usergroup_id"]), "a group's id")
+            case "broadcast" if not only_text:
+                _fields(part, {"range"})
+                need(part["range"] in {"here", "channel", "everyone"}, "a known range")
             case other:
                 raise Fault(f"an element {other!r}")
     return total

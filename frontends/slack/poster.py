@@ -366,8 +366,9 @@ class Poster:
         rating = affair.rating
         if rating is None:
             return
-        told = mentions(self._app.service_catalogue.tell(rating.severity))
-        if told:
+        tell = [one for one in self._app.service_catalogue.tell(rating.severity) if one.startswith("slack")]
+        told = mentions(tell)
+        if tell:
             yield Wanted(f"told-{rating.severity}", severity_message(rating, told), once=True)
         if rating.escalated_at is not None:
             yield Wanted(f"unanswered-{rating.severity}", unanswered_message(rating, told), once=True)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
+from datetime import timedelta
+
+import pytest
 
 from middlewatch.context_store.stored import text_of
 from middlewatch.frontends.slack.blocks import Content
-from middlewatch.records import Decision, Escalation, RequestState, Role, Seat
+from middlewatch.records import Decision, Escalation, Rating, RequestState, Role, Seat, Severity
 from tests.contract.actions.loopback import Answer
 from tests.reports import finding, inconclusive
 from tests.slack_end import CHANNEL, Post
@@ -250,3 +253,34 @@ def test_without_a_policy_it_is_told_and_nothing_can_be_clicked(slack: SlackSite
     slack.look()
     assert slack.post_of(request.id).button("approve") is None
     assert "Confidence" in slack.main.words
+
+
+def test_how_severe_it_is_stands_above_and_who_is_to_know_is_told_once(slack: SlackSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    tell = '[severity.SEV-1]\ntell = ["slack:here", "slack:S0ONCALL", "slack:U0MIA"]\n[severity.SEV-2]\ntell = ["slack"]\n'
+    slack.app.settings.services_path.write_text(tell)
+    opened = slack.web.open(finding(), INVESTIGATION)
+    ratings, mia = slack.app.alerting.ratings, next(one for one in slack.app.approvals.people() if one.id == "mia")
+    ratings.set(opened.id, Severity.SEV_3, mia, face="web")
+    slack.look()
+    assert "SEV-3, acknowledge by " in slack.main.words
+    assert slack.end.names() == [f"{INVESTIGATION}/main"], "nobody is to be told of it"
+    ratings.set(opened.id, Severity.SEV_2, mia, face="web")
+    slack.look(times=3)
+    assert slack.end.named(f"{INVESTIGATION}/told-SEV-2").words.startswith("SEV-2: acknowledge by ")
+    ratings.set(opened.id, Severity.SEV_1, mia, face="web")
+    slack.look(times=3)
+    told = slack.end.named(f"{INVESTIGATION}/told-SEV-1")
+    assert told.thread_ts == slack.main.ts
+    assert "SEV-1, acknowledge by " in slack.main.words
+    assert "SEV-1: acknowledge by " in told.words
+    assert "mia set it." in told.words
+    for mentioned in ({"type": "broadcast", "range": "here"}, {"type": "usergroup", "usergroup_id": "S0ONCALL"}):
+        assert str(mentioned) in str(told.blocks)
+    assert "U0MIA" in str(told.blocks)
+    monkeypatch.setattr(Rating, "respond_by", property(lambda one: one.since - timedelta(minutes=1)))
+    ratings.tend()
+    slack.look(times=3)
+    late = slack.end.named(f"{INVESTIGATION}/unanswered-SEV-1")
+    assert "Nobody has acknowledged this SEV-1 by " in late.words
+    assert "'here'" in str(late.blocks)
+    assert len(slack.end.names()) == len(set(slack.end.names())) == 4, "each was told once"
