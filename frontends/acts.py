@@ -16,6 +16,7 @@ _ACTS = {
     "severity.rated": "rated it {severity}",
     "severity.set": "set it to {severity}",
     "severity.refused": "was refused a change of its severity",
+    "severity.paged": "told PagerDuty of it as {severity}: {said}",
     "severity.escalated": "told that nobody had acknowledged it in time, as {severity} asks",
     "feedback.given": "called the answer {verdict}",
     "request.proposed": f"proposed {_ON}",

@@ -6,6 +6,7 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,6 +17,9 @@ from middlewatch.frontends.quantity import stamp
 from middlewatch.frontends.reading import count
 from middlewatch.records.errors import Misconfigured
 from middlewatch.settings import Settings
+
+if TYPE_CHECKING:
+    from middlewatch.write_back_ends import Attempted
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -107,14 +111,14 @@ def token(name: str, as_json: bool) -> None:
 @intake.command()
 @json_option
 def failures(as_json: bool) -> None:
-    """List what could not be written back to senders, and when it is tried again.
+    """List what could not be written back to senders, or told to PagerDuty, and when it is tried again.
 
     \b
     Example:
       middlewatch intake failures
     """
     with application() as app:
-        failing = app.write_backs.failing()
+        failing: dict[str, Attempted] = {**app.write_backs.failing(), **app.paging.failing()}
     if as_json:
         click.echo(json.dumps({name: one.model_dump(mode="json") for name, one in failing.items()}, indent=1))
         return
@@ -122,4 +126,4 @@ def failures(as_json: bool) -> None:
         again = f"; again at {stamp(one.again_at)} UTC" if one.again_at else ""
         print_line(f"{name}: {one.problem} ({count(one.attempts, 'attempt')}{again})")
     if not failing:
-        print_line("Everything that was to be written back was.")
+        print_line("Everything that was to be written back or told was.")

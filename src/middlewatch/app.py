@@ -45,6 +45,7 @@ from middlewatch.kept import Kept
 from middlewatch.live import Live
 from middlewatch.objectives import Objectives
 from middlewatch.occurrences import Occurrences
+from middlewatch.paging import Answers, Paging
 from middlewatch.postings import Postings
 from middlewatch.records import (
     AgentName,
@@ -186,6 +187,15 @@ class App:
         return WriteBacks(self.approvals.desk.store, self.occurrences, self.senders, known, self.settings.tenant)
 
     @cached_property
+    def paging(self) -> Paging:
+        """Who is paged of what is so severe."""
+        tenant, public = self.settings.tenant, str(self.settings.public_url or "").rstrip("/")
+        ratings, recent = self.alerting.ratings, lambda limit: self.store.investigations(tenant, limit=limit)
+        known = Answers(tenant, recent, ratings.of_all, self.occurrences.of, ratings.answered, self.approvals.list, public)
+        lease = StoreLease(self.store.server, tenant, "pages")
+        return Paging(self.approvals.desk, lease, self.service_catalogue, self.senders, known)
+
+    @cached_property
     def occurrences(self) -> Occurrences:
         """What senders say of their alerts."""
         return Occurrences(self.store.server, self.settings.tenant)
@@ -312,7 +322,7 @@ class App:
             agents=AGENTS,
             store=self.store,
             open_sources=self.open_sources or self.telemetry.sources,
-            history=History(first_hours=self.settings.baseline_hours, wider_hours=self.settings.wider_baseline_hours),
+            history=History(self.settings.baseline_hours, self.settings.wider_baseline_hours, self.settings.lead_seconds),
         )
 
     def worker(self, name: str | None = None, told: Told | None = None) -> Worker:
@@ -344,7 +354,8 @@ class App:
 
     def watch(self, request: ApprovalRequest, now: UtcDatetime) -> Sight:
         """How the symptom stands that an executed action was to mend."""
-        return look_at_symptom(self.kept.of, self.specialists.open_sources, self.specialists.history, request, now)
+        sources, history = self.specialists.open_sources, self.specialists.history
+        return look_at_symptom(self.kept.of, sources, history, request, now, self.settings.recovery_seconds)
 
 
 @contextmanager

@@ -68,6 +68,7 @@ def examine(settings: Settings) -> Iterator[Check]:
             yield from _audit(app)
             yield from _approvals(app)
             yield from _senders(app)
+            yield from _pages(app)
     except MiddlewatchError as error:
         yield Check(name="back ends", health=Health.BROKEN, found=error.message, remedy=error.remedy)
 
@@ -307,3 +308,10 @@ def _senders(app: App) -> Iterator[Check]:
     if failing := app.write_backs.failing():
         told = f"{len(failing)} alert{'s' * (len(failing) > 1)} cannot be written back to their senders"
         yield Check(name="write-back", health=Health.NOTICE, found=told, remedy="middlewatch intake failures")
+
+
+def _pages(app: App) -> Iterator[Check]:
+    """Of what nobody can be paged."""
+    if failing := app.paging.failing():
+        told = f"PagerDuty cannot be told of {_so_many(len(failing), 'investigation')}"
+        yield Check(name="pages", health=Health.BROKEN, found=told, remedy="middlewatch intake failures")

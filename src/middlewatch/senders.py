@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Final, Literal, get_args
 
-from pydantic import AnyHttpUrl, Field, StringConstraints, field_validator
+from pydantic import AfterValidator, AnyHttpUrl, Field, StringConstraints, field_validator
 
 from middlewatch.context_store import durable_file
 from middlewatch.live_file import LiveFile
@@ -55,6 +55,20 @@ _ALERTS: Final = frozenset(get_args(AlertKind))
 _WRITTEN_TO: Final = frozenset({"alertmanager", "pagerduty"})
 
 
+def _private(url: AnyHttpUrl) -> AnyHttpUrl:
+    if url.scheme != "https" and not _is_loopback(url.host or ""):
+        message = "must be https, or http on this machine alone"
+        raise ValueError(message)
+    if url.username or url.password or url.query or url.fragment:
+        message = "must have no user, password, query or fragment; a token is a file of its own"
+        raise ValueError(message)
+    return url
+
+
+PrivateUrl = Annotated[AnyHttpUrl, AfterValidator(_private)]
+"""Where something is told that is nobody else's business."""
+
+
 class MapRule(Record):
     """``[[senders.NAME.map]]``: alerts whose labels all match are of a service. The first rule that does counts."""
 
@@ -65,24 +79,13 @@ class MapRule(Record):
 class WriteBack(Record):
     """``[senders.NAME.write_back]``: what people do here is done there too."""
 
-    url: AnyHttpUrl = Field(description="of Alertmanager, or https://api.pagerduty.com; https, or http on loopback")
+    url: PrivateUrl = Field(description="of Alertmanager, or https://api.pagerduty.com; https, or http on loopback")
     token: SecretFile | None = Field(default=None, description="a file in `intake-secrets`")
     from_: str = Field(default="", alias="from", max_length=200, description="PagerDuty: the e-mail of the user who acts there")
     hours: float = Field(default=4.0, gt=0, le=MOST_HOURS, description="Alertmanager: how long a silence lasts at most")
     look_seconds: float = Field(
         default=30.0, ge=1, le=3600, description="Alertmanager: how often it is asked whether it still fires"
     )
-
-    @field_validator("url")
-    @classmethod
-    def _is_private(cls, url: AnyHttpUrl) -> AnyHttpUrl:
-        if url.scheme != "https" and not _is_loopback(url.host or ""):
-            message = "must be https, or http on this machine alone"
-            raise ValueError(message)
-        if url.username or url.password or url.query or url.fragment:
-            message = "must have no user, password, query or fragment; a token is a file of its own"
-            raise ValueError(message)
-        return url
 
 
 class PathRule(Record):

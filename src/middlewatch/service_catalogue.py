@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AnyHttpUrl, Field, StringConstraints, model_validator
 
 from middlewatch.approval.policy.entries import EVERY, TargetNames, WindowEntry
 from middlewatch.approval.policy.windows import Calendar
@@ -22,14 +22,18 @@ from middlewatch.records import USUAL_TIER, Objective, Record, ServiceEntry, Sev
 from middlewatch.records.errors import BadInput, Misconfigured
 from middlewatch.records.toml_document import Mistake, Mistaken, load_toml
 from middlewatch.records.toml_reader import Reader, nearest
+from middlewatch.senders import PrivateUrl, SecretFile, WriteBack, secret_folder
 from middlewatch.service_example import EXAMPLE
 from middlewatch.settings import Settings
+from middlewatch.tools.actions.credentials import Credentials
 from middlewatch.tools.budgets import BurnRules
 
 LOG = logging.getLogger(__name__)
 
-SECTIONS = ("services", "objectives", "burn", "maintenance", "severity")
+SECTIONS = ("services", "objectives", "burn", "maintenance", "severity", "pagerduty")
 REMEDY = "Correct the file; nothing of it was used. `middlewatch slo check` lists every mistake."
+PAGERDUTY = "pagerduty"
+"""In `tell`: whoever is on call there is paged."""
 LONGEST_NAME = 256
 """Of a service, as in telemetry and alerts."""
 
@@ -70,6 +74,20 @@ class SeverityEntry(Record):
     tell: tuple[Told, ...] = Field(description="slack, slack:here, slack:U0123 (a user), slack:S0123 (a group), pagerduty")
 
 
+class PagerDutyEntry(Record):
+    """``[pagerduty]``: whom `tell = ["pagerduty"]` pages, by the integration of a service there."""
+
+    routing_key: SecretFile | None = Field(
+        default=None, description="a file in `intake-secrets`: the integration key of an Events API v2 integration"
+    )
+    url: PrivateUrl = Field(default=AnyHttpUrl("https://events.pagerduty.com"), description="or https://events.eu.pagerduty.com")
+
+    @property
+    def end(self) -> WriteBack:
+        """Where it is told, and by what."""
+        return WriteBack(url=self.url, token=self.routing_key)
+
+
 @dataclass(frozen=True, slots=True)
 class Declarations:
     """What the file says; empty where there is none."""
@@ -80,6 +98,7 @@ class Declarations:
     burn: BurnRules = field(default_factory=BurnRules)
     calendar: Calendar = field(default_factory=Calendar)
     tell: Mapping[Severity, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    pagerduty: PagerDutyEntry | None = None
 
     def named(self, text: str) -> str:
         """The declared service of this name or alias; empty where there is none."""
@@ -178,8 +197,12 @@ def load_services(path: Path) -> Declarations:
     return found
 
 
-def examine_services(path: Path) -> tuple[Declarations | None, tuple[Mistake, ...]]:
+def examine_services(path: Path, secrets: Credentials | None = None) -> tuple[Declarations | None, tuple[Mistake, ...]]:
     """Read the file and say everything that is wrong with it.
+
+    Args:
+        path: the file.
+        secrets: the folder of the secrets, where those are looked at as well.
 
     Returns:
         What it says where there is no mistake; the mistakes in the order of the file.
@@ -197,6 +220,7 @@ def examine_services(path: Path) -> tuple[Declarations | None, tuple[Mistake, ..
     burn = reader.one("burn", BurnRules)
     maintenance = reader.array("maintenance", MaintenanceEntry)
     severity = reader.table("severity", SeverityEntry)
+    pagerduty = reader.one("pagerduty", PagerDutyEntry) if "pagerduty" in document.data else None
     written = document.data.get("services")
     known = {*written} if isinstance(written, dict) else set()  # a name with a mistake in its entry is a name all the same
     _check_services(reader, services)
@@ -206,6 +230,7 @@ def examine_services(path: Path) -> tuple[Declarations | None, tuple[Mistake, ..
     for name in severity:
         if name not in {*Severity}:
             reader.note(("severity", name), f"is no severity{nearest(name.upper(), [*Severity]) or '; they are SEV-1 to SEV-4'}")
+    _check_pages(reader, severity, pagerduty, secrets)
     if reader.mistakes:
         return None, tuple(sorted(set(reader.mistakes)))
     return Declarations(
@@ -215,6 +240,7 @@ def examine_services(path: Path) -> tuple[Declarations | None, tuple[Mistake, ..
         burn=burn,
         calendar=Calendar(freezes=[entry.window for entry in maintenance.values()]),
         tell=MappingProxyType({Severity(name): entry.tell for name, entry in severity.items()}),
+        pagerduty=pagerduty,
     ), ()
 
 
@@ -236,6 +262,24 @@ def _check_objectives(reader: Reader, objectives: Mapping[int, Objective], known
         if taken.setdefault(objective.name, number) != number:
             reader.note(("objectives", number, "name"), f"{objective.name} is the name of another objective already")
         _check_known(reader, ("objectives", number, "services"), objective.services, known)
+
+
+def _check_pages(
+    reader: Reader, severity: Mapping[str, SeverityEntry], pagerduty: PagerDutyEntry | None, secrets: Credentials | None
+) -> None:
+    """Whoever is to be paged must be reachable: a page that nobody gets is told of by nothing else."""
+    for name, entry in severity.items():
+        if PAGERDUTY in entry.tell and pagerduty is None:
+            reader.note(("severity", name, "tell"), "pagerduty needs a section [pagerduty] with a routing_key")
+    if pagerduty is None:
+        return
+    if pagerduty.routing_key is None:
+        reader.note(("pagerduty", "routing_key"), "is missing: a file in intake-secrets")
+    elif secrets is not None:
+        try:
+            secrets.read(pagerduty.routing_key)
+        except Misconfigured as error:
+            reader.note(("pagerduty", "routing_key"), f"{error.message} {error.remedy}".strip().rstrip("."))
 
 
 def _check_known(reader: Reader, key: tuple[str | int, ...], named: tuple[str, ...], known: set[str]) -> None:
@@ -267,4 +311,4 @@ def check_services(settings: Settings, file: Path | None) -> tuple[Path, Declara
     path = file or settings.services_path
     if not path.exists():
         raise Misconfigured(f"There is no {path}.", remedy="Write a first one with: middlewatch slo init")
-    return path, *examine_services(path)
+    return path, *examine_services(path, secret_folder(settings))

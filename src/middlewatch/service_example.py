@@ -66,4 +66,9 @@ EXAMPLE = """\
 # Who is told of an incident, by its severity.
 # [severity.SEV-1]
 # tell = ["slack:channel", "pagerduty"]
+
+# Whom "pagerduty" pages: an Events API v2 integration of a service there.
+# [pagerduty]
+# routing_key = "pagerduty-events"  # its integration key: a file in intake-secrets, of mode 0600
+# url = "https://events.pagerduty.com"  # https://events.eu.pagerduty.com in the EU
 """

@@ -44,6 +44,7 @@ def working(app: App, name: str | None = None, told: Told | None = None) -> Iter
         threading.Thread(target=app.approvals.tend_until, args=(stop, app.watch), name="middlewatch-approvals", daemon=True),
         *app.alerting.threads(stop),
         threading.Thread(target=app.write_backs.tend_until, args=(stop,), name="middlewatch-write-backs", daemon=True),
+        threading.Thread(target=app.paging.tend_until, args=(stop,), name="middlewatch-pages", daemon=True),
         threading.Thread(target=app.objectives.tend_until, args=(stop,), name="middlewatch-objectives", daemon=True),
         threading.Thread(target=app.deploy_watch.watch_until, args=(stop,), name="middlewatch-deploy-watch", daemon=True),
         threading.Thread(target=app.approvals.seal_until, args=(stop,), name="middlewatch-audit", daemon=True),

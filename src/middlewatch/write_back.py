@@ -8,7 +8,6 @@ asked, and what it does not have any more is resolved here.
 from __future__ import annotations
 
 import logging
-import random
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,13 +27,12 @@ from middlewatch.records import (
     Investigation,
     InvestigationState,
     Occurrence,
-    Record,
     Recovery,
     UtcDatetime,
 )
 from middlewatch.records.errors import MiddlewatchError, StaleEpoch, UnknownInvestigation
 from middlewatch.senders import Senders, WriteBack
-from middlewatch.write_back_ends import Alertmanager, End, PagerDuty
+from middlewatch.write_back_ends import Alertmanager, Attempted, End, PagerDuty
 
 LOG = logging.getLogger(__name__)
 
@@ -46,14 +44,11 @@ MOST: Final = 200
 """Occurrences that are looked at, the newest. Chosen: people acknowledge what is new."""
 MOST_AT_ONCE: Final = 8
 """Occurrences that are written back in one round: the lease must last."""
-FIRST_PAUSE_SECONDS: Final = 2.0
-LONGEST_PAUSE_SECONDS: Final = 300.0
-"""Between attempts, doubled each time, with jitter. Chosen, not derived."""
 GONE_LOOKS: Final = 2
 """An alert that Alertmanager does not have in so many looks in a row is over: one that just started has none for a moment."""
 
 
-class Written(Record):
+class Written(Attempted):
     """What was done at the sender for an occurrence."""
 
     acknowledged: bool = False
@@ -61,9 +56,6 @@ class Written(Record):
     silence: str = Field(default="", max_length=64, description="that holds for it")
     gone: int = Field(default=0, ge=0, description="looks in a row that did not find the alert")
     look_at: UtcDatetime | None = Field(default=None, description="when it is to be asked for again")
-    attempts: int = Field(default=0, ge=0, description="that failed in a row")
-    again_at: UtcDatetime | None = None
-    problem: str = Field(default="", max_length=500, description="why the last attempt failed, in words")
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,15 +163,11 @@ class WriteBacks:
         try:
             end = End(settings, self._senders.token_of(settings))
             found = self._silenced(Alertmanager(end), about, now) if kind == "alertmanager" else _told(PagerDuty(end), about)
-            return found.model_copy(update={"attempts": 0, "again_at": None, "problem": ""})
+            return found.well()
         except MiddlewatchError as error:
-            attempts = was.attempts + 1
-            longest = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** min(attempts - 1, 16))
-            pause = longest * random.uniform(0.5, 1.0)  # noqa: S311  spreads attempts, guards nothing
-            if attempts == 1:
+            if not was.attempts:
                 LOG.warning("%s is not written back to %s: %s", one.id, one.message.sender, error)
-            told = f"{error.message} {error.remedy}".strip()[:500]
-            return was.model_copy(update={"attempts": attempts, "again_at": now + timedelta(seconds=pause), "problem": told})
+            return was.failed(error, now)
 
     def _silenced(self, end: Alertmanager, about: tuple[Occurrence, Written, Wanted], now: datetime) -> Written:
         one, was, wanted = about
@@ -222,7 +210,7 @@ def _is_left_alone(one: Occurrence, was: Written) -> bool:
 
 
 def _is_due(one: Occurrence, was: Written, wanted: Wanted, now: datetime, *, silences: bool) -> bool:
-    if was.again_at is not None and now < was.again_at:
+    if was.rests(now):
         return False
     if one.resolved_at is not None:
         return True

@@ -7,16 +7,18 @@ state. Whoever calls tries again later; nothing here does.
 from __future__ import annotations
 
 import json
+import random
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, cast
+from typing import Any, Final, Literal, Self, cast
 from urllib.parse import quote
 
 import httpx
+from pydantic import Field
 
-from middlewatch.records import Occurrence
-from middlewatch.records.errors import Unavailable
+from middlewatch.records import Occurrence, Record, UtcDatetime
+from middlewatch.records.errors import MiddlewatchError, Unavailable
 from middlewatch.senders import WriteBack
 
 SECONDS: Final = 5.0
@@ -24,12 +26,39 @@ SECONDS: Final = 5.0
 LARGEST: Final = 16 * 1024 * 1024
 """Bytes of an answer. Chosen: ten thousand alerts or silences."""
 AUTHOR: Final = "middlewatch"
+FIRST_PAUSE_SECONDS: Final = 2.0
+LONGEST_PAUSE_SECONDS: Final = 300.0
+"""Between attempts, doubled each time, with jitter. Chosen, not derived."""
 _SILENCE: Final = re.compile(r"[0-9A-Za-z-]{1,64}")
 _INCIDENT: Final = re.compile(r"[A-Za-z0-9]{1,64}")
 
 
 class WriteBackFailed(Unavailable):
     """The other end did not do it."""
+
+
+class Attempted(Record):
+    """How it goes with what is to be done at the other end."""
+
+    attempts: int = Field(default=0, ge=0, description="that failed in a row")
+    again_at: UtcDatetime | None = None
+    problem: str = Field(default="", max_length=500, description="why the last attempt failed, in words")
+
+    def well(self) -> Self:
+        """The same after an attempt that did it."""
+        return self.model_copy(update={"attempts": 0, "again_at": None, "problem": ""})
+
+    def failed(self, error: MiddlewatchError, now: datetime) -> Self:
+        """The same after an attempt that did not: why, and when the next one is due."""
+        attempts = self.attempts + 1
+        longest = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** min(attempts - 1, 16))
+        pause = longest * random.uniform(0.5, 1.0)  # noqa: S311  spreads attempts, guards nothing
+        told = f"{error.message} {error.remedy}".strip()[:500]
+        return self.model_copy(update={"attempts": attempts, "again_at": now + timedelta(seconds=pause), "problem": told})
+
+    def rests(self, now: datetime) -> bool:
+        """Whether it is too soon for the next attempt."""
+        return self.again_at is not None and now < self.again_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +98,7 @@ class End:
 
 
 _REMEDIES: Final = {
+    400: "Is what it is shown of the right kind? PagerDuty's events need the integration key of an Events API v2 integration.",
     401: "Its token is not believed: write a new one into the file in intake-secrets.",
     403: "Its token does not allow this.",
     404: "It knows no such thing any more.",
@@ -159,6 +189,21 @@ class PagerDuty:
             "From": self.end.settings.from_,
         }
         self.end.call("PUT", f"/incidents/{incident}", {"incident": {"type": "incident_reference", "status": status}}, headers)
+
+
+@dataclass(frozen=True, slots=True)
+class PagerDutyEvents:
+    """Its Events API of version 2: it pages whoever is on call for the integration's service, once for one key."""
+
+    end: End
+
+    def say(self, action: Literal["trigger", "acknowledge", "resolve"], key: str, **more: object) -> None:
+        """Say how it stands with what has a key.
+
+        Raises:
+            WriteBackFailed: see `End.call`.
+        """
+        self.end.call("POST", "/v2/enqueue", {"routing_key": self.end.token, "event_action": action, "dedup_key": key, **more})
 
 
 def _rows(answer: object) -> list[dict[str, Any]]:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import http.server
-import json
-import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +11,7 @@ from typing import Any, cast
 import pytest
 from redis import Redis
 
-from middlewatch import write_back
+from middlewatch import write_back, write_back_ends
 from middlewatch.context_store.approvals import ApprovalStore
 from middlewatch.context_store.epoch import Epoch
 from middlewatch.context_store.occurrences import Change
@@ -26,79 +22,11 @@ from middlewatch.senders import Senders
 from middlewatch.settings import Settings
 from middlewatch.write_back import Asked, WriteBacks
 from tests.alert_data import make_message
+from tests.alert_ends import CREDENTIAL, LABELS, End, end
 from tests.alert_senders import write_intake
 from tests.store_fixtures import redis
 
 __all__ = ["redis"]
-
-LABELS = {"alertname": "HighErrors", "service": "checkout", "secret-looking": "x" * 3000}
-CREDENTIAL = "pd-token"
-
-
-class End(http.server.BaseHTTPRequestHandler):
-    """Alertmanager and PagerDuty in one, as strict as they are."""
-
-    calls: list[tuple[str, str, Any]]
-    firing: bool
-    silences: dict[str, dict[str, Any]]
-    broken: bool
-    lost: bool
-    """Whether its answer gets lost after it was done."""
-
-    def _said(self) -> Any:
-        body = self.rfile.read(int(self.headers.get("content-length", 0)))
-        return json.loads(body) if body else None
-
-    def _answer(self, status: int, value: Any = None) -> None:
-        body = b"" if value is None else json.dumps(value).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def _do(self) -> None:  # noqa: PLR0911  one answer for each call
-        said, one = self._said(), type(self)
-        one.calls.append((self.command, self.path, said))
-        if one.broken:
-            return self._answer(503)
-        match self.command, self.path.partition("?")[0]:
-            case "GET", "/api/v2/alerts":
-                alert = {"fingerprint": "fp-1", "labels": LABELS, "status": {"state": "active"}}
-                return self._answer(200, [alert] if one.firing else [])
-            case "GET", "/api/v2/silences":
-                return self._answer(200, list(one.silences.values()))
-            case "POST", "/api/v2/silences":
-                assert {*said} == {"matchers", "startsAt", "endsAt", "createdBy", "comment"}
-                assert (
-                    datetime.fromisoformat(said["endsAt"])
-                    > datetime.fromisoformat(said["startsAt"])
-                    >= datetime(2026, 1, 1, tzinfo=UTC)
-                )
-                name = f"silence-{len(one.silences)}"
-                one.silences[name] = {**said, "id": name, "status": {"state": "active"}}
-                return self._answer(500) if one.lost else self._answer(200, {"silenceID": name})
-            case "DELETE", path:
-                one.silences[path.rpartition("/")[2]]["status"]["state"] = "expired"
-                return self._answer(200)
-            case "PUT", "/incidents/PGR0VU2":
-                assert self.headers["authorization"] == f"Token token={CREDENTIAL}"
-                assert self.headers["from"] == "mw@example.com"
-                return self._answer(200, {"incident": {"id": "PGR0VU2"}})
-        return self._answer(404)
-
-    do_GET = do_POST = do_PUT = do_DELETE = _do  # noqa: N815  the base class's names
-
-    def log_message(self, *_: object) -> None:
-        """Nothing is told."""
-
-
-@contextmanager
-def end() -> Iterator[tuple[type[End], str]]:
-    made = type("One", (End,), {"calls": [], "firing": True, "silences": {}, "broken": False, "lost": False})
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), made) as server:
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        yield made, f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
 
 
 class Site:
@@ -154,7 +82,7 @@ def there() -> Iterator[tuple[type[End], str]]:
 @pytest.fixture
 def site(redis: Redis, tmp_path: Path, there: tuple[type[End], str], monkeypatch: pytest.MonkeyPatch) -> Site:
     redis.flushall()
-    monkeypatch.setattr(write_back, "FIRST_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(write_back_ends, "FIRST_PAUSE_SECONDS", 0.0)
     entry = '[senders.{}]\nkind = "{}"\n{}\nwrite_back = {{ url = "{}", {} }}\n'
     text = entry.format("prometheus", "alertmanager", f'token_sha256 = "{"0" * 64}"', there[1], "look_seconds = 3600")
     text += entry.format("pagerduty", "pagerduty", 'secret = "new"', there[1], 'token = "pd", from = "mw@example.com"')

@@ -50,6 +50,9 @@ why = "moving"
 
 [severity.SEV-1]
 tell = ["slack:channel", "pagerduty"]
+
+[pagerduty]
+routing_key = "pagerduty-events"
 """
 
 
@@ -116,6 +119,9 @@ def test_a_broken_file_leaves_what_was_good_to_alerts_and_refuses_what_gives_lea
         ('[services.a]\n[[objectives]]\nname = "n"\nservice = "a"\nkind = "availability"\ntarget = 99.9', 6, "less than 1"),
         ("[burn]\npairs = [{short_minutes = 60, long_hours = 1, share = 0.1, escalation = 0.2, severity = 'SEV-2'}]", 2, "shorter"),
         ("[burn]\npairs = [{short_minutes = 5, long_hours = 1, share = 0.5, escalation = 0.2, severity = 'SEV-2'}]", 2, "or later"),
+        ('[severity.SEV-1]\ntell = ["pagerduty"]', 2, "needs a section [pagerduty]"),
+        ("[pagerduty]", 1, "is missing: a file in intake-secrets"),
+        ('[pagerduty]\nrouting_key = "x"\nurl = "http://events.example.com"', 3, "https, or http on this machine"),
         ('[severity.SEV-9]\ntell = ["slack"]', 1, "is no severity"),
         ('[severity.SEV-1]\ntell = ["mail:x"]', 2, "docs/objectives.md shows how"),
         ('[[maintenance]]\nservices = ["a"]\nfrom = 2026-12-01T22:00:00\nto = 2026-12-01T21:00:00', 1, "ends before it begins"),
