@@ -143,13 +143,15 @@ def verdict(site: AlertingSite, storm: Storm) -> dict[str, Any]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--storms", type=int, default=12)
+    parser.add_argument("--first", type=int, default=0, help="number of the first storm, so that a run can be made in parts")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--undisturbed", action="store_true")
     arguments = parser.parse_args()
     logging.disable()
     context = multiprocessing.get_context("forkserver")
-    failed, chance = 0, random.Random(arguments.seed)
-    for number in range(arguments.storms):
+    failed = 0
+    for number in range(arguments.first, arguments.first + arguments.storms):
+        chance = random.Random(f"{arguments.seed}:{number}")
         storm = make_storm(arguments.seed * 1000 + number, causes=1 + number % 5, silent=0.1)
         with tempfile.TemporaryDirectory() as folder, RedisServer(Path(folder) / "redis") as server:
             found = rage(server.url, storm, ORDERS[number % 3], context, chance, kill=not arguments.undisturbed)
@@ -157,7 +159,8 @@ def main() -> int:
             found["investigations"] <= 5 and not found["merged"] and not found["not_visible"] and found["sorted_within_seconds"] > 0
         )
         failed += not good
-        print(json.dumps({"storm": number, "good": good, **found}), flush=True)  # noqa: T201  what it is for
+        told = {"storm": number, "good": good, **found, "load": round(os.getloadavg()[0], 1)}
+        print(json.dumps(told), flush=True)  # noqa: T201  what it is for
     return 1 if failed else 0
 
 
