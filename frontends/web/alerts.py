@@ -5,21 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Path, Query, Request, Response
+from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from middlewatch.alerting import AlertStory
 from middlewatch.app import App
 from middlewatch.frontends.alert_wording import course_words, deadline_words, place_words, state_words
-from middlewatch.frontends.web.handling import EXPLAINED, answered, typed
+from middlewatch.frontends.web.handling import acted, answered, typed
 from middlewatch.frontends.web.pages import render
-from middlewatch.frontends.web.problems import kind_of
-from middlewatch.frontends.web.visitors import FACE, Acting, Application, SignedIn, Visitor
+from middlewatch.frontends.web.visitors import FACE, Acting, Application, Id, SignedIn, Visitor
 from middlewatch.records import LONGEST_NOTE, Occurrence, Severity
 from middlewatch.records.errors import BadInput, MiddlewatchError
 
 router = APIRouter(include_in_schema=False)
-Id = Annotated[str, Path(max_length=128)]
 
 PAGE_SIZE = 100
 SHOWN = 50
@@ -88,14 +86,13 @@ def set_severity(  # a form is said whole
     why: Annotated[str, Form()] = "",
 ) -> Response:
     """Say how severe it is."""
-    try:
+
+    def do() -> None:
         if severity not in set(Severity):
             raise BadInput("No severity is chosen.", remedy="Choose one of SEV-1 to SEV-4.")
         app.alerting.ratings.set(investigation, Severity(severity), visitor.principal, why=typed(why)[:LONGEST_NOTE], face=FACE)
-    except EXPLAINED as error:
-        view = alerts_view(app, visitor, investigation, error)
-        return answered(request, "_alerts.html", investigation, status=kind_of(error).status, story=view)
-    return RedirectResponse(f"/investigations/{investigation}#alerts", 303)
+
+    return acted(request, "alerts", investigation, do, lambda error: {"story": alerts_view(app, visitor, investigation, error)})
 
 
 @router.post("/investigations/{investigation}/again")

@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from fastapi import Depends, Form, Path, Request
+from fastapi import Depends, Form, Request
 
 from middlewatch.app import App
 from middlewatch.frontends.web.requests_view import RequestView, Untold, request_view
-from middlewatch.frontends.web.visitors import Acting, Application, SignedIn, Visitor
+from middlewatch.frontends.web.visitors import Acting, Application, Id, SignedIn, Visitor
 from middlewatch.records import Principal
 
-Id = Annotated[str, Path(max_length=128)]
 Reason = Annotated[str, Form(max_length=2000)]
 
 

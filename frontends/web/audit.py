@@ -14,10 +14,10 @@ from middlewatch.app import App
 from middlewatch.auditing import Entry, Standing, beginning, page, standing
 from middlewatch.frontends.acts import why
 from middlewatch.frontends.quotation import Quotation
-from middlewatch.frontends.web.handling import Id, answered, lines_of
+from middlewatch.frontends.web.handling import answered, lines_of
 from middlewatch.frontends.web.pages import render
 from middlewatch.frontends.web.people import People
-from middlewatch.frontends.web.visitors import Application, SignedIn
+from middlewatch.frontends.web.visitors import Application, Id, SignedIn
 from middlewatch.records import REQUEST_PREFIX
 from middlewatch.records.errors import MiddlewatchError
 

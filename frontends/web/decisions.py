@@ -14,11 +14,11 @@ from fastapi.responses import RedirectResponse
 
 from middlewatch.app import App
 from middlewatch.cards import Line, already, ends_at, line
-from middlewatch.frontends.web.asking import Asking, Deciding, Id, Looking, Reason
+from middlewatch.frontends.web.asking import Asking, Deciding, Looking, Reason
 from middlewatch.frontends.web.pages import render
 from middlewatch.frontends.web.problems import kind_of
 from middlewatch.frontends.web.requests_view import RequestView, Untold, left, look_of, remediation_view
-from middlewatch.frontends.web.visitors import FACE, Application, SignedIn
+from middlewatch.frontends.web.visitors import FACE, Application, Id, SignedIn
 from middlewatch.records import ApprovalRequest, Decision, RequestState
 from middlewatch.records.errors import MiddlewatchError, Misconfigured, Refused
 

@@ -7,13 +7,12 @@ from datetime import datetime
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Form, Request, Response
-from fastapi.responses import RedirectResponse
 
 from middlewatch.app import App
-from middlewatch.frontends.web.handling import EXPLAINED, Id, answered, lines_of, typed
+from middlewatch.frontends.web.handling import acted, answered, lines_of, typed
+from middlewatch.frontends.web.pages import View
 from middlewatch.frontends.web.people import People
-from middlewatch.frontends.web.problems import kind_of
-from middlewatch.frontends.web.visitors import FACE, Acting, Application, SignedIn, Visitor
+from middlewatch.frontends.web.visitors import FACE, Acting, Application, Id, SignedIn, Visitor
 from middlewatch.records import LONGEST_CAUSE, InvestigationState, Verdict
 from middlewatch.records.errors import BadInput, MiddlewatchError
 
@@ -90,11 +89,13 @@ def give_feedback(  # a form is said whole
 ) -> Response:
     """Say whether it was right."""
     found, cause = app.investigation(investigation).id, typed(cause)
-    try:
+
+    def do() -> None:
         if verdict not in tuple(Verdict):
             raise BadInput("No verdict is chosen.", remedy="Choose whether the answer was right, partly right, or wrong.")
         app.handlings.give_feedback(found, Verdict(verdict), visitor.principal, cause=cause, face=FACE)
-    except EXPLAINED as error:
-        view = replace(feedback_view(app, visitor, found), verdict=verdict, cause=cause, error=error)
-        return answered(request, "_feedback.html", found, status=kind_of(error).status, feedback=view)
-    return RedirectResponse(f"/investigations/{found}#feedback", 303)
+
+    def view(error: MiddlewatchError) -> View:
+        return {"feedback": replace(feedback_view(app, visitor, found), verdict=verdict, cause=cause, error=error)}
+
+    return acted(request, "feedback", found, do, view)

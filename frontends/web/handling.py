@@ -7,20 +7,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Path, Request, Response
+from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from middlewatch.app import App
 from middlewatch.frontends.quotation import Quotation
-from middlewatch.frontends.web.pages import render
+from middlewatch.frontends.web.pages import View, render
 from middlewatch.frontends.web.people import People
 from middlewatch.frontends.web.problems import kind_of
-from middlewatch.frontends.web.visitors import FACE, Acting, Application, SignedIn, Visitor
+from middlewatch.frontends.web.visitors import FACE, Acting, Application, Id, SignedIn, Visitor
 from middlewatch.records import LONGEST_NOTE, Handling, InvestigationState, Principal
 from middlewatch.records.errors import BadInput, Conflict, MiddlewatchError, Refused
 
 router = APIRouter(include_in_schema=False)
-Id = Annotated[str, Path(max_length=128)]
 
 _SAY = Quotation()
 EXPLAINED = (BadInput, Refused, Conflict)
@@ -140,6 +139,25 @@ def answered(request: Request, template: str, investigation: str, *, status: int
     return render(request, "section.html", status=status, page="investigation", **context)
 
 
+def acted(  # a form is said whole
+    request: Request, section: str, investigation: str, do: Callable[[], object], view: Callable[[MiddlewatchError], View]
+) -> Response:
+    """Do what a form asks, and show the page again at its section; or the section alone, where it can explain what is wrong.
+
+    Args:
+        request: that sent the form.
+        section: by the name of its template and of its place on the page.
+        investigation: its id.
+        do: what is asked.
+        view: what the section shows, told what is wrong.
+    """
+    try:
+        do()
+    except EXPLAINED as error:
+        return answered(request, f"_{section}.html", investigation, status=kind_of(error).status, **view(error))
+    return RedirectResponse(f"/investigations/{investigation}#{section}", 303)
+
+
 def typed(text: str) -> str:
     """What somebody typed, with lines as everywhere else: browsers send CR LF."""
     return text.replace("\r\n", "\n").strip()
@@ -154,13 +172,12 @@ def _done(  # a form is said whole
     request: Request, app: App, visitor: Visitor, investigation: str, do: Callable[[], object], *, sent: Sent | None = None
 ) -> Response:
     found = app.investigation(investigation).id
-    try:
-        do()
-    except EXPLAINED as error:
-        view = replace(handling_view(app, visitor, found), error=error)
-        view = view if sent is None else replace(view, to=sent.to, note=sent.note)
-        return answered(request, "_handling.html", found, status=kind_of(error).status, handling=view)
-    return RedirectResponse(f"/investigations/{found}#handling", 303)
+
+    def view(error: MiddlewatchError) -> View:
+        asked = replace(handling_view(app, visitor, found), error=error)
+        return {"handling": asked if sent is None else replace(asked, to=sent.to, note=sent.note)}
+
+    return acted(request, "handling", found, do, view)
 
 
 def _steps(handling: Handling, people: People) -> list[Step]:

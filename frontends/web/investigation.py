@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse
 
 from middlewatch.app import App
@@ -22,21 +22,19 @@ from middlewatch.frontends.web.facts_view import fact_view, fact_views, hypothes
 from middlewatch.frontends.web.feedback import feedback_view
 from middlewatch.frontends.web.handling import handling_view
 from middlewatch.frontends.web.map_view import map_view
-from middlewatch.frontends.web.pages import render
+from middlewatch.frontends.web.pages import View, render
 from middlewatch.frontends.web.requests_view import remediation_view
 from middlewatch.frontends.web.timeline_view import Timeline, timeline_view
-from middlewatch.frontends.web.visitors import Application, SignedIn
+from middlewatch.frontends.web.visitors import Application, Id, SignedIn
 from middlewatch.frontends.web.waterfall_view import waterfall_view
 from middlewatch.frontends.wording import Wording
 from middlewatch.records import Event, Snapshot
 from middlewatch.records.errors import BadInput, MiddlewatchError
 
 router = APIRouter(include_in_schema=False)
-Id = Annotated[str, Path(max_length=128)]
 
 SIMILAR = 4
 PATTERNS = 8
-View = Mapping[str, Any]
 
 
 def _answer(_app: App, snapshot: Snapshot) -> View:

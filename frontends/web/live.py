@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from middlewatch.app import App
 from middlewatch.frontends.web.hub import Follower
 from middlewatch.frontends.web.streams import watching
-from middlewatch.frontends.web.visitors import Application, NotSignedIn, SignedIn, signed_in
+from middlewatch.frontends.web.visitors import Application, Id, NotSignedIn, SignedIn, signed_in
 from middlewatch.live import Cursor
 from middlewatch.records.errors import MiddlewatchError, Refused, Unavailable
 
@@ -34,7 +34,6 @@ RETRY_LATER = b"retry: 30000\n\n"
 OVER = b"event: over\ndata: signed out\n\n"
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
-Id = Annotated[str, Path(max_length=128)]
 After = Annotated[str | None, Query(max_length=64)]
 LastId = Annotated[str | None, Header(alias="last-event-id", max_length=64)]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from functools import cache
+from typing import Any
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
@@ -16,6 +17,9 @@ from middlewatch.frontends import quantity
 from middlewatch.frontends.quotation import Quotation
 from middlewatch.frontends.web.static_files import address
 from middlewatch.frontends.web.visitors import CSRF_FIELD, Visitor
+
+View = Mapping[str, Any]
+"""What a template is told."""
 
 _WORDS = Quotation()
 

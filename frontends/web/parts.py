@@ -20,11 +20,11 @@ from middlewatch.frontends.web.alerts import alerts_view
 from middlewatch.frontends.web.audit import audit_view
 from middlewatch.frontends.web.feedback import feedback_view
 from middlewatch.frontends.web.handling import handling_view
-from middlewatch.frontends.web.investigation import PARTS, Id, View
-from middlewatch.frontends.web.pages import fragment
+from middlewatch.frontends.web.investigation import PARTS
+from middlewatch.frontends.web.pages import View, fragment
 from middlewatch.frontends.web.requests_view import remediation_view
 from middlewatch.frontends.web.sharing import Shared
-from middlewatch.frontends.web.visitors import Application, SignedIn, Visitor
+from middlewatch.frontends.web.visitors import Application, Id, SignedIn, Visitor
 from middlewatch.live import Cursor
 from middlewatch.records import Snapshot
 from middlewatch.records.errors import BadInput, MiddlewatchError

@@ -6,7 +6,7 @@ import hmac
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Path, Request
 
 from middlewatch.app import App
 from middlewatch.bearers import Bearers
@@ -21,6 +21,8 @@ PROGRAM_FACE = "api"
 CSRF_FIELD = "csrf"
 CSRF_HEADER = "x-csrf-token"
 LOCAL = "local:"
+Id = Annotated[str, Path(max_length=128)]
+"""Of an investigation, an alert or a request, in an address."""
 
 
 class NotSignedIn(Exception):
