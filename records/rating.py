@@ -14,7 +14,7 @@ class Impact(Record):
     services: tuple[str, ...] = Field(description="the entry services that were looked at")
     requests: float
     failing: float = Field(ge=0, le=1, description="share of them that failed")
-    slow: float = Field(ge=0, le=1, description="share of them that took longer than all but the slowest before")
+    slow: float = Field(ge=0, le=1, description="share of them that did not fail, and took longer than all but the slowest before")
 
 
 class Rating(Record):

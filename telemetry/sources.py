@@ -162,8 +162,8 @@ class TraceSource(Protocol):
     ) -> pa.Table:
         """Requests that services answered: spans of servers and consumers, and roots that are no calls to somebody else. One row
         per service, operation ('' for all together that are not in `operations`) and step with one: service, operation, time (of
-        the step's start), count, errors, within (list: how many lasted no longer than each of `limits_ms`), p99_ms (near). It is
-        asked again and again, so it comes without freshness.
+        the step's start), count, errors, within (list: how many lasted no longer than each of `limits_ms`), errors_within (the same
+        of those that failed), p99_ms (near). It is asked again and again, so it comes without freshness.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""How much users notice of an incident: the share of requests at the entry services that fail or take longer than they did."""
+"""How much users notice of an incident: the share of requests at the entry services that fail or are answered later than before."""
 
 from __future__ import annotations
 
@@ -40,14 +40,15 @@ def impact(sources: Sources, entries: Sequence[str], since: UtcDatetime, now: Ut
         usual = sorted(float(row["p99_ms"]) for row in before if row["p99_ms"] is not None)
         limits = (SLOWER * usual[len(usual) // 2],) if usual else ()
         found = _rows(sources, Window(start=since, end=now), service, limits)
-        count = sum(float(row["count"]) for row in found)
+        count, failed = (sum(float(row[name]) for row in found) for name in ("count", "errors"))
         if not count:
             continue
         looked.append(service)
         requests += count
-        errors += sum(float(row["errors"]) for row in found)
-        if limits:
-            slow += max(0.0, count - sum(float(row["within"][0]) for row in found) - _TOP_SHARE * count)
+        errors += failed
+        if limits:  # what fails late fails, and is not slow on top of that
+            in_time = sum(float(row["within"][0]) - float(row["errors_within"][0]) for row in found)
+            slow += max(0.0, (count - failed) * (1 - _TOP_SHARE) - in_time)
     if requests < LEAST_REQUESTS:
         return None
     return Impact(services=tuple(looked), requests=requests, failing=min(1.0, errors / requests), slow=min(1.0, slow / requests))

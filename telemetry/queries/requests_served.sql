@@ -7,12 +7,14 @@ SELECT
     if(has({operations:Array(String)}, toString(SpanName)), toString(SpanName), '') AS operation,
     fromUnixTimestamp64Micro(intDiv({start:Int64} + step * {step:Int64}, 1000), 'UTC') AS time,
     count() AS count,
-    countIf(positionCaseInsensitive(StatusCode, 'error') > 0) AS errors,
+    countIf(failed) AS errors,
     sumForEach(arrayMap(limit -> toUInt64(Duration <= limit), limits)) AS within,
+    sumForEach(arrayMap(limit -> toUInt64(failed AND Duration <= limit), limits)) AS errors_within,
     quantileTDigest(0.99)(Duration) / 1e6 AS p99_ms
 FROM
 (
-    SELECT ServiceName, SpanName, StatusCode, Duration, intDiv(toUnixTimestamp64Nano(Timestamp) - {start:Int64}, {step:Int64}) AS step
+    SELECT ServiceName, SpanName, Duration, positionCaseInsensitive(StatusCode, 'error') > 0 AS failed,
+        intDiv(toUnixTimestamp64Nano(Timestamp) - {start:Int64}, {step:Int64}) AS step
     FROM otel_traces
     WHERE Tenant = {tenant:String} AND Recording = {recording:String}
         AND Timestamp >= fromUnixTimestamp64Nano({start:Int64}) AND Timestamp < fromUnixTimestamp64Nano({end:Int64})

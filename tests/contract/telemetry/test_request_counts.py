@@ -50,9 +50,9 @@ def test_errors_and_limits_are_counted_per_step(live: LiveSources) -> None:
         {"ms": 500, "at": 60, "status": "STATUS_CODE_ERROR"},
     ]
     found = live("otel_traces", _spans(rows)).traces.served(window(), step_seconds=60, limits_ms=[10, 499, 500]).to_pylist()
-    assert [(row["time"], row["count"], row["errors"], row["within"]) for row in found] == [
-        (moment(0), 3, 1, [1, 2, 3]),
-        (moment(60), 1, 1, [0, 0, 1]),
+    assert [(row["time"], row["count"], row["errors"], row["within"], row["errors_within"]) for row in found] == [
+        (moment(0), 3, 1, [1, 2, 3], [0, 1, 1]),
+        (moment(60), 1, 1, [0, 0, 1], [0, 0, 1]),
     ]
     assert found[1]["p99_ms"] == pytest.approx(500.0)
 
