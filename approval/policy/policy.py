@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from middlewatch.approval.policy.windows import Calendar, Freeze
 from middlewatch.approval.requirement import in_words
 from middlewatch.records import ActionSpec, EscalationStep, Principal, Requirement, RiskTier, Rule
 from middlewatch.records.errors import Refused
+from middlewatch.records.tokens import digest_of_token
 
 DEADLINE_MINUTES: Mapping[RiskTier, float] = {RiskTier.INFO: 10, RiskTier.LOW: 10, RiskTier.MEDIUM: 15, RiskTier.HIGH: 30}
 LIFE_MINUTES = 5.0
@@ -145,11 +145,6 @@ class Policy:
                 remedy="Name them in the policy file, or investigate further.",
             )
         return needed
-
-
-def digest_of_token(text: str) -> str:
-    """What policy has of a secret: its SHA-256, hexadecimal."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _holder(secrets: Sequence[tuple[str, str]], digest: str) -> str:

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Final
 
 from middlewatch.frontends.intake.delivery import Delivery
-from middlewatch.senders import takes_token
+from middlewatch.records.tokens import is_known
 
 FRESH: Final = timedelta(minutes=5)
 """How far the time of a signed delivery may be from ours: Slack's and Stripe's figure."""
@@ -31,12 +31,12 @@ def shows_token(delivery: Delivery, _secrets: Sequence[bytes] = ()) -> bool:
     scheme, _, given = delivery.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "basic" and entry.user:
         user, _, password = _decoded(given.strip()).partition(":")
-        known = takes_token(entry, password)
+        known = is_known(password, entry.token_sha256)
         return hmac.compare_digest(user.encode(), entry.user.encode()) and known
     if scheme.lower() == "bearer":
-        return takes_token(entry, given.strip())
+        return is_known(given.strip(), entry.token_sha256)
     own = delivery.headers.get(TOKEN_HEADER, "")
-    return bool(own) and takes_token(entry, own.strip())
+    return bool(own) and is_known(own.strip(), entry.token_sha256)
 
 
 def is_signed(secrets: Sequence[bytes], signed: bytes, signatures: Iterable[str]) -> bool:

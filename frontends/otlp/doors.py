@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import socket
 from dataclasses import dataclass
 
 from middlewatch.frontends.listening import is_loopback
 from middlewatch.records.errors import BadInput, Misconfigured
+from middlewatch.records.tokens import is_known
 from middlewatch.settings import Settings
 
 _BEARER = "bearer "
@@ -31,8 +30,7 @@ class Door:
             return host is None or is_loopback(_name(host))
         if authorization is None or not authorization.lower().startswith(_BEARER):
             return False
-        shown = hashlib.sha256(authorization[len(_BEARER) :].strip().encode("utf-8", "surrogateescape")).hexdigest()
-        return any(hmac.compare_digest(shown, digest) for digest in self.digests)
+        return is_known(authorization[len(_BEARER) :].strip(), self.digests)
 
 
 def refuse_open_door(settings: Settings) -> None:

@@ -6,8 +6,6 @@ in the store, where every process counts the same.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import Iterable, Iterator
 
 from fastapi import APIRouter, Request, Response
@@ -17,6 +15,7 @@ from middlewatch.app import App
 from middlewatch.frontends.listening import is_loopback
 from middlewatch.frontends.web.attempts import Attempts
 from middlewatch.frontends.web.visitors import Application
+from middlewatch.records.tokens import is_known
 from middlewatch.vitals import Vital, Vitals
 
 router = APIRouter(include_in_schema=False)
@@ -43,8 +42,7 @@ def _is_let_in(request: Request, app: App) -> bool:
         return here and request.client is not None and is_loopback(request.client.host)
     attempts: Attempts = request.app.state.attempts
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    shown = hashlib.sha256(token.strip().encode("utf-8", "surrogateescape")).hexdigest()
-    if scheme.lower() == "bearer" and any(hmac.compare_digest(shown, digest) for digest in digests):
+    if scheme.lower() == "bearer" and is_known(token.strip(), digests):
         return True
     attempts.check(request)
     attempts.failed(request)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import secrets
 import tempfile
 from contextlib import suppress
 from pathlib import Path
 
 from middlewatch.records.errors import Misconfigured
+from middlewatch.records.tokens import new_token
 
-TOKEN_BYTES = 32
 NAME = "local-token"
 
 
@@ -23,7 +22,7 @@ def local_token(folder: Path) -> tuple[str, Path]:
     path = folder / NAME
     if not path.exists():
         with tempfile.NamedTemporaryFile("w", dir=folder, prefix=f".{NAME}-", encoding="ascii") as file:  # its mode is 0600
-            file.write(f"mwl_{secrets.token_urlsafe(TOKEN_BYTES)}")
+            file.write(new_token("mwl"))
             file.flush()
             with suppress(FileExistsError):
                 os.link(file.name, path)  # whole or not at all, and of two processes one wins

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,13 +16,12 @@ from middlewatch.approval.requirement import fits, in_words, may_sit, seat_in_wo
 from middlewatch.context_store import durable_file
 from middlewatch.records import ActionSpec, Principal, Record, RiskTier, Rule, UtcDatetime
 from middlewatch.records.errors import BadInput, MiddlewatchError, Misconfigured, Refused
+from middlewatch.records.tokens import line_of_token, new_token
 from middlewatch.records.toml_document import load_toml
 from middlewatch.settings import Settings
 from middlewatch.tools.actions.catalogue import ActionCatalogue
 from middlewatch.tools.actions.configuration import Configuration
 
-TOKEN_BYTES = 32
-"""Of randomness in a token: what is kept of it, its SHA-256, cannot be guessed backwards."""
 YEARS = range(2000, 2200)
 """Times that can be asked about, as far as windows may lie."""
 
@@ -165,13 +162,12 @@ def explain_policy(
 
 def make_token(settings: Settings, principal: str) -> Token:
     """A new token for a principal, and the line of the policy file that knows it. The file is not changed."""
-    token = f"mw_{secrets.token_urlsafe(TOKEN_BYTES)}"
+    token = new_token("mw")
     try:
         known = load_policy(settings.policy_path).principal(principal) is not None
     except MiddlewatchError:
         known = False
-    line = f'token_sha256 = ["{hashlib.sha256(token.encode()).hexdigest()}"]'
-    return Token(token, line, known, _lacking(settings.policy_path, principal))
+    return Token(token, line_of_token(token), known, _lacking(settings.policy_path, principal))
 
 
 def _lacking(path: Path, principal: str) -> str:  # noqa: PLR0911  one line for each way that it may stand

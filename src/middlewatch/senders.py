@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import ipaddress
 import re
-import secrets
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,14 +17,13 @@ from middlewatch.context_store import durable_file
 from middlewatch.live_file import LiveFile
 from middlewatch.records import Record
 from middlewatch.records.errors import BadInput, Misconfigured
+from middlewatch.records.tokens import line_of_token, new_token
 from middlewatch.records.toml_document import Mistake, Mistaken, load_toml
 from middlewatch.records.toml_reader import Reader
 from middlewatch.sender_example import EXAMPLE
 from middlewatch.settings import Settings
 from middlewatch.tools.actions.credentials import FILE_NAME, Credentials
 
-TOKEN_BYTES: Final = 32
-"""Of randomness in a token: what is kept of it, its SHA-256, cannot be guessed backwards."""
 SENDER: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 """A sender's name: it stands in an address."""
 REMEDY: Final = "Correct the file; nothing of it was used. `middlewatch intake check` lists every mistake."
@@ -187,12 +183,6 @@ class Senders:
         return self._secrets.read(write_back.token) if write_back.token else ""
 
 
-def takes_token(entry: SenderEntry, token: str) -> bool:
-    """Whether a token is one of a sender's; every digest is looked at, so that time tells nothing."""
-    given = hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
-    return bool(sum(hmac.compare_digest(given, known) for known in entry.token_sha256))
-
-
 def secret_folder(settings: Settings) -> Credentials:
     """The folder of the secrets that senders sign with, and of tokens that are shown to them."""
     return Credentials(settings.intake_secrets_path, reader="middlewatch")
@@ -311,9 +301,8 @@ def make_sender_token(settings: Settings, name: str) -> SenderToken:
     """
     if SENDER.fullmatch(name) is None:
         raise BadInput(f"{name!r} is no sender's name.", remedy="Use small letters, digits, dashes and underscores.")
-    token = f"mwi_{secrets.token_urlsafe(TOKEN_BYTES)}"
-    line = f'token_sha256 = ["{hashlib.sha256(token.encode()).hexdigest()}"]'
-    return SenderToken(token, line, _lacking(settings.intake_path, name))
+    token = new_token("mwi")
+    return SenderToken(token, line_of_token(token), _lacking(settings.intake_path, name))
 
 
 def _lacking(path: Path, name: str) -> str:

@@ -15,6 +15,7 @@ from middlewatch.context_store.script import Server
 from middlewatch.context_store.sessions import SessionStore
 from middlewatch.context_store.stored import record_from, text_of
 from middlewatch.records import Record, UtcDatetime
+from middlewatch.records.tokens import digest_of_token
 
 SECRET_BYTES = 32
 """Of randomness in a cookie, a link and a form's token: 256 bits cannot be guessed."""
@@ -130,5 +131,5 @@ def kept_identity(identity: str) -> str:
     """What is kept of an identity: never a token itself."""
     scheme, colon, rest = identity.partition(":")
     if scheme == "token":
-        return f"token-sha256:{hashlib.sha256(rest.encode('utf-8', 'surrogatepass')).hexdigest()}"
+        return f"token-sha256:{digest_of_token(rest)}"
     return scheme + colon + rest
