@@ -56,8 +56,8 @@ def decoded(raw: bytes) -> tuple[str, str]:
     return attribute.key, text_of(attribute.value)
 
 
-def value_text(raw: bytes) -> str:
-    """A value as text.
+def text_of_raw(raw: bytes) -> str:
+    """A value, as it came, as text.
 
     Raises:
         DecodeError: it is none.

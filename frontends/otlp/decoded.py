@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 NANOSECONDS: Final = 1_000_000_000
@@ -18,12 +21,26 @@ AHEAD_SECONDS: Final = DAY_SECONDS
 """So far ahead a clock may be: a time zone taken for UTC is at most 14 h. Chosen."""
 REASONS_TOLD: Final = 5
 
+Mask = npt.NDArray[np.bool_]
+
 
 @dataclass(slots=True)
 class Rejected:
     """Items that cannot be stored, by reason."""
 
     reasons: Counter[str] = field(default_factory=Counter)
+
+    def fit(self, bad: Mapping[str, Mask]) -> Mask:
+        """Which items can be stored; the others are counted.
+
+        Args:
+            bad: which items cannot be, by reason; the first that holds of an item counts.
+        """
+        unfit = np.zeros_like(next(iter(bad.values())))
+        for reason, own in bad.items():
+            self.add(reason, int((own & ~unfit).sum()))
+            unfit |= own
+        return ~unfit
 
     def add(self, reason: str, items: int = 1) -> None:
         if items:
@@ -74,6 +91,10 @@ class Ground:
     def has_use_for(self, moment_ns: int) -> bool:
         """Whether something may have happened then."""
         return self.oldest_ns <= moment_ns <= self.newest_ns
+
+    def have_no_use_for(self, moments_ns: npt.NDArray[np.uint64]) -> Mask:
+        """Which moments are none at which something may have happened."""
+        return (moments_ns < np.uint64(self.oldest_ns)) | (moments_ns > np.uint64(self.newest_ns))
 
     def table(self, columns: dict[str, pa.Array]) -> pa.Table:
         """Rows of the tenant's live telemetry."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from middlewatch.frontends.otlp.attributes import service_of
-from middlewatch.frontends.otlp.columns import maps, numbers, texts
+from middlewatch.frontends.otlp.columns import listed_maps, numbers, texts
 from middlewatch.frontends.otlp.messages import Read
 
 
@@ -48,7 +48,7 @@ class Groups:
         services = texts([service_of(resource.attributes) for resource in self.resources])
         columns = {
             "ServiceName": services.take(resource_rows),
-            "ResourceAttributes": maps(resource.attributes for resource in self.resources).take(resource_rows),
+            "ResourceAttributes": listed_maps(resource.attributes for resource in self.resources).take(resource_rows),
             "ScopeName": self._scopes(each.scope.name for each in self.scopes).take(scope_rows),
             "ScopeVersion": self._scopes(each.scope.version for each in self.scopes).take(scope_rows),
         }
@@ -56,7 +56,7 @@ class Groups:
             columns |= {
                 "ResourceSchemaUrl": texts(self.resource_urls).take(resource_rows),
                 "ScopeSchemaUrl": self._scopes(each.schema_url for each in self.scopes).take(scope_rows),
-                "ScopeAttributes": maps(each.scope.attributes for each in self.scopes).take(scope_rows),
+                "ScopeAttributes": listed_maps(each.scope.attributes for each in self.scopes).take(scope_rows),
             }
         return columns
 

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from enum import IntEnum
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 
-from middlewatch.frontends.otlp.attributes import value_text
-from middlewatch.frontends.otlp.columns import SPAN_BYTES, TRACE_BYTES, identifiers, maps, numbers, texts, times
+from middlewatch.frontends.otlp.columns import (
+    SPAN_BYTES,
+    TRACE_BYTES,
+    Mask,
+    decoded_texts,
+    identifiers,
+    maps,
+    numbers,
+    times,
+    value_texts,
+)
 from middlewatch.frontends.otlp.decoded import Decoded, Ground, Rejected
 from middlewatch.frontends.otlp.groups import Groups
 from middlewatch.frontends.otlp.messages import Read
+from middlewatch.frontends.otlp.wire import Fields, Messages, Numbers, fixed32, fixed64, part, varint
 
 TABLE: Final = "otel_logs"
 _FLAGS: Final = 0xFF
@@ -19,50 +30,71 @@ _FLAGS: Final = 0xFF
 _SEVEREST: Final = 24
 
 
+class _Record(IntEnum):
+    TIME = fixed64(1)
+    SEVERITY_NUMBER = varint(2)
+    SEVERITY_TEXT = part(3)
+    BODY = part(5)
+    ATTRIBUTES = part(6)
+    FLAGS = fixed32(8)
+    TRACE_ID = part(9)
+    SPAN_ID = part(10)
+    OBSERVED_TIME = fixed64(11)
+    EVENT_NAME = part(12)
+
+
 def decode_logs(request: Read, ground: Ground) -> Decoded:
     """The records of a request that can be stored, and why others cannot."""
-    groups, records, scope_of, rejected = Groups(), list[Read](), list[int](), Rejected()
+    groups, records, scope_of = Groups(), list[bytes](), list[int]()
     for resource in request.resource_logs:
         groups.add_resource(resource.resource, resource.schema_url)
         for scope in resource.scope_logs:
-            number = groups.add_scope(scope)
-            for record in scope.log_records:
-                if reason := _unfit(record, ground):
-                    rejected.add(reason)
-                else:
-                    records.append(record)
-                    scope_of.append(number)
-    return Decoded({TABLE: _rows(records, groups, scope_of, ground)} if records else {}, rejected)
+            number, before = groups.add_scope(scope), len(records)
+            records += scope.log_records
+            scope_of += [number] * (len(records) - before)
+    rejected = Rejected()
+    if not records:
+        return Decoded({}, rejected)
+    fields = Messages.of(records).fields(frozenset(_Record))
+    rows = _rows(fields, groups.columns(scope_of), ground)
+    fit = _fit(fields, ground, rejected)
+    if not fit.all():
+        rows = rows.filter(pa.array(fit))
+    return Decoded({TABLE: rows} if rows.num_rows else {}, rejected)
 
 
-def _unfit(record: Read, ground: Ground) -> str:
-    """Why a record cannot be stored; empty where it can."""
-    if len(record.trace_id) not in {0, TRACE_BYTES}:
-        return f"with a trace id that is not {TRACE_BYTES} bytes"
-    if len(record.span_id) not in {0, SPAN_BYTES}:
-        return f"with a span id that is not {SPAN_BYTES} bytes"
-    if not ground.has_use_for(_moment(record)):
-        return "with a time of no use (not set, older than 400 days, or ahead by over a day)"
-    return ""
+def _fit(records: Fields, ground: Ground, rejected: Rejected) -> Mask:
+    """Which records can be stored."""
+    traces, spans = records.parts(_Record.TRACE_ID).lengths, records.parts(_Record.SPAN_ID).lengths
+    moments = _moments(records)
+    return rejected.fit(
+        {
+            f"with a trace id that is not {TRACE_BYTES} bytes": (traces != 0) & (traces != TRACE_BYTES),
+            f"with a span id that is not {SPAN_BYTES} bytes": (spans != 0) & (spans != SPAN_BYTES),
+            "with a time of no use (not set, older than 400 days, or ahead by over a day)": ground.have_no_use_for(moments),
+        }
+    )
 
 
-def _moment(record: Read) -> int:
-    """When it happened; where that is not known, when it was seen."""
-    return int(record.time_unix_nano or record.observed_time_unix_nano)
+def _moments(records: Fields) -> Numbers:
+    """When each happened; where that is not known, when it was seen."""
+    moments = records.fixed(_Record.TIME)
+    return np.where(moments, moments, records.fixed(_Record.OBSERVED_TIME))
 
 
-def _rows(records: Sequence[Read], groups: Groups, scope_of: Sequence[int], ground: Ground) -> pa.Table:
+def _rows(records: Fields, groups: dict[str, pa.Array], ground: Ground) -> pa.Table:
+    severities = records.varints(_Record.SEVERITY_NUMBER).astype(np.int64)
     return ground.table(
         {
-            "Timestamp": times([_moment(record) for record in records]),
-            "TraceId": identifiers([record.trace_id for record in records], TRACE_BYTES),
-            "SpanId": identifiers([record.span_id for record in records], SPAN_BYTES),
-            "TraceFlags": numbers([record.flags & _FLAGS for record in records], "uint8"),
-            "SeverityText": texts([record.severity_text for record in records]),
-            "SeverityNumber": numbers([min(max(record.severity_number, 0), _SEVEREST) for record in records], "uint8"),
-            "Body": texts([value_text(record.body) for record in records]),
-            **groups.columns(scope_of),
-            "LogAttributes": maps(record.attributes for record in records),
-            "EventName": texts([record.event_name for record in records]),
+            "Timestamp": times(_moments(records)),
+            "TraceId": identifiers(records.parts(_Record.TRACE_ID), TRACE_BYTES),
+            "SpanId": identifiers(records.parts(_Record.SPAN_ID), SPAN_BYTES),
+            "TraceFlags": numbers(records.fixed(_Record.FLAGS) & np.uint64(_FLAGS), "uint8"),
+            "SeverityText": decoded_texts(records.parts(_Record.SEVERITY_TEXT)),
+            "SeverityNumber": numbers(np.clip(severities, 0, _SEVEREST), "uint8"),
+            "Body": value_texts(records.parts(_Record.BODY)),
+            **groups,
+            "LogAttributes": maps(*records.several(_Record.ATTRIBUTES)),
+            "EventName": decoded_texts(records.parts(_Record.EVENT_NAME)),
         }
     )

@@ -1,7 +1,8 @@
-"""The requests of OTLP as they are read here: as they are defined, but for attributes and values, which stay the bytes that came.
+"""The requests of OTLP as they are read here: as they are defined, but for spans, log records, attributes and values, which stay
+the bytes that came.
 
-A message inside another and bytes look the same on the wire. Attributes are most of what comes, and most of them come again and
-again; as bytes, equal ones are found and decoded once, in place of each by itself. That makes the whole twice as fast.
+A message inside another and bytes look the same on the wire. Spans and records are read all at once (`wire`). Attributes come again
+and again; as bytes, equal ones are found and decoded once, in place of each by itself.
 """
 
 from __future__ import annotations
@@ -24,7 +25,12 @@ from opentelemetry.proto.trace.v1 import trace_pb2
 Read = Any
 """A message whose attributes are bytes: no generated type says so."""
 
-_OPAQUE: Final = (".opentelemetry.proto.common.v1.KeyValue", ".opentelemetry.proto.common.v1.AnyValue")
+_OPAQUE: Final = (
+    ".opentelemetry.proto.common.v1.KeyValue",
+    ".opentelemetry.proto.common.v1.AnyValue",
+    ".opentelemetry.proto.trace.v1.Span",
+    ".opentelemetry.proto.logs.v1.LogRecord",
+)
 _FILES: Final = (
     resource_pb2,
     trace_pb2,

@@ -11,10 +11,11 @@ from typing import Final
 import pyarrow as pa
 from opentelemetry.proto.metrics.v1.metrics_pb2 import DataPointFlags
 
-from middlewatch.frontends.otlp.columns import SPAN_BYTES, TRACE_BYTES, identifiers, lists, maps, numbers, texts, times
+from middlewatch.frontends.otlp.columns import SPAN_BYTES, TRACE_BYTES, identifiers, listed_maps, lists, numbers, texts, times
 from middlewatch.frontends.otlp.decoded import Decoded, Ground, Rejected
 from middlewatch.frontends.otlp.groups import Groups
 from middlewatch.frontends.otlp.messages import Read
+from middlewatch.frontends.otlp.wire import Messages
 
 _NOTHING: Final = DataPointFlags.DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK
 _LAST_INT32: Final = 2**31 - 1
@@ -81,7 +82,7 @@ def _rows(kind: str, own: _Points, metrics: Sequence[Read], groups: Groups) -> C
         "MetricName": texts([metric.name for metric in metrics]).take(of),
         "MetricDescription": texts([metric.description for metric in metrics]).take(of),
         "MetricUnit": texts([metric.unit for metric in metrics]).take(of),
-        "Attributes": maps(point.attributes for point in points),
+        "Attributes": listed_maps(point.attributes for point in points),
         "StartTimeUnix": times([point.start_time_unix_nano for point in points]),
         "TimeUnix": times([point.time_unix_nano for point in points]),
         "Flags": numbers([point.flags for point in points], "uint32"),
@@ -93,11 +94,11 @@ def _exemplars(points: Sequence[Read]) -> Columns:
     sets = [point.exemplars for point in points]
     counts, exemplars = [len(each) for each in sets], [exemplar for each in sets for exemplar in each]
     columns = {
-        "FilteredAttributes": maps(exemplar.filtered_attributes for exemplar in exemplars),
+        "FilteredAttributes": listed_maps(exemplar.filtered_attributes for exemplar in exemplars),
         "TimeUnix": times([exemplar.time_unix_nano for exemplar in exemplars]),
         "Value": numbers([_value(exemplar) for exemplar in exemplars], "float64"),
-        "SpanId": identifiers([exemplar.span_id for exemplar in exemplars], SPAN_BYTES),
-        "TraceId": identifiers([exemplar.trace_id for exemplar in exemplars], TRACE_BYTES),
+        "SpanId": identifiers(Messages.of([exemplar.span_id for exemplar in exemplars]), SPAN_BYTES),
+        "TraceId": identifiers(Messages.of([exemplar.trace_id for exemplar in exemplars]), TRACE_BYTES),
     }
     return {f"Exemplars.{name}": lists(counts, values) for name, values in columns.items()}
 

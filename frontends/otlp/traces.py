@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from enum import IntEnum
 from typing import Final
 
-import numpy as np
 import pyarrow as pa
 
 from middlewatch.frontends.otlp.columns import (
     SPAN_BYTES,
     TRACE_BYTES,
     Mask,
-    all_set,
+    all_zero,
+    decoded_texts,
     identifiers,
     lists,
     maps,
-    texts,
     times,
     words,
 )
@@ -24,6 +23,7 @@ from middlewatch.frontends.otlp.correlation import correlation_ids
 from middlewatch.frontends.otlp.decoded import Decoded, Ground, Rejected
 from middlewatch.frontends.otlp.groups import Groups
 from middlewatch.frontends.otlp.messages import Read
+from middlewatch.frontends.otlp.wire import Fields, Messages, fixed64, part, varint
 
 TABLE: Final = "otel_traces"
 KINDS: Final = ("Unspecified", "Internal", "Server", "Client", "Producer", "Consumer")
@@ -31,73 +31,96 @@ STATUSES: Final = ("Unset", "Ok", "Error")
 """As the Collector's ClickHouse exporter writes them."""
 
 
+class _Span(IntEnum):
+    TRACE_ID = part(1)
+    SPAN_ID = part(2)
+    TRACE_STATE = part(3)
+    PARENT_ID = part(4)
+    NAME = part(5)
+    KIND = varint(6)
+    START = fixed64(7)
+    END = fixed64(8)
+    ATTRIBUTES = part(9)
+    EVENTS = part(11)
+    LINKS = part(13)
+    STATUS = part(15)
+
+
+class _Event(IntEnum):
+    TIME = fixed64(1)
+    NAME = part(2)
+    ATTRIBUTES = part(3)
+
+
+class _Link(IntEnum):
+    TRACE_ID = part(1)
+    SPAN_ID = part(2)
+    TRACE_STATE = part(3)
+    ATTRIBUTES = part(4)
+
+
+class _Status(IntEnum):
+    MESSAGE = part(2)
+    CODE = varint(3)
+
+
 def decode_traces(request: Read, ground: Ground) -> Decoded:
     """The spans of a request that can be stored, and why others cannot."""
-    groups, spans, scope_of = Groups(), list[Read](), list[int]()
+    groups, spans, scope_of = Groups(), list[bytes](), list[int]()
     for resource in request.resource_spans:
         groups.add_resource(resource.resource, resource.schema_url)
         for scope in resource.scope_spans:
             number, before = groups.add_scope(scope), len(spans)
-            spans.extend(scope.spans)
+            spans += scope.spans
             scope_of += [number] * (len(spans) - before)
     rejected = Rejected()
-    fit = _fit(spans, ground, rejected)
+    if not spans:
+        return Decoded({}, rejected)
+    fields = Messages.of(spans).fields(frozenset(_Span))
+    rows = _rows(fields, groups.columns(scope_of, whole=False), ground)
+    fit = _fit(fields, ground, rejected)
     if not fit.all():
-        spans = [span for span, taken in zip(spans, fit, strict=True) if taken]
-        scope_of = [number for number, taken in zip(scope_of, fit, strict=True) if taken]
-    return Decoded({TABLE: _rows(spans, groups, scope_of, ground)} if spans else {}, rejected)
+        rows = rows.filter(pa.array(fit))
+    return Decoded({TABLE: rows} if rows.num_rows else {}, rejected)
 
 
-def _fit(spans: Sequence[Read], ground: Ground, rejected: Rejected) -> Mask:
+def _fit(spans: Fields, ground: Ground, rejected: Rejected) -> Mask:
     """Which spans can be stored."""
-    starts = np.array([span.start_time_unix_nano for span in spans], dtype=np.uint64)
-    ends = np.array([span.end_time_unix_nano for span in spans], dtype=np.uint64)
-    fit = np.ones(len(spans), dtype=np.bool_)
-    for reason, bad in (
-        (f"with a trace id that is not {TRACE_BYTES} bytes, not all zero", _bad_ids([s.trace_id for s in spans], TRACE_BYTES)),
-        (f"with a span id that is not {SPAN_BYTES} bytes, not all zero", _bad_ids([s.span_id for s in spans], SPAN_BYTES)),
-        (f"with a parent's id that is not {SPAN_BYTES} bytes", _bad_parents([s.parent_span_id for s in spans])),
-        ("that begin at a time of no use (not set, older than 400 days, or ahead by over a day)", _bad_times(starts, ground)),
-        ("that end before they begin", ends < starts),
-    ):
-        rejected.add(reason, int((bad & fit).sum()))
-        fit &= ~bad
-    return fit
+    starts, parents = spans.fixed(_Span.START), spans.parts(_Span.PARENT_ID).lengths
+    return rejected.fit(
+        {
+            f"with a trace id that is not {TRACE_BYTES} bytes, not all zero": _bad_ids(spans.parts(_Span.TRACE_ID), TRACE_BYTES),
+            f"with a span id that is not {SPAN_BYTES} bytes, not all zero": _bad_ids(spans.parts(_Span.SPAN_ID), SPAN_BYTES),
+            f"with a parent's id that is not {SPAN_BYTES} bytes": (parents != 0) & (parents != SPAN_BYTES),
+            "that begin at a time of no use (not set, older than 400 days, or ahead by over a day)": ground.have_no_use_for(starts),
+            "that end before they begin": spans.fixed(_Span.END) < starts,
+        }
+    )
 
 
-def _bad_ids(ids: Sequence[bytes], width: int) -> Mask:
-    joined = b"".join(ids)
-    if set(map(len, ids)) == {width}:
-        return ~all_set(joined, width)
-    return np.array([len(each) != width or not any(each) for each in ids], dtype=np.bool_)
+def _bad_ids(ids: Messages, width: int) -> Mask:
+    bad: Mask = (ids.lengths != width) | all_zero(ids.array(), width)
+    return bad
 
 
-def _bad_parents(ids: Sequence[bytes]) -> Mask:
-    return np.array([len(each) not in {0, SPAN_BYTES} for each in ids], dtype=np.bool_)
-
-
-def _bad_times(moments: np.ndarray[tuple[int], np.dtype[np.uint64]], ground: Ground) -> Mask:
-    return (moments < np.uint64(ground.oldest_ns)) | (moments > np.uint64(ground.newest_ns))
-
-
-def _rows(spans: Sequence[Read], groups: Groups, scope_of: Sequence[int], ground: Ground) -> pa.Table:
-    starts = [span.start_time_unix_nano for span in spans]
-    ends = np.array([span.end_time_unix_nano for span in spans], dtype=np.uint64)
-    attributes = maps(span.attributes for span in spans)
+def _rows(spans: Fields, groups: dict[str, pa.Array], ground: Ground) -> pa.Table:
+    starts = spans.fixed(_Span.START)
+    attributes = maps(*spans.several(_Span.ATTRIBUTES))
+    status = spans.parts(_Span.STATUS).fields(frozenset(_Status))
     return ground.table(
         {
             "Timestamp": times(starts),
-            "TraceId": identifiers([span.trace_id for span in spans], TRACE_BYTES),
-            "SpanId": identifiers([span.span_id for span in spans], SPAN_BYTES),
-            "ParentSpanId": identifiers([span.parent_span_id for span in spans], SPAN_BYTES),
-            "TraceState": texts([span.trace_state for span in spans]),
-            "SpanName": texts([span.name for span in spans]),
-            "SpanKind": words([span.kind for span in spans], KINDS),
-            **groups.columns(scope_of, whole=False),
+            "TraceId": identifiers(spans.parts(_Span.TRACE_ID), TRACE_BYTES),
+            "SpanId": identifiers(spans.parts(_Span.SPAN_ID), SPAN_BYTES),
+            "ParentSpanId": identifiers(spans.parts(_Span.PARENT_ID), SPAN_BYTES),
+            "TraceState": decoded_texts(spans.parts(_Span.TRACE_STATE)),
+            "SpanName": decoded_texts(spans.parts(_Span.NAME)),
+            "SpanKind": words(spans.varints(_Span.KIND), KINDS),
+            **groups,
             "SpanAttributes": attributes,
-            "Duration": pa.array(ends - np.array(starts, dtype=np.uint64)),
-            "StatusCode": words([span.status.code for span in spans], STATUSES),
-            "StatusMessage": texts([span.status.message for span in spans]),
+            "Duration": pa.array(spans.fixed(_Span.END) - starts),
+            "StatusCode": words(status.varints(_Status.CODE), STATUSES),
+            "StatusMessage": decoded_texts(status.parts(_Status.MESSAGE)),
             "CorrelationId": correlation_ids(attributes, ground.correlation_keys),
             **_events(spans),
             **_links(spans),
@@ -105,22 +128,22 @@ def _rows(spans: Sequence[Read], groups: Groups, scope_of: Sequence[int], ground
     )
 
 
-def _events(spans: Iterable[Read]) -> dict[str, pa.Array]:
-    sets = [span.events for span in spans]
-    counts, events = [len(each) for each in sets], [event for each in sets for event in each]
+def _events(spans: Fields) -> dict[str, pa.Array]:
+    counts, messages = spans.several(_Span.EVENTS)
+    events = messages.fields(frozenset(_Event))
     return {
-        "Events.Timestamp": lists(counts, times([event.time_unix_nano for event in events])),
-        "Events.Name": lists(counts, texts([event.name for event in events])),
-        "Events.Attributes": lists(counts, maps(event.attributes for event in events)),
+        "Events.Timestamp": lists(counts, times(events.fixed(_Event.TIME))),
+        "Events.Name": lists(counts, decoded_texts(events.parts(_Event.NAME))),
+        "Events.Attributes": lists(counts, maps(*events.several(_Event.ATTRIBUTES))),
     }
 
 
-def _links(spans: Iterable[Read]) -> dict[str, pa.Array]:
-    sets = [span.links for span in spans]
-    counts, links = [len(each) for each in sets], [link for each in sets for link in each]
+def _links(spans: Fields) -> dict[str, pa.Array]:
+    counts, messages = spans.several(_Span.LINKS)
+    links = messages.fields(frozenset(_Link))
     return {
-        "Links.TraceId": lists(counts, identifiers([link.trace_id for link in links], TRACE_BYTES)),
-        "Links.SpanId": lists(counts, identifiers([link.span_id for link in links], SPAN_BYTES)),
-        "Links.TraceState": lists(counts, texts([link.trace_state for link in links])),
-        "Links.Attributes": lists(counts, maps(link.attributes for link in links)),
+        "Links.TraceId": lists(counts, identifiers(links.parts(_Link.TRACE_ID), TRACE_BYTES)),
+        "Links.SpanId": lists(counts, identifiers(links.parts(_Link.SPAN_ID), SPAN_BYTES)),
+        "Links.TraceState": lists(counts, decoded_texts(links.parts(_Link.TRACE_STATE))),
+        "Links.Attributes": lists(counts, maps(*links.several(_Link.ATTRIBUTES))),
     }
