@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 from middlewatch.frontends import quantity
@@ -14,6 +15,11 @@ def state_words(one: Occurrence) -> str:
     if one.resolved_at is not None:
         return "resolved"
     return "acknowledged at the sender" if one.acknowledged_at else "fires"
+
+
+def services_words(one: Occurrence, named: Callable[[str], str]) -> str:
+    """All services that it is about, each as a face names it; empty where it is about none that is known."""
+    return " and ".join(map(named, one.services))
 
 
 def course_words(one: Occurrence) -> str:

@@ -33,6 +33,9 @@ class AlertMessage(Record):
     )
     status: AlertStatus
     title: str = Field(max_length=LONGEST_TEXT)
+    services: tuple[str, ...] = Field(
+        default=(), max_length=MOST_LABELS, description="that it is about, where it is of several: those of an objective"
+    )
     labels: dict[str, str] = Field(default_factory=dict, max_length=MOST_LABELS)
     annotations: dict[str, str] = Field(default_factory=dict, max_length=MOST_LABELS)
     severity: str = Field(default="", max_length=64, description="in the sender's words")
@@ -67,3 +70,8 @@ class Occurrence(Record):
     held: str = Field(
         default="", max_length=300, description="why nothing was opened for it, in words: no service, maintenance, ..."
     )
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """All that it is about, the one that it maps to first; none where it maps to none."""
+        return tuple(dict.fromkeys((self.service, *self.message.services))) if self.service else ()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from middlewatch.frontends.alert_wording import course_words, place_words, severity_words, state_words
+from middlewatch.frontends.alert_wording import course_words, place_words, services_words, severity_words, state_words
 from middlewatch.frontends.cli.approval_desk import FACE, viewer
 from middlewatch.frontends.cli.naming import investigation_argument, investigation_id
 from middlewatch.frontends.cli.output import application, json_option, print_page, print_record, width
@@ -94,8 +94,8 @@ def show(alert: str, *, as_json: bool) -> None:
     page.entry("Alert", Span(f"{one.id}: "), Span(say.quoted(message.title), Tone.STRONG))
     page.entry("State", Span(f"{state_words(one)}; {course_words(one)}"))
     page.entry("Became", Span(place_words(one), Tone.WAIT if one.held else Tone.PLAIN))
-    service = f"{say.named(one.service)}, by {say.line(one.mapped_by)}" if one.service else "none that is known"
-    page.entry("Service", Span(service))
+    service = f"{services_words(one, say.named)}, by {say.line(one.mapped_by)}" if one.service else "none that is known"
+    page.entry("Services" if len(one.services) > 1 else "Service", Span(service))
     page.entry("Sender", Span(f"{message.sender} ({say.line(message.kind)})"))
     if message.severity:
         page.entry("It says", Span(f"severity {say.quoted(message.severity)}"))
@@ -191,7 +191,7 @@ def print_alerts(story: AlertStory, now: datetime, *, alone: bool = False) -> No
         if story.followed_by:
             page.entry("Followed by", Span(", ".join(story.followed_by)))
         for number, one in enumerate(story.alerts[:SHOWN]):
-            named = f"{say.named(one.service)}: " if one.service else ""
+            named = f"{services_words(one, say.named)}: " if one.service else ""
             words = f"{named}{say.quoted(one.message.title)}, {state_words(one)}; {course_words(one)}"
             page.entry("" if number else "Alerts", Span(words))
         if story.count > SHOWN:
@@ -203,7 +203,7 @@ def print_alerts(story: AlertStory, now: datetime, *, alone: bool = False) -> No
 def _cells(one: Occurrence, page: Page) -> tuple[Span, ...]:
     tone = Tone.SOFT if one.resolved_at else Tone.STRONG
     became = one.investigation or ("held" if one.held else "is being sorted")
-    service = page.say.named(one.service) if one.service else "none"
+    service = services_words(one, page.say.named) or "none"
     title = page.say.quoted(one.message.title) + (f" ({page.say.line(one.held)})" if one.held else "")
     return (Span(one.id), Span(stamp(one.first_at)), Span(state_words(one), tone), Span(service), Span(became), Span(title))
 

@@ -106,6 +106,7 @@ class AlertLine(Record):
     alert: str
     title: str
     service: str
+    services: tuple[str, ...] = Field(default=(), description="all that it is about, where it is of several")
     state: Ours
     course: Ours = Field(description="how often it was told of, and when")
 

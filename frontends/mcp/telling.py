@@ -138,7 +138,14 @@ def essentials(app: App, snapshot: Snapshot) -> Essentials:
 
 
 def _alert_line(one: Occurrence) -> AlertLine:
-    return AlertLine(alert=one.id, title=one.message.title, service=one.service, state=state_words(one), course=course_words(one))
+    return AlertLine(
+        alert=one.id,
+        title=one.message.title,
+        service=one.service,
+        services=one.services if len(one.services) > 1 else (),
+        state=state_words(one),
+        course=course_words(one),
+    )
 
 
 def whole(app: App, snapshot: Snapshot, report: Report) -> ReportAnswer:

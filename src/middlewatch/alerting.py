@@ -199,5 +199,6 @@ class Alerting:
             impact=self._telemetry.impact(frozenset(services), investigation.alert.detected_at, now),
             budgets=tuple(standings.values()),
             tier=self._catalogue.tier,
+            behind=tuple(sorted({name for one in alerts for name in one.services} - services)),
             said=tuple(one.message.severity for one in alerts if one.message.severity),
         )

@@ -15,7 +15,7 @@ from middlewatch.context_store.objective_counts import CountStore
 from middlewatch.context_store.script import Server
 from middlewatch.error_budgets import ErrorBudgets, in_words
 from middlewatch.objective_counting import Counting
-from middlewatch.records import AlertMessage, AlertStatus, BudgetStanding, Exhaustion, Objective, Severity, digest_of
+from middlewatch.records import MOST_LABELS, AlertMessage, AlertStatus, BudgetStanding, Exhaustion, Objective, Severity, digest_of
 from middlewatch.records.errors import MiddlewatchError
 from middlewatch.service_catalogue import ServiceCatalogue
 from middlewatch.telemetry.sources import Sources
@@ -28,7 +28,9 @@ LOG = logging.getLogger(__name__)
 SENDER: Final = "objectives"
 """The built-in sender."""
 LOOK_SECONDS: Final = 15.0
-"""Between two looks at objectives: the fastest pair's short window is five minutes (chosen, not derived)."""
+"""Between two looks at objectives, at most: the fastest pair's short window is five minutes (chosen, not derived)."""
+LOOKS: Final = 20
+"""In the shortest window there is; as many as in the five minutes (chosen, not derived)."""
 LEASE_SECONDS: Final = 120.0
 """How long whoever looks keeps it to themselves; longer than a look takes."""
 FILLING_SECONDS: Final = 300.0
@@ -106,7 +108,7 @@ class Objectives:
             fires |= {_fingerprint(one): _filling_message(self._tenant, one) for one in self._fills(now)}
             return self._tell(raised, fires, now)
         finally:
-            self._lease.take(LOOK_SECONDS / 2)  # nobody else looks at once after us
+            self._lease.take(self._pause() / 2)  # nobody else looks at once after us
 
     def tend_until(self, stop: threading.Event) -> None:
         """Look again and again, until told to stop."""
@@ -117,7 +119,11 @@ class Objectives:
                 LOG.warning("objectives are not looked at: %s", error)
             except Exception:  # a fault with one look is no reason for there to be none after it
                 LOG.exception("objectives are not looked at")
-            stop.wait(LOOK_SECONDS)
+            stop.wait(self._pause())
+
+    def _pause(self) -> float:
+        """Seconds between two looks: a window of a minute is looked at more often than one of five."""
+        return min(LOOK_SECONDS, min(pair.short_seconds for pair in self.catalogue.usable().burn.pairs) / LOOKS)
 
     def _burning(self, objectives: Sequence[Objective], rules: BurnRules, raised: set[str]) -> dict[str, AlertMessage]:
         found = {}
@@ -161,14 +167,17 @@ class Objectives:
 
 def _burning_message(tenant: str, name: str, objective: Objective, fires: Firing, counts: Counts) -> AlertMessage:
     at = datetime.fromtimestamp(counts.at or 0.0, UTC)
-    what = objective.journey or " and ".join(objective.services)
+    named = " and ".join(objective.services)
+    what = f"{objective.journey} ({named})" if objective.journey else named
+    several = f" ({named})" if len(objective.services) > 1 else ""
     return AlertMessage(
         tenant=tenant,
         sender=SENDER,
         kind=SENDER,
         fingerprint=name,
         status=AlertStatus.FIRING,
-        title=f"{objective.name}: {in_words(fires)}"[:1000],
+        title=f"{objective.name}{several}: {in_words(fires)}"[:1000],
+        services=objective.services[:MOST_LABELS],
         labels={
             SERVICE: objective.services[0],
             "objective": objective.name,

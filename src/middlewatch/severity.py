@@ -45,6 +45,8 @@ class Facts:
     tier: Callable[[str], int] = lambda _service: USUAL_TIER
     said: tuple[str, ...] = ()
     """The senders' own words."""
+    behind: tuple[str, ...] = ()
+    """Other services of the objectives that alert: which of them it is, nobody says, so they count for the tier alone."""
 
 
 def judged(facts: Facts) -> tuple[Severity, tuple[str, ...]]:
@@ -98,7 +100,7 @@ def _hint(said: Sequence[str]) -> tuple[int, str] | None:
 
 
 def _by_tier(level: int, facts: Facts) -> tuple[int, list[str]]:
-    tiers = {service: facts.tier(service) for service in facts.services}
+    tiers = {service: facts.tier(service) for service in (*facts.services, *facts.behind)}
     if not tiers:
         return level, []
     worst = min(tiers, key=lambda service: (tiers[service], service))

@@ -14,7 +14,7 @@ from middlewatch.context_store.epoch import Epoch
 from middlewatch.context_store.script import Server
 from middlewatch.objective_counting import MOST_QUESTIONS
 from middlewatch.objectives import Objectives
-from middlewatch.records import AlertMessage, AlertStatus, BudgetState, Scope
+from middlewatch.records import AlertMessage, AlertStatus, BudgetState, Occurrence, Scope
 from middlewatch.records.errors import Misconfigured, StoreUnavailable
 from middlewatch.service_catalogue import ServiceCatalogue
 from middlewatch.service_health import Health
@@ -211,6 +211,19 @@ def test_burning_is_told_once_gets_worse_and_is_resolved(site: Site) -> None:
     ends = [one for one in site.received if one.fingerprint == message.fingerprint]
     assert [one.status for one in ends][-1:] == [AlertStatus.RESOLVED]
     assert site.objectives.look(later + timedelta(hours=5)) == ()
+
+
+def test_a_journey_over_several_services_names_all_of_them(site: Site) -> None:
+    journey = '[[objectives]]\nname = "buying"\njourney = "A customer buys"\nservices = ["mail", "checkout"]\n'
+    site.path.write_text(f'{SERVICES}\n{journey}kind = "availability"\ntarget = 0.99\ndays = 4\n')
+    site.serve(NOW - timedelta(minutes=1), 8, 2, minutes=5)
+    (message,) = [one for _ in range(5) for one in site.objectives.look(NOW) if one.fingerprint == "objective:buying"]
+    assert message.title.startswith("buying (mail and checkout): ")
+    assert message.services == ("mail", "checkout")
+    assert message.annotations["promised"].startswith("A customer buys (mail and checkout): 99")
+    one = Occurrence(id="occ-1", message=message, service="mail", first_at=NOW, last_at=NOW)
+    assert one.services == ("mail", "checkout")
+    assert one.model_copy(update={"service": ""}).services == ()
 
 
 def test_what_could_not_be_received_is_told_again(site: Site) -> None:

@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 
 from middlewatch import tending
 from middlewatch.auditing import entries
+from middlewatch.frontends.cli.alerts import print_alerts
 from middlewatch.records import AlertMessage, Investigation, Rating, Severity
 from tests.alert_data import make_message
 from tests.hostile import MARKUP
@@ -130,6 +131,21 @@ def test_what_nobody_answers_is_escalated_once(
     events = [one.event for one in entries(site.app.store.server, "default", limit=20, request=told.id)]
     assert events.count("severity.escalated") == 1
     assert "nobody acknowledged it by" in mia.get(f"/investigations/{told.id}/alerts").text
+
+
+@pytest.mark.usefixtures("told")
+def test_an_alert_over_several_services_names_them_all(site: WebSite, mia: TestClient, capsys: pytest.CaptureFixture[str]) -> None:
+    site.app.settings.services_path.write_text("[services.checkout]\n[services.cart]\ntier = 1\n")
+    message = make_message("buying", severity="warning").model_copy(update={"services": ("checkout", "cart")})
+    site.app.occurrences.receive([message])
+    tend(site)
+    (one,) = [one for one in site.app.occurrences.list() if one.message.fingerprint == "buying"]
+    for path in (f"/alerts/{one.id}", "/alerts", f"/investigations/{one.investigation}/alerts"):
+        assert "checkout and cart" in mia.get(path).text
+    story = site.app.alerting.story(one.investigation or "")
+    print_alerts(story, site.app.approvals.now())
+    assert "checkout and cart: " in capsys.readouterr().out
+    assert 'One step worse: "cart" is of tier 1.' in site.app.alerting.ratings.rate(story.investigation).reasons
 
 
 def test_the_api_tells_the_same(site: WebSite, told: Investigation) -> None:
