@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import stat
 import tomllib
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -17,6 +19,7 @@ KeyPath = tuple[str | int, ...]
 """Where a value stands in a document: names of tables and keys, and positions in arrays."""
 
 _Model = TypeVar("_Model", bound=BaseModel)
+_Whole = TypeVar("_Whole")
 
 
 class TomlDocument(NamedTuple):
@@ -27,6 +30,8 @@ class TomlDocument(NamedTuple):
     data: dict[str, object]
     line_of: Callable[[Sequence[str | int]], int]
     """The line, from 1 on, of a key path; of the nearest table or key around it where it has no line of its own."""
+    open_to_all: bool
+    """Whether everybody on this machine may write the file that was read."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -61,6 +66,23 @@ class Mistaken(Misconfigured):
         super().__init__("; ".join(map(str, self.mistakes)) + ".", remedy=remedy)
 
 
+def whole(examined: tuple[_Whole | None, tuple[Mistake, ...]], command: str) -> _Whole:
+    """What a file says as a whole, or not at all.
+
+    Args:
+        examined: what it says where there is no mistake; the mistakes.
+        command: the group of commands that it belongs to.
+
+    Raises:
+        Mistaken: it has a mistake; the message tells every one with its line.
+    """
+    found, mistakes = examined
+    if found is None:
+        remedy = f"Correct the file; nothing of it was used. `middlewatch {command} check` lists every mistake."
+        raise Mistaken(mistakes, remedy=remedy)
+    return found
+
+
 def load_toml(path: Path) -> TomlDocument:
     """Read a file.
 
@@ -68,7 +90,8 @@ def load_toml(path: Path) -> TomlDocument:
         Misconfigured: it cannot be read or is not TOML; the message names the file, and the line where there is one.
     """
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            raw, mode = file.read(), os.fstat(file.fileno()).st_mode
         text = raw.decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
@@ -80,7 +103,7 @@ def load_toml(path: Path) -> TomlDocument:
     except (RecursionError, ValueError):  # deeper than any table, or a number longer than any
         raise Misconfigured(f"{path}: cannot be read as TOML.", remedy="Correct the file; nothing of it was used.") from None
     lines = _lines(text)
-    return TomlDocument(hashlib.sha256(raw).hexdigest(), data, lambda key_path: _line(lines, key_path))
+    return TomlDocument(hashlib.sha256(raw).hexdigest(), data, lambda key_path: _line(lines, key_path), bool(mode & stat.S_IWOTH))
 
 
 def load_checked(path: Path, model: type[_Model], misfits: Callable[[_Model], Iterable[tuple[KeyPath, str]]]) -> _Model:

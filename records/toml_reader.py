@@ -6,11 +6,11 @@ import difflib
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Self, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
-from middlewatch.records.toml_document import KeyPath, Mistake, TomlDocument
+from middlewatch.records.toml_document import KeyPath, Mistake, TomlDocument, load_toml
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -42,6 +42,23 @@ class Reader:
     page: str
     """The page of the documentation that describes it."""
     mistakes: list[Mistake] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, path: Path, kind: str, page: str) -> Self:
+        """Begin with a file; that everybody may write it is a mistake.
+
+        Raises:
+            Misconfigured: as `load_toml`.
+        """
+        reader = cls(path, load_toml(path), kind, page)
+        if reader.document.open_to_all:
+            reader.note((), "everybody on this machine may write it; take that away with `chmod o-w`")
+        return reader
+
+    @property
+    def told(self) -> tuple[Mistake, ...]:
+        """The mistakes, each once, in the order of the file."""
+        return tuple(sorted(set(self.mistakes)))
 
     def note(self, key: KeyPath, what: str) -> None:
         """Keep a mistake."""

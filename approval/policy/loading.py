@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,11 +23,10 @@ from middlewatch.approval.policy.policy import Policy
 from middlewatch.approval.policy.windows import Calendar, Window
 from middlewatch.records import Principal, RiskTier
 from middlewatch.records.errors import Misconfigured, Refused
-from middlewatch.records.toml_document import KeyPath, Mistake, Mistaken, load_toml
+from middlewatch.records.toml_document import KeyPath, Mistake, whole
 from middlewatch.records.toml_reader import Reader
 
 SECTIONS = ("principals", "auto", "confidence", "tiers", "rules", "freezes", "maintenance")
-REMEDY = "Correct the file; nothing of it was used. `middlewatch policy check` lists every mistake."
 _PERSON_ID = TypeAdapter[str](PersonId)
 
 
@@ -39,10 +37,7 @@ def load_policy(path: Path) -> Policy:
         Refused: there is no such file: no policy allows anything.
         Misconfigured: it cannot be used; the message tells every mistake with its line.
     """
-    policy, mistakes = examine_policy(path)
-    if policy is None:
-        raise Mistaken(mistakes, remedy=REMEDY)
-    return policy
+    return whole(examine_policy(path), "policy")
 
 
 def examine_policy(
@@ -63,23 +58,20 @@ def examine_policy(
         Misconfigured: it cannot be read, or is not TOML.
     """
     try:
-        mode = path.stat().st_mode
+        path.stat()
     except (FileNotFoundError, NotADirectoryError):
         message = f"There is no policy at {path}, so nothing is allowed."
         raise Refused(message, remedy="Write one with `middlewatch policy init`.") from None
     except OSError as error:
         raise Misconfigured(f"{path} cannot be read: {error.strerror}.") from None
-    document = load_toml(path)
-    reader = Reader(path, document, "a policy", "docs/policy.md")
-    if mode & stat.S_IWOTH:
-        reader.note((), "everybody on this machine may write it; take that away with `chmod o-w`")
+    reader = Reader.of(path, "a policy", "docs/policy.md")
     parts = _read(reader)
     _check(reader, parts)
     if actions is not None and targets is not None:
         checks.check_configured(reader, parts.named, actions, targets)
     if reader.mistakes:
-        return None, tuple(sorted(reader.mistakes))
-    return _policy(document.digest, parts), ()
+        return None, reader.told
+    return _policy(reader.document.digest, parts), ()
 
 
 @dataclass(frozen=True, slots=True)

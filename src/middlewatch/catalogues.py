@@ -7,10 +7,9 @@ from pathlib import Path
 
 from pydantic import Field
 
-from middlewatch.context_store import durable_file
 from middlewatch.records import ActionSpec, Record
-from middlewatch.records.errors import BadInput, Misconfigured
 from middlewatch.settings import Settings
+from middlewatch.team_files import present, write_first
 from middlewatch.tools.actions.catalogue import ActionCatalogue
 from middlewatch.tools.actions.configuration import Configuration
 from middlewatch.tools.actions.example import EXAMPLE
@@ -36,10 +35,7 @@ def init_actions(settings: Settings, *, force: bool) -> Path:
     Raises:
         BadInput: there is a file already.
     """
-    path = settings.actions_path
-    if path.exists() and not force:
-        raise BadInput(f"{path} exists already.", remedy="Edit it, or replace it with --force.")
-    durable_file.write(path, EXAMPLE.encode())
+    path = write_first(settings.actions_path, EXAMPLE, force=force)
     settings.credentials_path.mkdir(mode=0o700, parents=True, exist_ok=True)
     return path
 
@@ -50,8 +46,8 @@ def examine_actions(settings: Settings, file: Path | None = None) -> Examined:
     Raises:
         Misconfigured: there is none, or it has a mistake; the message names the line.
     """
-    path = file or settings.actions_path
-    configuration = Configuration.of(_present(path))
+    path = present(file or settings.actions_path, "actions")
+    configuration = Configuration.of(path)
     folder = settings.credentials_path
     wanted = {
         name
@@ -87,9 +83,3 @@ def catalogue(settings: Settings) -> tuple[ActionSpec, ...]:
     path = settings.actions_path
     configuration = Configuration.of(path) if path.exists() else Configuration()
     return tuple(action.spec for action in ActionCatalogue.of(configuration).actions.values())
-
-
-def _present(path: Path) -> Path:
-    if not path.exists():
-        raise Misconfigured(f"There is no {path}.", remedy="Write a first one with: middlewatch actions init")
-    return path

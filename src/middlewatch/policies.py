@@ -13,12 +13,12 @@ from pydantic import Field
 from middlewatch.approval.policy import BudgetState, Case, Freeze, Mistake, Policy, examine_policy, load_policy
 from middlewatch.approval.policy.example import example_policy
 from middlewatch.approval.requirement import fits, in_words, may_sit, seat_in_words
-from middlewatch.context_store import durable_file
 from middlewatch.records import ActionSpec, Principal, Record, RiskTier, Rule, UtcDatetime
 from middlewatch.records.errors import BadInput, MiddlewatchError, Misconfigured, Refused
 from middlewatch.records.tokens import line_of_token, new_token
 from middlewatch.records.toml_document import load_toml
 from middlewatch.settings import Settings
+from middlewatch.team_files import write_first
 from middlewatch.tools.actions.catalogue import ActionCatalogue
 from middlewatch.tools.actions.configuration import Configuration
 
@@ -85,12 +85,8 @@ def init_policy(settings: Settings, user: str, *, force: bool) -> Path:
     Raises:
         BadInput: there is a file already.
     """
-    path = settings.policy_path
-    if path.exists() and not force:
-        raise BadInput(f"{path} exists already.", remedy="Edit it, or replace it with --force.")
     id_ = re.sub(r"[^A-Za-z0-9._-]|^[^A-Za-z0-9]+", "", user)[:63] or "operator"
-    durable_file.write(path, example_policy(id_, user).encode())  # it is the writer's alone: mode 0600
-    return path
+    return write_first(settings.policy_path, example_policy(id_, user), force=force)
 
 
 def check_policy(settings: Settings, file: Path | None) -> tuple[Path, Policy | None, tuple[Mistake, ...]]:

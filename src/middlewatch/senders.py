@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,20 +12,19 @@ from typing import Annotated, Final, Literal, get_args
 
 from pydantic import AfterValidator, AnyHttpUrl, Field, StringConstraints, field_validator
 
-from middlewatch.context_store import durable_file
 from middlewatch.live_file import LiveFile
 from middlewatch.records import Record
 from middlewatch.records.errors import BadInput, Misconfigured
 from middlewatch.records.tokens import line_of_token, new_token
-from middlewatch.records.toml_document import Mistake, Mistaken, load_toml
+from middlewatch.records.toml_document import KeyPath, Mistake, load_toml, whole
 from middlewatch.records.toml_reader import Reader
 from middlewatch.sender_example import EXAMPLE
 from middlewatch.settings import Settings
+from middlewatch.team_files import present, write_first
 from middlewatch.tools.actions.credentials import FILE_NAME, Credentials
 
 SENDER: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 """A sender's name: it stands in an address."""
-REMEDY: Final = "Correct the file; nothing of it was used. `middlewatch intake check` lists every mistake."
 SERVICE_LABELS: Final = (
     *("service.name", "service_name", "service", "app_kubernetes_io_name", "app.kubernetes.io/name"),
     *("app", "deployment", "k8s.deployment.name", "kube_deployment", "statefulset", "daemonset", "job"),
@@ -194,12 +192,7 @@ def load_intake(path: Path) -> Intake:
     Raises:
         Misconfigured: it cannot be used; the message tells every mistake with its line.
     """
-    if not path.exists():
-        return EMPTY
-    found, mistakes = examine_intake(path)
-    if found is None:
-        raise Mistaken(mistakes, remedy=REMEDY)
-    return found
+    return whole(examine_intake(path), "intake") if path.exists() else EMPTY
 
 
 def examine_intake(path: Path, folder: Credentials | None = None) -> tuple[Intake | None, tuple[Mistake, ...]]:
@@ -215,10 +208,7 @@ def examine_intake(path: Path, folder: Credentials | None = None) -> tuple[Intak
     Raises:
         Misconfigured: there is no such file, or it is not TOML.
     """
-    document = load_toml(path)
-    reader = Reader(path, document, "intake.toml", "docs/alerts.md")
-    if path.stat().st_mode & stat.S_IWOTH:
-        reader.note((), "everybody on this machine may write it; take that away with `chmod o-w`")
+    reader = Reader.of(path, "intake.toml", "docs/alerts.md")
     reader.only(("senders",))
     entries = reader.table("senders", SenderEntry)
     for name, entry in entries.items():
@@ -231,8 +221,8 @@ def examine_intake(path: Path, folder: Credentials | None = None) -> tuple[Intak
         if folder is not None:
             _look_at_secrets(reader, name, entry, folder)
     if reader.mistakes:
-        return None, tuple(sorted(set(reader.mistakes)))
-    return Intake(document.digest, MappingProxyType(entries)), ()
+        return None, reader.told
+    return Intake(reader.document.digest, MappingProxyType(entries)), ()
 
 
 def _misfits(entry: SenderEntry) -> list[tuple[str, str]]:
@@ -270,10 +260,15 @@ def _look_at_secrets(reader: Reader, name: str, entry: SenderEntry, folder: Cred
     if entry.write_back is not None and entry.write_back.token:
         named.append(("write_back", entry.write_back.token))
     for key, one in named:
-        try:
-            folder.read(one)
-        except Misconfigured as error:
-            reader.note(("senders", name, key), f"{error.message} {error.remedy}".strip().rstrip("."))
+        look_at_secret(reader, ("senders", name, key), folder, one)
+
+
+def look_at_secret(reader: Reader, key: KeyPath, folder: Credentials, name: str) -> None:
+    """Note a secret that cannot be read where the file names it."""
+    try:
+        folder.read(name)
+    except Misconfigured as error:
+        reader.note(key, f"{error.message} {error.remedy}".strip().rstrip("."))
 
 
 def _is_loopback(host: str) -> bool:
@@ -326,10 +321,7 @@ def init_intake(settings: Settings, *, force: bool) -> Path:
     Raises:
         BadInput: there is a file already.
     """
-    path = settings.intake_path
-    if path.exists() and not force:
-        raise BadInput(f"{path} exists already.", remedy="Edit it, or replace it with --force.")
-    durable_file.write(path, EXAMPLE.encode())
+    path = write_first(settings.intake_path, EXAMPLE, force=force)
     secret_folder(settings).folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return path
 
@@ -340,7 +332,5 @@ def check_intake(settings: Settings, file: Path | None) -> tuple[Path, Intake | 
     Raises:
         Misconfigured: there is no such file, it cannot be read, or is not TOML.
     """
-    path = file or settings.intake_path
-    if not path.exists():
-        raise Misconfigured(f"There is no {path}.", remedy="Write a first one with: middlewatch intake init")
+    path = present(file or settings.intake_path, "intake")
     return path, *examine_intake(path, secret_folder(settings))

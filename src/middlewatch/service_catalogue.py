@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import stat
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,22 +15,21 @@ from pydantic import AnyHttpUrl, Field, StringConstraints, model_validator
 
 from middlewatch.approval.policy.entries import EVERY, TargetNames, WindowEntry
 from middlewatch.approval.policy.windows import Calendar
-from middlewatch.context_store import durable_file
 from middlewatch.live_file import LiveFile
 from middlewatch.records import USUAL_TIER, Objective, Record, ServiceEntry, Severity
-from middlewatch.records.errors import BadInput, Misconfigured
-from middlewatch.records.toml_document import Mistake, Mistaken, load_toml
+from middlewatch.records.errors import Misconfigured
+from middlewatch.records.toml_document import Mistake, whole
 from middlewatch.records.toml_reader import Reader, nearest
-from middlewatch.senders import PrivateUrl, SecretFile, WriteBack, secret_folder
+from middlewatch.senders import PrivateUrl, SecretFile, WriteBack, look_at_secret, secret_folder
 from middlewatch.service_example import EXAMPLE
 from middlewatch.settings import Settings
+from middlewatch.team_files import present, write_first
 from middlewatch.tools.actions.credentials import Credentials
 from middlewatch.tools.budgets import BurnRules
 
 LOG = logging.getLogger(__name__)
 
 SECTIONS = ("services", "objectives", "burn", "maintenance", "severity", "pagerduty")
-REMEDY = "Correct the file; nothing of it was used. `middlewatch slo check` lists every mistake."
 PAGERDUTY = "pagerduty"
 """In `tell`: whoever is on call there is paged."""
 LONGEST_NAME = 256
@@ -189,12 +187,7 @@ def load_services(path: Path) -> Declarations:
     Raises:
         Misconfigured: it cannot be used; the message tells every mistake with its line.
     """
-    if not path.exists():
-        return EMPTY
-    found, mistakes = examine_services(path)
-    if found is None:
-        raise Mistaken(mistakes, remedy=REMEDY)
-    return found
+    return whole(examine_services(path), "slo") if path.exists() else EMPTY
 
 
 def examine_services(path: Path, secrets: Credentials | None = None) -> tuple[Declarations | None, tuple[Mistake, ...]]:
@@ -210,10 +203,8 @@ def examine_services(path: Path, secrets: Credentials | None = None) -> tuple[De
     Raises:
         Misconfigured: there is no such file, or it is not TOML.
     """
-    document = load_toml(path)
-    reader = Reader(path, document, "services.toml", "docs/objectives.md")
-    if path.stat().st_mode & stat.S_IWOTH:
-        reader.note((), "everybody on this machine may write it; take that away with `chmod o-w`")
+    reader = Reader.of(path, "services.toml", "docs/objectives.md")
+    document = reader.document
     reader.only(SECTIONS)
     services = reader.table("services", ServiceEntry)
     objectives = {number: entry.objective for number, entry in reader.array("objectives", ObjectiveEntry).items()}
@@ -232,7 +223,7 @@ def examine_services(path: Path, secrets: Credentials | None = None) -> tuple[De
             reader.note(("severity", name), f"is no severity{nearest(name.upper(), [*Severity]) or '; they are SEV-1 to SEV-4'}")
     _check_pages(reader, severity, pagerduty, secrets)
     if reader.mistakes:
-        return None, tuple(sorted(set(reader.mistakes)))
+        return None, reader.told
     return Declarations(
         digest=document.digest,
         services=MappingProxyType(services),
@@ -276,10 +267,7 @@ def _check_pages(
     if pagerduty.routing_key is None:
         reader.note(("pagerduty", "routing_key"), "is missing: a file in intake-secrets")
     elif secrets is not None:
-        try:
-            secrets.read(pagerduty.routing_key)
-        except Misconfigured as error:
-            reader.note(("pagerduty", "routing_key"), f"{error.message} {error.remedy}".strip().rstrip("."))
+        look_at_secret(reader, ("pagerduty", "routing_key"), secrets, pagerduty.routing_key)
 
 
 def _check_known(reader: Reader, key: tuple[str | int, ...], named: tuple[str, ...], known: set[str]) -> None:
@@ -295,11 +283,7 @@ def init_services(settings: Settings, *, force: bool) -> Path:
     Raises:
         BadInput: there is a file already.
     """
-    path = settings.services_path
-    if path.exists() and not force:
-        raise BadInput(f"{path} exists already.", remedy="Edit it, or replace it with --force.")
-    durable_file.write(path, EXAMPLE.encode())
-    return path
+    return write_first(settings.services_path, EXAMPLE, force=force)
 
 
 def check_services(settings: Settings, file: Path | None) -> tuple[Path, Declarations | None, tuple[Mistake, ...]]:
@@ -308,7 +292,5 @@ def check_services(settings: Settings, file: Path | None) -> tuple[Path, Declara
     Raises:
         Misconfigured: there is no such file, it cannot be read, or is not TOML.
     """
-    path = file or settings.services_path
-    if not path.exists():
-        raise Misconfigured(f"There is no {path}.", remedy="Write a first one with: middlewatch slo init")
+    path = present(file or settings.services_path, "slo")
     return path, *examine_services(path, secret_folder(settings))

@@ -99,6 +99,14 @@ def test_secrets_that_others_can_read_are_a_mistake(tmp_path: Path) -> None:
     assert "is open to other users" in "\n".join(map(str, found))
 
 
+def test_a_file_that_everybody_may_write_is_not_used(tmp_path: Path) -> None:
+    assert mistakes(tmp_path, INTAKE) == []
+    (tmp_path / "intake.toml").chmod(0o646)
+    assert "chmod o-w" in check_intake(Settings(data_dir=tmp_path), None)[2][0].what
+    with pytest.raises(Mistaken, match="chmod o-w"):
+        Senders(Settings(data_dir=tmp_path)).all()
+
+
 def test_without_a_file_nobody_is_known(tmp_path: Path) -> None:
     assert Senders(Settings(data_dir=tmp_path)).entry("prometheus") is None
     with pytest.raises(Misconfigured, match="intake init"):
