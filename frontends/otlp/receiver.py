@@ -40,10 +40,12 @@ class Receiving(Record):
 def receive(settings: Settings, *, stopped: Callable[[], bool], told: Callable[[Receiving], None]) -> None:
     """Take telemetry in until told to stop; what was taken then is stored.
 
+    Where the process ends that owns the data directory, this one takes it over, or attaches to whoever was quicker.
+
     Args:
         settings: where, and by whom.
         stopped: whether to stop; asked ten times a second.
-        told: where it is taken, as soon as it is.
+        told: where it is taken, as soon as it is; once more when it is stored by another process.
 
     Raises:
         Misconfigured: it would be taken from anybody.
@@ -51,6 +53,16 @@ def receive(settings: Settings, *, stopped: Callable[[], bool], told: Callable[[
         Unavailable: the store does not answer.
     """
     refuse_open_door(settings)
+    while not stopped():
+        settings = _receive(settings, stopped, told)
+
+
+def _receive(settings: Settings, stopped: Callable[[], bool], told: Callable[[Receiving], None]) -> Settings:
+    """Take telemetry in until told to stop, or until the owner of the data directory has ended.
+
+    Returns:
+        The settings with the ports that were taken: whoever comes next owns the directory, and is found where this one was.
+    """
     with ExitStack() as stack:
         try:
             taken, http = listen(settings.model_copy(update={"host": settings.otlp_host, "port": settings.otlp_http_port}))
@@ -58,7 +70,14 @@ def receive(settings: Settings, *, stopped: Callable[[], bool], told: Callable[[
             raise port_taken(settings.otlp_host, settings.otlp_http_port, "MIDDLEWATCH_OTLP_HTTP_PORT") from None
         stack.enter_context(taken)
         opened = stack.enter_context(open_intake(settings))
-        asyncio.run(take_in(opened, http, taken, stopped=stopped, told=told))
+        ports = {"otlp_http_port": http.port}
+
+        def tell(where: Receiving) -> None:
+            ports["otlp_grpc_port"] = int(where.grpc.rpartition(":")[2])
+            told(where)
+
+        asyncio.run(take_in(opened, http, taken, stopped=lambda: stopped() or opened.deserted(), told=tell))
+    return settings.model_copy(update=ports)
 
 
 async def take_in(

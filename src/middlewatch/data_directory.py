@@ -73,6 +73,17 @@ class DataDirectory:
         self.owned = True
         return True
 
+    def deserted(self) -> bool:
+        """Whether nobody owns it."""
+        if self.owned:
+            return False
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        fcntl.flock(self._lock, fcntl.LOCK_UN)
+        return True
+
     def use(self) -> None:
         """Be counted among those who work through the owner, until this is closed."""
         fcntl.flock(self._users, fcntl.LOCK_SH)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -25,6 +25,8 @@ class OpenIntake:
     where: str
     owner: bool
     """Whether this process owns the data directory."""
+    deserted: Callable[[], bool] = lambda: False
+    """Whether the process ended that owned the data directory: nothing can be stored until somebody owns it."""
 
 
 @contextmanager
@@ -48,7 +50,8 @@ def open_intake(settings: Settings) -> Iterator[OpenIntake]:
         if owner:
             stack.enter_context(beside(settings))
         with Intake(telemetry.insert) as intake:
-            yield OpenIntake(intake, telemetry.where, owner=owner)
+            deserted = directory.deserted if directory is not None else lambda: False
+            yield OpenIntake(intake, telemetry.where, owner=owner, deserted=deserted)
         if directory is not None and owner:
             directory.await_users()
 

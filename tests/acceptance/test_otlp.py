@@ -11,8 +11,10 @@ from pathlib import Path
 
 import httpx
 
+from middlewatch.frontends.otlp.receiver import Receiving
 from tests.acceptance.command import command, environment
 from tests.chaos.otlp_kills import rounds
+from tests.otlp_site import OtlpProcess
 from tests.unit.frontends.otlp.requests import spans
 
 
@@ -20,6 +22,21 @@ def test_a_kill_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
     acknowledged, lost = rounds(tmp_path, 1, random.Random(1))
     assert acknowledged > 0
     assert lost == 0
+
+
+def test_who_stored_through_an_owner_that_died_owns_the_data_directory_then(tmp_path: Path) -> None:
+    owner = OtlpProcess.start(tmp_path / "data")
+    attached = OtlpProcess.start(tmp_path / "data")
+    try:
+        assert (owner.told.owner, attached.told.owner) == (True, False)
+        owner.kill()
+        assert attached.process.stdout is not None
+        then = Receiving.model_validate_json(attached.process.stdout.readline())
+        assert then == attached.told.model_copy(update={"owner": True, "store": owner.told.store})
+        content, headers = spans("").SerializeToString(), {"content-type": "application/x-protobuf"}
+        assert httpx.post(f"{then.http}/v1/traces", content=content, headers=headers, timeout=60).status_code == 200
+    finally:
+        assert attached.end() == 0
 
 
 def test_serve_runs_it_beside_itself(tmp_path: Path) -> None:
