@@ -291,7 +291,8 @@ class App:
         """
         while True:
             state = self.store.investigation(self.settings.tenant, investigation).state
-            events = self.store.events(self.settings.tenant, investigation, after=after, block_seconds=POLL_SECONDS)
+            wait = POLL_SECONDS if state is InvestigationState.OPEN else 0.0  # the last event is there before it is not open
+            events = self.store.events(self.settings.tenant, investigation, after=after, block_seconds=wait)
             for event in events:
                 yield event
                 after = event.id

@@ -12,7 +12,7 @@ import pytest
 
 from middlewatch.app import App
 from middlewatch.data_directory import DataDirectory
-from middlewatch.records import Event, Snapshot, Task, TaskKind, TaskState, TaskStatus
+from middlewatch.records import Event, InvestigationState, Snapshot, Task, TaskKind, TaskState, TaskStatus
 from middlewatch.records.errors import Stalled
 from middlewatch.settings import Settings
 from tests.unit.agents.shared_context import investigation
@@ -42,6 +42,27 @@ def test_following_a_stalled_investigation_ends_and_names_the_task(tmp_path: Pat
     assert next(events).kind == "investigation.stalled"
     with pytest.raises(Stalled, match=r"r1-plan after 5 attempts: ValueError: boom"):
         next(events)
+
+
+class ClosedStore:
+    """A store whose one investigation is over, and who waited there for more."""
+
+    def __init__(self) -> None:
+        self.waited: list[float] = []
+
+    def investigation(self, _tenant: str, _id: str) -> Any:
+        return investigation().model_copy(update={"state": InvestigationState.CLOSED})
+
+    def events(self, _tenant: str, _id: str, *, after: str, block_seconds: float) -> tuple[Event, ...]:
+        self.waited.append(block_seconds)
+        return () if after else (Event(id="1-0", at=datetime.now(UTC), kind="investigation.closed"),)
+
+
+def test_following_what_is_over_does_not_wait(tmp_path: Path) -> None:
+    store = ClosedStore()
+    app = App(Settings(data_dir=tmp_path), cast("Any", None), cast("Any", store), archive_folder=tmp_path, owner=True)
+    assert [event.kind for event in app.follow("inv-1")] == ["investigation.closed"]
+    assert set(store.waited) == {0.0}
 
 
 def test_one_process_owns_a_directory(tmp_path: Path) -> None:
