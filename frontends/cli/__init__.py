@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import gc
 import importlib
 import io
 import os
 import sys
+from types import ModuleType
 
 import click
 
@@ -99,6 +101,18 @@ REMEDIES = {
 }
 
 
+def _imported(name: str) -> ModuleType:
+    """The module. What is imported stays for good: to look for garbage in it, again and again, takes a sixth of a start."""
+    if name in sys.modules:
+        return sys.modules[name]
+    gc.disable()
+    try:
+        return importlib.import_module(name)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are called, not when they are listed."""
 
@@ -109,8 +123,7 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         place, _, name = COMMANDS[cmd_name][0].partition(":")
-        module = importlib.import_module(f"middlewatch.frontends.cli.{place}")
-        command = getattr(module, name or cmd_name.replace("-", "_"))
+        command = getattr(_imported(f"middlewatch.frontends.cli.{place}"), name or cmd_name.replace("-", "_"))
         assert isinstance(command, click.Command)  # noqa: S101  the table above names commands only
         section = next((names for names in SECTIONS.values() if cmd_name in names), ())
         manual.see_also(command, cmd_name, dict.fromkeys(section))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import gc
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -44,3 +46,12 @@ def test_an_error_that_quotes_what_a_terminal_would_obey(
 ) -> None:
     assert fails(BadInput("no \x1b[2J\u202e\n one", remedy="try \x9b31m")) == BadInput.exit_code
     assert capsys.readouterr().err == "error: no \\x1b[2J\\u202e\\n one\n  to mend it: try \\x9b31m\n"
+
+
+def test_garbage_is_looked_for_once_a_command_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "middlewatch.frontends.cli.page")
+    assert cli._imported("middlewatch.frontends.cli.page") is sys.modules["middlewatch.frontends.cli.page"]
+    assert gc.isenabled()
+    with pytest.raises(ModuleNotFoundError):
+        cli._imported("middlewatch.frontends.cli.absent")
+    assert gc.isenabled()
