@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 from collections.abc import Iterator
 
@@ -14,6 +15,9 @@ from middlewatch.telemetry.limits import Limits
 # No timed tests: a first call may take long on a busy machine.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+# To look for garbage in all that tests import takes a sixth of their time.
+gc.set_threshold(100_000, 50, 100)
 
 _tenants = itertools.count(1)
 
