@@ -16,6 +16,8 @@ EACH = 6
 """Incidents in one recording."""
 HEALTHY_SECONDS = 60.0
 """Before each incident; a third of it is a moment at which nothing is wrong, and the rest is what is normal then."""
+CALM_SECONDS = 20.0
+"""As long as an investigation's window: in no quiet moment an alert would have fired."""
 _FALSE_ALARMS = 8
 """Of each seed, beside the healthy time before every incident."""
 
@@ -43,5 +45,7 @@ def plans(seeds: int, *, first: int = 1) -> dict[str, Plan]:
         for number, incidents in enumerate(suite(incidents_of(seed), seed=seed, each=EACH), start=1):
             draw = int(np.random.default_rng([seed, number]).integers(2**31))
             shop = ShopOptions(seed=draw, requests_per_second=RATES[(seed + number) % len(RATES)])
-            found[f"seed-{seed}-{number:02d}"] = Plan(incidents, recovery_seconds=HEALTHY_SECONDS, quiet_moments=True, shop=shop)
+            found[f"seed-{seed}-{number:02d}"] = Plan(
+                incidents, recovery_seconds=HEALTHY_SECONDS, calm_seconds=CALM_SECONDS, quiet_moments=True, shop=shop
+            )
     return found
