@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -101,13 +100,6 @@ class Alerting:
             rate=self.ratings.rate,
         )
         self.tending = Tending(self.occurrences, self._around, StoreLease(server, tenant, "alerts"))
-
-    def threads(self, stop: threading.Event) -> list[threading.Thread]:
-        """What goes on in the background until told to stop; not started."""
-        return [
-            threading.Thread(target=self.tending.tend_until, args=(stop,), name="middlewatch-alerts", daemon=True),
-            threading.Thread(target=self.ratings.tend_until, args=(stop,), name="middlewatch-severities", daemon=True),
-        ]
 
     def investigate(self, name: str) -> Investigation:
         """Investigate an alert by hand, whatever became of it: one that is held, or was investigated before.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import pwd
 import threading
@@ -30,9 +29,8 @@ from middlewatch.records import (
     UtcDatetime,
 )
 from middlewatch.records.errors import MiddlewatchError
+from middlewatch.rounds import go_round
 from middlewatch.settings import Settings
-
-LOG = logging.getLogger(__name__)
 
 OVER = "nothing is proposed for a recorded incident: it is over, and an action would meet the systems of today"
 TEND_SECONDS = 1.0
@@ -159,17 +157,12 @@ class Approvals:
 
     def tend_until(self, stop: threading.Event, watch: Watch) -> None:
         """Do what is due (ask the next level, expire, notice lost executions, look at symptoms) until told to stop."""
-        while not stop.is_set():
-            try:
-                worked = sum(tend(self.desk, tenant, watch) for tenant in self.desk.store.tenants())
-            except MiddlewatchError as error:
-                LOG.warning("approvals are not tended: %s", error)
-                worked = 0
-            except Exception:  # a fault with one request, or in a look at its symptom, keeps no other from its deadline
-                LOG.exception("an approval is not tended")
-                worked = 0
-            if not worked:
-                stop.wait(TEND_SECONDS)
+
+        def look() -> None:
+            while sum(tend(self.desk, tenant, watch) for tenant in self.desk.store.tenants()) and not stop.is_set():
+                pass
+
+        go_round(stop, look, lambda: TEND_SECONDS, "approvals are not tended")
 
     def seal_until(self, stop: threading.Event) -> None:
         """Sign what is not signed, about twice a second, until told to stop."""

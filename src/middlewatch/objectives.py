@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -16,14 +15,12 @@ from middlewatch.context_store.script import Server
 from middlewatch.error_budgets import ErrorBudgets, in_words
 from middlewatch.objective_counting import Counting
 from middlewatch.records import MOST_LABELS, AlertMessage, AlertStatus, BudgetStanding, Exhaustion, Objective, Severity, digest_of
-from middlewatch.records.errors import MiddlewatchError
+from middlewatch.rounds import go_round
 from middlewatch.service_catalogue import ServiceCatalogue
 from middlewatch.telemetry.sources import Sources
 from middlewatch.tools.budgets import BurnRules, Firing, burn_rate, firing
 from middlewatch.tools.objective_counts import Counts
 from middlewatch.tools.usages import exhaustions
-
-LOG = logging.getLogger(__name__)
 
 SENDER: Final = "objectives"
 """The built-in sender."""
@@ -112,14 +109,7 @@ class Objectives:
 
     def tend_until(self, stop: threading.Event) -> None:
         """Look again and again, until told to stop."""
-        while not stop.is_set():
-            try:
-                self.look(datetime.now(UTC))
-            except MiddlewatchError as error:
-                LOG.warning("objectives are not looked at: %s", error)
-            except Exception:  # a fault with one look is no reason for there to be none after it
-                LOG.exception("objectives are not looked at")
-            stop.wait(self._pause())
+        go_round(stop, lambda: self.look(datetime.now(UTC)), self._pause, "objectives are not looked at")
 
     def _pause(self) -> float:
         """Seconds between two looks: a window of a minute is looked at more often than one of five."""

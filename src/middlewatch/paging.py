@@ -30,7 +30,8 @@ from middlewatch.records import (
     Severity,
     UtcDatetime,
 )
-from middlewatch.records.errors import MiddlewatchError, StaleEpoch
+from middlewatch.records.errors import MiddlewatchError
+from middlewatch.rounds import go_round
 from middlewatch.senders import Senders
 from middlewatch.service_catalogue import PAGERDUTY, PagerDutyEntry, ServiceCatalogue
 from middlewatch.write_back_ends import Attempted, End, PagerDutyEvents
@@ -116,15 +117,7 @@ class Paging:
 
     def tend_until(self, stop: threading.Event) -> None:
         """Page who has to be paged until told to stop."""
-        while not stop.wait(TEND_SECONDS):
-            try:
-                self.tend()
-            except StaleEpoch:
-                return
-            except MiddlewatchError as error:
-                LOG.warning("nobody is paged: %s", error)
-            except Exception:  # a fault with one keeps nobody from being paged for another
-                LOG.exception("nobody is paged")
+        go_round(stop, self.tend, lambda: TEND_SECONDS, "nobody is paged")
 
     def tend(self) -> int:
         """Say what is due; returns of how many investigations something was tried."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,10 +25,9 @@ from middlewatch.records import (
     Severity,
     UtcDatetime,
 )
-from middlewatch.records.errors import Conflict, MiddlewatchError, StaleEpoch, UnknownInvestigation
+from middlewatch.records.errors import Conflict, UnknownInvestigation
+from middlewatch.rounds import go_round
 from middlewatch.severity import Facts, judged
-
-LOG = logging.getLogger(__name__)
 
 SEVERITY_NOTE: Final = "severity:"
 """Before the id of an investigation: the note of its rating."""
@@ -133,15 +131,7 @@ class Ratings:
 
     def tend_until(self, stop: threading.Event) -> None:
         """Rate again what is watched, and escalate what nobody answered in time, until told to stop."""
-        while not stop.wait(LOOK_SECONDS):
-            try:
-                self.tend()
-            except StaleEpoch:
-                return
-            except MiddlewatchError as error:
-                LOG.warning("severities are not looked after: %s", error)
-            except Exception:  # a fault with one keeps no other from its deadline
-                LOG.exception("severities are not looked after")
+        go_round(stop, self.tend, lambda: LOOK_SECONDS, "severities are not looked after")
 
     def tend(self) -> None:
         """One look at all that is watched."""

@@ -22,7 +22,8 @@ from middlewatch.firing import is_undecided
 from middlewatch.occurrences import REPEAT_AFTER, Occurrences
 from middlewatch.opening import Surroundings, plan_for
 from middlewatch.records import Investigation, InvestigationState, Occurrence, UtcDatetime
-from middlewatch.records.errors import BadInput, MiddlewatchError, StaleEpoch, Unavailable, UnknownInvestigation
+from middlewatch.records.errors import BadInput, MiddlewatchError, Unavailable, UnknownInvestigation
+from middlewatch.rounds import go_round
 from middlewatch.tools.bursts import Group, groups_of, matched
 
 LOG = logging.getLogger(__name__)
@@ -98,22 +99,17 @@ class Tending:
     def tend_until(self, stop: threading.Event) -> None:
         """Do what is due until told to stop."""
         forget_at = time.monotonic() + FORGET_SECONDS
-        while not stop.is_set():
-            try:
+
+        def look() -> None:
+            nonlocal forget_at
+            worked = True
+            while worked and not stop.is_set():
                 worked = self.tend()
                 if time.monotonic() > forget_at:
                     forget_at = time.monotonic() + FORGET_SECONDS
                     self.forget()
-            except StaleEpoch:
-                return
-            except MiddlewatchError as error:
-                LOG.warning("alerts are not tended: %s", error)
-                worked = False
-            except Exception:  # a fault with one alert keeps no other from being looked at
-                LOG.exception("alerts are not tended")
-                worked = False
-            if not worked:
-                stop.wait(TEND_SECONDS)
+
+        go_round(stop, look, lambda: TEND_SECONDS, "alerts are not tended")
 
     def forget(self) -> int:
         """Forget what was over long ago, or is too much; returns how many."""

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from middlewatch.executor import beside
-from middlewatch.records.errors import MiddlewatchError, Unavailable
+from middlewatch.records.errors import MiddlewatchError
+from middlewatch.rounds import go_round
 
 if TYPE_CHECKING:
     from middlewatch.app import App
     from middlewatch.doings import Told
-
-LOG = logging.getLogger(__name__)
 
 ARCHIVE_SECONDS = 600.0
 
@@ -38,17 +36,9 @@ def working(app: App, name: str | None = None, told: Told | None = None) -> Iter
         finally:
             ended.set()
 
-    threads = [
-        threading.Thread(target=work, name="middlewatch-worker"),
-        threading.Thread(target=_archive_until, args=(app, stop), name="middlewatch-archive", daemon=True),
-        threading.Thread(target=app.approvals.tend_until, args=(stop, app.watch), name="middlewatch-approvals", daemon=True),
-        *app.alerting.threads(stop),
-        threading.Thread(target=app.write_backs.tend_until, args=(stop,), name="middlewatch-write-backs", daemon=True),
-        threading.Thread(target=app.paging.tend_until, args=(stop,), name="middlewatch-pages", daemon=True),
-        threading.Thread(target=app.objectives.tend_until, args=(stop,), name="middlewatch-objectives", daemon=True),
-        threading.Thread(target=app.deploy_watch.watch_until, args=(stop,), name="middlewatch-deploy-watch", daemon=True),
-        threading.Thread(target=app.approvals.seal_until, args=(stop,), name="middlewatch-audit", daemon=True),
-    ]
+    threads = [threading.Thread(target=work, name="middlewatch-worker")]
+    for what, loop in _loops(app).items():
+        threads.append(threading.Thread(target=loop, args=(stop,), name=f"middlewatch-{what}", daemon=True))
     for thread in threads:
         thread.start()
     try:
@@ -62,9 +52,24 @@ def working(app: App, name: str | None = None, told: Told | None = None) -> Iter
         raise problems[0]
 
 
+def _loops(app: App) -> Mapping[str, Callable[[threading.Event], None]]:
+    """What goes on beside the tasks until told to stop."""
+    return {
+        "archive": lambda stop: _archive_until(app, stop),
+        "approvals": lambda stop: app.approvals.tend_until(stop, app.watch),
+        "alerts": app.alerting.tending.tend_until,
+        "severities": app.alerting.ratings.tend_until,
+        "write-backs": app.write_backs.tend_until,
+        "pages": app.paging.tend_until,
+        "objectives": app.objectives.tend_until,
+        "deploy-watch": app.deploy_watch.watch_until,
+        "audit": app.approvals.seal_until,
+    }
+
+
 def _archive_until(app: App, stop: threading.Event) -> None:
-    while not stop.wait(ARCHIVE_SECONDS):
-        try:
-            app.store.archive_closed(app.archive, older_than_seconds=app.settings.retention_hours * 3600)
-        except Unavailable as error:
-            LOG.warning("closed investigations stay in the store for now: %s", error)
+    def look() -> None:
+        app.store.archive_closed(app.archive, older_than_seconds=app.settings.retention_hours * 3600)
+
+    if not stop.wait(ARCHIVE_SECONDS):  # who has just started has something better to do
+        go_round(stop, look, lambda: ARCHIVE_SECONDS, "closed investigations stay in the store for now")

@@ -30,7 +30,8 @@ from middlewatch.records import (
     Recovery,
     UtcDatetime,
 )
-from middlewatch.records.errors import MiddlewatchError, StaleEpoch, UnknownInvestigation
+from middlewatch.records.errors import MiddlewatchError, UnknownInvestigation
+from middlewatch.rounds import go_round
 from middlewatch.senders import Senders, WriteBack
 from middlewatch.write_back_ends import Alertmanager, Attempted, End, PagerDuty
 
@@ -99,19 +100,7 @@ class WriteBacks:
 
     def tend_until(self, stop: threading.Event) -> None:
         """Write back what is due until told to stop."""
-        told = ""
-        while not stop.wait(TEND_SECONDS):
-            try:
-                self.tend()
-                told = ""
-            except StaleEpoch:
-                return
-            except MiddlewatchError as error:
-                if told != error.message:  # a mistake in intake.toml is one every second
-                    LOG.warning("nothing is written back: %s", error)
-                told = error.message
-            except Exception:  # a fault with one sender keeps no other from being told
-                LOG.exception("nothing is written back")
+        go_round(stop, self.tend, lambda: TEND_SECONDS, "nothing is written back")
 
     def tend(self) -> int:
         """Write back what is due; returns for how many something was tried."""

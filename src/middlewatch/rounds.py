@@ -1,0 +1,37 @@
+"""What is looked at again and again in the background, whatever goes wrong with one look."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from middlewatch.records.errors import MiddlewatchError, StaleEpoch
+
+LOG = logging.getLogger(__name__)
+
+
+def go_round(stop: threading.Event, step: Callable[[], object], seconds: Callable[[], float], fault: str) -> None:
+    """Do a step now, and again and again until told to stop or the store is at a newer epoch.
+
+    Args:
+        stop: set by whoever does not want it any more.
+        step: one look. What it raises is logged, an error of ours once while it stays the same: a mistake in a file would be one at
+            every look.
+        seconds: from one look to the next, asked after each.
+        fault: what is the matter when it fails, as a log line begins.
+    """
+    told = ""
+    while not stop.is_set():
+        try:
+            step()
+            told = ""
+        except StaleEpoch:
+            return
+        except MiddlewatchError as error:
+            if str(error) != told:
+                LOG.warning("%s: %s", fault, error)
+            told = str(error)
+        except Exception:  # a fault with one thing keeps no other from being looked at
+            LOG.exception("%s", fault)
+        stop.wait(seconds())
