@@ -67,7 +67,7 @@ def assess_logs(sources: Sources, brief: Brief) -> Assessment:
     """
     read, timeline, notes = with_history(brief, lambda asked: _read(sources, brief, asked))
     volume = timeline.spread(read.patterns.table, "count").sum(axis=0)
-    timeline = timeline.unveiled(volume)
+    timeline = timeline.unveiled(volume).begun(volume, brief.alert.detected_at)
     gaps = (*notes, *read.notes, *_gaps(read, volume, timeline))
     if read.requests is None:
         pairs = tuple((edge.caller, edge.callee) for edge in read.edges)

@@ -20,6 +20,7 @@ from middlewatch.records import Brief, Family, UtcDatetime, Window
 from middlewatch.records.errors import BoundExceeded
 from middlewatch.telemetry.sources import Answer, Sources
 from middlewatch.tools.baseline import Floats
+from middlewatch.tools.timeline import healthy_until
 
 STEPS_SECONDS = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600)
 """Steps that are asked for: the usual scrape and aggregation intervals."""
@@ -170,6 +171,8 @@ def choose_axis(brief: Brief, catalogue: pa.Table) -> Axis:
         catalogue.column(name).combine_chunks().cast(pa.int64()).to_numpy(zero_copy_only=False).astype(np.float64)
         for name in ("points", "first", "last")
     )
+    earliest = datetime.fromtimestamp(max(float(firsts.min()) / 1e6, brief.baseline.start.timestamp()), UTC)
+    brief = _after_health(brief, earliest)
     several = counts > 1
     gaps = (lasts[several] - firsts[several]) / 1e6 / (counts[several] - 1)
     interval = float(np.median(gaps)) if gaps.size else brief.incident.seconds / FEWEST_STEPS
@@ -179,13 +182,22 @@ def choose_axis(brief: Brief, catalogue: pa.Table) -> Axis:
     fits = [s for s in ladder if _incident_steps(brief, s) * (EARLIER_WINDOWS + 1) <= affordable]
     step = fits[0] if fits else ladder[-1]
     end = brief.incident.end
-    earliest = max(float(firsts.min()) / 1e6, brief.baseline.start.timestamp())
-    available = math.ceil((end.timestamp() - earliest) / step)
+    available = math.ceil((end - earliest).total_seconds() / step)
     incident = min(_incident_steps(brief, step), available)
     steps = max(incident, min(available, affordable))
     start = end - timedelta(seconds=steps * step)
-    axis = Axis(start=start, step_seconds=step, steps=steps, incident_steps=incident, oldest=datetime.fromtimestamp(earliest, UTC))
+    axis = Axis(start=start, step_seconds=step, steps=steps, incident_steps=incident, oldest=earliest)
     return axis if steps == available else replace(axis, shortened=f"{_compared(axis)}, to stay within {MOST_CELLS:,} samples")
+
+
+def _after_health(brief: Brief, earliest: datetime) -> Brief:
+    """The same with an incident that does not begin in what the oldest metrics are needed for: to say what is usual."""
+    detected = brief.alert.detected_at
+    if earliest >= detected:
+        return brief
+    start = max(brief.incident.start, healthy_until(earliest, detected))
+    incident = brief.incident.model_copy(update={"start": start})
+    return brief.model_copy(update={"incident": incident})
 
 
 def _shortest(axis: Axis) -> Axis:

@@ -34,6 +34,9 @@ ONSETS = 7
 """Candidate onsets; the scores are averaged over them, because the true one is unknown."""
 DETECTION_SECONDS = 60.0
 """Few alerts fire within a minute of the beginning: a rule needs at least one evaluation."""
+HEALTHY_SECONDS = 60.0
+"""At least so long after an incident, or after telemetry begins, is taken for healthy; half of the time until the next detection
+where that is shorter. Whatever is compared needs something to be compared with."""
 EARLIER_QUESTIONS = 30
 EARLIER_ONSETS = 3
 LEAST_VOLUME = 0.3
@@ -137,6 +140,19 @@ class Timeline:
             return replace(self, hidden=np.zeros_like(self.hidden))
         return self
 
+    def begun(self, volume: Floats, detected: datetime) -> Timeline:
+        """This timeline, with no onset in question before something was seen that it can be compared with (`healthy_until`).
+
+        Args:
+            volume: how much was seen per bucket, hidden ones left out; shape (size,).
+            detected: when the alarm was raised.
+        """
+        seen = np.flatnonzero(volume)
+        if not seen.size or (began := self.moment(int(seen[0]))) >= detected:
+            return self
+        least = min(_ceil(self.window, healthy_until(began, detected)), self.size - 1)
+        return replace(self, question=Question(tuple(sorted({max(least, i) for i in self.question.onsets})), self.question.end))
+
     def without(self, hidden: NDArray[np.bool_]) -> Timeline:
         """This timeline with more hidden buckets, shape (size,)."""
         return replace(self, hidden=self.hidden | hidden)
@@ -186,6 +202,11 @@ def with_history(brief: Brief, read: Callable[[Timeline], T]) -> tuple[T, Timeli
             notes = (f"less than {hours:g} h of history were read, since more hit a bound: {error.message}",)
     timeline = Timeline.of(brief, history_hours=HISTORY_HOURS[-1])
     return read(timeline), timeline, notes
+
+
+def healthy_until(since: datetime, detected: datetime) -> datetime:
+    """Until when at the earliest all was well after something was over, or began, and before the next detection."""
+    return since + min(timedelta(seconds=HEALTHY_SECONDS), (detected - since) / 2)
 
 
 def microseconds(times: pa.Array) -> NDArray[np.int64]:

@@ -67,7 +67,7 @@ def assess_traces(sources: Sources, brief: Brief) -> Assessment:
     """
     read, timeline, notes = with_history(brief, lambda asked: _read(sources, brief, asked))
     volume = timeline.spread(read.behaviours.table, "count").sum(axis=0)
-    timeline = timeline.unveiled(volume)
+    timeline = timeline.unveiled(volume).begun(volume, brief.alert.detected_at)
     edges = edges_of(read.edges)
     pairs = tuple((edge.caller, edge.callee) for edge in edges)
     notes = (*notes, *_gaps(read, volume, timeline))

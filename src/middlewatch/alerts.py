@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from pydantic import ValidationError
@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from middlewatch.records import Alert, ImportedRecording, Incident, Symptom, Window, digest_of
 from middlewatch.records.errors import BadInput, RecordingError, UnknownIncident
 from middlewatch.records.misfit import misfit_words
+from middlewatch.tools.timeline import healthy_until
 
 EARLIER_INCIDENT_LEAD_SECONDS = 150.0
 """How far before its detection an earlier incident is taken to have begun: two minutes of breach before an alarm, and a scrape."""
@@ -39,7 +40,7 @@ def incident_alert(tenant: str, recording: str, incident: Incident, others: Sequ
 
 
 def _incident_alert(tenant: str, recording: str, incident: Incident, others: Sequence[Incident]) -> Alert:
-    earlier = (o for o in others if o.id != incident.id and o.window_end <= incident.detected_at)
+    earlier = [o for o in others if o.id != incident.id and o.window_end <= incident.detected_at]
     return Alert(
         tenant=tenant,
         source="recording",
@@ -49,9 +50,20 @@ def _incident_alert(tenant: str, recording: str, incident: Incident, others: Seq
         window_end=incident.window_end,
         symptom=incident.symptom,
         earlier_incidents=tuple(
-            Window(start=o.detected_at - timedelta(seconds=EARLIER_INCIDENT_LEAD_SECONDS), end=o.window_end) for o in earlier
+            Window(start=earlier_start(o.detected_at, [each.window_end for each in earlier]), end=o.window_end) for o in earlier
         ),
     )
+
+
+def earlier_start(detected: datetime, ends: Iterable[datetime]) -> datetime:
+    """When an earlier incident is taken to have begun: never in the healthy time that follows the one before it.
+
+    Args:
+        detected: when it was detected.
+        ends: of all incidents.
+    """
+    before = (healthy_until(end, detected) for end in ends if end <= detected)
+    return max([detected - timedelta(seconds=EARLIER_INCIDENT_LEAD_SECONDS), *before])
 
 
 def recorded_alert(tenant: str, recordings: Sequence[ImportedRecording], name: str, incident: str | None) -> Alert:

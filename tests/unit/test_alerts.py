@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from middlewatch.alerts import EARLIEST, incident_alert, service_alert
+from middlewatch.alerts import EARLIER_INCIDENT_LEAD_SECONDS, EARLIEST, incident_alert, service_alert
 from middlewatch.records import Alert, Incident
 from middlewatch.records.errors import BadInput, RecordingError
 
@@ -46,3 +46,12 @@ def test_recorded_incidents_at_any_time(detected: datetime, end: datetime, earli
 def test_a_title_that_is_too_long_is_named() -> None:
     with pytest.raises(RecordingError, match=r"'one'.*title"):
         incident_alert("default", "shop", incident(title="a" * 1025), [])
+
+
+def test_an_earlier_incident_did_not_begin_in_the_healthy_time_after_the_one_before_it() -> None:
+    one, two, three, four = (
+        incident(f"{n}", NOW + timedelta(seconds=s), NOW + timedelta(seconds=s + 30)) for n, s in enumerate((0, 110, 340, 900))
+    )
+    windows = incident_alert("default", "shop", four, [one, two, three, four]).earlier_incidents
+    begun = [(window.start - NOW).total_seconds() for window in windows]
+    assert begun == [-EARLIER_INCIDENT_LEAD_SECONDS, 70, 200]  # half of 80 s, a minute of 200 s

@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from middlewatch.agents.briefing import LEAD_SECONDS, ROUNDS, SHORTEST_LEAD_SECONDS, WIDER_LEAD_SECONDS, History, brief
+from middlewatch.agents.briefing import LEAD_SECONDS, ROUNDS, WIDER_LEAD_SECONDS, History, brief
 from middlewatch.records import Alert, Investigation, Scope, Window
+from middlewatch.tools.timeline import HEALTHY_SECONDS
 
 DETECTED = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
 
@@ -43,10 +44,14 @@ def test_without_earlier_incidents_the_second_round_looks_wider() -> None:
 
 def test_a_known_earlier_incident_is_not_looked_into_again() -> None:
     assert lead([(-500, 300)], 1) == LEAD_SECONDS
-    assert lead([(-500, 300), (-2000, 60)], 2) == 500
-    assert lead([(-90, 300)], 2) == 90
+    assert lead([(-500, 300), (-2000, 60)], 2) == 500 - HEALTHY_SECONDS
+    assert lead([(-90, 300)], 2) == 45
 
 
 @given(st.lists(st.tuples(st.integers(-4000, 4000), st.integers(1, 900)), max_size=4), st.integers(1, ROUNDS))
-def test_a_round_always_keeps_a_least_lead(earlier: list[tuple[int, int]], number: int) -> None:
-    assert SHORTEST_LEAD_SECONDS <= lead(earlier, number) <= WIDER_LEAD_SECONDS
+def test_no_window_reaches_into_an_incident_that_is_over_nor_into_the_healthy_time_after_it(
+    earlier: list[tuple[int, int]], number: int
+) -> None:
+    kept, over = lead(earlier, number), [-end for end, _ in earlier if end <= 0]
+    assert 0 <= kept <= WIDER_LEAD_SECONDS
+    assert all(kept <= max(gap / 2, gap - HEALTHY_SECONDS) for gap in over)

@@ -15,7 +15,7 @@ from middlewatch.records import Family, Window
 from middlewatch.records.errors import BoundExceeded
 from middlewatch.telemetry.sources import Answer
 from middlewatch.tools.metric_series import MOST_CELLS, SeriesMatrix, choose_axis, family_of, load_series
-from tests.unit.tools.synthetic_telemetry import END, TIME, Metrics, Series, brief, sources
+from tests.unit.tools.synthetic_telemetry import DETECTED, END, TIME, Metrics, Series, brief, sources
 
 
 def catalogue(series: int, interval_seconds: float, hours: float) -> pa.Table:
@@ -156,3 +156,14 @@ def test_covered_steps_are_those_that_overlap_a_window() -> None:
     start = axis.time(3) + timedelta(seconds=30)
     window = brief().incident.model_copy(update={"start": start, "end": start + timedelta(seconds=45)})
     assert np.flatnonzero(axis.covered((window,))).tolist() == [3, 4]
+
+
+def test_metrics_that_began_shortly_before_keep_half_of_what_they_have_to_compare_with() -> None:
+    young = choose_axis(brief(), catalogue(10, 2, 3 / 60))
+    before = 180 - (END - DETECTED).total_seconds()  # what there is from before the detection
+    assert young.incident_steps < young.steps
+    assert (
+        before / 2 - young.step_seconds
+        <= (DETECTED - young.time(young.steps - young.incident_steps)).total_seconds()
+        <= before / 2 + young.step_seconds
+    )

@@ -14,11 +14,13 @@ from middlewatch.records import Brief, Window
 from middlewatch.records.errors import BoundExceeded
 from middlewatch.tools.timeline import (
     BUCKETS_PER_MINUTE,
+    HEALTHY_SECONDS,
     STEP_SECONDS,
     Timeline,
     active_minutes,
     busiest,
     encoded,
+    healthy_until,
     heaviest,
     with_history,
 )
@@ -164,3 +166,20 @@ def test_texts_and_the_index_of_each() -> None:
     texts, index = encoded(pa.array(["b", "a", "b"]))
     assert [texts[i] for i in index] == ["b", "a", "b"]
     assert sorted(texts) == ["a", "b"]
+
+
+def test_what_began_shortly_before_is_compared_with_at_least_half_of_what_was_seen_until_the_detection() -> None:
+    timeline = Timeline.of(brief(lead_seconds=240.0))
+    seen = np.array([timeline.moment(i) >= DETECTED - timedelta(seconds=75) for i in range(timeline.size)], dtype=np.float64)
+    (onset,) = timeline.begun(seen, DETECTED).question.onsets
+    assert DETECTED - timedelta(seconds=60) < timeline.moment(onset) < DETECTED
+    long = timeline.begun(np.ones(timeline.size), DETECTED)
+    assert long.question == timeline.question
+    assert timeline.begun(np.zeros(timeline.size), DETECTED) is timeline
+
+
+@given(st.integers(0, 3000), st.integers(0, 3000))
+def test_a_minute_or_half_of_the_time_is_taken_for_healthy(since: int, later: int) -> None:
+    began = DETECTED - timedelta(seconds=since + later)
+    until = healthy_until(began, DETECTED - timedelta(seconds=later)) - began
+    assert until == timedelta(seconds=min(HEALTHY_SECONDS, since / 2))
