@@ -81,9 +81,14 @@ class ServiceMetrics:
         )
 
     def instances(self, change: Change) -> Canary | None:
-        """Compare the instances that a change brought with those that outlive it; None where there are not both."""
+        """Compare the instances that a change brought with those that outlive it; None where there are not both.
+
+        One that is silent at the end, for longer than ever before, was replaced: what it met with until then does not clear what
+        replaced it.
+        """
         first = self._step(change.time)
         started = self._step(change.time, -LATE_SECONDS)
+        present = np.flatnonzero(~np.isnan(self.worse).all(axis=0))
         old: dict[str, list[int]] = {}
         new: dict[str, list[int]] = {}
         for instance in sorted({label.instance for label in self.labels if label.instance}):
@@ -91,7 +96,8 @@ class ServiceMetrics:
             seen = np.flatnonzero(~np.isnan(self.worse[rows]).all(axis=0))
             if np.count_nonzero(seen >= first) >= FEWEST_STEPS:
                 if np.count_nonzero(seen < started) >= FEWEST_STEPS:
-                    old[instance] = rows
+                    if present[-1] - seen[-1] < np.diff(seen).max():
+                        old[instance] = rows
                 elif seen[0] >= started:
                     new[instance] = rows
         if not old or not new:

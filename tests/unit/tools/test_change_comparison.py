@@ -87,6 +87,7 @@ def test_instances_that_nothing_happens_to_say_nothing() -> None:
     [
         (latency("old", jumps=(-3,)),),
         (latency("old", until=-3), latency("new1", jumps=(-3,), since=-3)),
+        (latency("old", jumps=(-3,), until=-1), latency("new1", jumps=(-3,), since=-3)),  # replaced meanwhile
         (latency("old", jumps=(-3,)), latency("older", since=-30)),
     ],
 )
