@@ -18,6 +18,8 @@ HEALTHY_SECONDS = 60.0
 """Before each incident; a third of it is a moment at which nothing is wrong, and the rest is what is normal then."""
 CALM_SECONDS = 20.0
 """As long as an investigation's window: in no quiet moment an alert would have fired."""
+LOOKED_AT = frozenset({1})
+"""Seeds whose misses were looked into while rules were written. Whoever looks into those of another one adds it here."""
 _FALSE_ALARMS = 8
 """Of each seed, beside the healthy time before every incident."""
 
@@ -36,6 +38,15 @@ def incidents_of(seed: int) -> tuple[str, ...]:
         faults.append(f"{name}@{services[(seed - 1) % len(services)]}")
     real = (*faults, *PAIRS)
     return (*real, *islice(cycle(name for name in DECOYS if name != QUIET), _FALSE_ALARMS))
+
+
+def seed_of(recording: str) -> int:
+    """The seed of a recording that is named as `plans` does.
+
+    >>> seed_of("seed-2-01")
+    2
+    """
+    return int(recording.split("-")[1])
 
 
 def plans(seeds: int, *, first: int = 1) -> dict[str, Plan]:

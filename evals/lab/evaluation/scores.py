@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from middlewatch.evals.kinds import ACCEPTED
 from middlewatch.evals.lab.evaluation.answers import LabAnswer
+from middlewatch.evals.lab.evaluation.matrix import LOOKED_AT, seed_of
 from middlewatch.evals.lab.faults import HELD_OUT
 from middlewatch.evals.scoring import wilson
 from middlewatch.evals.tables import markdown_table
@@ -46,6 +47,11 @@ def is_real(answer: LabAnswer) -> bool:
 def is_held_out(answer: LabAnswer) -> bool:
     """Whether no rule was tuned on its fault."""
     return any(name.partition("@")[0] in HELD_OUT for name in answer.truth.name.split("+"))
+
+
+def is_looked_at(answer: LabAnswer) -> bool:
+    """Whether its recording is one whose misses were looked into while rules were written."""
+    return seed_of(answer.recording) in LOOKED_AT
 
 
 def found(answer: LabAnswer) -> bool:
@@ -90,9 +96,12 @@ def overview(answers: Sequence[LabAnswer]) -> str:
     rows = []
     for title, chosen in (
         ("all", answers),
-        ("faults that were looked at", [a for a in answers if not is_held_out(a)]),
-        ("held out", [a for a in answers if is_held_out(a)]),
+        ("looked at", [a for a in answers if not is_held_out(a) and is_looked_at(a)]),
+        ("not looked at", [a for a in answers if not is_held_out(a) and not is_looked_at(a)]),
+        ("faults held out", [a for a in answers if is_held_out(a)]),
     ):
+        if not chosen:
+            continue
         real = [a for a in chosen if is_real(a)]
         quiet = [a for a in chosen if not is_real(a)]
         rows += [

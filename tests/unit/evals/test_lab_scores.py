@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from middlewatch.evals.lab.evaluation import scores
-from middlewatch.evals.lab.evaluation.matrix import EACH, RATES, incidents_of, plans
+from middlewatch.evals.lab.evaluation.matrix import EACH, LOOKED_AT, RATES, incidents_of, plans
 from middlewatch.evals.lab.faults import DECOYS, FAULTS, HELD_OUT, PAIRS, QUIET
 from tests.lab_answers import answer
 
@@ -39,7 +39,7 @@ def test_the_tables_have_the_counts_and_every_miss() -> None:
     overview = scores.overview(everything)
     assert "| 2 of 4 | 50.0%" in overview
     assert "| 1 of 2 | 50.0%" in overview
-    assert "held out" in overview
+    assert "faults held out" in overview
     assert "12.0 s" in scores.times(everything)
     assert "4.0 s" in scores.times(everything)
     misses = scores.misses(everything)
@@ -73,3 +73,9 @@ def test_the_plans_cover_the_matrix_under_every_load() -> None:
     assert max(len(plan.incidents) for plan in found.values()) <= EACH
     assert len({plan.shop.seed for plan in found.values()}) == len(found)
     assert plans(1, first=2) == {name: plan for name, plan in found.items() if name.startswith("seed-2-")}
+
+
+def test_what_was_looked_at_is_told_apart_from_what_was_not() -> None:
+    unseen = RIGHT.model_copy(update={"recording": f"seed-{max(LOOKED_AT) + 1}-01"})
+    titles = [line.split("|")[1].strip() for line in scores.overview([RIGHT, WRONG, unseen]).splitlines()[2:]]
+    assert dict.fromkeys(titles) == dict.fromkeys(["all", "looked at", "not looked at"])
