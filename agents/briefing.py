@@ -10,7 +10,7 @@ from middlewatch.tools.timeline import healthy_until
 
 LEAD_SECONDS = 240.0
 """How far before its detection a fault is looked for in the first round. Alert rules commonly need a breach to last for up to
-five minutes, most fire within four of the beginning. Where rules are faster, or telemetry is younger, the settings say so."""
+five minutes, most fire within four of the beginning."""
 WIDER_LEAD_SECONDS = 900.0
 """The same in the second round, for what grew slowly."""
 ROUNDS = 2
@@ -18,16 +18,10 @@ ROUNDS = 2
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """How much of the past the rounds look at: so many hours to compare with, and so many seconds before the detection."""
+    """How much of the past the rounds compare with, in hours."""
 
     first_hours: float = 24.0
     wider_hours: float = 72.0
-    lead_seconds: float = LEAD_SECONDS
-
-    @property
-    def wider_lead_seconds(self) -> float:
-        """The lead of the second round: as much wider as `WIDER_LEAD_SECONDS` is."""
-        return self.lead_seconds * WIDER_LEAD_SECONDS / LEAD_SECONDS
 
 
 def brief(investigation: Investigation, number: int, history: History) -> Brief:
@@ -36,9 +30,7 @@ def brief(investigation: Investigation, number: int, history: History) -> Brief:
     No window reaches back into an earlier incident that was known to be over, since what happened then is explained already, nor
     into the healthy time that is taken to follow it.
     """
-    first = number == 1
-    lead = history.lead_seconds if first else history.wider_lead_seconds
-    hours = history.first_hours if first else history.wider_hours
+    lead, hours = (LEAD_SECONDS, history.first_hours) if number == 1 else (WIDER_LEAD_SECONDS, history.wider_hours)
     alert = investigation.alert
     over = [known.end for known in alert.earlier_incidents if known.end <= alert.detected_at]
     start = max([alert.detected_at - timedelta(seconds=lead), *(healthy_until(end, alert.detected_at) for end in over)])

@@ -39,6 +39,8 @@ class Sight:
     """Since when it is seen to be over."""
     at_the_end: Recovery = Recovery.NOT_RECOVERED
     """What is recorded where it still stands so when the time is over."""
+    again_seconds: float = LOOK_SECONDS
+    """When to look again while it is not over."""
 
 
 Watch = Callable[[ApprovalRequest, UtcDatetime], Sight]
@@ -124,7 +126,7 @@ def _look(desk: Desk, kept: Kept, watch: Watch) -> Kept:
     sight = watch(request, kept.now)
     late = kept.now >= execution.ended_at + timedelta(seconds=WATCH_SECONDS)
     if sight.recovery is Recovery.WATCHING and not late:
-        return desk.store.wait(kept, seconds=LOOK_SECONDS)
+        return desk.store.wait(kept, seconds=sight.again_seconds)
     recovery = sight.at_the_end if sight.recovery is Recovery.WATCHING else sight.recovery
     over = (sight.at or kept.now) if recovery is Recovery.RECOVERED else None
     seen = execution.model_copy(update={"recovery": recovery, "recovery_note": sight.words, "recovered_at": over})

@@ -21,22 +21,25 @@ if os.getppid() == int(owner):
 """
 
 
-def start_process(command: list[str], folder: Path, environment: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+def start_process(
+    command: list[str], folder: Path, environment: Mapping[str, str] | None = None, *, log: Path | None = None
+) -> subprocess.Popen[bytes]:
     """Start a program that ends when the thread that calls this ends, where the system can do that (Linux).
 
-    It is in a session of its own, so that Ctrl-C ends us first and then the program.
+    It is in a session of its own, so that Ctrl-C ends us first and then the program. What it says goes to the log, if there is one.
     """
     if sys.platform == "linux" and sys.executable:
         command = [sys.executable, "-I", "-S", "-c", _END_WITH_OWNER, str(os.getpid()), *command]
-    return subprocess.Popen(  # noqa: S603  # found on PATH or in our own wheel
-        command,
-        cwd=folder,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    with (log or Path(os.devnull)).open("ab") as said:
+        return subprocess.Popen(  # noqa: S603  # found on PATH or in our own wheel
+            command,
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
+            start_new_session=True,
+        )
 
 
 def pid_in(file: Path) -> int:

@@ -16,15 +16,17 @@ _NAME = "middlewatch"
 _COMMAND = re.compile(rf"(?:(?<=: )|(?<=`)){_NAME} (?=[a-z])")
 
 
-def program(*, from_anywhere: bool = False) -> tuple[str, ...]:
+def program(*, from_anywhere: bool = False, data_dir: Path | None = None) -> tuple[str, ...]:
     """The words of a shell that start this program on the same data.
 
     Args:
         from_anywhere: from whichever folder of this machine; otherwise from the one that it was started in, which is shorter.
+        data_dir: other data than this program's own.
     """
     settings = Settings.load()
     near: Callable[[Path], Path] = Path.absolute if from_anywhere else _near
-    place = () if settings.uses_default_data_dir else (f"MIDDLEWATCH_DATA_DIR={shlex.quote(str(near(settings.data_dir)))}",)
+    default = data_dir is None and settings.uses_default_data_dir
+    place = () if default else (f"MIDDLEWATCH_DATA_DIR={shlex.quote(str(near(data_dir or settings.data_dir)))}",)
     return (*place, _started_as(near))
 
 

@@ -16,7 +16,7 @@ from middlewatch.records import AnomalyKind, Brief, Evidence, Freshness, Signal,
 from middlewatch.records.errors import BoundExceeded, SourceUnavailable
 from middlewatch.telemetry.sources import Sources
 from middlewatch.tools.metric_series import SeriesMatrix
-from middlewatch.tools.recovery_courses import Spans, direction, fact_courses, load_metrics, metric_course, reached
+from middlewatch.tools.recovery_courses import Spans, direction, fact_courses, load_metrics, metric_course, reached, step_of
 from middlewatch.tools.recovery_reading import LEAST_SAMPLES, LEAST_SECONDS, Course, Phases, Reading, State, back_since, faded, read
 from middlewatch.tools.timeline import LEAST_VOLUME
 from middlewatch.tools.wording import clock, duration, quantity, quoted
@@ -46,7 +46,9 @@ class SymptomState:
     """When the time began over which it is seen to be back; null where it is not."""
 
 
-def symptom_now(sources: Sources, brief: Brief, since: UtcDatetime, facts: Sequence[Evidence] = ()) -> SymptomState:
+def symptom_now(
+    sources: Sources, brief: Brief, since: UtcDatetime, facts: Sequence[Evidence] = (), *, least_seconds: float = LEAST_SECONDS
+) -> SymptomState:
     """Look at a symptom as it is at the sources' horizon.
 
     Args:
@@ -54,12 +56,13 @@ def symptom_now(sources: Sources, brief: Brief, since: UtcDatetime, facts: Seque
         brief: the investigation's, with its alert.
         since: when the action was done.
         facts: those that the cause rests on, which the action was for.
+        least_seconds: how long it must have been over.
 
     Returns:
         `recovered` where every measure that showed the incident is no more unusual than quiet windows are, over at least
-        `LEAST_SECONDS` and `LEAST_SAMPLES` samples in a row.
+        `least_seconds` and `LEAST_SAMPLES` samples in a row.
     """
-    return _Look(sources, brief, since, tuple(facts)).state()
+    return _Look(sources, brief, since, tuple(facts), least_seconds).state()
 
 
 @dataclass(slots=True)
@@ -70,6 +73,7 @@ class _Look:
     brief: Brief
     since: UtcDatetime
     facts: tuple[Evidence, ...]
+    least_seconds: float
     notes: list[str] = field(default_factory=list)
     """Why something could not be looked at, in words."""
     _ends: dict[Signal, UtcDatetime | None] = field(default_factory=dict)
@@ -89,8 +93,9 @@ class _Look:
 
     def _phases(self) -> Phases:
         over = tuple(known for known in self.brief.alert.earlier_incidents if known.end <= self.brief.alert.detected_at)
-        start = min(self.brief.incident.start, self.since)
-        return Phases(incident=Window(start=start, end=self.since), since=self.since, hidden=over)
+        incident = Window(start=min(self.brief.incident.start, self.since), end=self.since)
+        detected = self.brief.alert.detected_at
+        return Phases(incident, self.since, hidden=over, detected=detected, least_seconds=self.least_seconds)
 
     def _told(self, readings: Sequence[Reading], phases: Phases) -> SymptomState:
         """What readings that showed the incident add up to: the worst of them decides."""
@@ -98,7 +103,7 @@ class _Look:
         if away := by_state[State.AWAY]:
             return SymptomState(Verdict.NOT_YET, _away(away[0]))
         if short := by_state[State.TOO_SHORT]:
-            return SymptomState(Verdict.NOT_YET, _too_short(short[0]))
+            return SymptomState(Verdict.NOT_YET, _too_short(short[0], self.least_seconds))
         back = by_state[State.BACK]
         gone = None if back else readings[0]
         if gone is None and (symptom := self.brief.alert.symptom) is not None and (spans := self._spans_of(symptom.service)):
@@ -137,7 +142,7 @@ class _Look:
             self._metrics[service] = None
             if (end := self._end(Signal.METRICS, self.sources.metrics.freshness)) is not None:
                 try:
-                    self._metrics[service] = load_metrics(self.sources, self.brief, service, end)
+                    self._metrics[service] = load_metrics(self.sources, self.brief, service, end, self.least_seconds)
                 except (BoundExceeded, SourceUnavailable) as error:
                     self.notes.append(f"metrics of {quoted(service)} could not be read: {error.message}")
         return self._metrics[service]
@@ -147,7 +152,7 @@ class _Look:
             self._spans[service] = None
             if (end := self._end(Signal.TRACES, self.sources.traces.freshness)) is not None:
                 try:
-                    self._spans[service] = Spans.load(self.sources, self.brief, service, end)
+                    self._spans[service] = Spans.load(self.sources, self.brief, service, end, step_of(self.least_seconds))
                 except (BoundExceeded, SourceUnavailable) as error:
                     self.notes.append(f"spans of {quoted(service)} could not be read: {error.message}")
         return self._spans[service]
@@ -196,9 +201,9 @@ def _away(reading: Reading) -> str:
     return f"The {reading.course.what} is not back yet: {_over(reading)}, {_numbers(reading)}."
 
 
-def _too_short(reading: Reading) -> str:
+def _too_short(reading: Reading, least_seconds: float) -> str:
     known = duration(reading.window.end - reading.window.start) if reading.window else "nothing"
-    takes = f"it takes {LEAST_SECONDS:.0f} s and {LEAST_SAMPLES} samples"
+    takes = f"it takes {least_seconds:.0f} s and {LEAST_SAMPLES} samples"
     return f"Of the {reading.course.what}, {known} is known since the action, and {takes}; {_numbers(reading)}."
 
 

@@ -20,7 +20,7 @@ from middlewatch.telemetry.sources import Sources
 from middlewatch.tools.baseline import Floats
 from middlewatch.tools.metric_deviations import LEAST_SUCCESS_SCALE
 from middlewatch.tools.metric_series import SeriesMatrix, family_of, load_series
-from middlewatch.tools.recovery_reading import LEAST_SECONDS, Course
+from middlewatch.tools.recovery_reading import LEAST_SAMPLES, LEAST_SECONDS, Course
 from middlewatch.tools.structure import rows_of
 from middlewatch.tools.timeline import HISTORY_HOURS, STEP_SECONDS, microseconds
 from middlewatch.tools.wording import quoted
@@ -39,7 +39,14 @@ def reached(fresh: Freshness) -> UtcDatetime:
     return fresh.horizon if fresh.watermark is None else min(fresh.horizon, fresh.watermark + timedelta(seconds=1))
 
 
-def load_metrics(sources: Sources, brief: Brief, service: str, end: UtcDatetime) -> SeriesMatrix | None:
+def step_of(least_seconds: float) -> int:
+    """Seconds of a bucket of spans: the analyses' own, or less where `LEAST_SAMPLES` of those would last for too long."""
+    return max(1, min(STEP_SECONDS, int(least_seconds // LEAST_SAMPLES)))
+
+
+def load_metrics(
+    sources: Sources, brief: Brief, service: str, end: UtcDatetime, least_seconds: float = LEAST_SECONDS
+) -> SeriesMatrix | None:
     """Every metric of a service up to `end`; None where there is none.
 
     Args:
@@ -47,8 +54,9 @@ def load_metrics(sources: Sources, brief: Brief, service: str, end: UtcDatetime)
         brief: the incident; its windows are moved so that the latest one ends at `end`.
         service: whose.
         end: not past the horizon.
+        least_seconds: how long the latest window is.
     """
-    latest = Window(start=end - timedelta(seconds=LEAST_SECONDS), end=end)
+    latest = Window(start=end - timedelta(seconds=least_seconds), end=end)
     moved = brief.model_copy(
         update={"incident": latest, "baseline": Window(start=earliest(brief), end=latest.start), "services": (service,)}
     )
@@ -101,6 +109,7 @@ class Spans:
 
     service: str
     start: datetime
+    step_seconds: int
     operations: tuple[str, ...]
     """One per row."""
     count: Floats
@@ -109,7 +118,7 @@ class Spans:
     duration_ms: Floats
 
     @classmethod
-    def load(cls, sources: Sources, brief: Brief, service: str, end: UtcDatetime) -> Spans:
+    def load(cls, sources: Sources, brief: Brief, service: str, end: UtcDatetime, step_seconds: int = STEP_SECONDS) -> Spans:
         """Every span of a service that began before `end`, in whole buckets.
 
         Args:
@@ -117,16 +126,17 @@ class Spans:
             brief: the incident.
             service: whose.
             end: not past the horizon. A bucket that it cuts is left out, since not all of its spans are there yet.
+            step_seconds: of a bucket.
         """
         start = earliest(brief).replace(microsecond=0)
-        size = max(1, int((end - start).total_seconds() // STEP_SECONDS))
-        window = Window(start=start, end=start + timedelta(seconds=size * STEP_SECONDS))
-        answer = sources.traces.behaviours(window, step_seconds=STEP_SECONDS, floor_ms=FLOOR_MS, services=[service])
+        size = max(1, int((end - start).total_seconds() // step_seconds))
+        window = Window(start=start, end=start + timedelta(seconds=size * step_seconds))
+        answer = sources.traces.behaviours(window, step_seconds=step_seconds, floor_ms=FLOOR_MS, services=[service])
         keys = [key for key, _ in rows_of(answer.table)]
         own = [i for i, key in enumerate(keys) if key[0] == service]
         table = answer.table.take(pa.array(own, pa.int64()))
-        columns = (spread(table, column, start, size) for column in ("count", "errors", "log_self", "duration_ms"))
-        return cls(service, start, tuple(keys[i][1] for i in own), *columns)
+        columns = (spread(table, column, start, size, step_seconds) for column in ("count", "errors", "log_self", "duration_ms"))
+        return cls(service, start, step_seconds, tuple(keys[i][1] for i in own), *columns)
 
     @property
     def volume(self) -> Course:
@@ -158,7 +168,7 @@ class Spans:
         return self._course(f"own time of {what}", "ms", own_time, worse)
 
     def _course(self, what: str, unit: str, values: Floats, worse: int = 0, floor: float = 0.0) -> Course:
-        return Course(what, unit, self.start, STEP_SECONDS, values, worse, floor)
+        return Course(what, unit, self.start, self.step_seconds, values, worse, floor)
 
 
 def fact_courses(facts: Sequence[Anomaly], metrics: Mapping[str, SeriesMatrix], spans: Mapping[str, Spans]) -> list[Course]:
@@ -185,13 +195,13 @@ def share(part: Floats, count: Floats) -> Floats:
     return np.where(count > 0, part / np.maximum(count, 1.0), np.nan)
 
 
-def spread(table: pa.Table, column: str, start: datetime, size: int) -> Floats:
-    """A column of lists beside `times`, in buckets; shape (rows, size). What comes twice in a bucket adds up."""
+def spread(table: pa.Table, column: str, start: datetime, size: int, step_seconds: int = STEP_SECONDS) -> Floats:
+    """A column of lists beside `times`, in buckets of so many seconds; shape (rows, size). What comes twice in a bucket adds up."""
     spread = np.zeros((table.num_rows, size))
     times, values = table.column("times").combine_chunks(), table.column(column).combine_chunks()
     if not len(times) or not len(flat := times.flatten()):
         return spread
-    at = (microseconds(flat) - round(start.timestamp() * 1e6)) // (STEP_SECONDS * 1_000_000)
+    at = (microseconds(flat) - round(start.timestamp() * 1e6)) // (step_seconds * 1_000_000)
     rows = pc.list_parent_indices(times).to_numpy()
     numbers = values.flatten().cast(pa.float64()).to_numpy(zero_copy_only=False)
     inside = (at >= 0) & (at < size) & np.isfinite(numbers)

@@ -19,9 +19,10 @@ from middlewatch.records import UtcDatetime, Window
 from middlewatch.tools.baseline import Floats, robust_baseline, tail_rank
 from middlewatch.tools.metric_deviations import CLEAR_DEVIATION, FEWEST_PAST_SAMPLES
 from middlewatch.tools.metric_evidence import GAP_STEPS
+from middlewatch.tools.timeline import healthy_until
 
 LEAST_SECONDS = 60.0
-"""What is called recovered was so for at least this long,"""
+"""What is called recovered was so for at least this long, where the settings say nothing else,"""
 LEAST_SAMPLES = 4
 """and in so many samples one after the other. Both chosen: the shortest that is no lucky moment."""
 AFTER_SECONDS = 60.0
@@ -79,19 +80,30 @@ class Phases:
     """When the action was done: what is looked at begins with the first whole step after it."""
     hidden: tuple[Window, ...] = ()
     """Earlier incidents, which are no quiet time."""
+    detected: UtcDatetime | None = None
+    """When the incident was; what began to be measured shortly before that was healthy at first (`healthy_until`)."""
+    least_seconds: float = LEAST_SECONDS
+    """How long it must have been back."""
 
     def of(self, course: Course) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
         """The steps of quiet time, of the incident and since the action, each of shape (steps,)."""
         begins = np.arange(course.values.size) * float(course.step_seconds)
         ends = begins + course.step_seconds
-        first, last, since = (
-            (moment - course.start).total_seconds() for moment in (self.incident.start, self.incident.end, self.since)
-        )
+        began = max(self.incident.start, self._healthy(course))
+        first, last, since = ((moment - course.start).total_seconds() for moment in (began, self.incident.end, self.since))
         quiet = ends <= first
         for window in self.hidden:
             low, high = ((moment - course.start).total_seconds() for moment in (window.start, window.end))
             quiet &= (begins >= high + AFTER_SECONDS) | (ends <= low)
         return quiet, (begins >= first) & (begins < last), begins >= since
+
+    def _healthy(self, course: Course) -> UtcDatetime:
+        """Until when a course is taken to be healthy that has begun shortly before the incident."""
+        known = np.flatnonzero(~np.isnan(course.values))
+        if self.detected is None or not known.size:
+            return self.incident.start
+        began = course.start + timedelta(seconds=int(known[0]) * course.step_seconds)
+        return healthy_until(began, self.detected) if began < self.detected else self.incident.start
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +127,7 @@ def read(course: Course, phases: Phases) -> Reading:
     """
     known = ~np.isnan(course.values)
     quiet, during, after = (np.flatnonzero(mask & known) for mask in phases.of(course))
-    length = _length(course, np.flatnonzero(known))
+    length = _length(course, np.flatnonzero(known), phases.least_seconds)
     past = _windows(course.values[quiet], length)
     if len(past) < FEWEST_PAST_SAMPLES or not during.size:
         return Reading(course, State.UNKNOWN)
@@ -151,7 +163,7 @@ def faded(course: Course, phases: Phases, least_share: float) -> Reading | None:
         None where it goes on, and where that cannot be told.
     """
     quiet, _, after = (np.flatnonzero(mask & ~np.isnan(course.values)) for mask in phases.of(course))
-    length = max(LEAST_SAMPLES, int(np.ceil(LEAST_SECONDS / course.step_seconds)))
+    length = max(LEAST_SAMPLES, int(np.ceil(phases.least_seconds / course.step_seconds)))
     past, latest = _windows(course.values[quiet], length).mean(axis=1), after[-length:]
     if len(past) < FEWEST_PAST_SAMPLES or latest.size < length:
         return None
@@ -161,10 +173,10 @@ def faded(course: Course, phases: Phases, least_share: float) -> Reading | None:
     return Reading(course, State.SILENT, usual=usual, now=now, window=_window(course, int(latest[0]), int(latest[-1]) + 1))
 
 
-def _length(course: Course, samples: NDArray[np.intp]) -> int:
+def _length(course: Course, samples: NDArray[np.intp], least_seconds: float) -> int:
     """Samples of a window."""
     interval = course.step_seconds * (float(np.median(np.diff(samples))) if samples.size > 1 else 1.0)
-    return max(LEAST_SAMPLES, int(np.ceil(LEAST_SECONDS / interval)))
+    return max(LEAST_SAMPLES, int(np.ceil(least_seconds / interval)))
 
 
 def _windows(samples: Floats, length: int) -> Floats:

@@ -82,6 +82,12 @@ services = ["gateway"]
 operations = ["POST /checkout"]
 kind = "availability"
 target = 0.99
+
+# A day of the lab has ten minutes, so its windows are as short as they can be: 4 % of the requests of two minutes. It has 1200
+# requests in them; of fewer than 300, as when it opens, nothing is said.
+[burn]
+least_total = 300
+pairs = [{ short_minutes = 1, long_hours = 0.0333334, share = 0.000185185, escalation = 0.0005, severity = "SEV-2" }]
 """
 
 

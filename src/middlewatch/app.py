@@ -323,7 +323,7 @@ class App:
             agents=AGENTS,
             store=self.store,
             open_sources=self.open_sources or self.telemetry.sources,
-            history=History(self.settings.baseline_hours, self.settings.wider_baseline_hours, self.settings.lead_seconds),
+            history=History(self.settings.baseline_hours, self.settings.wider_baseline_hours),
         )
 
     def worker(self, name: str | None = None, told: Told | None = None) -> Worker:

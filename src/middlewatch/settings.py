@@ -138,6 +138,9 @@ class Settings(BaseSettings):
 
     baseline_hours: float = Field(default=24.0, gt=0, description="history of metrics and changes in the first round")
     wider_baseline_hours: float = Field(default=72.0, gt=0, description="history of metrics and changes in a second round")
+    recovery_seconds: float = Field(
+        default=60.0, ge=10, le=600, description="how long a symptom must have been over before it is called recovered"
+    )
 
     @field_validator("otlp_token_sha256", "metrics_token_sha256", mode="after")
     @classmethod
@@ -244,6 +247,11 @@ class Settings(BaseSettings):
         """The environment of an executor's process: these settings, without what it has no use for."""
         own = self.model_dump(mode="json", exclude={"token", "clickhouse_url", "collector_database", *_FACES}, exclude_none=True)
         return _environment(own)
+
+    def for_program(self) -> dict[str, str]:
+        """The environment of a program of ours with just these settings, whatever else is set here. Secrets are left out."""
+        secret = {name for name, value in self if isinstance(value, SecretStr)}
+        return _environment(self.model_dump(mode="json", exclude_none=True, exclude_defaults=True, exclude=secret))
 
     def for_receiver(self) -> dict[str, str]:
         """The environment of a process that takes telemetry in."""

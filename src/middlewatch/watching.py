@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 from middlewatch.agents.briefing import History, brief
 from middlewatch.agents.specialist import OpenSources
-from middlewatch.approval.timers import Sight
+from middlewatch.approval.timers import LOOK_SECONDS, Sight
 from middlewatch.records import ApprovalRequest, Evidence, Investigation, Recovery, Snapshot, UtcDatetime
 from middlewatch.records.errors import MiddlewatchError, UnknownInvestigation
 from middlewatch.tools.recovery import Verdict, symptom_now
+from middlewatch.tools.recovery_reading import LEAST_SAMPLES
 
 Snapshots = Callable[[str, str], Snapshot]
 """(tenant, investigation) -> all that is kept of it."""
@@ -37,7 +38,12 @@ def foreseen_in(investigations: Callable[[str], Investigation], request: Approva
 
 
 def look_at_symptom(
-    snapshots: Snapshots, open_sources: OpenSources, history: History, request: ApprovalRequest, now: UtcDatetime
+    snapshots: Snapshots,
+    open_sources: OpenSources,
+    history: History,
+    request: ApprovalRequest,
+    now: UtcDatetime,
+    least_seconds: float,
 ) -> Sight:
     """How the symptom stands that an executed request was to mend.
 
@@ -47,6 +53,7 @@ def look_at_symptom(
         history: with which the investigation compared.
         request: executed.
         now: the horizon.
+        least_seconds: how long a symptom must have been over.
     """
     execution = request.execution
     if execution is None or execution.ended_at is None:
@@ -62,14 +69,20 @@ def look_at_symptom(
     number = max((fact.round for fact in facts), default=1)
     try:
         state = symptom_now(
-            open_sources(investigation.scope, now), brief(investigation, number, history), execution.ended_at, facts
+            open_sources(investigation.scope, now),
+            brief(investigation, number, history),
+            execution.ended_at,
+            facts,
+            least_seconds=least_seconds,
         )
     except MiddlewatchError as error:  # a source that is away may be back at the next look
         return Sight(Recovery.WATCHING, f"The symptom could not be looked at: {error.message}", at_the_end=Recovery.NOT_SEEN)
+    again = min(LOOK_SECONDS, least_seconds / LEAST_SAMPLES)
     if state.verdict is Verdict.RECOVERED:
         return Sight(Recovery.RECOVERED, state.sentence, at=state.recovered_at)
     unseen = state.verdict is Verdict.CANNOT_TELL
-    return Sight(Recovery.WATCHING, state.sentence, at_the_end=Recovery.NOT_SEEN if unseen else Recovery.NOT_RECOVERED)
+    end = Recovery.NOT_SEEN if unseen else Recovery.NOT_RECOVERED
+    return Sight(Recovery.WATCHING, state.sentence, at_the_end=end, again_seconds=again)
 
 
 def _facts(snapshot: Snapshot, request: ApprovalRequest) -> tuple[Evidence, ...]:

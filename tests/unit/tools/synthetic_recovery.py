@@ -15,6 +15,7 @@ from middlewatch.records.errors import SourceUnavailable
 from middlewatch.telemetry.sources import Answer, MetricSource, Sources, TraceSource
 from middlewatch.tools.baseline import Floats
 from middlewatch.tools.recovery import SymptomState, symptom_now
+from middlewatch.tools.recovery_reading import LEAST_SECONDS
 from tests.unit.tools.synthetic_telemetry import END, TIME, Metrics, Series, sources
 
 STEP = 15
@@ -109,7 +110,12 @@ def spans(
 
 
 def look(
-    *series: Series, traces: Spans | None = None, asked: Brief | None = None, facts: Sequence[Evidence] = (), since: datetime = DONE
+    *series: Series,
+    traces: Spans | None = None,
+    asked: Brief | None = None,
+    facts: Sequence[Evidence] = (),
+    since: datetime = DONE,
+    least_seconds: float = LEAST_SECONDS,
 ) -> SymptomState:
     held = sources(Metrics(series))
     opened = Sources(
@@ -120,7 +126,7 @@ def look(
         traces=cast("TraceSource", traces or Spans()),
         changes=held.changes,
     )
-    return symptom_now(opened, asked or brief(), since, facts)
+    return symptom_now(opened, asked or brief(), since, facts, least_seconds=least_seconds)
 
 
 class Nothing:

@@ -17,7 +17,7 @@ from middlewatch.tools.recovery import Verdict
 from middlewatch.tools.recovery_reading import Course, Phases
 from tests.hostile import HOSTILE
 from tests.report_parts import fact
-from tests.unit.tools.synthetic_recovery import AFTER, BAD, DONE, QUIET, STEP, Spans, brief, course, latency, look, spans
+from tests.unit.tools.synthetic_recovery import AFTER, BAD, DETECTED, DONE, QUIET, STEP, Spans, brief, course, latency, look, spans
 from tests.unit.tools.synthetic_telemetry import END, Series
 
 
@@ -85,6 +85,28 @@ def test_a_minute_is_needed() -> None:
     early = look(latency([100.0] * AFTER), since=END - timedelta(seconds=40))
     assert early.verdict is Verdict.NOT_YET
     assert "30 s is known since the action, and it takes 60 s and 4 samples" in early.sentence
+
+
+def test_as_long_is_needed_as_the_settings_say() -> None:
+    """A look at samples of 5 s, of which 20 s are known since the action."""
+    step, usual, bad = 5, 100.0, 900.0
+    count = 40 * 60 // step
+    values = np.random.default_rng(3).normal(usual, 5.0, count)
+    values[-(300 // step) - 4 : -4] += bad - usual
+    held = Series("shop", "latency", values, "ms", step_seconds=step)
+    since = END - timedelta(seconds=4 * step)
+    assert look(held, since=since, least_seconds=20.0).verdict is Verdict.RECOVERED
+    waiting = look(held, since=since)
+    assert waiting.verdict is Verdict.NOT_YET
+    assert "it takes 60 s and 4 samples" in waiting.sentence
+
+
+def test_what_was_seen_first_shortly_before_the_incident_was_healthy_then() -> None:
+    """Telemetry begins two minutes before the detection, in what an older system's incident is looked for."""
+    step, before = 5, (END - DETECTED + timedelta(minutes=2)) // timedelta(seconds=5)
+    young = np.random.default_rng(4).normal(100.0, 5.0, before)
+    young[90 // step : -(300 // step)] += 800.0
+    assert look(Series("shop", "latency", young, "ms", step_seconds=step), least_seconds=20.0).verdict is Verdict.RECOVERED
 
 
 def test_a_trifle_is_no_difference_however_steady_it_was() -> None:
