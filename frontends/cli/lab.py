@@ -18,6 +18,7 @@ from middlewatch.evals.lab.schedule import Plan, suite
 from middlewatch.evals.lab.shop import ShopOptions
 from middlewatch.frontends.cli.lab_evaluate import evaluate_command
 from middlewatch.frontends.cli.lab_live import COMMANDS
+from middlewatch.frontends.cli.lab_tour import tour
 from middlewatch.frontends.cli.output import json_option
 from middlewatch.frontends.cli.terminal import print_line
 from middlewatch.frontends.program import program
@@ -41,7 +42,7 @@ def lab() -> None:
     """
 
 
-for live in COMMANDS:
+for live in (*COMMANDS, tour):
     lab.add_command(live)
 
 

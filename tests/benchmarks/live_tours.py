@@ -1,0 +1,64 @@
+"""How the closed loop keeps its goals: tours of the lab, unattended, one after the other; every one of them is told.
+
+`python -m tests.benchmarks.live_tours --tours 5`; about three minutes each, on a machine that does nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from middlewatch.evals.lab.telling import PROGRAM
+from middlewatch.evals.tables import markdown_table
+
+HEADER = ("fault", "alert of", "alert after the first effect", "cause after the alert", "roll back after the approval")
+MORE = ("recovery seen after the roll back", "the truth was blamed", "closed", "all of it", "load before")
+
+
+def tour(number: int, fault: str, arguments: tuple[str, ...]) -> tuple[dict[str, Any], list[str]]:
+    """One tour: what it told, and its row."""
+    load, began = os.getloadavg()[0], time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="live-") as folder:
+        environment = {**os.environ, "MIDDLEWATCH_DATA_DIR": str(Path(folder) / "data")}
+        command = (*PROGRAM, "lab", "tour", "--unattended", "--json", "--fault", fault, "--seed", str(number), *arguments)
+        done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=False)
+    took = time.monotonic() - began
+    try:
+        told: dict[str, Any] = json.loads(done.stdout)
+    except ValueError:
+        return {"problem": f"exit code {done.returncode}"}, [fault, *["-"] * 7, f"{took:.0f} s", f"{load:.1f}"]
+    alert, cause, executed, recovered = ("-" if goal["took_seconds"] is None else goal["took_seconds"] for goal in told["goals"])
+    seconds = [f"{each} s" for each in (alert, cause, executed, recovered)]
+    right, closed = ("yes" if told[name] else "no" for name in ("right", "closed"))
+    return told, [fault, told["sender"] or "-", *seconds, right, closed, f"{took:.0f} s", f"{load:.1f}"]
+
+
+@click.command()
+@click.option("--tours", default=3, show_default=True, type=click.IntRange(1, 100), help="How many of each fault.")
+@click.option("--fault", "faults", default=("missing-market",), show_default=True, multiple=True, help="Which; may be repeated.")
+@click.argument("arguments", nargs=-1)
+def main(tours: int, faults: tuple[str, ...], arguments: tuple[str, ...]) -> None:
+    """Run tours; ARGUMENTS go to each, after `--`."""
+    rows, problems = [], []
+    for number in range(1, tours + 1):
+        for fault in faults:
+            told, row = tour(number, fault, arguments)
+            rows.append(row)
+            click.echo(" | ".join(row), err=True)
+            if told.get("problem"):
+                problems.append(f"- {fault}, seed {number}: {told['problem']}")
+    click.echo(markdown_table([*HEADER, *MORE], rows))
+    click.echo("\n".join(problems))
+    sys.exit(1 if problems else 0)
+
+
+if __name__ == "__main__":
+    main()
