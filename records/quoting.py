@@ -11,6 +11,11 @@ _BREAKS = re.compile(r"[\t\n\r]+ *")
 """What breaks or indents the lines of a text such as a stack trace."""
 
 
+def cut(text: str, longest: int) -> str:
+    """A text of at most so many characters; where something is missing it ends so."""
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
 def quoted(text: str, *, longest: int = LONGEST_QUOTATION) -> str:
     """Text of others as a quotation: on one line, cut, control and invisible characters replaced, quotation marks turned.
 
@@ -18,7 +23,6 @@ def quoted(text: str, *, longest: int = LONGEST_QUOTATION) -> str:
         text: as it came.
         longest: characters between the quotation marks.
     """
-    text = _BREAKS.sub(" ", text)
-    cut = text if len(text) <= longest else text[: longest - 1] + "…"
-    shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in cut).replace('"', "'")
+    text = cut(_BREAKS.sub(" ", text), longest)
+    shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text).replace('"', "'")
     return f'"{shown}"'

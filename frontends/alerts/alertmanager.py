@@ -15,12 +15,12 @@ from middlewatch.frontends.intake.delivery import (
     Texts,
     begun,
     bounded,
-    cut,
     fingerprint,
     link,
     read,
 )
 from middlewatch.records import AlertMessage, AlertStatus, digest_of
+from middlewatch.records.quoting import cut
 
 _TITLES: Final = ("summary", "title", "message", "description")
 _LONGEST_SEVERITY: Final = 64

@@ -7,9 +7,10 @@ import logging
 from pydantic import Field
 
 from middlewatch.frontends.alerts.sns import REPLAY, Envelope, Signatures, happened, is_of_sns
-from middlewatch.frontends.intake.delivery import Delivery, Moment, Payload, Text, begun, cut, fingerprint, parsed, read
-from middlewatch.records import AlertMessage, AlertStatus
+from middlewatch.frontends.intake.delivery import Delivery, Moment, Payload, Text, begun, fingerprint, parsed, read
+from middlewatch.records import LONGEST_TEXT, AlertMessage, AlertStatus
 from middlewatch.records.errors import BadInput
+from middlewatch.records.quoting import cut
 
 LOG = logging.getLogger(__name__)
 
@@ -126,8 +127,8 @@ def _messages(delivery: Delivery, envelope: Envelope, alarm: Alarm) -> tuple[Ale
 
 def _other(delivery: Delivery, envelope: Envelope, at: Moment) -> AlertMessage:
     """A message that is no alarm: it is kept as what it is, by its subject."""
-    subject = cut((envelope.Subject or "A message of the topic").encode("utf-8", "replace").decode())
-    text = cut(envelope.Message.encode("utf-8", "replace").decode())
+    subject = cut((envelope.Subject or "A message of the topic").encode("utf-8", "replace").decode(), LONGEST_TEXT)
+    text = cut(envelope.Message.encode("utf-8", "replace").decode(), LONGEST_TEXT)
     return AlertMessage(
         **delivery.origin,
         fingerprint=fingerprint("message", envelope.TopicArn, subject),

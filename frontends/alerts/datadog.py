@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from middlewatch.frontends.intake.delivery import Delivery, Moment, Payload, Text, begun, bounded, cut, fingerprint, link, read
+from middlewatch.frontends.intake.delivery import Delivery, Moment, Payload, Text, begun, bounded, fingerprint, link, read
 from middlewatch.records import AlertMessage, AlertStatus
+from middlewatch.records.quoting import cut
 
 
 class Monitor(Payload):

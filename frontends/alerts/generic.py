@@ -16,12 +16,12 @@ from middlewatch.frontends.intake.delivery import (
     Text,
     Texts,
     begun,
-    cut,
     fingerprint,
     link,
     read,
 )
 from middlewatch.records import AlertMessage, AlertStatus, digest_of
+from middlewatch.records.quoting import cut
 
 SIGNATURE: Final = "x-middlewatch-signature"
 TIMESTAMP: Final = "x-middlewatch-timestamp"

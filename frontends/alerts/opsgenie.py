@@ -6,8 +6,9 @@ from typing import Final
 
 from pydantic import Field
 
-from middlewatch.frontends.intake.delivery import Delivery, Moment, Payload, Text, Texts, begun, bounded, cut, fingerprint, read
-from middlewatch.records import AlertMessage, AlertStatus
+from middlewatch.frontends.intake.delivery import Delivery, Moment, Payload, Text, Texts, begun, bounded, fingerprint, read
+from middlewatch.records import LONGEST_TEXT, AlertMessage, AlertStatus
+from middlewatch.records.quoting import cut
 
 _STATUS: Final = {
     "Create": AlertStatus.FIRING,
@@ -53,7 +54,7 @@ def decode(delivery: Delivery) -> tuple[AlertMessage, ...]:
     if status is None:
         return ()
     began = begun(alert.created_at, delivery.now)
-    own = {"entity": alert.entity, "source": alert.source, "tags": cut(",".join(alert.tags))}
+    own = {"entity": alert.entity, "source": alert.source, "tags": cut(",".join(alert.tags), LONGEST_TEXT)}
     tags = dict(tag.split(":", 1) for tag in alert.tags if ":" in tag)
     return (
         AlertMessage(

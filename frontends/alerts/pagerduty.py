@@ -9,9 +9,10 @@ from typing import Final
 from pydantic import Field
 
 from middlewatch.frontends.intake.credentials import is_signed
-from middlewatch.frontends.intake.delivery import Delivery, Moment, Payload, Text, begun, cut, fingerprint, link, read
+from middlewatch.frontends.intake.delivery import Delivery, Moment, Payload, Text, begun, fingerprint, link, read
 from middlewatch.records import AlertMessage, AlertStatus
 from middlewatch.records.errors import BadInput
+from middlewatch.records.quoting import cut
 
 REPLAY: Final = timedelta(hours=24)
 """How old a signed event may be. Chosen, not derived: it is delivered again for some time where nobody answered; later ones are

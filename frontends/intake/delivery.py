@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from middlewatch.records import LONGEST_TEXT, MOST_LABELS, digest_of
 from middlewatch.records.errors import BadInput
 from middlewatch.records.misfit import misfit_words
+from middlewatch.records.quoting import cut
 from middlewatch.senders import SenderEntry
 
 DEEPEST: Final = 32
@@ -66,12 +67,7 @@ def _text(value: object) -> str:
         text = json.dumps(value)
     else:
         text = json.dumps(value, default=str)[: LONGEST_TEXT + 1]
-    return cut(text.encode("utf-8", "replace").decode())
-
-
-def cut(text: str, longest: int = LONGEST_TEXT) -> str:
-    """A text of a length that is kept; where something is missing it ends so."""
-    return text if len(text) <= longest else text[: longest - 1] + "…"
+    return cut(text.encode("utf-8", "replace").decode(), LONGEST_TEXT)
 
 
 def _texts(value: object) -> dict[str, str]:

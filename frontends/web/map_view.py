@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from middlewatch.frontends.quotation import Quotation
 from middlewatch.frontends.wording import Wording
 from middlewatch.records import Edge, Outcome, PathStep, Report
+from middlewatch.records.quoting import cut
 
 ROW = 76
 BOX = (190, 46)
@@ -82,7 +83,7 @@ def map_view(report: Report) -> MapView | None:
 
 def _box(name: str, remark: str, left: int, top: int, *, on_path: bool) -> Box:
     plain = _SAY.clean(name)
-    short = plain if len(plain) <= _LONGEST else plain[: _LONGEST - 1] + "…"
+    short = cut(plain, _LONGEST)
     width, height = (BOX[0], BOX[1]) if on_path else (BESIDE[1], BOX[1] // 2)
     return Box(short, plain, remark, left, top, width, height, on_path=on_path)
 

@@ -15,6 +15,7 @@ from middlewatch.context_store.redaction import redact_record
 from middlewatch.context_store.script import Server
 from middlewatch.records import LONGEST_CHANGE_TEXT, ReportedChange, UtcDatetime
 from middlewatch.records.errors import BadInput, Conflict
+from middlewatch.records.quoting import cut
 from middlewatch.telemetry.clickhouse import ClickHouse
 from middlewatch.telemetry.reported_changes import ReportedChanges
 
@@ -92,7 +93,7 @@ class Changes:
                 f"{change.time.isoformat()} is no time of a change that was made.", remedy="Give the time when it was made, in UTC."
             )
         redacted = redact_record(report)
-        texts = {name: _cut(getattr(redacted.change, name), most) for name, most in LONGEST.items()}
+        texts = {name: _bounded(getattr(redacted.change, name), most) for name, most in LONGEST.items()}
         return redacted.model_copy(update={"change": redacted.change.model_copy(update=texts)})
 
 
@@ -104,6 +105,5 @@ def _await(lease: StoreLease) -> None:
         time.sleep(POLL_SECONDS)
 
 
-def _cut(text: str, most: int) -> str:
-    text = "".join(c if c.isprintable() else " " for c in text).strip()
-    return text if len(text) <= most else text[: most - 1] + "…"
+def _bounded(text: str, most: int) -> str:
+    return cut("".join(c if c.isprintable() else " " for c in text).strip(), most)

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 from middlewatch.records import LONGEST_TEXT, AlertMessage, AlertStatus, Occurrence, UtcDatetime, digest_of
+from middlewatch.records.quoting import cut
 
 FLAP_SECONDS: Final = 300.0
 """An alert that fires again so soon after it was resolved is one occurrence that flaps. Chosen, not derived: the usual group
@@ -18,7 +19,9 @@ UNHEARD: Final = "it was resolved before it was heard of"
 
 def bounded(message: AlertMessage) -> AlertMessage:
     """The message with texts of a length that can be kept and shown."""
-    labels, annotations = ({_cut(k): _cut(v) for k, v in texts.items()} for texts in (message.labels, message.annotations))
+    labels, annotations = (
+        {cut(k, LONGEST_TEXT): cut(v, LONGEST_TEXT) for k, v in texts.items()} for texts in (message.labels, message.annotations)
+    )
     return message.model_copy(update={"labels": labels, "annotations": annotations})
 
 
@@ -90,7 +93,3 @@ def is_undecided(one: Occurrence) -> bool:
 def earliest(one: Occurrence, *, at_most: timedelta) -> UtcDatetime:
     """Since when it fires, by the sender; not after it was heard of, and at most so long before."""
     return max(min(one.message.started_at, one.first_at), one.first_at - at_most)
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST_TEXT else text[: LONGEST_TEXT - 1] + "…"
