@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from middlewatch.objectives import Objectives
 from middlewatch.records import BudgetStanding, Course, Exhaustion, ServiceEntry, ServiceHealth, Usage, Window
+from middlewatch.remembered import Remembered
 from middlewatch.telemetry.sources import Sources
 from middlewatch.tools.usages import usage_courses
 
@@ -29,8 +28,7 @@ class Health:
     def __init__(self, objectives: Objectives, sources: Callable[[datetime], Sources]) -> None:
         self._objectives = objectives
         self._sources = sources
-        self._lock = threading.Lock()
-        self._kept: tuple[float, str, tuple[ServiceHealth, ...]] | None = None
+        self._kept: Remembered[tuple[ServiceHealth, ...]] = Remembered(KEPT_SECONDS)
 
     def services(self) -> tuple[ServiceHealth, ...]:
         """Every declared service, those first on which most hangs.
@@ -40,11 +38,7 @@ class Health:
             StoreUnavailable: the store does not.
         """
         digest = self._objectives.catalogue.usable().digest
-        with self._lock:
-            kept = self._kept
-            if kept is None or kept[1] != digest or time.monotonic() - kept[0] >= KEPT_SECONDS:
-                kept = self._kept = (time.monotonic(), digest, self._look(datetime.now(UTC)))
-            return kept[2]
+        return self._kept(lambda: self._look(datetime.now(UTC)), of=digest)
 
     def of(self, service: str) -> ServiceHealth | None:
         """One service; None where nobody declared it."""

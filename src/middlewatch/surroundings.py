@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import logging
 import re
-import threading
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final, Generic, TypeVar, cast
+from typing import Final, cast
 
 from middlewatch import service_naming
 from middlewatch.agents.specialist import OpenSources
@@ -27,6 +25,7 @@ from middlewatch.records import (
 from middlewatch.records.errors import MiddlewatchError, Misconfigured, Unavailable
 from middlewatch.records.question import ListQuestion
 from middlewatch.records.quoting import quoted
+from middlewatch.remembered import Remembered
 from middlewatch.senders import Senders
 from middlewatch.service_catalogue import ServiceCatalogue
 from middlewatch.service_naming import KnownServices, NamingRules
@@ -51,25 +50,6 @@ OWN_SENDERS: Final = frozenset({"objectives", "deploy-watch"})
 """Who is in no file, and names a service outright."""
 OWN_LABEL: Final = "service.name"
 _SEPARATORS: Final = re.compile(r"[^a-z0-9]+")
-
-T = TypeVar("T")
-
-
-@dataclass(slots=True)
-class Remembered(Generic[T]):
-    """What was worked out a moment ago."""
-
-    seconds: float
-    _at: float = float("-inf")
-    _value: T | None = None
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def __call__(self, make: Callable[[], T]) -> T:
-        with self._lock:
-            if self._value is None or time.monotonic() - self._at > self.seconds:
-                self._value = make()
-                self._at = time.monotonic()
-            return self._value
 
 
 class LiveTelemetry:

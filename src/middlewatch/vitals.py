@@ -15,7 +15,7 @@ from middlewatch.looking_back import look_back
 from middlewatch.nights import Nights, Step
 from middlewatch.records import Investigation, InvestigationState, RequestState, UtcDatetime, Verdict
 from middlewatch.records.errors import UnknownInvestigation
-from middlewatch.surroundings import Remembered
+from middlewatch.remembered import Remembered
 
 WEEKS: Final = 4
 """Of the nights that are counted: as `middlewatch report` has them."""
