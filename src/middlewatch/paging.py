@@ -26,7 +26,6 @@ from middlewatch.records import (
     InvestigationState,
     Occurrence,
     Rating,
-    Recovery,
     Severity,
     UtcDatetime,
 )
@@ -34,6 +33,7 @@ from middlewatch.records.errors import MiddlewatchError
 from middlewatch.rounds import go_round
 from middlewatch.senders import Senders
 from middlewatch.service_catalogue import PAGERDUTY, PagerDutyEntry, ServiceCatalogue
+from middlewatch.standing import recovered
 from middlewatch.write_back_ends import Attempted, End, PagerDutyEvents
 
 LOG = logging.getLogger(__name__)
@@ -135,15 +135,11 @@ class Paging:
         ]
         if not looked_at or not self._lease.take(LEASE_SECONDS):
             return 0
-        recovered = {
-            one.remediation.investigation
-            for one in self._known.requests()
-            if one.execution is not None and one.execution.recovery is Recovery.RECOVERED
-        }
+        mended = recovered(self._known.requests())
         tried = 0
         for one, rating, was in looked_at:
             alerts = self._known.shown(one.id)
-            over = one.id in recovered or not _fires(one, alerts)
+            over = one.id in mended or not _fires(one, alerts)
             answered = not over and self._known.answered(one.id, alerts)
             say = _due(rating, was, alerts, severities, over=over, answered=answered)
             if say is not None:

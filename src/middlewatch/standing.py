@@ -67,6 +67,15 @@ def by_investigation(requests: Iterable[ApprovalRequest]) -> dict[str, list[Appr
     return found
 
 
+def recovered(requests: Iterable[ApprovalRequest]) -> frozenset[str]:
+    """The investigations whose symptom was seen to be gone after what was executed for them."""
+    return frozenset(
+        one.remediation.investigation
+        for one in requests
+        if one.execution is not None and one.execution.recovery is Recovery.RECOVERED
+    )
+
+
 def _acted(requests: Sequence[ApprovalRequest]) -> Standing | None:
     """What the most pressing of the requests says; None where none says anything that is not over."""
     states = {request.state for request in requests}

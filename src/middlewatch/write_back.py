@@ -27,12 +27,12 @@ from middlewatch.records import (
     Investigation,
     InvestigationState,
     Occurrence,
-    Recovery,
     UtcDatetime,
 )
 from middlewatch.records.errors import MiddlewatchError, UnknownInvestigation
 from middlewatch.rounds import go_round
 from middlewatch.senders import Senders, WriteBack
+from middlewatch.standing import recovered
 from middlewatch.write_back_ends import Alertmanager, Attempted, End, PagerDuty
 
 LOG = logging.getLogger(__name__)
@@ -131,13 +131,9 @@ class WriteBacks:
         if not names:
             return {}
         handlings = self._known.handlings(names)
-        recovered = {
-            one.remediation.investigation
-            for one in self._known.requests()
-            if one.execution is not None and one.execution.recovery is Recovery.RECOVERED
-        }
+        mended = recovered(self._known.requests())
         by = {name: handlings[name].acknowledged_by or "" for name in names}
-        over = {name: name in recovered or (bool(by[name]) and self._is_stopped(name)) for name in names}
+        over = {name: name in mended or (bool(by[name]) and self._is_stopped(name)) for name in names}
         return {one.id: Wanted(by[one.investigation], over[one.investigation]) for one in occurrences if one.investigation}
 
     def _is_stopped(self, investigation: str) -> bool:
