@@ -15,10 +15,15 @@ LARGE_BYTES = 128 * 1024
 """A piece as large as this is the system's again as soon as it is free. It is where glibc itself begins; now it stays there."""
 _ARENA_MAX = -8  # malloc.h: M_ARENA_MAX
 _MMAP_THRESHOLD = -3  # malloc.h: M_MMAP_THRESHOLD
+_TRIM_THRESHOLD = -1  # malloc.h: M_TRIM_THRESHOLD
 
 
-def hold_together() -> bool:
+def hold_together(large_bytes: int = LARGE_BYTES) -> bool:
     """Bound what the threads of this process keep; call it before there are any.
+
+    Args:
+        large_bytes: for a process that needs pieces of this size again and again. To have each from the system anew costs more than
+            what is done with it; it keeps some of them instead, and so much at the end of its memory.
 
     Returns:
         Whether the C library can: glibc does, others are left as they are.
@@ -27,4 +32,4 @@ def hold_together() -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, TypeError, AttributeError):  # no such library, as on Windows, or no such function, as on macOS and in musl
         return False
-    return bool(mallopt(_ARENA_MAX, ARENAS)) and bool(mallopt(_MMAP_THRESHOLD, LARGE_BYTES))
+    return all(mallopt(*each) for each in ((_ARENA_MAX, ARENAS), (_MMAP_THRESHOLD, large_bytes), (_TRIM_THRESHOLD, large_bytes)))

@@ -20,7 +20,7 @@ from middlewatch.records.errors import BadInput
 from middlewatch.settings import Settings
 
 DECODING_THREADS: Final = 2
-"""Python's lock lets one decode at a time; a second one unpacks and builds columns meanwhile, which need no lock."""
+"""One builds columns while the other unpacks, or reads JSON, which may take seconds."""
 FINISH_SECONDS: Final = 5.0
 """For calls under way when it is asked to stop. Chosen."""
 

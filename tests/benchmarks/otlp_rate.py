@@ -3,8 +3,9 @@
     python -m tests.benchmarks.otlp_rate --seconds 20
 
 `middlewatch serve` owns a data directory with a made-up system's telemetry and investigates it again and again; `middlewatch otlp`
-stands beside it and is sent spans by several senders. The bare inserts go into a store of this process: the rows ready in memory,
-nothing to decode, nothing to wait for. Both are measured in turns in the same run, with and without an investigation.
+stands beside it and is sent spans as a Collector sends them by default. The bare inserts go into a store of this process, with the
+same tables: the rows ready in memory, nothing to decode, nothing to wait for. Both are measured in turns in the same run, with and
+without an investigation, each once what the other left to merge is merged.
 """
 
 from __future__ import annotations
@@ -20,9 +21,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+from http.client import HTTPConnection
 from pathlib import Path
+from urllib.parse import urlsplit
 
-import httpx
 import pyarrow as pa
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
@@ -36,11 +40,16 @@ from middlewatch.settings import Settings
 from middlewatch.telemetry.clickhouse import ClickHouse
 from tests.otlp_site import OtlpProcess
 
-SENDERS = 6
-SPANS = 2_000
-"""Of one request: a Collector's batch is a few thousand."""
-REQUESTS = 50
+SENDERS = 10
+"""At once: the consumers of a Collector's sending queue, by default."""
+SPANS = 8_192
+"""Of one request: a Collector's batch, by default."""
+REQUESTS = 20
 """That are made beforehand and sent again and again."""
+INSERTED = SENDERS * SPANS // 2
+"""Rows of a bare insert: what the intake has at once, since half of what is sent waits while the other half is inserted."""
+SETTLED_SECONDS, SETTLED = 30.0, 0.1
+"""How long it may take until a process uses less than this part of a processor."""
 SERVICES = 8
 SERIES = 500
 """Of the investigated system."""
@@ -55,28 +64,75 @@ def main() -> None:
     asked = parser.parse_args()
     bodies = [request(number) for number in range(REQUESTS)]
     rows = [Signal.TRACES.value.decode(Signal.TRACES.value.reader.FromString(body), Ground("bare")).tables for body in bodies]
-    batch = pa.concat_tables([table for tables in rows[:10] for table in tables.values()]).combine_chunks()
-    found: dict[str, list[float]] = {}
+    batch = pa.concat_tables([table for tables in rows for table in tables.values()]).slice(0, INSERTED).combine_chunks()
+    measured: dict[str, list[Measured]] = {}
     with tempfile.TemporaryDirectory(prefix="otlp-rate-") as folder:
         data = Path(folder) / "data"
         size = Size(spans=asked.spans, lines=asked.spans, series=SERIES)
         fill(data / "clickhouse", size, lambda *_: None)
-        with ClickHouse.embedded(Path(folder) / "bare") as bare, serving(data):
+        with ClickHouse.embedded(Path(folder) / "bare") as bare, serving(data) as owner:
             bare.migrate()
             process = OtlpProcess.start(data)
+            processes = {"who sends": os.getpid(), "who decodes": process.process.pid, "who inserts": owner}
             try:
                 for _ in range(asked.rounds):
                     for name, surroundings in (("alone", quiet), ("while it investigates", lambda: investigating(data, size))):
+                        settle(owner)
                         with surroundings():
-                            found.setdefault(f"bare insert, {name}", []).append(inserted(bare, batch, asked.seconds))
-                            found.setdefault(f"intake, {name}", []).append(sent(process.told.http, bodies, asked.seconds))
+                            one = measure({"who inserts": os.getpid()}, lambda: inserted(bare, batch, asked.seconds))
+                            measured.setdefault(f"bare insert, {name}", []).append(one)
+                            settle(os.getpid())
+                            one = measure(processes, lambda: sent(process.told.http, bodies, asked.seconds))
+                            measured.setdefault(f"intake, {name}", []).append(one)
             finally:
                 process.end()
-    for name, rates in found.items():
-        print(f"{name}: {statistics.median(rates):,.0f} spans/s (of {', '.join(f'{rate:,.0f}' for rate in rates)})")  # noqa: T201
+    tell(measured)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Spans a second, and the processor time of each, in microseconds, by process."""
+
+    rate: float
+    costs: dict[str, float]
+
+
+def measure(processes: dict[str, int], work: Callable[[], tuple[int, float]]) -> Measured:
+    """Do work that says how many spans were stored in how many seconds."""
+    before = {name: _processor_seconds(number) for name, number in processes.items()}
+    spans, seconds = work()
+    return Measured(
+        spans / seconds, {name: 1e6 * (_processor_seconds(number) - before[name]) / spans for name, number in processes.items()}
+    )
+
+
+def settle(process: int) -> None:
+    """Wait until a process has little left to do."""
+    deadline, step = time.monotonic() + SETTLED_SECONDS, 0.5
+    while time.monotonic() < deadline:
+        before = _processor_seconds(process)
+        time.sleep(step)
+        if _processor_seconds(process) - before < SETTLED * step:
+            return
+
+
+def _processor_seconds(process: int) -> float:
+    fields = Path(f"/proc/{process}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def tell(measured: dict[str, list[Measured]]) -> None:
+    """Print what was found: medians, and of the ratios those of each round too."""
+    for name, several in measured.items():
+        rates, costs = [one.rate for one in several], [one.costs for one in several]
+        told = "; ".join(f"{who} {statistics.median(cost[who] for cost in costs):.1f} us" for who in costs[0])
+        of = ", ".join(f"{rate:,.0f}" for rate in rates)
+        print(f"{name}: {statistics.median(rates):,.0f} spans/s (of {of}); processor time a span: {told}")  # noqa: T201
     for name in ("alone", "while it investigates"):
-        share = statistics.median(found[f"intake, {name}"]) / statistics.median(found[f"bare insert, {name}"])
-        print(f"intake over bare insert, {name}: {share:.2f}")  # noqa: T201  what it is for
+        pairs = zip(measured[f"intake, {name}"], measured[f"bare insert, {name}"], strict=True)
+        ratios = [ours.rate / bare.rate for ours, bare in pairs]
+        of = ", ".join(f"{ratio:.2f}" for ratio in ratios)
+        print(f"intake over bare insert, {name}: {statistics.median(ratios):.2f} (of {of})")  # noqa: T201  what it is for
 
 
 def request(number: int) -> bytes:
@@ -101,7 +157,7 @@ def request(number: int) -> bytes:
             for key, value in (
                 ("http.request.method", "GET"),
                 ("http.route", "/cart/{id}"),
-                ("url.path", f"/cart/{number * SPANS + n}"),
+                ("url.path", f"/cart/{(number * SERVICES + service) * SPANS + n}"),
                 ("user_agent.original", "Mozilla/5.0 (X11; Linux x86_64)"),
                 ("network.protocol.version", "1.1"),
             ):
@@ -112,8 +168,8 @@ def request(number: int) -> bytes:
 
 
 @contextmanager
-def serving(data: Path) -> Iterator[None]:
-    """The owner of the data directory, which works on tasks."""
+def serving(data: Path) -> Iterator[int]:
+    """The owner of the data directory, which works on tasks: its process."""
     variables = {**os.environ, "MIDDLEWATCH_DATA_DIR": str(data)}
     code = "from middlewatch.frontends.cli import main; main()"
     command = [sys.executable, "-c", code, "serve", "--port", "0", "--json", "--no-otlp", "--no-mcp"]
@@ -121,7 +177,7 @@ def serving(data: Path) -> Iterator[None]:
     try:
         assert process.stdout is not None
         assert json.loads(process.stdout.readline())["owner"]
-        yield
+        yield process.pid
     finally:
         process.terminate()
         process.communicate(timeout=180)
@@ -160,27 +216,34 @@ def investigating(data: Path, size: Size) -> Iterator[None]:
         print(f"investigations meanwhile: {len(done)}")  # noqa: T201
 
 
-def inserted(bare: ClickHouse, batch: pa.Table, seconds: float) -> float:
-    """Spans a second, one insert after the other."""
-    return _rate(lambda: bare.insert("otel_traces", batch), batch.num_rows, seconds)
+def inserted(bare: ClickHouse, batch: pa.Table, seconds: float) -> tuple[int, float]:
+    """Spans that were stored by one insert after the other, and in how many seconds."""
+    began, count = time.monotonic(), 0
+    while time.monotonic() - began < seconds:
+        bare.insert("otel_traces", batch)
+        count += batch.num_rows
+    return count, time.monotonic() - began
 
 
-def sent(url: str, bodies: list[bytes], seconds: float) -> float:
-    """Spans a second that were acknowledged to several senders."""
+def sent(url: str, bodies: list[bytes], seconds: float) -> tuple[int, float]:
+    """Spans that were acknowledged to several senders, and in how many seconds."""
     stop, counts = threading.Event(), [0] * SENDERS
 
     def send(sender: int) -> None:
-        with httpx.Client(headers={"content-type": "application/x-protobuf"}, timeout=60) as client:
-            number = sender
-            while not stop.is_set():
-                answer = client.post(f"{url}/v1/traces", content=bodies[number % len(bodies)])
-                if answer.status_code == httpx.codes.OK:
-                    counts[sender] += SPANS
-                    number += SENDERS
-                elif answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
-                    stop.wait(float(answer.headers["retry-after"]))
-                else:
-                    raise MiddlewatchError(f"{answer.status_code}: {answer.content!r}")
+        connection = HTTPConnection(urlsplit(url).netloc, timeout=60)  # what sends must not cost what it is to measure
+        number = sender
+        while not stop.is_set():
+            connection.request("POST", "/v1/traces", bodies[number % len(bodies)], {"content-type": "application/x-protobuf"})
+            answer = connection.getresponse()
+            told = answer.read()
+            if answer.status == HTTPStatus.OK:
+                counts[sender] += SPANS
+                number += SENDERS
+            elif answer.status == HTTPStatus.TOO_MANY_REQUESTS:
+                stop.wait(float(answer.headers["retry-after"]))
+            else:
+                raise MiddlewatchError(f"{answer.status}: {told!r}")
+        connection.close()
 
     threads = [threading.Thread(target=send, args=(sender,)) for sender in range(SENDERS)]
     began = time.monotonic()
@@ -190,15 +253,7 @@ def sent(url: str, bodies: list[bytes], seconds: float) -> float:
     stop.set()
     for thread in threads:
         thread.join()
-    return sum(counts) / (time.monotonic() - began)
-
-
-def _rate(step: Callable[[], None], rows: int, seconds: float) -> float:
-    began, count = time.monotonic(), 0
-    while time.monotonic() - began < seconds:
-        step()
-        count += rows
-    return count / (time.monotonic() - began)
+    return sum(counts), time.monotonic() - began
 
 
 if __name__ == "__main__":
