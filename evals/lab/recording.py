@@ -126,15 +126,15 @@ def write_recording(output: Path, exported: Exported, changes: Sequence[AppliedC
             ],
         },
     )
-    _write_table(output / "metrics.parquet", _metric_rows(exported.metrics), _METRICS)
+    write_table(output / "metrics.parquet", _table(_metric_rows(exported.metrics), _METRICS))
     number = _numbers(exported.spans)
     logs = sorted(exported.logs, key=lambda row: row["time"])
-    _write_table(output / "logs.parquet", [_log_row(row, number) for row in logs], _LOGS)
-    _write_table(output / "traces.parquet", _trace_rows(exported.spans, number), _TRACES)
-    _write_table(output / "changes.parquet", [_change_row(change) for change in changes], _CHANGES)
-    _write_table(output / "topology.parquet", _topology_rows(exported.spans), _TOPOLOGY)
-    _write_lines(output / "incidents.jsonl", map(incident_row, incidents))
-    _write_lines(output / "labels.jsonl", (row for incident in incidents for row in _label_rows(incident)))
+    write_table(output / "logs.parquet", _table([_log_row(row, number) for row in logs], _LOGS))
+    write_table(output / "traces.parquet", _table(_trace_rows(exported.spans, number), _TRACES))
+    write_table(output / "changes.parquet", _table([_change_row(change) for change in changes], _CHANGES))
+    write_table(output / "topology.parquet", _table(_topology_rows(exported.spans), _TOPOLOGY))
+    write_lines(output / "incidents.jsonl", map(incident_row, incidents))
+    write_lines(output / "labels.jsonl", (row for incident in incidents for row in _label_rows(incident)))
 
 
 def incident_row(incident: LabIncident) -> Row:
@@ -242,12 +242,16 @@ def _topology_rows(spans: Sequence[Span]) -> list[Row]:
     return [{"caller": caller, "callee": callee} for caller, callee in sorted(edges) if caller != callee]
 
 
-def _write_table(path: Path, rows: Sequence[Row], schema: pa.Schema) -> None:
+def _table(rows: Sequence[Row], schema: pa.Schema) -> pa.Table:
+    return pa.Table.from_pylist(list(rows), schema=schema)
+
+
+def write_table(path: Path, table: pa.Table) -> None:
     """Write a Parquet file. Ids differ little from the one before, and times and durations from all others."""
-    words = [field.name for field in schema if pa.types.is_dictionary(field.type)]
-    ids = [field.name for field in schema if field.name.endswith("_id")]
+    words = [field.name for field in table.schema if pa.types.is_dictionary(field.type)]
+    ids = [field.name for field in table.schema if field.name.endswith("_id")]
     pq.write_table(
-        pa.Table.from_pylist(list(rows), schema=schema),
+        table,
         path,
         compression="zstd",
         compression_level=19,
@@ -260,7 +264,8 @@ def _write_json(path: Path, value: Row) -> None:
     path.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
 
 
-def _write_lines(path: Path, values: Iterable[Row]) -> None:
+def write_lines(path: Path, values: Iterable[Row]) -> None:
+    """Write one JSON document a line."""
     path.write_text("".join(json.dumps(value) + "\n" for value in values), encoding="utf-8")
 
 
