@@ -21,7 +21,7 @@ from middlewatch.context_store.occurrences import MOST_AT_ONCE, Change, DueRows,
 from middlewatch.firing import is_undecided
 from middlewatch.occurrences import REPEAT_AFTER, Occurrences
 from middlewatch.opening import Surroundings, plan_for
-from middlewatch.records import Investigation, InvestigationState, Occurrence, UtcDatetime
+from middlewatch.records import Investigation, InvestigationState, Occurrence, Outcome, UtcDatetime
 from middlewatch.records.errors import BadInput, MiddlewatchError, Unavailable, UnknownInvestigation
 from middlewatch.rounds import go_round
 from middlewatch.tools.bursts import Group, groups_of, matched
@@ -43,6 +43,9 @@ INCIDENT: Final = timedelta(minutes=15)
 slowest usual rules take to fire after the fastest."""
 LONGEST_INCIDENT: Final = timedelta(hours=1)
 """After which alerts join no more, however they follow one another. Chosen."""
+IN_VAIN: Final = timedelta(seconds=60)
+"""After an answer "I don't know" a later alert is no part of that incident: there is more to see by now. Chosen: within a minute
+the alerts of one burst come, and what they show is what was looked at."""
 LOOK_AGAIN: Final = timedelta(seconds=60)
 """When alerts that are held by maintenance, or that could not be looked at, are looked at again."""
 KEPT: Final = timedelta(days=30)
@@ -267,7 +270,7 @@ class Tending:
         for name, group in rows.items():
             fresh = view.now - max(row.occurrence.first_at for row in group) <= INCIDENT
             investigation = self._look(name) if fresh else None
-            if investigation is not None and investigation.state is not InvestigationState.CANCELLED:
+            if investigation is not None and not _is_settled(investigation, view.now):
                 found.append(Standing(investigation, tuple(group)))
         return sorted(found, key=lambda one: (one.investigation.opened_at or view.now, one.investigation.id))
 
@@ -288,6 +291,15 @@ class Tending:
                     changes.append(replace(_also(kept, new), due=kept.due))
         if changes:
             self._store.write(changes, seen=seen)
+
+
+def _is_settled(investigation: Investigation, now: UtcDatetime) -> bool:
+    """Whether no more alerts join it though it is young: it was cancelled, or has found nothing a while ago."""
+    if investigation.state is InvestigationState.CANCELLED:
+        return True
+    found, closed = investigation.headline, investigation.closed_at
+    in_vain = found is not None and found.outcome is Outcome.INCONCLUSIVE
+    return in_vain and closed is not None and now - closed > IN_VAIN
 
 
 def is_open(investigation: Investigation | None) -> bool:

@@ -64,6 +64,18 @@ def test_later_alerts_of_the_storm_join(site: AlertingSite) -> None:
     assert list(site.shown().values()) == ["abc"], "within the time of the incident a closed one is joined too"
 
 
+def test_what_found_nothing_a_while_ago_swallows_no_later_alert(site: AlertingSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.edges = "ab bc"
+    site.fire("b")
+    site.tend()
+    site.close()
+    assert site.store.investigation(TENANT, site.opened[0]).headline is not None
+    monkeypatch.setattr(tending, "IN_VAIN", timedelta(0))  # as if a minute had passed since
+    site.fire("a")
+    site.tend()
+    assert list(site.shown().values()) == ["b", "a"]
+
+
 def test_a_second_cause_below_what_alerts_already_is_a_second_incident(site: AlertingSite) -> None:
     site.edges = "ab ac"
     site.fire("a", "b")
