@@ -225,7 +225,7 @@ _ALL = (
         FaultKind.DEPENDENCY_FAILURE,
         "another program holds the write lock of a service's database",
         "db.client.operation.error.ratio",
-        (LockedDatabase("checkout"), LockedDatabase("inventory")),
+        (LockedDatabase("payment"), LockedDatabase("inventory")),
     ),
     Fault(
         "bank-trouble",

@@ -166,12 +166,15 @@ class StallingStorage:
 
 @dataclass(frozen=True, slots=True)
 class LockedDatabase:
-    """Another program, such as a backup, holds the write lock of a service's database and does not let go."""
+    """Another program, such as a backup, holds the write lock of a service's database and does not let go.
+
+    Payment and checkout have one database together. Payment writes to it first: no order gets as far as checkout's own write.
+    """
 
     service: str
 
     def do(self, shop: Shop) -> Done:
-        database = {"checkout": shop.folder.orders_database, "inventory": shop.folder.inventory_database}[self.service]
+        database = {"payment": shop.folder.orders_database, "inventory": shop.folder.inventory_database}[self.service]
         at = datetime.now(UTC)
         holder = shop.start("backup", f"{_SABOTEURS}.lock", ("--database", str(database)))
 

@@ -180,7 +180,7 @@ def test_a_lock_on_the_orders_ends_when_it_is_taken_back(shop: Shop) -> None:
                 return "locked" in str(error)
             return False
 
-        done = LockedDatabase("checkout").do(shop)
+        done = LockedDatabase("payment").do(shop)
         assert holds(is_locked)
         done.take_back()
         assert not is_locked()
