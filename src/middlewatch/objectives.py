@@ -19,7 +19,7 @@ from middlewatch.rounds import go_round
 from middlewatch.service_catalogue import ServiceCatalogue
 from middlewatch.telemetry.sources import Sources
 from middlewatch.tools.budgets import BurnRules, Firing, burn_rate, firing
-from middlewatch.tools.objective_counts import Counts
+from middlewatch.tools.objective_counts import MINUTES, Counts
 from middlewatch.tools.usages import exhaustions
 
 SENDER: Final = "objectives"
@@ -181,7 +181,10 @@ def _burning_message(tenant: str, name: str, objective: Objective, fires: Firing
 
 
 def _since(objective: Objective, counts: Counts, at: datetime, fires: Firing) -> datetime:
-    """Since when minutes burned without a pause as long as the short window, as far as the long one reaches."""
+    """Since when minutes burned without a pause as long as the short window, as far as the long one reaches.
+
+    It is the end of the first such minute: when in it the trouble began is not known, and a change in it may have been the cause.
+    """
     now, least = at.timestamp(), BURNING_MINUTE * fires.pair.rate(objective)
     began = now
     for start in sorted((start for start in counts.minutes if now - fires.pair.long_seconds <= start < now), reverse=True):
@@ -189,7 +192,7 @@ def _since(objective: Objective, counts: Counts, at: datetime, fires: Firing) ->
             began = float(start)
         elif began - start > fires.pair.short_seconds:
             break
-    return datetime.fromtimestamp(began, UTC)
+    return datetime.fromtimestamp(min(began + MINUTES.step, now), UTC)
 
 
 def _fingerprint(one: Exhaustion) -> str:

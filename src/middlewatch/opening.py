@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Final
 from uuid import uuid4
 
-from middlewatch.alerts import EARLIER_INCIDENT_LEAD_SECONDS, SHORTEST_WINDOW_SECONDS, investigation_id
+from middlewatch.alerts import EARLIER_INCIDENT_LEAD_SECONDS, investigation_id
 from middlewatch.context_store.occurrences import Plan, Row
 from middlewatch.firing import earliest
 from middlewatch.records import Alert, AlertMessage, Investigation, Occurrence, Symptom, UtcDatetime, Window
@@ -67,7 +67,8 @@ def plan_for(  # everything that it follows from
     service = nearest_to_users(frozenset(count), calls, count)
     shown = next(one for one in alerts if one.service == service)
     began = min(earliest(one, at_most=LONGEST_AGO) for one in alerts)
-    detected = max(min(began, now - timedelta(seconds=SHORTEST_WINDOW_SECONDS)), now - LONGEST_AGO)
+    # Not earlier than it was: a change of half a minute ago must not come after the detection that it led to.
+    detected = max(min(began, now - timedelta(seconds=1)), now - LONGEST_AGO)
     alert = Alert(
         tenant=around.tenant,
         source=SOURCE,

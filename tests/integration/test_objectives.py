@@ -201,7 +201,7 @@ def test_burning_is_told_once_gets_worse_and_is_resolved(site: Site) -> None:
     assert (message.sender, message.status, message.severity) == ("objectives", AlertStatus.FIRING, "SEV-2")
     assert message.labels["service.name"] == "checkout"
     assert "checkout-availability" in message.title
-    assert message.started_at == NOW.replace(second=0) - timedelta(minutes=5)
+    assert message.started_at == NOW.replace(second=0) - timedelta(minutes=4), "the end of the first minute that burned"
     assert "over the last hour" in site.objectives.of("checkout")[0].firing
     site.received.clear()
     later = NOW + timedelta(minutes=10)

@@ -5,7 +5,7 @@ what opens nothing says why; a death between any two steps, and two at once, ope
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
@@ -74,6 +74,14 @@ def test_what_found_nothing_a_while_ago_swallows_no_later_alert(site: AlertingSi
     site.fire("a")
     site.tend()
     assert list(site.shown().values()) == ["b", "a"]
+
+
+def test_an_alert_of_a_moment_ago_was_detected_then_and_not_before_what_caused_it(site: AlertingSite) -> None:
+    now = datetime.now(UTC)
+    site.occurrences.receive([make_message("fp-a", service="a", at=now)])
+    site.tend()
+    alert = site.store.investigation(TENANT, site.opened[0]).alert
+    assert now - timedelta(seconds=2) <= alert.detected_at < alert.window_end
 
 
 def test_a_second_cause_below_what_alerts_already_is_a_second_incident(site: AlertingSite) -> None:
