@@ -102,11 +102,12 @@ def inbox_view(app: App, visitor: Visitor, *, show: str, text: str, page: int) -
     standings = {row.id: standing_of(row, of.get(row.id, ())) for row in found}
     chosen = [row for row in found if _fits(row, text)]
     handlings = app.handlings.of_all([row.id for row in found])
-    ratings, alerts = app.alerting.ratings.of_all([row.id for row in found]), app.occurrences.list(limit=MOST)
-    counts, now = app.occurrences.counts([row.id for row in found]), app.approvals.now()
+    alerts, now = app.occurrences.list(limit=MOST), app.approvals.now()
     own = visitor.principal.id if visitor.principal else ""
     sets = {name: [row for row in chosen if _shown(name, row, standings[row.id], handlings[row.id], own)] for name in FILTERS}
     rows = sets[show][(page - 1) * PAGE_SIZE : page * PAGE_SIZE]
+    ids = [row.id for row in rows]
+    ratings, counts = app.alerting.ratings.of_all(ids), app.occurrences.counts(ids)
     untaken = [row for row in found if standings[row.id] is Standing.INCONCLUSIVE and handlings[row.id].assignee is None]
     asked = _asked(requests)
     waiting = [_decision(app, visitor, one) for one in asked[:MOST_WAITING]]
