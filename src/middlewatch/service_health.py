@@ -40,10 +40,6 @@ class Health:
         digest = self._objectives.catalogue.usable().digest
         return self._kept(lambda: self._look(datetime.now(UTC)), of=digest)
 
-    def of(self, service: str) -> ServiceHealth | None:
-        """One service; None where nobody declared it."""
-        return next((one for one in self.services() if one.service == service), None)
-
     def _look(self, now: datetime) -> tuple[ServiceHealth, ...]:
         declared = self._objectives.catalogue.services
         if not declared:
