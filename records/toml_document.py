@@ -18,6 +18,8 @@ from middlewatch.records.errors import Misconfigured
 KeyPath = tuple[str | int, ...]
 """Where a value stands in a document: names of tables and keys, and positions in arrays."""
 
+OPEN_TO_ALL = "everybody on this machine may write it; take that away with `chmod o-w`"
+
 _Model = TypeVar("_Model", bound=BaseModel)
 _Whole = TypeVar("_Whole")
 
@@ -131,6 +133,8 @@ def load_checked(path: Path, model: type[_Model], misfits: Callable[[_Model], It
             loaded = model.model_validate(_without(document.data, left_out))
         except ValidationError:
             raise Mistaken(Mistake.at(path, document, where, what) for where, what in wrong.items()) from None
+    if document.open_to_all:
+        wrong.setdefault((), OPEN_TO_ALL)
     named = [f"[{'.'.join(map(str, entry))}]" for entry in left_out]
     for where, what in misfits(loaded):
         if not any(name in what for name in named):  # what is mistaken itself is there, and its own mistake is told

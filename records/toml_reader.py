@@ -10,7 +10,7 @@ from typing import Self, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
-from middlewatch.records.toml_document import KeyPath, Mistake, TomlDocument, load_toml
+from middlewatch.records.toml_document import OPEN_TO_ALL, KeyPath, Mistake, TomlDocument, load_toml
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -52,7 +52,7 @@ class Reader:
         """
         reader = cls(path, load_toml(path), kind, page)
         if reader.document.open_to_all:
-            reader.note((), "everybody on this machine may write it; take that away with `chmod o-w`")
+            reader.note((), OPEN_TO_ALL)
         return reader
 
     @property

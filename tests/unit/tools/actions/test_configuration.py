@@ -151,3 +151,10 @@ def test_a_place_has_another_digest_after_any_change_of_it(tmp_path: Path, old: 
     before = loaded(tmp_path, GOOD).place("scale_up", "checkout").digest
     assert loaded(tmp_path, GOOD.replace(old, new, 1)).place("scale_up", "checkout").digest != before
     assert loaded(tmp_path, GOOD + "\n[targets.other]\n").place("scale_up", "checkout").digest == before
+
+
+def test_a_file_that_everybody_may_write_is_not_used(tmp_path: Path) -> None:
+    loaded(tmp_path, "")
+    (tmp_path / "actions.toml").chmod(0o646)
+    with pytest.raises(Mistaken, match="chmod o-w"):
+        Configuration.of(tmp_path / "actions.toml")
