@@ -27,8 +27,10 @@ from middlewatch.records.errors import MiddlewatchError
 from middlewatch.settings import Settings
 from middlewatch.telemetry.recording_files import CHANGES, TRACES
 from middlewatch.telemetry.sources import Sources
-from middlewatch.tools.deploy_watch import HELD_STEPS, HISTORY_SECONDS, LEAST_HISTORY_STEPS, STEP_SECONDS, WATCH_SECONDS, judge
+from middlewatch.tools.deploy_watch import HELD_STEPS, HISTORY_SECONDS, LEAST_HISTORY_STEPS, WATCH_SECONDS, judge
 from middlewatch.tools.service_steps import read_steps
+from middlewatch.tools.shared_calls import Others
+from middlewatch.tools.watched_steps import STEP_SECONDS
 
 LEAD = timedelta(seconds=150)
 """Before the detection of an earlier incident: the same that the running watch leaves out."""
@@ -102,7 +104,9 @@ class _Recorded:
         if change.role is Role.QUIET and _left(before, hidden) < LEAST_HISTORY_STEPS * STEP_SECONDS:
             return None
         after = Window(start=change.time, end=end)
-        judgement = judge(read_steps(self.sources, change.service, before), read_steps(self.sources, change.service, after), hidden)
+        usual, since = (read_steps(self.sources, change.service, window) for window in (before, after))
+        others = Others(change.service, change.time, usual)
+        judgement = judge(usual, since, hidden, lambda minute: others.shared(self.sources, since, minute))
         met = [f for f in self.faults if f.start < end and f.end + SETTLED > change.time]
         first = judgement.first
         return Case(

@@ -11,20 +11,19 @@ Thresholds are chosen, not derived, and were set before anything was measured, b
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import timedelta
-from enum import StrEnum
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from middlewatch.records import UtcDatetime, Window
+from middlewatch.records import Window
 from middlewatch.tools.baseline import Floats, robust_baseline, tail_rank
+from middlewatch.tools.shared_calls import Shared
+from middlewatch.tools.watched_steps import PER_OCTAVE, STEP_SECONDS, Measure, Steps
 
-STEP_SECONDS: Final = 10
 HELD_STEPS: Final = 6
 """A degradation is told when it was held for so many steps, a minute: what a restart costs is over by then."""
 THIRD: Final = HELD_STEPS // 3
@@ -45,25 +44,9 @@ SURGE: Final = 1.3
 BUSIEST: Final = 0.95
 SLOW_FACTOR: Final = 2.0
 """A request is slow that takes so many times the usual 99th percentile."""
-PER_OCTAVE: Final = 8
-"""Buckets of durations, as the source counts them."""
-
-
 MEDIAN_NOISE: Final = 0.05
 """The least scale of a median: a bucket of durations is almost twice as wide."""
 TINY: Final = 1e-12
-
-
-class Measure(StrEnum):
-    """What is compared."""
-
-    ERRORS = "errors"
-    SLOW = "slow"
-    MEDIAN = "median"
-    SILENCE = "silence"
-    LOG_ERRORS = "log_errors"
-    CPU = "cpu"
-    MEMORY = "memory"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,72 +96,13 @@ SILENT_FEWEST: Final = 30
 BESIDE: Final = frozenset({Measure.CPU, Measure.LOG_ERRORS})
 """What is told beside others, and raises nothing by itself where requests are seen: another service's failure is logged as well,
 and processors work for many reasons. (Set after a look at the lab's recordings.)"""
+OF_CALLS: Final = frozenset({Measure.ERRORS, Measure.SLOW, Measure.MEDIAN})
+"""What a called service that does not answer explains."""
 OF_LOAD: Final = frozenset({Measure.SLOW, Measure.MEDIAN, Measure.CPU})
 """What more work explains."""
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Steps:
-    """One service, in steps of `STEP_SECONDS` from `start`. Arrays have the shape (steps,), but `durations` (steps, buckets)."""
-
-    start: UtcDatetime
-    requests: Floats
-    errors: Floats
-    """Its own: no service that it called failed."""
-    durations: Floats
-    """Requests by the bucket of their own time, `PER_OCTAVE` to each doubling of 1 + microseconds."""
-    log_errors: Floats
-    alive: Floats
-    """Log lines and samples of metrics: what a process gives that is not asked for anything."""
-    gauges: Mapping[Measure, Floats] = field(default_factory=dict)
-    """CPU and memory; NaN without a sample."""
-
-    @property
-    def size(self) -> int:
-        return int(self.requests.size)
-
-    def time(self, step: int) -> UtcDatetime:
-        return self.start + timedelta(seconds=step * STEP_SECONDS)
-
-    def without(self, hidden: Sequence[Window]) -> Steps:
-        """The same without the steps that lie in these times; what is left is put together."""
-        begins = np.arange(self.size) * float(STEP_SECONDS)
-        usual = np.ones(self.size, dtype=np.bool_)
-        for window in hidden:
-            low, high = ((moment - self.start).total_seconds() for moment in (window.start, window.end))
-            usual &= (begins >= high) | (begins + STEP_SECONDS <= low)
-        return self._only(usual)
-
-    def part(self, first: int) -> Steps:
-        """The same from a step on."""
-        return replace(self._only(np.arange(self.size) >= first), start=self.time(first))
-
-    def _only(self, which: NDArray[np.bool_]) -> Steps:
-        return Steps(
-            self.start,
-            self.requests[which],
-            self.errors[which],
-            self.durations[which],
-            self.log_errors[which],
-            self.alive[which],
-            {measure: values[which] for measure, values in self.gauges.items()},
-        )
-
-    def then(self, after: Steps) -> Steps:
-        """Both, put together."""
-        gauges = {}
-        for measure in self.gauges.keys() | after.gauges.keys():
-            both = (part.gauges.get(measure, np.full(part.size, np.nan)) for part in (self, after))
-            gauges[measure] = np.concatenate(list(both))
-        return Steps(
-            self.start,
-            np.concatenate([self.requests, after.requests]),
-            np.concatenate([self.errors, after.errors]),
-            np.concatenate([self.durations, after.durations]),
-            np.concatenate([self.log_errors, after.log_errors]),
-            np.concatenate([self.alive, after.alive]),
-            gauges,
-        )
+Others = Callable[[Window], Shared]
+"""What others share of a service's getting worse in a minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,13 +179,14 @@ class _Course:
         return bool((self.of(parts) - self.usual[0] >= least).all())
 
 
-def judge(before: Steps, after: Steps, hidden: Sequence[Window] = ()) -> Judgement:
+def judge(before: Steps, after: Steps, hidden: Sequence[Window] = (), others: Others | None = None) -> Judgement:
     """Compare every minute after a change with those before it.
 
     Args:
         before: the changed service until the change, at most `HISTORY_SECONDS`.
         after: from the change on; not past the service's next change.
         hidden: times before the change that are not usual, such as earlier incidents.
+        others: asked of each minute in which requests failed or were slow.
     """
     usual = before.without(hidden)
     if usual.size < LEAST_HISTORY_STEPS:
@@ -278,7 +203,7 @@ def judge(before: Steps, after: Steps, hidden: Sequence[Window] = ()) -> Judgeme
     for begin in range(usual.size, steps.size - HELD_STEPS + 1):
         minute = begin - usual.size
         window = Window(start=after.time(minute), end=after.time(minute + HELD_STEPS))
-        worse = _worse(courses, steps, begin, window, notes)
+        worse = _worse(courses, steps, begin, window, notes, others)
         first = first or next(iter(worse), None)
         well_for = 0 if worse else well_for + 1
     return Judgement(worse, first, after.size - HELD_STEPS + 1, "; ".join(notes), well_for)
@@ -337,13 +262,20 @@ def _silence(steps: Steps, before: int) -> Iterator[_Course]:
         yield _Course(Measure.SILENCE, whole, _sums(steps.requests, THIRD), whole, before)
 
 
-def _worse(courses: Sequence[_Course], steps: Steps, begin: int, window: Window, notes: dict[str, None]) -> tuple[Degradation, ...]:
+def _worse(  # a minute, and all that it is held against
+    courses: Sequence[_Course], steps: Steps, begin: int, window: Window, notes: dict[str, None], others: Others | None
+) -> tuple[Degradation, ...]:
     """What is worse in the minute that begins with a step, the clearest first."""
     found = [each for course in courses if (each := _degraded(course, begin, window, notes))]
     if _is_surge(steps, begin, courses[0].before):
         if any(each.measure in OF_LOAD for each in found):
             notes.setdefault("it has more to do than in the busiest minutes before")
         found = [each for each in found if each.measure not in OF_LOAD]
+    if others is not None and any(each.measure in OF_CALLS for each in found):
+        shared = others(window)
+        whys = {each.measure: shared.failing if each.measure is Measure.ERRORS else shared.waiting for each in found}
+        notes.update(dict.fromkeys(why for measure, why in whys.items() if why and measure in OF_CALLS))
+        found = [each for each in found if not (each.measure in OF_CALLS and whys[each.measure])]
     if steps.requests[: courses[0].before].any() and all(each.measure in BESIDE for each in found):
         return ()
     return tuple(sorted(found, key=lambda each: (each.measure in BESIDE, -each.scales)))

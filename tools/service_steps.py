@@ -14,7 +14,7 @@ from middlewatch.records import UtcDatetime, Window
 from middlewatch.telemetry.conventions import AROUND_CPU, ERROR_TYPE, MEMORY_USED, OWN_CPU, REQUESTS_ANSWERED
 from middlewatch.telemetry.sources import Sources
 from middlewatch.tools.baseline import Floats
-from middlewatch.tools.deploy_watch import PER_OCTAVE, STEP_SECONDS, Measure, Steps
+from middlewatch.tools.watched_steps import PER_OCTAVE, STEP_SECONDS, Measure, Steps
 
 BUCKETS: Final = 37 * PER_OCTAVE
 """Up to a day and a half."""

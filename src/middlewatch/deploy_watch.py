@@ -33,20 +33,20 @@ from middlewatch.records import (
     Window,
     digest_of,
 )
-from middlewatch.records.errors import BoundExceeded, MiddlewatchError, StaleEpoch
+from middlewatch.records.errors import BoundExceeded, MiddlewatchError
+from middlewatch.rounds import go_round
 from middlewatch.telemetry.sources import Sources
 from middlewatch.tools.deploy_watch import (
     HELD_STEPS,
     HISTORY_SECONDS,
-    STEP_SECONDS,
     WATCH_SECONDS,
     Judgement,
-    Measure,
-    Steps,
     in_words,
     judge,
 )
 from middlewatch.tools.service_steps import read_steps
+from middlewatch.tools.shared_calls import Others
+from middlewatch.tools.watched_steps import STEP_SECONDS, Measure, Steps
 
 LOG = logging.getLogger(__name__)
 
@@ -63,6 +63,9 @@ LONGEST: Final = timedelta(hours=24)
 """After which what is worse is what is usual, and the alert ends by saying so. Chosen."""
 WELL_FOR: Final = HELD_STEPS + 1
 """It is over when so many minutes in a row, each ten seconds after the one before, show nothing: two minutes together."""
+RECENT: Final = timedelta(minutes=2)
+"""Of others' calls no older minutes are read: whether something is told depends on the latest ones, and a process that starts anew
+would read ten minutes for each change."""
 MOST: Final = 500
 """Changes of a day that are looked through; the newest."""
 SHARES: Final = (1.0, 1 / 8, 1 / 64)
@@ -112,22 +115,13 @@ class DeployWatch:
         self._sources = sources
         self._lease = lease
         self._tenant = tenant
-        self._before: OrderedDict[tuple[str, float], Steps] = OrderedDict()
+        self._before: OrderedDict[tuple[str, float], tuple[Steps, Others]] = OrderedDict()
         self._share: dict[str, float] = {}
         self._lock = threading.Lock()
 
     def watch_until(self, stop: threading.Event) -> None:
         """Look again and again, until told to stop."""
-        while not stop.is_set():
-            try:
-                self.look(datetime.now(UTC))
-            except StaleEpoch:
-                return
-            except MiddlewatchError as error:
-                LOG.warning("changes are not watched: %s", error)
-            except Exception:  # a fault with one look is no reason for there to be none after it
-                LOG.exception("changes are not watched")
-            stop.wait(LOOK_SECONDS)
+        go_round(stop, lambda: self.look(datetime.now(UTC)), lambda: LOOK_SECONDS, "changes are not watched")
 
     def look(self, now: UtcDatetime) -> tuple[AlertMessage, ...]:
         """Look at every change that is watched, and tell what got worse and what is well again.
@@ -205,9 +199,12 @@ class DeployWatch:
         begin = max(change.time, end - timedelta(seconds=WATCH_SECONDS)) if watch.fires else change.time
         if (end - begin).total_seconds() < STEP_SECONDS * HELD_STEPS:
             return Judgement(note="less than a minute of telemetry came since")
-        before = self._before_it(sources, change)
+        before, others = self._before_it(sources, change)
         after = self._read(sources, change.service, Window(start=begin, end=end))
-        judgement = judge(before, after, self._hidden(change))
+        late = end - RECENT
+        judgement = judge(
+            before, after, self._hidden(change), lambda minute: others.shared(sources, after, minute, read=minute.end > late)
+        )
         if any(each.measure is Measure.SILENCE for each in judgement.worse):
             latest = judgement.worse[0].window
             if not sources.traces.freshness(latest).services:
@@ -216,14 +213,15 @@ class DeployWatch:
                 )
         return judgement
 
-    def _before_it(self, sources: Sources, change: Change) -> Steps:
-        """The hour before the change, read once."""
+    def _before_it(self, sources: Sources, change: Change) -> tuple[Steps, Others]:
+        """The hour before the change, read once, and whom to ask about the time after it."""
         key = (change.service, change.time.timestamp())
         with self._lock:
             known = self._before.get(key)
         if known is None:
             window = Window(start=change.time - timedelta(seconds=HISTORY_SECONDS), end=change.time)
-            known = since_first(self._read(sources, change.service, window))
+            steps = since_first(self._read(sources, change.service, window))
+            known = steps, Others(change.service, change.time, steps)
             with self._lock:
                 self._before[key] = known
                 while len(self._before) > REMEMBERED:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
 import numpy as np
 import pyarrow as pa
@@ -142,6 +143,72 @@ def alive(app: App, start: float, end: float) -> None:
     rows = {"Tenant": app.settings.tenant, "Recording": "", "ServiceName": "cart", "Body": "tick", "SeverityText": "INFO"}
     columns: dict[str, object] = {name: [value] * len(times) for name, value in rows.items()}
     app.telemetry.insert("otel_logs", pa.table({**columns, "Timestamp": pa.array(times, pa.timestamp("us", tz="UTC"))}))
+
+
+BOUNDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0]
+"""Seconds."""
+
+
+def count(app: App, *stretches: tuple[float, float, float], every: int) -> None:
+    """A service that sends no spans, and counts its answers: 40 in ten seconds, told of as sums since its start.
+
+    Args:
+        app: whose telemetry it is.
+        stretches: seconds after the change until which requests fail by a share, and take so many milliseconds.
+        every: seconds between two exports.
+    """
+    answered = {"": [0] * (len(BOUNDS) + 1), "500": [0] * (len(BOUNDS) + 1)}
+    rows: list[dict[str, object]] = []
+    for second in range(-1200, int(stretches[-1][0]), every):
+        _, failing, ms = next(stretch for stretch in stretches if second < stretch[0])
+        number = 4 * every
+        bad = round(number * failing)
+        for error, more in (("", number - bad), ("500", bad)):
+            answered[error][int(np.searchsorted(BOUNDS, ms / 1e3))] += more
+            if any(answered[error]):
+                attributes = [("http.route", "/"), *([("error.type", error)] if error else [])]
+                rows.append({"at": second + every - 1, "attributes": attributes, "buckets": list(answered[error])})
+    size = len(rows)
+    fixed = {
+        "Tenant": app.settings.tenant,
+        "Recording": "",
+        "ServiceName": "cart",
+        "MetricName": "http.server.request.duration",
+        "MetricUnit": "s",
+        "StartTimeUnix": CHANGED - timedelta(hours=2),
+    }
+    app.telemetry.insert(
+        "otel_metrics_histogram",
+        pa.table(
+            {name: [value] * size for name, value in fixed.items()}
+            | {
+                "Attributes": pa.array([row["attributes"] for row in rows], pa.map_(pa.string(), pa.string())),
+                "TimeUnix": [CHANGED + timedelta(seconds=float(cast("float", row["at"]))) for row in rows],
+                "Count": pa.array([sum(cast("list[int]", row["buckets"])) for row in rows], pa.uint64()),
+                "Sum": [1.0] * size,
+                "BucketCounts": pa.array([row["buckets"] for row in rows], pa.list_(pa.uint64())),
+                "ExplicitBounds": pa.array([BOUNDS] * size, pa.list_(pa.float64())),
+                "AggregationTemporality": pa.array([2] * size, pa.int32()),
+            }
+        ),
+    )
+
+
+@pytest.mark.parametrize("every", [10, 60])
+@pytest.mark.parametrize(
+    ("failing", "ms", "said"),
+    [(0.3, 7.0, "failures of its own"), (0.0, 200.0, "median of its own time"), (0.0, 7.0, "")],
+    ids=["fails", "slow", "well"],
+)
+def test_a_service_without_spans_is_watched_by_its_histograms(app: App, every: int, failing: float, ms: float, said: str) -> None:
+    app.changes.record([report(app)])
+    count(app, (0, 0.0, 7.0), (400, failing, ms), every=every)
+    told = [look(app, seconds) for seconds in (80, 140, 200)]
+    assert [one for some in told for one in some] == ([AlertStatus.FIRING] if said else [])
+    titles = [one.message.title + one.message.annotations["worse"] for one in app.occurrences.list()]
+    assert all(said in title for title in titles)
+    (shown,) = app.deploy_watch.watched(CHANGED + timedelta(seconds=200))
+    assert (shown.raised, shown.note) == (bool(said), "")
 
 
 def test_a_change_is_kept_once_and_only_where_it_can_be_one(app: App) -> None:

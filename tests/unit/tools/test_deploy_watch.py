@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from middlewatch.records import Window
-from middlewatch.tools.deploy_watch import HELD_STEPS, STEP_SECONDS, Judgement, Measure, Steps, in_words, judge, quantile
+from middlewatch.tools.deploy_watch import HELD_STEPS, Judgement, in_words, judge, quantile
+from middlewatch.tools.watched_steps import STEP_SECONDS, Measure, Steps
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 USUAL_BUCKET, SLOW_BUCKET = 100, 130
