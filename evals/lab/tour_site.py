@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,7 @@ class Site:
     """Of a command that is run on the same data."""
     customers: Customers
     check: Callable[[], None]
+    declare: Callable[[], object]
 
     def status(self) -> Mapping[str, Any]:
         return self.control.status()
@@ -96,7 +98,7 @@ def site(folder: Path, program: Sequence[str], *, user: str, seed: int, say: Cal
         environment = settings.for_program()
         place = LabPlace(folder)
         place.create()
-        write_site(folder, place.socket, user=user)
+        write_site(folder, place.socket, user=user, services=False)  # nothing is promised of a shop that is just opening
         run = _Processes(program, environment, folder, say)
         endpoint = f"http://{settings.otlp_host}:{settings.otlp_http_port}"
         stack.callback(run.end)
@@ -108,7 +110,8 @@ def site(folder: Path, program: Sequence[str], *, user: str, seed: int, say: Cal
         app = stack.enter_context(open_app(settings))
         customers = Customers()
         stack.enter_context(_watched(control, customers))
-        yield Site(app, control, addresses(folder)[0], environment, customers, run.check)
+        declare = partial(write_site, folder, place.socket, user=user)
+        yield Site(app, control, addresses(folder)[0], environment, customers, run.check, declare)
         say("ending the shop and middlewatch")
 
 

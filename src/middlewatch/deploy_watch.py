@@ -273,7 +273,8 @@ def _message(watch: _Watch, judgement: Judgement, now: UtcDatetime) -> AlertMess
     if not judgement.worse:
         return None
     told = [in_words(each) for each in judgement.worse]
-    began = judgement.worse[0].window.start if judgement.first is None else judgement.first.window.start
+    # The end of the first minute that showed it: whoever looks for a cause must find the change before the detection.
+    began = (judgement.first or judgement.worse[0]).window.end
     title = f"{change.service} is worse since the {what} at {change.time:%H:%M:%S} UTC: {told[0]}"
     return _made(watch, AlertStatus.FIRING, title, {"worse": "; ".join(told)}, began)
 

@@ -26,8 +26,8 @@ SENDER: Final = "objectives"
 """The built-in sender."""
 LOOK_SECONDS: Final = 15.0
 """Between two looks at objectives, at most: the fastest pair's short window is five minutes (chosen, not derived)."""
-LOOKS: Final = 20
-"""In the shortest window there is; as many as in the five minutes (chosen, not derived)."""
+LOOKS: Final = 12
+"""At least, in the shortest window that there is (chosen, not derived)."""
 LEASE_SECONDS: Final = 120.0
 """How long whoever looks keeps it to themselves; longer than a look takes."""
 FILLING_SECONDS: Final = 300.0

@@ -22,6 +22,7 @@ from tests.store_fixtures import keys, redis
 
 __all__ = ["redis"]
 
+MINUTE = timedelta(minutes=1)
 CHANGED = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=40)
 
 
@@ -91,7 +92,7 @@ def test_a_bad_deploy_is_told_once_by_whoever_looks_and_ends_when_it_is_over(
     redis.delete(*keys(redis, "*lease*"))
     assert look(other, 110) == []  # and what fires is known to it all the same
     (one,) = other.occurrences.list()
-    assert (one.message.sender, one.message.labels["service.name"], one.message.started_at) == (SENDER, "cart", CHANGED)
+    assert (one.message.sender, one.message.labels["service.name"], one.message.started_at) == (SENDER, "cart", CHANGED + MINUTE)
     assert "failures of its own" in one.message.title
     (shown,) = other.deploy_watch.watched(CHANGED + timedelta(seconds=120))
     assert (shown.raised, shown.service, len(shown.worse)) == (True, "cart", 1)

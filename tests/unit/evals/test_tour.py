@@ -34,9 +34,11 @@ class World:
     recovery: Recovery = Recovery.RECOVERED
     opening_trouble: float = 0.0
     joined_earlier: bool = False
+    false_alarm: bool = False
     end: S = S.SUCCEEDED
     dies: bool = False
     lead_approves: bool = True
+    declared: bool = False
     now: datetime = START
     fault_at: datetime | None = None
     approved_at: datetime | None = None
@@ -65,6 +67,9 @@ class World:
 
     # What a tour asks
 
+    def declare(self) -> None:
+        self.declared = True
+
     def status(self) -> Mapping[str, Any]:
         version = "1.9.3" if self.over(self.executed) else "2.0.0"
         changes = [{"service": "catalogue", "kind": "deploy", "version": "2.0.0", "description": "markets", "actor": "ci"}]
@@ -77,7 +82,7 @@ class World:
 
     def occurrences(self) -> Sequence[Occurrence]:
         found = []
-        if 0 < (self.now - START).total_seconds() < self.opening_trouble:
+        if self.false_alarm and self.declared:
             found.append(SimpleNamespace(id="occ-0", first_at=START, resolved_at=None, investigation=None))
         if self.alert is not None and self.since_fault() >= self.alert:
             message = SimpleNamespace(title="shop-availability burns", sender="objectives")
@@ -217,14 +222,22 @@ def test_what_stops_the_loop_is_said_and_nothing_is_called_closed(world: World, 
     assert result.told()["goals"][-1]["met"] is False
 
 
-def test_nothing_is_broken_before_the_shop_is_healthy_and_no_alert_fires() -> None:
+def test_nothing_is_promised_or_broken_before_the_shop_is_healthy() -> None:
     world = World(opening_trouble=130.0)
     lead = Lead(world)
     result = toured(world, lead=lead)
     assert result.began_at is not None
     assert result.began_at - START >= timedelta(seconds=130)
-    assert any("an alert fires since the opening" in line for line in lead.waited)
+    assert any("customers still fail since the opening" in line for line in lead.waited)
     assert result.exit_code == 0
+
+
+def test_nothing_is_broken_where_an_alert_fires_already() -> None:
+    world = World(false_alarm=True)
+    result = toured(world)
+    assert world.fault_at is None
+    assert "An alert fired before anything was done" in result.problem
+    assert result.exit_code == 1
 
 
 def test_a_shop_that_never_gets_healthy_is_not_broken() -> None:
