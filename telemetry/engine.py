@@ -68,6 +68,8 @@ class Request:
     statement: bytes
     parameters: dict[str, str]
     session: Session
+    data: bytes = b""
+    """Of an insert whose statement stands by itself; otherwise it is behind it."""
 
     @classmethod
     def parse(cls, query: Iterable[tuple[str, str]], body: bytes, content_type: str) -> Self:
@@ -82,13 +84,17 @@ class Request:
             fields.update(_form(body, boundary[1].encode()))
             body = b""
         statement = fields.pop("query", b"")
-        statement = statement + b"\n" + body if statement and body else statement or body
+        data = b""
+        if body and _INSERT.fullmatch(statement):
+            data = body  # as it is: it is large
+        else:
+            statement = statement + b"\n" + body if statement and body else statement or body
         database = fields.pop("database", b"").decode()
         parameters = {name.removeprefix("param_"): value.decode() for name, value in fields.items() if name.startswith("param_")}
         settings = frozenset(
             (name, value.decode()) for name, value in fields.items() if name not in _TRANSPORT and not name.startswith("param_")
         )
-        return cls(statement, parameters, Session(database, settings))
+        return cls(statement, parameters, Session(database, settings), data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +144,7 @@ class Engine:
         try:
             insert = _INSERT.match(request.statement)
             if insert is not None:
-                _insert(handle, insert[1], insert[2], request.statement[insert.end() :])
+                _insert(handle, insert[1], insert[2], request.data or request.statement[insert.end() :])
                 return Result(b"", "")
             explicit = _FORMAT.search(request.statement)
             if explicit is not None:

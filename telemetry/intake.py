@@ -141,7 +141,8 @@ class Intake:
 
     def _inserted(self, name: str, pieces: list[_Piece]) -> MiddlewatchError | None:
         try:
-            self._insert(name, pa.concat_tables([piece.table for piece in pieces]))
+            # One dictionary for all: Arrow's file format, in which they are inserted, has one of each column.
+            self._insert(name, pa.concat_tables([piece.table for piece in pieces]).unify_dictionaries())
         except MiddlewatchError as error:
             LOG.warning("%d rows of %s were not stored: %s", sum(piece.table.num_rows for piece in pieces), name, error)
             return error

@@ -43,10 +43,12 @@ def maps(counts: Sequence[int] | Counts, attributes: Messages) -> pa.MapArray:
     if len(distinct.dictionary) < FEW:
         pairs = [decoded(raw) for raw in distinct.dictionary.to_pylist()]
         keys, values = texts([key for key, _ in pairs]), texts([value for _, value in pairs])
-        return pa.MapArray.from_arrays(offsets(counts), keys.take(distinct.indices), values.take(distinct.indices))
-    fields = Messages.in_array(distinct.dictionary).fields({_KEY, _VALUE})
-    keys, values = decoded_texts(fields.parts(_KEY)), value_texts(fields.parts(_VALUE))
-    return pa.MapArray.from_arrays(offsets(counts), keys.take(distinct.indices), values.take(distinct.indices))
+    else:
+        fields = Messages.in_array(distinct.dictionary).fields({_KEY, _VALUE})
+        keys, values = decoded_texts(fields.parts(_KEY)), value_texts(fields.parts(_VALUE))
+    names = keys.dictionary_encode()  # of thousands of attributes there are a few; the store keeps them so too
+    keys = pa.DictionaryArray.from_arrays(names.indices.take(distinct.indices), names.dictionary)
+    return pa.MapArray.from_arrays(offsets(counts), keys, values.take(distinct.indices))
 
 
 def listed_maps(sets: Iterable[Sequence[bytes]]) -> pa.MapArray:

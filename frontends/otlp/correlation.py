@@ -19,11 +19,10 @@ def correlation_ids(attributes: pa.MapArray, keys: Sequence[str]) -> pa.Array:
     """The correlation id of each set of attributes, empty where it has none; the first of `keys` that is there counts.
 
     Args:
-        attributes: the sets.
+        attributes: the sets; the names as a dictionary.
         keys: names of attributes, or of headers.
     """
-    names = pc.unique(attributes.keys) if len(attributes.keys) else pa.array([], pa.string())
-    present = set(names.to_pylist())
+    present = set(attributes.keys.dictionary.to_pylist())
     wanted = [name for key in keys for name in (key, HEADER + key.lower()) if name in present]
     found: list[str] = [""] * len(attributes)
     if wanted:

@@ -80,10 +80,10 @@ def main() -> None:
                         settle(owner)
                         with surroundings():
                             one = measure({"who inserts": os.getpid()}, lambda: inserted(bare, batch, asked.seconds))
-                            measured.setdefault(f"bare insert, {name}", []).append(one)
+                            measured.setdefault(f"bare insert, {name}", []).append(told(f"bare insert, {name}", one))
                             settle(os.getpid())
                             one = measure(processes, lambda: sent(process.told.http, bodies, asked.seconds))
-                            measured.setdefault(f"intake, {name}", []).append(one)
+                            measured.setdefault(f"intake, {name}", []).append(told(f"intake, {name}", one))
             finally:
                 process.end()
     tell(measured)
@@ -121,18 +121,22 @@ def _processor_seconds(process: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def told(name: str, one: Measured) -> Measured:
+    """Print one measurement."""
+    costs = "; ".join(f"{who} {cost:.1f} us" for who, cost in one.costs.items())
+    print(f"{name}: {one.rate:,.0f} spans/s; processor time a span: {costs}; load {os.getloadavg()[0]:.1f}", flush=True)  # noqa: T201
+    return one
+
+
 def tell(measured: dict[str, list[Measured]]) -> None:
-    """Print what was found: medians, and of the ratios those of each round too."""
-    for name, several in measured.items():
-        rates, costs = [one.rate for one in several], [one.costs for one in several]
-        told = "; ".join(f"{who} {statistics.median(cost[who] for cost in costs):.1f} us" for who in costs[0])
-        of = ", ".join(f"{rate:,.0f}" for rate in rates)
-        print(f"{name}: {statistics.median(rates):,.0f} spans/s (of {of}); processor time a span: {told}")  # noqa: T201
+    """Print the ratios, which are what it is for: of each round, and their median."""
     for name in ("alone", "while it investigates"):
-        pairs = zip(measured[f"intake, {name}"], measured[f"bare insert, {name}"], strict=True)
+        pairs = list(zip(measured[f"intake, {name}"], measured[f"bare insert, {name}"], strict=True))
         ratios = [ours.rate / bare.rate for ours, bare in pairs]
+        costs = [sum(ours.costs.values()) / bare.costs["who inserts"] for ours, bare in pairs]
         of = ", ".join(f"{ratio:.2f}" for ratio in ratios)
-        print(f"intake over bare insert, {name}: {statistics.median(ratios):.2f} (of {of})")  # noqa: T201  what it is for
+        print(f"intake over bare insert, {name}: {statistics.median(ratios):.2f} (of {of})", end="; ")  # noqa: T201
+        print(f"it takes {statistics.median(costs):.1f} times the processor time")  # noqa: T201
 
 
 def request(number: int) -> bytes:

@@ -3,7 +3,8 @@
     python -m tests.chaos.otlp_malformed --payloads 100000
 
 Whole requests are made and then bent: bytes changed, cut off and doubled, lengths that lie, JSON with values of other types and
-other depths, gzip that is none. The exit code is 1 where an answer is 5xx, has no reason, or does not come.
+other depths, gzip that is none; over HTTP and over gRPC. The exit code is 1 where an answer is 5xx or as bad, has no reason, or
+does not come.
 """
 
 from __future__ import annotations
@@ -19,10 +20,13 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-import httpx
+import grpc
 from google.protobuf.json_format import MessageToDict
 from google.rpc.status_pb2 import Status
 
@@ -30,7 +34,10 @@ from middlewatch.frontends.otlp.reception import Signal
 from tests.otlp_site import OtlpProcess
 from tests.unit.frontends.otlp.requests import SPAN, TRACE, logs, metrics, spans
 
-SENDERS = 4
+SENDERS = 32
+"""At once: what is taken after all is answered once it is stored, and that takes a tenth of a second."""
+OVER_GRPC = 0.2
+"""How many of the payloads in protobuf go over gRPC."""
 SEEDS: dict[Signal, Any] = {
     Signal.TRACES: spans(
         'name: "GET /" kind: SPAN_KIND_SERVER attributes { key: "k" value { array_value { values { int_value: 1 } } } } '
@@ -46,6 +53,7 @@ SEEDS: dict[Signal, Any] = {
         'name: "q" summary { data_points { time_unix_nano: NOW quantile_values { quantile: 0.5 value: 1 } } }',
     ),
 }
+PROTOBUF = {"content-type": "application/x-protobuf"}
 ODD: tuple[Any, ...] = (
     None,
     True,
@@ -73,57 +81,87 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="otlp-") as folder:
         process = OtlpProcess.start(Path(folder) / "data")
         began = time.monotonic()
-        statuses, faults = storm(process.told.http, asked.payloads, asked.seed)
+        answers, faults = storm(process.told.http, process.told.grpc, asked.payloads, asked.seed)
         alive = process.process.poll() is None
         seconds = time.monotonic() - began
         process.end()
-    told = ", ".join(f"{count} x {status}" for status, count in sorted(statuses.items()))
+    told = ", ".join(f"{count} x {answer}" for answer, count in sorted(answers.items()))
     state = "alive" if alive else "dead"
-    print(f"{sum(statuses.values())} requests in {seconds:.0f} s: {told}; {len(faults)} faults, {state} at the end")  # noqa: T201
+    print(f"{answers.total()} requests in {seconds:.0f} s: {told}; {len(faults)} faults, {state} at the end")  # noqa: T201
     for fault in faults[:10]:
         print(fault)  # noqa: T201
-    sys.exit(0 if alive and not faults else 1)
+    sys.exit(0 if alive and not faults and answers.total() == asked.payloads else 1)
 
 
-def storm(url: str, payloads: int, seed: int) -> tuple[Counter[int], list[str]]:
-    """How often each status was answered, and what was wrong."""
-    statuses: Counter[int] = Counter()
+def storm(url: str, grpc_address: str, payloads: int, seed: int) -> tuple[Counter[str], list[str]]:
+    """How often each answer was given, and what was wrong."""
+    answers: Counter[str] = Counter()
     faults: list[str] = []
     lock = threading.Lock()
 
     def send(sender: int) -> None:
         chance = random.Random(seed * SENDERS + sender)
-        with httpx.Client(timeout=60) as client:
-            for _ in range(payloads // SENDERS):
-                signal = chance.choice(list(Signal))
-                content, headers = _bent(signal, chance)
-                try:
-                    answer = client.post(url + signal.value.path, content=content, headers=headers)
-                except httpx.TransportError as error:
-                    with lock:
-                        faults.append(f"{signal.name} {headers} {content[:80]!r}: {error!r}")
-                    continue
-                with lock:
-                    statuses[answer.status_code] += 1
-                    if answer.status_code not in {200, 429} and not (400 <= answer.status_code < 500 and _reason(answer)):
-                        faults.append(f"{signal.name} {headers} {content[:80]!r}: {answer.status_code} {answer.content[:80]!r}")
+        connection = HTTPConnection(urlsplit(url).netloc, timeout=120)
+        for _ in range(payloads // SENDERS + (sender < payloads % SENDERS)):
+            signal = chance.choice(list(Signal))
+            content, headers = _bent(signal, chance)
+            try:
+                if headers == PROTOBUF and chance.random() < OVER_GRPC:
+                    answer, is_fine = _over_grpc(channel, signal, content)
+                else:
+                    answer, is_fine = _over_http(connection, signal, content, headers)
+            except (OSError, HTTPException) as error:
+                answer, is_fine = repr(error), False
+                connection.close()
+            with lock:
+                answers[answer] += 1
+                if not is_fine:
+                    faults.append(f"{signal.name} {headers} {content[:80]!r}: {answer}")
+        connection.close()
 
-    threads = [threading.Thread(target=send, args=(sender,)) for sender in range(SENDERS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return statuses, faults
+    with grpc.insecure_channel(grpc_address) as channel:
+        threads = [threading.Thread(target=send, args=(sender,)) for sender in range(SENDERS)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    return answers, faults
 
 
-def _reason(answer: httpx.Response) -> str:
+def _over_http(connection: HTTPConnection, signal: Signal, content: bytes, headers: dict[str, str]) -> tuple[str, bool]:
+    """What was answered, and whether that may be."""
+    is_kept = connection.sock is not None
+    try:
+        connection.request("POST", signal.value.path, content, headers)
+        answer = connection.getresponse()
+    except (ConnectionError, HTTPException):
+        if not is_kept:
+            raise
+        connection.close()  # it was closed meanwhile for having been idle, which every client has to expect
+        connection.request("POST", signal.value.path, content, headers)
+        answer = connection.getresponse()
+    body = answer.read()
     if answer.headers["content-type"] == "application/json":
-        return str(answer.json()["message"])
-    return str(Status.FromString(answer.content).message)
+        reason = json.loads(body).get("message", "")
+    else:
+        reason = Status.FromString(body).message if answer.status != HTTPStatus.OK else ""
+    return f"HTTP {answer.status}", answer.status in {200, 429} or (400 <= answer.status < 500 and bool(reason))
+
+
+def _over_grpc(channel: grpc.Channel, signal: Signal, content: bytes) -> tuple[str, bool]:
+    """Likewise."""
+    call = channel.unary_unary(f"/{signal.value.service}/Export")
+    try:
+        call(content, timeout=120)
+    except grpc.RpcError as error:
+        code = error.code()
+        is_fine = code in {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.RESOURCE_EXHAUSTED} and bool(error.details())
+        return f"gRPC {code.name}", is_fine
+    return "gRPC OK", True
 
 
 def _bent(signal: Signal, chance: random.Random) -> tuple[bytes, dict[str, str]]:
-    headers = {"content-type": "application/x-protobuf"}
+    headers = dict(PROTOBUF)
     if chance.random() < 0.5:
         content = chance.choice(_BYTES)(SEEDS[signal].SerializeToString(), chance)
     else:

@@ -136,6 +136,26 @@ def test_what_was_taken_is_stored_at_the_end_and_nothing_is_taken_after_it() -> 
         intake.hand_in({"t": rows(1)})
 
 
+def test_a_batch_has_one_dictionary_of_each_column_as_arrow_files_need() -> None:
+    files = list[pa.Buffer]()
+
+    def insert(_table: str, batch: pa.Table) -> None:
+        with pa.ipc.new_file(sink := pa.BufferOutputStream(), batch.schema) as file:
+            file.write_table(batch)
+        files.append(sink.getvalue())
+
+    def named(word: str) -> pa.Table:
+        keys = pa.array([word]).dictionary_encode()
+        return pa.table({"a": pa.MapArray.from_arrays([0, 1], keys, pa.array(["value"]))})
+
+    with Intake(insert) as intake:
+        for future in [intake.hand_in({"t": named(word)}) for word in "xyz"]:
+            future.result(SECONDS)
+    assert [row for file in files for row in pa.ipc.open_file(file).read_all()["a"].to_pylist()] == [
+        [(word, "value")] for word in "xyz"
+    ]
+
+
 def test_nothing_is_stored_at_once() -> None:
     with Intake(Store().insert) as intake:
         assert intake.hand_in({}).done()

@@ -108,4 +108,4 @@ def test_parameters_and_statement_may_come_in_a_form() -> None:
 
 def test_an_inserts_data_may_follow_a_statement_in_the_address() -> None:
     request = Request.parse([("query", "INSERT INTO t FORMAT Arrow")], b"\0\1", "application/octet-stream")
-    assert request.statement == b"INSERT INTO t FORMAT Arrow\n\0\1"
+    assert (request.statement, request.data) == (b"INSERT INTO t FORMAT Arrow", b"\0\1")
