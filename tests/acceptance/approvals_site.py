@@ -16,7 +16,7 @@ from pathlib import Path
 from middlewatch.app import App, open_app
 from middlewatch.records import DEFAULT_TENANT, ORCHESTRATOR, ApprovalRequest, Remediation, RequestState
 from middlewatch.settings import Settings
-from tests.acceptance.command import SECONDS, command, environment, run
+from tests.acceptance.command import SECONDS, Running, run
 from tests.contract.actions.loopback import served
 from tests.contract.actions.remote_end import SECRET, RemoteEnd
 
@@ -128,20 +128,17 @@ class Site:
         return run(self.data, *words, MIDDLEWATCH_TOKEN=token(person), **variables)
 
     @contextmanager
-    def worker(self) -> Iterator[subprocess.Popen[str]]:
+    def worker(self) -> Iterator[Running]:
         """The owner of the data directory with its executor, in processes of their own."""
-        process = subprocess.Popen(command("worker"), env=environment(self.data), stderr=subprocess.PIPE, text=True)
-        assert process.stderr is not None
-        try:
-            while "owner of the data directory" not in (line := process.stderr.readline()):
-                assert line, "the worker ended"
-            with open_app(Settings(data_dir=self.data)) as self.app:
-                yield process
-        finally:
-            self.app = None
-            process.send_signal(signal.SIGTERM)
-            process.wait(60)
-            process.stderr.close()
+        with Running(self.data, "worker") as process:
+            try:
+                while "owner of the data directory" not in (line := process.stderr.readline()):
+                    assert line, "the worker ended"
+                with open_app(Settings(data_dir=self.data)) as self.app:
+                    yield process
+            finally:
+                self.app = None
+                process.send_signal(signal.SIGTERM)
 
 
 @contextmanager

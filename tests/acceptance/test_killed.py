@@ -6,13 +6,12 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.acceptance.command import command, environment, report_of, run
+from tests.acceptance.command import Running, report_of, run
 from tests.acceptance.incident import record_incident
 
 SHORT = {"MIDDLEWATCH_LEASE_SECONDS": "6"}
@@ -23,22 +22,12 @@ LINES_BEFORE_KILLS = (2, 4, 7, 11)
 
 def kill_after(lines: int, data: Path, *words: str | Path) -> bool:
     """Start the command, and kill its process group with SIGKILL after so many lines of progress; False where it ended before."""
-    process = subprocess.Popen(
-        command(*words),
-        env=environment(data, **SHORT),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    assert process.stderr is not None
-    try:
-        return all(process.stderr.readline() for _ in range(lines))
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.stderr.close()
-        process.wait()
+    with Running(data, *words, stdout=Path(os.devnull), own_group=True, variables=SHORT) as process:
+        try:
+            return all(process.stderr.readline() for _ in range(lines))
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def answer(report: dict[str, Any]) -> dict[str, Any]:

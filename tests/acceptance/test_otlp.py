@@ -6,13 +6,12 @@ import json
 import random
 import signal
 import socket
-import subprocess
 from pathlib import Path
 
 import httpx
 
 from middlewatch.frontends.otlp.receiver import Receiving
-from tests.acceptance.command import command, environment
+from tests.acceptance.command import Running
 from tests.chaos.otlp_kills import rounds
 from tests.otlp_site import OtlpProcess
 from tests.unit.frontends.otlp.requests import spans
@@ -41,11 +40,9 @@ def test_who_stored_through_an_owner_that_died_owns_the_data_directory_then(tmp_
 
 def test_serve_runs_it_beside_itself(tmp_path: Path) -> None:
     ports = free_ports(2)
-    variables = environment(tmp_path / "data", MIDDLEWATCH_OTLP_HTTP_PORT=str(ports[0]), MIDDLEWATCH_OTLP_GRPC_PORT=str(ports[1]))
-    with subprocess.Popen(
-        command("serve", "--port", "0", "--json", "--no-work", "--no-mcp"), env=variables, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
+    where = {"MIDDLEWATCH_OTLP_HTTP_PORT": str(ports[0]), "MIDDLEWATCH_OTLP_GRPC_PORT": str(ports[1])}
+    words = ("serve", "--port", "0", "--json", "--no-work", "--no-mcp")
+    with Running(tmp_path / "data", *words, variables=where) as process:
         told = json.loads(process.stdout.readline())
         assert told["otlp"] == f"http://127.0.0.1:{ports[0]}"
         content = spans('name: "beside"').SerializeToString()
@@ -54,8 +51,7 @@ def test_serve_runs_it_beside_itself(tmp_path: Path) -> None:
         with httpx.Client(transport=transport, timeout=60) as client:
             assert client.post(f"{told['otlp']}/v1/traces", content=content, headers=headers).status_code == 200
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=60)
-    assert process.returncode == 0
+        assert process.wait() == 0
 
 
 def free_ports(count: int) -> list[int]:

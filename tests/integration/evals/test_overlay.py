@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
+from middlewatch.evals import overlay
 from middlewatch.evals.overlay_cases import Role, Sort
 from middlewatch.evals.overlay_scores import Answered
 from middlewatch.records.errors import BadInput
+from tests.acceptance import command
 from tests.acceptance.incident import ONSET, record_incident
 from tests.telemetry_data import moment
 
@@ -41,8 +43,8 @@ def test_only_the_true_deploy_is_blamed(recording: Path, tmp_path: Path) -> None
 
 
 def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    program = [sys.executable, "-m", "middlewatch.evals.overlay", *map(str, words)]
-    return subprocess.run(program, capture_output=True, text=True, timeout=90, check=False)
+    with tempfile.TemporaryDirectory() as data:
+        return command.run(Path(data), *words, program=overlay.run)
 
 
 def test_the_command_writes_a_recording_and_refuses_to_write_it_twice(recording: Path, tmp_path: Path) -> None:
