@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -19,8 +18,10 @@ from middlewatch.approval.timers import WATCH_SECONDS
 from middlewatch.auditing import entries, open_audit, verify_files
 from middlewatch.records import ApprovalRequest, Decision, RequestState
 from middlewatch.settings import Settings
+from tests.acceptance.command import Running
 from tests.contract.actions.loopback import served
 from tests.contract.actions.remote_end import SECRET, RemoteEnd
+from tests.integration.approval import owner
 from tests.integration.approval.faketime import Clock
 from tests.store_fixtures import oldest_program
 
@@ -80,7 +81,7 @@ def settings(tmp_path: Path, end: RemoteEnd) -> Iterator[Settings]:
 
 
 @contextmanager
-def worker(settings: Settings, clock: Clock, *words: str) -> Iterator[subprocess.Popen[str]]:
+def worker(settings: Settings, clock: Clock, *words: str) -> Iterator[Running]:
     """A process that works; its Redis, if it starts one, goes by the clock of the test."""
     programs = settings.data_dir.parent / "bin"
     programs.mkdir(exist_ok=True)
@@ -88,35 +89,25 @@ def worker(settings: Settings, clock: Clock, *words: str) -> Iterator[subprocess
     variables = " ".join(f"{name}='{value}'" for name, value in clock.environment().items())
     redis.write_text(f'#!/bin/sh\nexec /usr/bin/env {variables} {oldest_program().path} "$@"\n')
     redis.chmod(0o700)
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("MIDDLEWATCH_")},
-        "PATH": str(programs),
-        "MIDDLEWATCH_DATA_DIR": str(settings.data_dir),
-    }
-    command = [sys.executable, str(Path(__file__).with_name("owner.py")), *words]
-    process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    try:
-        yield process
-    finally:
-        assert process.stdin is not None
-        with suppress(BrokenPipeError):
+    stderr = settings.data_dir.parent / "stderr"
+    found = {"PATH": str(programs)}
+    with Running(settings.data_dir, *words, program=owner.main, stdin=None, stderr=stderr, variables=found) as process:
+        try:
+            yield process
+        finally:
             process.stdin.close()
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(30)
-        kill_all(process)
-        process.wait()
-        assert process.stdout is not None
-        process.stdout.close()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(30)
+            kill_all(process)
 
 
-def said(process: subprocess.Popen[str]) -> str:
-    assert process.stdout is not None
+def said(process: Running) -> str:
     line = process.stdout.readline().strip()
     assert line, f"it ended with {process.wait()}"
     return line
 
 
-def kill_all(process: subprocess.Popen[str]) -> list[str]:
+def kill_all(process: Running) -> list[str]:
     """SIGKILL to a process and to everything that it started, and they started.
 
     Returns:
@@ -199,5 +190,4 @@ def test_what_awaits_approval_outlives_everything_and_escalates_once(
             verdict = verify_files(exported.file, [exported.public_key_file], [exported.checkpoints_file])
             assert verdict.good, verdict.problems
         for process in (second, third):  # whichever of them owns the directory waits for the other
-            assert process.stdin is not None
             process.stdin.close()

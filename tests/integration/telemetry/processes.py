@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import textwrap
+import time
+from functools import partial
 from pathlib import Path
+
+from tests.acceptance.command import Running
 
 _PRELUDE = """
 import sys
@@ -19,31 +21,31 @@ from middlewatch.telemetry.recordings import import_recording, imported_recordin
 from middlewatch.telemetry.shim import Shim
 from tests.telemetry_data import moment
 """
-_ROOT = Path(__file__).parents[3]
 
 
-def start(code: str, *arguments: object, timezone: str = "UTC") -> subprocess.Popen[str]:
+def start(code: str, *arguments: object, timezone: str = "UTC") -> Running:
     """Start a process that runs `code` with the arguments in `sys.argv[1:]`; its output can be read line by line."""
-    environment = {**os.environ, "TZ": timezone}
-    command = [sys.executable, "-c", _PRELUDE + textwrap.dedent(code), *map(str, arguments)]
-    pipe = subprocess.PIPE
-    return subprocess.Popen(command, cwd=_ROOT, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+    program = partial(_run, _PRELUDE + textwrap.dedent(code))
+    return Running(Path(os.devnull), *map(str, arguments), program=program, stdin=None, variables={"TZ": timezone})
+
+
+def _run(code: str) -> None:
+    time.tzset()
+    exec(code, {"__name__": "__main__"})  # noqa: S102  the tests' own
 
 
 def output(code: str, *arguments: object, timezone: str = "UTC") -> str:
     """Run `code` to its end and give back what it printed; it must not write to the error stream."""
     with start(code, *arguments, timezone=timezone) as process:
-        printed, complaints = process.communicate(timeout=60)
+        printed, complaints = process.communicate(60)
     assert complaints == ""
     assert process.returncode == 0
     return printed.strip()
 
 
-def wait_for(process: subprocess.Popen[str], line: str) -> None:
+def wait_for(process: Running, line: str) -> None:
     """Read the process's output up to the given line."""
-    assert process.stdout is not None
     for found in process.stdout:
         if found.strip() == line:
             return
-    complaints = process.stderr.read() if process.stderr else ""
-    raise AssertionError(f"the process ended before it said {line!r}: {complaints}")
+    raise AssertionError(f"the process ended before it said {line!r}: {process.stderr.read()}")

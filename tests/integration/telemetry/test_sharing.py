@@ -51,7 +51,7 @@ def test_processes_share_a_data_directory_through_its_owner(tmp_path: Path, shor
         assert output(_OPEN, tmp_path / "data").startswith(f"DataDirectoryLocked {tmp_path / 'data'} is in use by another process")
         folder = write_recording(tmp_path / "shop", logs=[{"body": "hello"}])
         assert output(_ATTACH, path, folder) == "['hello']"
-        printed, complaints = owner.communicate("")
+        printed, complaints = owner.communicate()
     assert (printed.strip(), complaints, owner.returncode) == ("closed", "", 0)
     assert not path.exists()
 
