@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -132,6 +132,12 @@ def all_zero(values: pa.BinaryArray, width: int) -> Mask:
 def lists(counts: Sequence[int] | Counts, values: pa.Array) -> pa.ListArray:
     """Lists of as many values as `counts` says."""
     return pa.ListArray.from_arrays(offsets(counts), values)
+
+
+def nested(name: str, counts: Sequence[int] | Counts, columns: Mapping[str, pa.Array]) -> dict[str, pa.Array]:
+    """Several such columns, of as many values each, named as ClickHouse names those of one thing."""
+    ends = offsets(counts)
+    return {f"{name}.{column}": pa.ListArray.from_arrays(ends, values) for column, values in columns.items()}
 
 
 def offsets(counts: Sequence[int] | Counts) -> pa.Array:

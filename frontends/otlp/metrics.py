@@ -11,7 +11,17 @@ from typing import Final
 import pyarrow as pa
 from opentelemetry.proto.metrics.v1.metrics_pb2 import DataPointFlags
 
-from middlewatch.frontends.otlp.columns import SPAN_BYTES, TRACE_BYTES, identifiers, listed_maps, lists, numbers, texts, times
+from middlewatch.frontends.otlp.columns import (
+    SPAN_BYTES,
+    TRACE_BYTES,
+    identifiers,
+    listed_maps,
+    lists,
+    nested,
+    numbers,
+    texts,
+    times,
+)
 from middlewatch.frontends.otlp.decoded import Decoded, Ground, Rejected
 from middlewatch.frontends.otlp.groups import Groups
 from middlewatch.frontends.otlp.messages import Read
@@ -100,7 +110,7 @@ def _exemplars(points: Sequence[Read]) -> Columns:
         "SpanId": identifiers(Messages.of([exemplar.span_id for exemplar in exemplars]), SPAN_BYTES),
         "TraceId": identifiers(Messages.of([exemplar.trace_id for exemplar in exemplars]), TRACE_BYTES),
     }
-    return {f"Exemplars.{name}": lists(counts, values) for name, values in columns.items()}
+    return nested("Exemplars", counts, columns)
 
 
 def _value(point: Read) -> float:

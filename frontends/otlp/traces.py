@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import IntEnum
 from typing import Final
 
@@ -10,12 +11,13 @@ import pyarrow as pa
 from middlewatch.frontends.otlp.columns import (
     SPAN_BYTES,
     TRACE_BYTES,
+    Counts,
     Mask,
     all_zero,
     decoded_texts,
     identifiers,
-    lists,
     maps,
+    nested,
     times,
     words,
 )
@@ -24,6 +26,8 @@ from middlewatch.frontends.otlp.decoded import Decoded, Ground, Rejected
 from middlewatch.frontends.otlp.groups import Groups
 from middlewatch.frontends.otlp.messages import Read
 from middlewatch.frontends.otlp.wire import Fields, Messages, fixed64, part, varint
+
+Columns = dict[str, pa.Array]
 
 TABLE: Final = "otel_traces"
 KINDS: Final = ("Unspecified", "Internal", "Server", "Client", "Producer", "Consumer")
@@ -103,7 +107,7 @@ def _bad_ids(ids: Messages, width: int) -> Mask:
     return bad
 
 
-def _rows(spans: Fields, groups: dict[str, pa.Array], ground: Ground) -> pa.Table:
+def _rows(spans: Fields, groups: Columns, ground: Ground) -> pa.Table:
     starts = spans.fixed(_Span.START)
     attributes = maps(*spans.several(_Span.ATTRIBUTES))
     status = spans.parts(_Span.STATUS).fields(frozenset(_Status))
@@ -122,28 +126,35 @@ def _rows(spans: Fields, groups: dict[str, pa.Array], ground: Ground) -> pa.Tabl
             "StatusCode": words(status.varints(_Status.CODE), STATUSES),
             "StatusMessage": decoded_texts(status.parts(_Status.MESSAGE)),
             "CorrelationId": correlation_ids(attributes, ground.correlation_keys),
-            **_events(spans),
-            **_links(spans),
+            **_nested("Events", spans.several(_Span.EVENTS), _events, _NO_EVENTS),
+            **_nested("Links", spans.several(_Span.LINKS), _links, _NO_LINKS),
         }
     )
 
 
-def _events(spans: Fields) -> dict[str, pa.Array]:
-    counts, messages = spans.several(_Span.EVENTS)
+def _nested(name: str, several: tuple[Counts, Messages], read: Callable[[Messages], Columns], nothing: Columns) -> Columns:
+    counts, messages = several
+    return nested(name, counts, read(messages) if len(messages) else nothing)
+
+
+def _events(messages: Messages) -> Columns:
     events = messages.fields(frozenset(_Event))
     return {
-        "Events.Timestamp": lists(counts, times(events.fixed(_Event.TIME))),
-        "Events.Name": lists(counts, decoded_texts(events.parts(_Event.NAME))),
-        "Events.Attributes": lists(counts, maps(*events.several(_Event.ATTRIBUTES))),
+        "Timestamp": times(events.fixed(_Event.TIME)),
+        "Name": decoded_texts(events.parts(_Event.NAME)),
+        "Attributes": maps(*events.several(_Event.ATTRIBUTES)),
     }
 
 
-def _links(spans: Fields) -> dict[str, pa.Array]:
-    counts, messages = spans.several(_Span.LINKS)
+def _links(messages: Messages) -> Columns:
     links = messages.fields(frozenset(_Link))
     return {
-        "Links.TraceId": lists(counts, identifiers(links.parts(_Link.TRACE_ID), TRACE_BYTES)),
-        "Links.SpanId": lists(counts, identifiers(links.parts(_Link.SPAN_ID), SPAN_BYTES)),
-        "Links.TraceState": lists(counts, decoded_texts(links.parts(_Link.TRACE_STATE))),
-        "Links.Attributes": lists(counts, maps(*links.several(_Link.ATTRIBUTES))),
+        "TraceId": identifiers(links.parts(_Link.TRACE_ID), TRACE_BYTES),
+        "SpanId": identifiers(links.parts(_Link.SPAN_ID), SPAN_BYTES),
+        "TraceState": decoded_texts(links.parts(_Link.TRACE_STATE)),
+        "Attributes": maps(*links.several(_Link.ATTRIBUTES)),
     }
+
+
+_NO_EVENTS, _NO_LINKS = _events(Messages.of(())), _links(Messages.of(()))
+"""Made once: most spans have none, and most requests are small."""
