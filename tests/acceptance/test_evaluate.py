@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.acceptance.command import command, environment, run
+from tests.acceptance.command import Running, command, environment, run
 from tests.acceptance.incident import record_incident
 from tests.telemetry_data import incident_row
 
@@ -33,19 +32,9 @@ def temporary(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def evaluation(recordings: Path, temporary: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """An evaluation that has made its first answer."""
-    words = command("evaluate", recordings, "--output", tmp_path / "predictions.jsonl")
-    with subprocess.Popen(
-        words,
-        env=environment(tmp_path / "data", TMPDIR=str(temporary)),
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as process:
-        assert process.stderr is not None
-        assert "incident-0" in process.stderr.readline()
-        yield process
+def words(recordings: Path, tmp_path: Path) -> tuple[str | Path, ...]:
+    """An evaluation of several incidents."""
+    return "evaluate", recordings, "--output", tmp_path / "predictions.jsonl"
 
 
 def processes_with(text: Path) -> list[int]:
@@ -62,7 +51,7 @@ def processes_with(text: Path) -> list[int]:
 def job_of(parent: int) -> int:
     """The process that answers; the other child is multiprocessing's own."""
     children = (PROC / str(parent) / "task" / str(parent) / "children").read_text().split()
-    (job,) = (int(child) for child in children if b"spawn_main" in (PROC / child / "cmdline").read_bytes())
+    (job,) = (int(child) for child in children if b"resource_tracker" not in (PROC / child / "cmdline").read_bytes())
     return job
 
 
@@ -71,9 +60,13 @@ def predictions(tmp_path: Path) -> list[str]:
 
 
 @pytest.mark.skipif(not PROC.exists(), reason="looks for processes in /proc")
-def test_an_interruption_keeps_what_was_answered(evaluation: subprocess.Popen[str], temporary: Path, tmp_path: Path) -> None:
-    os.killpg(evaluation.pid, signal.SIGINT)  # as a terminal does; only the parent may heed it
-    _, said = evaluation.communicate(timeout=60)
+def test_an_interruption_keeps_what_was_answered(words: tuple[str | Path, ...], temporary: Path, tmp_path: Path) -> None:
+    env = environment(tmp_path / "data", TMPDIR=str(temporary))
+    with subprocess.Popen(command(*words), env=env, stderr=subprocess.PIPE, text=True, start_new_session=True) as evaluation:
+        assert evaluation.stderr is not None
+        assert "incident-0" in evaluation.stderr.readline()
+        os.killpg(evaluation.pid, signal.SIGINT)  # as a terminal does; only the parent may heed it
+        _, said = evaluation.communicate(timeout=60)
     assert evaluation.returncode == 130
     *more, last = filter(None, said.splitlines())
     assert last == "stopped"
@@ -84,10 +77,12 @@ def test_an_interruption_keeps_what_was_answered(evaluation: subprocess.Popen[st
 
 @pytest.mark.skipif(not PROC.exists(), reason="looks for processes in /proc")
 def test_a_job_that_is_killed_is_a_failure_and_keeps_what_it_answered(
-    evaluation: subprocess.Popen[str], temporary: Path, tmp_path: Path
+    words: tuple[str | Path, ...], temporary: Path, tmp_path: Path
 ) -> None:
-    os.kill(job_of(evaluation.pid), signal.SIGKILL)
-    _, said = evaluation.communicate(timeout=60)
+    with Running(tmp_path / "data", *words, variables={"TMPDIR": str(temporary)}) as evaluation:
+        assert "incident-0" in evaluation.stderr.readline()
+        os.kill(job_of(evaluation.pid), signal.SIGKILL)
+        _, said = evaluation.communicate()
     assert evaluation.returncode == 71
     assert "SIGKILL" in said
     assert "Traceback" not in said

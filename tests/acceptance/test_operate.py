@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -71,26 +72,47 @@ def test_the_doctor_names_what_is_broken(tmp_path: Path) -> None:
 
 
 WITHOUT_EXTRA = """
-import sys
+import contextlib, io, json, sys
 sys.modules.update(dict.fromkeys(("opentelemetry", "starlette", "uvicorn")))  # None: as if they were not installed
 from middlewatch.frontends.cli import main
-main()
+for words in map(json.loads, sys.argv[1:]):
+    sys.argv[1:] = words
+    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code
+    print(json.dumps([code, out.getvalue(), err.getvalue()]))
 """
+Saying = Callable[[list[str]], subprocess.CompletedProcess[str]]
+LAB = (["lab"], ["lab", "faults"], ["lab", "faults", "--json"], ["lab", "record", "--help"])
 
 
-@pytest.mark.parametrize(
-    "words", [["lab"], ["lab", "faults"], ["lab", "faults", "--json"], ["lab", "record", "--help"]], ids=" ".join
-)
-def test_the_lab_explains_itself_without_what_it_runs_on(tmp_path: Path, words: list[str]) -> None:
-    result = run(tmp_path / "data", *words, program=WITHOUT_EXTRA)
+RECORD = ["lab", "record", "--fault", "dropped-index", "--output", "/proc/shop"]
+
+
+@pytest.fixture(scope="module")
+def without_extra(tmp_path_factory: pytest.TempPathFactory) -> Saying:
+    """What a command says where the extra is not installed. All are run one after the other in one process of that kind."""
+    every = [json.dumps(words) for words in (*LAB, RECORD)]
+    ran = run(tmp_path_factory.mktemp("without"), *every, program=WITHOUT_EXTRA)
+    assert ran.returncode == 0, ran.stderr
+    told = dict(zip(every, map(json.loads, ran.stdout.splitlines()), strict=True))
+    return lambda words: subprocess.CompletedProcess(words, *told[json.dumps(words)])
+
+
+@pytest.mark.parametrize("words", LAB, ids=" ".join)
+def test_the_lab_explains_itself_without_what_it_runs_on(without_extra: Saying, words: list[str]) -> None:
+    result = without_extra(words)
     assert "Traceback" not in result.stderr
     assert "dropped-index" in result.stdout + result.stderr
     assert result.returncode == (2 if words == ["lab"] else 0)  # click's for a group without a command
 
 
-def test_recording_without_the_extra_says_what_to_install(tmp_path: Path) -> None:
-    words = ("lab", "record", "--fault", "dropped-index", "--output", tmp_path / "shop")
-    message = refused(run(tmp_path / "data", *words, program=WITHOUT_EXTRA), 78)
+def test_recording_without_the_extra_says_what_to_install(
+    without_extra: Saying,
+) -> None:
+    message = refused(without_extra(RECORD), 78)
     assert "opentelemetry.sdk, opentelemetry.exporter.otlp" in message
     assert "pip install 'middlewatch[lab]'" in message
 

@@ -6,25 +6,24 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.acceptance.command import command, environment, refused, run
-from tests.acceptance.incident import DETECTED, record_incident
-from tests.telemetry_data import moment
-
-LIVE = """
-import sys
-from pathlib import Path
 from middlewatch.app import open_app
 from middlewatch.settings import Settings
+from tests.acceptance.command import Running, refused, run
+from tests.acceptance.incident import DETECTED, record_incident
 from tests.live_telemetry import insert_live
-with open_app(Settings.load()) as app:
-    insert_live(app.telemetry, app.settings.tenant, Path(sys.argv[1]))
-"""
-"""Puts a recording's rows among the user's own telemetry."""
+from tests.telemetry_data import moment
+
+
+def live() -> None:
+    """A program that puts a recording's rows among the user's own telemetry."""
+    with open_app(Settings.load()) as app:
+        insert_live(app.telemetry, app.settings.tenant, Path(sys.argv[1]))
 
 
 @pytest.fixture(scope="module")
@@ -77,9 +76,7 @@ def test_a_recording_is_answered_and_gone_on_with(night: Path, alerts: Path, tmp
 
 def test_the_user_s_own_tables_are_read_and_nothing_appears_in_their_inbox(night: Path, alerts: Path, tmp_path: Path) -> None:
     data = tmp_path / "data"
-    filled = subprocess.run(
-        [*command(program=LIVE), str(night)], env=environment(data), capture_output=True, text=True, check=False, timeout=90
-    )
+    filled = run(data, night, program=live)
     assert filled.returncode == 0, filled.stderr
     found = said(run(data, "shadow", "--alerts", alerts, "--from", moment(DETECTED).isoformat(), "--json"))
     assert [(one["alert"]["id"], one["causes"]) for one in found["answers"]] == [("slow", ["cart"]), ("who-knows", ["cart"])]
@@ -90,16 +87,8 @@ def test_the_user_s_own_tables_are_read_and_nothing_appears_in_their_inbox(night
 
 def test_an_interruption_keeps_what_was_answered(night: Path, alerts: Path, tmp_path: Path) -> None:
     output = tmp_path / "out.jsonl"
-    words = command("shadow", "--recording", night, "--alerts", alerts, "--output", output)
-    with subprocess.Popen(
-        words,
-        env=environment(tmp_path / "data", TMPDIR=str(tmp_path)),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as process:
-        assert process.stderr is not None
+    words = ("shadow", "--recording", night, "--alerts", alerts, "--output", output)
+    with Running(tmp_path / "data", *words, own_group=True, variables={"TMPDIR": str(tmp_path)}) as process:
         assert "1 of 3" in process.stderr.readline()
         os.killpg(process.pid, signal.SIGINT)
         shown, told = process.communicate(timeout=60)
