@@ -14,6 +14,7 @@ from middlewatch.alerts import recorded_alert
 from middlewatch.frontends.web import live
 from middlewatch.records import Investigation, Verdict, Waterfall
 from middlewatch.records.errors import Unavailable
+from tests.acceptance.incident import record_incident
 from tests.axe import violations
 from tests.browser import Browser, Page, visiting
 from tests.report_finding import finding
@@ -22,8 +23,6 @@ from tests.web_server import served
 from tests.web_site import WebSite
 
 __all__ = ["chromium", "redis", "site"]
-
-RECORDING = Path("evals/recordings/shop-slow-pages")
 
 
 @pytest.fixture(scope="module")
@@ -47,15 +46,15 @@ def looking(chromium: Browser, site: WebSite, url: str, path: str) -> Iterator[P
         assert problems == []
 
 
-def begin(site: WebSite) -> Investigation:
+def begin(site: WebSite, folder: Path) -> Investigation:
     """One of a recording, that nobody works on yet."""
-    name = site.app.import_recording(RECORDING).name
+    name = site.app.import_recording(record_incident(folder)).name
     alert = recorded_alert(site.app.settings.tenant, site.app.recordings(), name, None)
     return site.app.investigate(alert, recording=name)
 
 
-def test_from_the_start_to_the_finding_across_a_reload(site: WebSite, chromium: Browser, url: str) -> None:
-    about = begin(site)
+def test_from_the_start_to_the_finding_across_a_reload(site: WebSite, chromium: Browser, url: str, tmp_path: Path) -> None:
+    about = begin(site, tmp_path / "incident")
     with looking(chromium, site, url, f"/investigations/{about.id}") as page:
         state = page.locator(".stream-state")
         expect(state).to_have_text(re.compile("^Live"))
