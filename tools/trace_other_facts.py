@@ -73,12 +73,14 @@ def failures(ground: Ground, service: str, onset: int) -> Iterator[Fact]:
         before, after = (float(share[i]) for share in (change.before, change.after))
         failed, (earlier, later) = ground.credit.requests.failed, ground.spans(behaviour.key, onset)
         instance = "" if callee else ground.instance(failed.astype(np.float64), earlier, later)
-        unanswered = bool(callee) and not _answered(ground, later & failed)
+        gives_up = bool(callee) and behaviour.blamed == behaviour.service
+        unanswered = bool(callee) and not gives_up and not _answered(ground, later & failed)
+        why = ", and nothing answers" if unanswered else ": it gives up sooner than it was answered before" if gives_up else ""
         towards = f" towards {quoted(callee)}" if callee else ""
         yield Fact(
             kind=AnomalyKind.EDGE if callee else AnomalyKind.OPERATION,
             family=Family.ERRORS,
-            peer=behaviour.service if callee else "",
+            peer=callee if gives_up else behaviour.service if callee else "",
             spoken_by=behaviour.service,
             operation=behaviour.operation,
             unit="1",
@@ -87,9 +89,9 @@ def failures(ground: Ground, service: str, onset: int) -> Iterator[Fact]:
             strength=ground.surprises.nats(Scores(0.0, float(evidence[i]))).otherwise,
             course=_course(structure, i),
             summary=f"{quoted(behaviour.operation)} of {quoted(behaviour.service)}{towards} fails in {percent(after)} of its "
-            f"spans, {percent(before)} before{', and nothing answers' if unanswered else ''}{on_instance(instance)}",
+            f"spans, {percent(before)} before{why}{on_instance(instance)}",
             query=ground.behaviours,
-            mechanism=Mechanism.UNREACHABLE if unanswered else Mechanism.EXCEPTION,
+            mechanism=Mechanism.UNREACHABLE if unanswered else Mechanism.CONFIGURATION if gives_up else Mechanism.EXCEPTION,
             instance=instance,
         )
 

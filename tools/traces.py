@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +20,7 @@ from middlewatch.records import AgentName, Assessment, Brief
 from middlewatch.telemetry.sources import Answer, Sources
 from middlewatch.tools.baseline import Floats
 from middlewatch.tools.credit import Credit
+from middlewatch.tools.impatience import impatient
 from middlewatch.tools.service_map import callees, edges_of, innocent
 from middlewatch.tools.slowness import DEFAULT_FLOOR_MS, FLOOR_SHARE
 from middlewatch.tools.structure import numbered, rows_of
@@ -84,6 +85,7 @@ def assess_traces(sources: Sources, brief: Brief) -> Assessment:
     surprises = Surprises.of(views, timeline.earlier_questions(volume))
     sampled = _sample(sources, timeline, volume)
     credit = Credit.of(Requests.of(sampled.table), views.children.behaviours, timeline)
+    views = replace(views, failures=impatient(views.failures, credit, min(timeline.question.onsets)))
     scores = {service: surprises.total(found) for service, found in views.scores(timeline.question, credit.blame).items()}
     ground = Ground(views, surprises, credit, timeline, read.behaviours.query, sampled.query)
     return Assessment(
