@@ -183,16 +183,18 @@ class LogViews:
         """Nats per service for one onset: its most conspicuous pattern, and how much slower its requests became.
 
         Lines that belong to no request have no order, so what callees explain is taken from those. That a service is not reached
-        speaks against both ends.
+        speaks against both ends, and so does what is no longer written where it was not reached.
         """
         evidence = self.evidence(onset, end)
         known, called = self.known, callees(self.edges)
         own: dict[str, float] = defaultdict(float)
         loose: dict[str, float] = defaultdict(float)
         calls = {(edge.caller, edge.callee): np.zeros(()) for edge in self.edges}
+        lost = self._lost_calls(evidence)
         for i in np.flatnonzero(evidence.nats > 0).tolist():
             pattern, nats = self.patterns[i], float(evidence.nats[i])
-            if peer := pattern.unreachable(known) if evidence.rising[i] else "":
+            peer = pattern.unreachable(known) if evidence.rising[i] else lost.get(self._run(evidence, i), "")
+            if peer:
                 pair = (pattern.service, peer)
                 calls[pair] = np.maximum(calls.get(pair, 0.0), nats)
             else:
@@ -207,6 +209,17 @@ class LogViews:
             if service in total or worst > 0:
                 total[service] = worst + slower.get(service, 0.0)
         return total
+
+    def _lost_calls(self, evidence: Evidence) -> dict[int, str]:
+        """The operations that more often write that somebody was not reached, with whom."""
+        rising = np.flatnonzero((evidence.nats > 0) & evidence.rising).tolist()
+        found = {self._run(evidence, i): self.patterns[i].unreachable(self.known) for i in rising}
+        return {run: peer for run, peer in found.items() if run >= 0 and peer}
+
+    def _run(self, evidence: Evidence, index: int) -> int:
+        """The operation whose spans show a pattern best; -1 where it is shown in no spans."""
+        key = int(evidence.key[index])
+        return int(self.requests.key_run[key]) if key >= 0 else -1
 
     def scores(self, question: Question) -> dict[str, float]:
         """Nats per service that wrote any line or is blamed by others, averaged over the candidate onsets.

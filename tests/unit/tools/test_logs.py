@@ -239,3 +239,18 @@ def test_clocks_that_disagree_do_not_move_the_blame() -> None:
         [replace(line, time=line.time + ahead) if line.service in ("shop", "store") else line for line in made.lines],
     )
     assert leader(assess(skewed)) == "store"
+
+
+def test_what_is_no_longer_written_where_another_was_not_reached_speaks_against_both() -> None:
+    """`shop` cannot reach `cart`: its handler says so, and does not end as usual."""
+    made = requests()
+    lost = {(span.trace_id, span.span_id) for span in made.spans if span.operation == "GET /shop" and span.start >= BEGAN}
+    assert lost
+    made.lines = [
+        replace(line, severity="ERROR", body="order failed: GET /cart of cart: ConnectError")
+        if (line.trace_id, line.span_id) in lost and line.body.startswith("end")
+        else line
+        for line in made.lines
+    ]
+    scores = assess(made).scores
+    assert scores["cart"] >= scores["shop"] > 0
