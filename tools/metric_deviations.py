@@ -88,7 +88,7 @@ def measure(matrix: SeriesMatrix, brief: Brief) -> Deviations:
     usable, baseline = _borrow(replace(baseline, scale=scale), matrix.labels)
     signed = (matrix.values - baseline.centre[:, None]) / baseline.scale[:, None]
     signed[~usable] = np.nan
-    signed = np.clip(signed, -LARGEST_DEVIATION, LARGEST_DEVIATION)
+    signed = _without_starts(np.clip(signed, -LARGEST_DEVIATION, LARGEST_DEVIATION), matrix)
     worse = for_the_worse(signed, tuple(families))
     return Deviations(
         baseline=baseline,
@@ -137,6 +137,25 @@ def onset_split(row: int, axis: Axis, deviations: Deviations) -> Split:
         course[max(0, int(present[0]) - interval)] = 0.0
     split = find_split(course)
     return Split(step=first, before=max(0, first - 1), last=axis.steps - 1) if split is None else split.shifted(since)
+
+
+def _without_starts(signed: Floats, matrix: SeriesMatrix) -> Floats:
+    """The same, with every instance that begins on the axis deviating in its first step no more than in its second.
+
+    What it takes to start, such as processor time, is in its first sample, and is no trouble of its.
+    """
+    present = ~np.isnan(matrix.values)
+    instances: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for row, label in enumerate(matrix.labels):
+        if label.instance:
+            instances[label.service, label.instance].append(row)
+    steady = signed.copy()
+    for rows in instances.values():
+        first = int(np.argmax(present[rows].any(axis=0)))
+        for row in rows if first > 0 else ():
+            later = signed[row, first + 1 :][present[row, first + 1 :]]
+            steady[row, first] = min(signed[row, first], later[0], key=abs) if later.size else np.nan
+    return steady
 
 
 def _clean_steps(axis: Axis, brief: Brief) -> tuple[NDArray[np.int64], bool]:

@@ -33,7 +33,8 @@ HISTORY_HOURS = (6.0, 1.5, 0.33)
 ONSETS = 7
 """Candidate onsets; the scores are averaged over them, because the true one is unknown."""
 DETECTION_SECONDS = 60.0
-"""Few alerts fire within a minute of the beginning: a rule needs at least one evaluation."""
+"""Few alerts fire within a minute of the beginning: a rule needs at least one evaluation. Where no more than that is in question,
+right after an earlier incident, whatever began did so within it, and may have begun at any moment up to the detection."""
 HEALTHY_SECONDS = 60.0
 """At least so long after an incident, or after telemetry begins, is taken for healthy; half of the time until the next detection
 where that is shorter. Whatever is compared needs something to be compared with."""
@@ -81,7 +82,8 @@ class Timeline:
                 last = max(0, _ceil(window, known.end))
                 hidden[max(0, _floor(window, known.start)) : last] = True
                 free = max(free, last)
-        return cls(window=window, size=size, hidden=hidden, question=Question(_onsets(brief, window, free, size), size))
+        onsets = _onsets(window, brief.incident.start, brief.alert.detected_at, free, size)
+        return cls(window=window, size=size, hidden=hidden, question=Question(onsets, size))
 
     def moment(self, index: int) -> datetime:
         """When a bucket begins."""
@@ -150,8 +152,10 @@ class Timeline:
         seen = np.flatnonzero(volume)
         if not seen.size or (began := self.moment(int(seen[0]))) >= detected:
             return self
-        least = min(_ceil(self.window, healthy_until(began, detected)), self.size - 1)
-        return replace(self, question=Question(tuple(sorted({max(least, i) for i in self.question.onsets})), self.question.end))
+        start = healthy_until(began, detected)
+        if (least := min(_ceil(self.window, start), self.size - 1)) <= min(self.question.onsets):
+            return self
+        return replace(self, question=replace(self.question, onsets=_onsets(self.window, start, detected, least, self.size)))
 
     def without(self, hidden: NDArray[np.bool_]) -> Timeline:
         """This timeline with more hidden buckets, shape (size,)."""
@@ -266,9 +270,10 @@ def cumulative(values: Floats) -> Floats:
     return np.concatenate([np.zeros((values.shape[0], 1)), np.cumsum(values, axis=1)], axis=1)
 
 
-def _onsets(brief: Brief, window: Window, free: int, size: int) -> tuple[int, ...]:
-    first = _floor(window, brief.incident.start)
-    last = max(first, _floor(window, brief.alert.detected_at - timedelta(seconds=DETECTION_SECONDS)))
+def _onsets(window: Window, start: datetime, detected: datetime, free: int, size: int) -> tuple[int, ...]:
+    first = _floor(window, start)
+    slack = (detected - start).total_seconds() - DETECTION_SECONDS
+    last = max(first, _floor(window, detected - timedelta(seconds=min(DETECTION_SECONDS, max(0.0, slack)))))
     candidates = sorted({round(float(i)) for i in np.linspace(first, last, ONSETS)})
     usable = tuple(i for i in candidates if free <= i < size)
     return usable or (min(max(last, free), size - 1),)

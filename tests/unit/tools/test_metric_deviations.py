@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from middlewatch.records import Family
 from middlewatch.tools.baseline import Floats
-from middlewatch.tools.metric_deviations import LARGEST_DEVIATION, Deviations, for_the_worse, measure, onset_split
+from middlewatch.tools.metric_deviations import CLEAR_DEVIATION, LARGEST_DEVIATION, Deviations, for_the_worse, measure, onset_split
 from middlewatch.tools.metric_series import SeriesMatrix, load_series
 from tests.unit.tools.synthetic_telemetry import Metrics, Series, brief, sources
 
@@ -109,3 +109,12 @@ def test_a_new_instance_that_began_like_the_others_changes_where_its_level_does(
     values[-10:] = [20.0] * 6 + [80.0] * 4
     old, new = steady(20.0, 20.0, noise=0.5), Series("cart", "x", values, "%", instance="new")
     assert onset_of(replace(old, instance="old"), new)[1] == -4
+
+
+def test_what_it_takes_to_start_is_no_deviation() -> None:
+    values = np.full(STEPS, np.nan)
+    values[-4:] = [90.0, 20.0, 20.0, 20.0]
+    old, new = steady(20.0, 20.0, noise=0.5), Series("cart", "x", values, "%", instance="new")
+    loaded = load_series(sources(Metrics([replace(old, instance="old"), new])), brief())
+    assert isinstance(loaded, SeriesMatrix)
+    assert measure(loaded, brief()).tops[-1, 0] < CLEAR_DEVIATION
