@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from pydantic import Field
 
 from middlewatch.alerts import incident_alert
-from middlewatch.app import open_app
+from middlewatch.app import App, open_app
 from middlewatch.evals.evaluation import prediction_of
 from middlewatch.evals.lab.faults import QUIET
 from middlewatch.evals.lab.truth import TrueIncident, read_truth
@@ -37,35 +37,55 @@ class LabAnswer(Record):
 
 
 def answers(recording: Path, settings: Settings) -> Iterator[LabAnswer]:
-    """Investigate every incident of a recording of the lab.
+    """Investigate every incident of a recording of the lab, and its quiet moments.
 
     Args:
         recording: the folder.
         settings: the back ends and bounds to use.
     """
+    with open_app(settings) as app, app.working():
+        yield from _answered(app, recording, lambda incidents, quiet: (*incidents, *quiet))
+
+
+def replay(recordings: Iterable[Path], settings: Settings) -> Iterator[LabAnswer]:
+    """Investigate the last incident of each recording, which is what was cut out where it was (`cutting`).
+
+    Args:
+        recordings: folders.
+        settings: as above.
+    """
+    with open_app(settings) as app, app.working():
+        for recording in recordings:
+            yield from _answered(app, recording, lambda incidents, _: incidents[-1:])
+
+
+Incidents = tuple[Incident, ...]
+
+
+def _answered(app: App, recording: Path, chosen: Callable[[Incidents, Incidents], Incidents]) -> Iterator[LabAnswer]:
+    """The answers to some of a recording's incidents and quiet moments."""
     truth = read_truth(recording)
     told = {incident.incident: incident for incident in truth.incidents}
     told |= {moment.id: _nothing_wrong(moment) for moment in truth.quiet}
-    with open_app(settings) as app, app.working():
-        imported = app.import_recording(recording)
-        for incident in (*imported.incidents, *truth.quiet):
-            alert = incident_alert(settings.tenant, imported.name, incident, imported.incidents)
-            began = time.monotonic()
-            opened = app.investigate(alert, recording=imported.name)
-            for _ in app.follow(opened.id):
-                pass
-            seconds = time.monotonic() - began
-            report = app.report(opened.id)
-            if report is None:
-                raise MiddlewatchError(f"The investigation of incident {incident.id!r} ended without a report.")
-            yield LabAnswer(
-                recording=recording.name,
-                requests_per_second=truth.requests_per_second,
-                truth=told[incident.id],
-                prediction=prediction_of(incident.id, report, seconds),
-                blamed=blamed_in(report),
-                seconds_to_cause=seconds,
-            )
+    imported = app.import_recording(recording)
+    for incident in chosen(imported.incidents, truth.quiet):
+        alert = incident_alert(app.settings.tenant, imported.name, incident, imported.incidents)
+        began = time.monotonic()
+        opened = app.investigate(alert, recording=imported.name)
+        for _ in app.follow(opened.id):
+            pass
+        seconds = time.monotonic() - began
+        report = app.report(opened.id)
+        if report is None:
+            raise MiddlewatchError(f"The investigation of incident {incident.id!r} ended without a report.")
+        yield LabAnswer(
+            recording=recording.name,
+            requests_per_second=truth.requests_per_second,
+            truth=told[incident.id],
+            prediction=prediction_of(incident.id, report, seconds),
+            blamed=blamed_in(report),
+            seconds_to_cause=seconds,
+        )
 
 
 def _nothing_wrong(moment: Incident) -> TrueIncident:
