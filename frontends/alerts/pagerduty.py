@@ -10,6 +10,7 @@ from pydantic import Field
 
 from middlewatch.frontends.intake.credentials import is_signed
 from middlewatch.frontends.intake.delivery import Delivery, Moment, Payload, Text, begun, fingerprint, link, read
+from middlewatch.paging import KEY
 from middlewatch.records import AlertMessage, AlertStatus
 from middlewatch.records.errors import BadInput
 from middlewatch.records.quoting import cut
@@ -73,7 +74,7 @@ def is_authentic(delivery: Delivery, secrets: Sequence[bytes]) -> bool:
 
 
 def decode(delivery: Delivery) -> tuple[AlertMessage, ...]:
-    """What an event says of its incident; nothing where it changes nothing of it, such as a note or a ping.
+    """What an event says of its incident; nothing where it changes nothing of it, such as a note or a ping, or is of our own page.
 
     Raises:
         BadInput: it is no such event, or too old.
@@ -83,6 +84,8 @@ def decode(delivery: Delivery) -> tuple[AlertMessage, ...]:
     status = _STATUS.get(incident.status)
     if not event.event_type.startswith("incident.") or incident.type != "incident" or status is None:
         return ()
+    if incident.incident_key.startswith(KEY):
+        return ()  # what middlewatch itself paged for comes back
     if not incident.id:
         raise BadInput("event.data.id: is missing.", remedy="docs/alerts.md shows what is sent.")
     happened = begun(event.occurred_at, delivery.now)

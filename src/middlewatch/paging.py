@@ -38,6 +38,8 @@ from middlewatch.write_back_ends import Attempted, End, PagerDutyEvents
 
 LOG = logging.getLogger(__name__)
 
+KEY: Final = "middlewatch:"
+"""How every key begins under which PagerDuty is told something."""
 NOTE: Final = "paged:"
 """Before the id of an investigation."""
 ACTOR: Final = "system:paging"
@@ -155,7 +157,7 @@ class Paging:
         try:
             end = PagerDutyEvents(End(entry.end, self._senders.token_of(entry.end)))
             more = self._payload(one, rating) if say is Say.TRIGGER else {}
-            end.say(say.value, f"middlewatch:{self._known.tenant}:{one.id}", **more)
+            end.say(say.value, f"{KEY}{self._known.tenant}:{one.id}", **more)
         except MiddlewatchError as error:
             if not was.attempts:
                 LOG.warning("PagerDuty is not told of %s: %s", one.id, error)

@@ -60,6 +60,11 @@ def test_a_group_of_alertmanager_with_what_it_left_out(take: Take) -> None:
     assert over.fingerprint == fired.fingerprint
 
 
+def test_our_own_page_is_no_alert_when_it_comes_back(take: Take) -> None:
+    assert take("pagerduty", made.pagerduty(incident_key="middlewatch:default:inv-1")) == []
+    assert len(take("pagerduty", made.pagerduty(incident_key="other:default:inv-1"))) == 1
+
+
 def test_an_incident_of_pagerduty_through_its_life(take: Take) -> None:
     (fired,) = take("pagerduty", made.pagerduty())
     (seen,) = take("pagerduty", made.pagerduty("incident.acknowledged", "acknowledged"))
