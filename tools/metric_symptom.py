@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from middlewatch.records import Brief, Edge, Family, Onset, Symptom
+from middlewatch.telemetry.conventions import resource_of
 from middlewatch.telemetry.sources import Sources
 from middlewatch.tools.baseline import Floats, burst, tail_rank
 from middlewatch.tools.metric_deviations import CLEAR_DEVIATION, Deviations, for_the_worse, measure, onset_split
@@ -66,7 +67,8 @@ def co_moving(
     excess there, which can arrive at the symptom once at most; else it is the unit's course in scales, and r the correlation. Units
     of other voices keep nats r, with r the correlation (either way, for what does not spread); where the symptom's voice does not
     spread, such as that of a queue that grows, they keep all, since trouble elsewhere need not have its course. Units of the
-    symptom's own service keep a quarter of theirs, and those about calls that speak with the symptom's voice all.
+    symptom's own service keep a quarter of theirs, and those about calls that speak with the symptom's voice all. Where a resource
+    such as memory alarms, its own service is treated as any other: what runs out does so where it is measured.
 
     Args:
         units: what was ranked.
@@ -84,6 +86,7 @@ def co_moving(
     if alarming is None:
         return None
     voice = Voice.of(alarming.family)
+    own_resource = not voice.spreads and bool(resource_of(alarming.group[0]))
     recent = deviations.recent(matrix.axis, look(matrix.axis))[0]
     course = at_steps(np.array([_course(unit, deviations) for unit in units]), recent)
     ill = units.index(alarming)
@@ -98,7 +101,7 @@ def co_moving(
     }
     weighed = nats.copy()
     for i, unit in enumerate(units):
-        if unit.service == symptom.service and not unit.peer:
+        if unit.service == symptom.service and not unit.peer and not own_resource:
             weighed[i] *= OWN_SHARE
         elif Voice.of(unit.family) is not voice:
             both = max(explained[i], explained_falling[i])

@@ -65,6 +65,14 @@ def test_a_service_that_moves_exactly_with_the_symptom_beats_the_symptoms_own() 
     assert max(others.values()) < 0.5
 
 
+def test_the_service_whose_resource_alarms_is_its_own_proof() -> None:
+    memory = series("auth", 30 * WAVE, metric="process.memory.usage", unit="By")
+    found = weighed(memory, series("web", WAVE), symptom=Symptom(service="auth", metric="process.memory.usage"))
+    assert found is not None
+    assert found[0]["auth", "process.memory.usage"] == pytest.approx(FULL_NATS)
+    assert found[0]["web", "latency"] < FULL_NATS
+
+
 def test_of_two_that_move_alike_the_one_that_adds_enough_explains_the_symptom() -> None:
     held = [series(service, WAVE) for service in ("auth", "web", "proxy")]
     alike = weighed(*held)
