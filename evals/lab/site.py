@@ -91,14 +91,13 @@ pairs = [{ short_minutes = 1, long_hours = 0.0333334, share = 0.000185185, escal
 """
 
 
-def write_site(data_dir: Path, socket: Path, *, user: str, services: bool = True) -> tuple[Path, ...]:
+def write_site(data_dir: Path, socket: Path, *, user: str) -> tuple[Path, ...]:
     """Write the files that are absent.
 
     Args:
         data_dir: the data directory.
         socket: of the lab's supervisor; absolute.
         user: the unix user who leads.
-        services: whether it is declared already what is promised of the services.
 
     Returns:
         The files that were written.
@@ -111,8 +110,6 @@ def write_site(data_dir: Path, socket: Path, *, user: str, services: bool = True
         + "".join(_SERVICE.format(service=service, tier=tier) for service, tier in _TIERS.items())
         + _OBJECTIVES,
     }
-    if not services:
-        del texts["services.toml"]
     written = []
     for name, text in texts.items():
         path = data_dir / name

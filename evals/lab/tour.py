@@ -47,7 +47,7 @@ T = TypeVar("T")
 class Around(Protocol):
     """What a tour sees and does: the shop through its control, middlewatch through its store."""
 
-    def declare(self) -> object:
+    def declare(self) -> None:
         """Say what is promised of the shop: from now on it may be an alert that something is not kept."""
 
     def status(self) -> Mapping[str, Any]: ...
@@ -135,8 +135,8 @@ class Tour:
         self._until(kept, "health", "The past does not get long enough.", every=1.0)
 
     def _say_how_long(self, past: float, why: str) -> None:
-        what = f"watching what is normal: {min(past, self.baseline_seconds):.0f} of {self.baseline_seconds:.0f} s"
-        self.face.progress(f"{what}; {why}{self.customers.in_words()}")
+        what = f"watching what is normal, {min(past, self.baseline_seconds):.0f} of {self.baseline_seconds:.0f} s"
+        self.face.progress(f"{what}: {why}{self.customers.in_words()}")
 
     def _break(self) -> None:
         self._note(began_at=self.clock(), fault=self.fault)

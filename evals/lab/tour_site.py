@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +54,7 @@ class Site:
     """Of a command that is run on the same data."""
     customers: Customers
     check: Callable[[], None]
-    declare: Callable[[], object]
+    declare: Callable[[], None]
 
     def status(self) -> Mapping[str, Any]:
         return self.control.status()
@@ -98,7 +97,9 @@ def site(folder: Path, program: Sequence[str], *, user: str, seed: int, say: Cal
         environment = settings.for_program()
         place = LabPlace(folder)
         place.create()
-        write_site(folder, place.socket, user=user, services=False)  # nothing is promised of a shop that is just opening
+        services = folder / "services.toml"
+        services.write_text("# Nothing is promised of a shop that is just opening.\n", encoding="utf-8")
+        write_site(folder, place.socket, user=user)
         run = _Processes(program, environment, folder, say)
         endpoint = f"http://{settings.otlp_host}:{settings.otlp_http_port}"
         stack.callback(run.end)
@@ -110,7 +111,11 @@ def site(folder: Path, program: Sequence[str], *, user: str, seed: int, say: Cal
         app = stack.enter_context(open_app(settings))
         customers = Customers()
         stack.enter_context(_watched(control, customers))
-        declare = partial(write_site, folder, place.socket, user=user)
+
+        def declare() -> None:
+            services.unlink()
+            write_site(folder, place.socket, user=user)
+
         yield Site(app, control, addresses(folder)[0], environment, customers, run.check, declare)
         say("ending the shop and middlewatch")
 

@@ -163,7 +163,7 @@ class Customers:
             return "no customers yet"
         latest = self.samples[-1]
         p95 = f"{latest.p95_seconds * 1000:.0f} ms"
-        return f"{latest.requests_per_second:.0f} requests/s, {latest.failing:.1%} fail, 95 % within {p95}"
+        return f"{latest.requests_per_second:.0f} requests/s, {latest.failing:.0%} fail, p95 {p95}"
 
     def failing_since(self, now: datetime, seconds: float) -> float:
         """The highest share that failed in the reports of the last so many seconds; all where there are none."""

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 FAULT, BASELINE_SECONDS = "missing-market", 100.0
 FOLDER = "live"
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _WAIT_SECONDS = 0.5
 
 
@@ -103,15 +104,15 @@ def _program() -> tuple[str, ...]:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Ctrl-C and SIGTERM interrupt once; what is ended then is ended in order, however often somebody asks again."""
+    """Ctrl-C, SIGTERM and a closed terminal interrupt once; what is ended then is ended in order, however often somebody asks."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         del number, frame
-        for each in (signal.SIGINT, signal.SIGTERM):
+        for each in ENDING:
             signal.signal(each, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    before = {each: signal.signal(each, interrupt) for each in (signal.SIGINT, signal.SIGTERM)}
+    before = {each: signal.signal(each, interrupt) for each in ENDING}
     try:
         yield
     finally:
@@ -131,7 +132,8 @@ class _Told:
     def say(self, words: str) -> None:
         self.clear()
         if not self.quiet:
-            print_line(words)
+            for line in words.split("\n"):
+                print_line(line)
             sys.stdout.flush()
 
     def progress(self, words: str) -> None:
@@ -161,8 +163,8 @@ class _Face:
 
     def begin(self) -> None:
         """Say where to look along."""
-        self.say("A small shop of seven real services runs, and middlewatch takes its telemetry in.")
-        self.say(f"Look along (signs you in once, within 10 min): {self._link()}")
+        self.say("A shop of seven real services runs, and middlewatch takes its telemetry in.")
+        self.say(f"Look along; this signs you in once, within 10 min:\n  {self._link()}")
 
     def follow(self, investigation: str) -> None:
         self._told.clear()
@@ -213,8 +215,8 @@ class _Face:
 
     def stay(self) -> None:
         """Leave everything up until somebody has seen enough."""
-        self.say(f"It stays up to be looked at: {self._link()}")
-        self.say(f"Another link: {self._command('sign-in')}    End it all: Ctrl-C")
+        self.say(f"It stays up to be looked at, until Ctrl-C:\n  {self._link()}")
+        self.say(f"Another link: {self._command('sign-in')}")
         try:
             while True:
                 self._site.check()
@@ -248,12 +250,10 @@ def _print(result: TourResult, told: _Told, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(result.told(), indent=1))
         return
-    print_line("")
     columns = min(width(), shutil.get_terminal_size().columns)
     for moment in result.moments():
         after = f"{moment.seconds:5.1f} s after {moment.after}" if moment.seconds is not None else ""
         print_line(f"{moment.at:%H:%M:%S}  {moment.words:{max(20, columns - 45)}s} {after}".rstrip())
-    print_line("")
     for goal in result.goals():
         took = "not reached" if goal.took_seconds is None else f"{goal.took_seconds:g} s"
         limit = f" (goal: {goal.limit_seconds:g} s)" if goal.limit_seconds else ""
