@@ -1,4 +1,5 @@
 # make demo     investigate a recorded incident; installs nothing outside this folder
+# make live     a small shop of real processes is broken before your eyes, and mended when you approve (about four minutes)
 # make test     run the tests
 # make check    lint, types, import rules, package contents
 # make chaos    kill workers and Redis by the hundred while they work (about 2 minutes)
@@ -14,6 +15,7 @@
 # make bench-scale        time an investigation of 1 M and of 10 M spans and log lines, and 6,000 series (minutes, 3 GB of disk)
 # make bench-audit        time the verification of 1 M audit events, and appending one (2 minutes, 450 MB of disk)
 # make chaos-otlp         kill the OTLP intake while it is sent spans, send it 100,000 malformed requests, and ten times what it takes (about 5 minutes)
+# make live-check  the same three times with nobody there, and how each goal was kept (a quarter of an hour, on a quiet machine)
 # make bench-otlp         how many spans a second the OTLP intake stores, against bare inserts, while an investigation runs (5 minutes)
 # make bench-objectives   how long a look at sixteen objectives takes, the first count of thirty days, and the health page (3 minutes)
 # make conformance-mcp    the official conformance suite and inspector against the MCP server (2 minutes, npm and its registry)
@@ -34,7 +36,7 @@ LAB_SUITE := evals/recordings/lab-suite
 MEASURED := .middlewatch/measured
 JOBS := 2
 
-.PHONY: demo man test check chaos chaos-alerts chaos-approvals chaos-audit chaos-injections chaos-otlp bench-audit bench-otlp clean measure-ranking measure-lab measure-degraded bench-scale bench-objectives conformance-mcp
+.PHONY: demo live live-check man test check chaos chaos-alerts chaos-approvals chaos-audit chaos-injections chaos-otlp bench-audit bench-otlp clean measure-ranking measure-lab measure-degraded bench-scale bench-objectives conformance-mcp
 
 demo:
 	@./scripts/setup.sh --no-dev
@@ -42,6 +44,14 @@ demo:
 	@MIDDLEWATCH_DATA_DIR=.middlewatch/demo .venv/bin/middlewatch investigate --recording $(DEMO) --watch
 	@echo "In a browser  MIDDLEWATCH_DATA_DIR=.middlewatch/demo .venv/bin/middlewatch serve"
 	@echo "Your own      .venv/bin/middlewatch doctor   (how to connect your telemetry)"
+
+live:
+	@./scripts/setup.sh --no-dev --extra lab
+	@MIDDLEWATCH_DATA_DIR=.middlewatch .venv/bin/middlewatch lab tour
+
+live-check:
+	@./scripts/setup.sh
+	.venv/bin/python -m tests.benchmarks.live_tours --tours 3
 
 man:
 	@./scripts/setup.sh --no-dev
