@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,7 +19,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from middlewatch.evals.lab.changes import FIRST_VERSIONS
 from middlewatch.evals.lab.control import LabControl
 from middlewatch.evals.lab.up import LabPlace
-from tests.acceptance.command import PROGRAM
+from tests.acceptance.command import Running
 from tests.acceptance.test_lab import missing, processes_of
 
 pytestmark = pytest.mark.skipif(missing() != "", reason=missing())
@@ -88,13 +85,12 @@ def holds(condition: Callable[[], bool]) -> bool:
 
 def test_a_lab_lives_is_broken_rolled_back_and_gone(tmp_path: Path, receiver: tuple[Receiver, str]) -> None:
     kept, endpoint = receiver
-    environment = os.environ | {"MIDDLEWATCH_DATA_DIR": str(tmp_path)}
 
     def lab(*arguments: str) -> Any:
-        command = [sys.executable, "-c", PROGRAM, "lab", *arguments, "--json"]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=150, check=False)
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
+        with Running(tmp_path, "lab", *arguments, "--json") as command:
+            said, complaints = command.communicate(150)
+        assert command.returncode == 0, complaints
+        return json.loads(said)
 
     asked = LabControl(LabPlace(tmp_path).socket)
     started = lab("up", "--detach", "--otlp", endpoint, "--rate", "12")
