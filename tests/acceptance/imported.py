@@ -11,6 +11,7 @@ import sys
 
 from middlewatch.frontends.cli import COMMANDS
 
+gc.disable()
 for module in (
     *(f"middlewatch.frontends.cli.{place.partition(':')[0]}" for place, _ in COMMANDS.values()),
     "middlewatch.agents.orchestrator",
@@ -23,3 +24,4 @@ for module in (
 
 assert "chdb" not in sys.modules
 gc.freeze()
+gc.enable()
