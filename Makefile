@@ -14,7 +14,7 @@
 # make measure-degraded   the same on degraded copies of DEGRADED; goes on where it was stopped (an hour)
 # make bench-scale        time an investigation of 1 M and of 10 M spans and log lines, and 6,000 series (minutes, 3 GB of disk)
 # make bench-audit        time the verification of 1 M audit events, and appending one (2 minutes, 450 MB of disk)
-# make chaos-otlp         kill the OTLP intake while it is sent spans, send it 100,000 malformed requests, and ten times what it takes (about 5 minutes)
+# make chaos-otlp         kill the OTLP intake while it is sent spans, send it 100,000 malformed requests, and ten times what it takes (20 minutes)
 # make live-check  the same three times with nobody there, and how each goal was kept (a quarter of an hour, on a quiet machine)
 # make bench-otlp         how many spans a second the OTLP intake stores, against bare inserts, while an investigation runs (5 minutes)
 # make bench-objectives   how long a look at sixteen objectives takes, the first count of thirty days, and the health page (3 minutes)

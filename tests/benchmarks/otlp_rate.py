@@ -243,7 +243,7 @@ def sent(url: str, bodies: list[bytes], seconds: float) -> tuple[int, float]:
             if answer.status == HTTPStatus.OK:
                 counts[sender] += SPANS
                 number += SENDERS
-            elif answer.status == HTTPStatus.TOO_MANY_REQUESTS:
+            elif answer.status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:  # as exporters do
                 stop.wait(float(answer.headers["retry-after"]))
             else:
                 raise MiddlewatchError(f"{answer.status}: {told!r}")
