@@ -8,7 +8,7 @@
 # make chaos-injections   every hostile text in every place, read by a model that obeys it (about 6 minutes)
 # make chaos-storm        a thousand alerts in ten seconds, twelve times, while whoever sorts them is killed (about 8 minutes)
 # make chaos-web          a hundred thousand requests that no honest client sends, over all routes (about 15 minutes)
-# make chaos-alerts       a hundred thousand damaged deliveries over all senders of alerts, signed as theirs are (about 19 minutes)
+# make chaos-alerts       a hundred thousand damaged deliveries over all senders of alerts, signed as theirs are (about 8 minutes)
 # make measure-ranking    score every set of agents on RECORDINGS, rewrite docs/measurements/ranking.md (minutes)
 # make measure-lab        the same on the lab's suite alone, with kinds of causes and onsets, into docs/measurements/lab.md
 # make measure-degraded   the same on degraded copies of DEGRADED; goes on where it was stopped (an hour)
