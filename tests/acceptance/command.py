@@ -1,7 +1,8 @@
 """Runs the real command in a process of its own, as a user would.
 
-Each is forked from a process that has imported everything: hundreds of commands are run, and most of each would be imports. That it
-starts from nothing as well, with all its ways of starting others, is shown by the tests that use `command`.
+Each is forked from a process that has imported everything: hundreds of commands are run, and most of each would be imports. What a
+fork does not show is how a process starts from nothing, and how Python and ClickHouse's library end with it: the tests that use
+`command` do.
 """
 
 from __future__ import annotations

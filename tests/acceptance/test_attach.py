@@ -6,13 +6,14 @@ import fcntl
 import json
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from middlewatch.app import open_app
 from middlewatch.settings import Settings
-from tests.acceptance.command import Running, refused, report_of, run
+from tests.acceptance.command import command, environment, refused, report_of, run
 from tests.acceptance.incident import record_incident
 
 
@@ -24,14 +25,21 @@ def opened_again(data: Path, investigation: str) -> str:
 
 
 @contextmanager
-def owner(data: Path) -> Iterator[Running]:
+def owner(data: Path) -> Iterator[subprocess.Popen[str]]:
     """A worker that owns the data directory and is ready."""
-    with Running(data, "worker", "--json") as process:
-        try:
-            assert "owner of the data directory" in process.stderr.readline()
-            yield process
-        finally:
-            process.send_signal(signal.SIGTERM)
+    process = subprocess.Popen(
+        command("worker", "--json"), env=environment(data), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    assert process.stdout is not None
+    try:
+        assert "owner of the data directory" in process.stderr.readline()
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+        process.stderr.close()
+        process.stdout.close()
 
 
 def test_a_second_process_attaches_to_the_owner(tmp_path: Path) -> None:
@@ -42,6 +50,7 @@ def test_a_second_process_attaches_to_the_owner(tmp_path: Path) -> None:
         checks = json.loads(run(tmp_path / "data", "doctor", "--json").stdout)
         assert not any("owns" in check["found"] for check in checks)
         again = opened_again(tmp_path / "data", report["investigation"])
+        assert worker.stdout is not None
         # The command that waited for the first investigation may have done all of its tasks; the second is the worker's alone.
         done = next(line for line in map(json.loads, worker.stdout) if line["investigation"] == again)
         assert (done["did"], done["problem"]) == ("task", "")

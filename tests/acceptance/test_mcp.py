@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
 
-from tests.acceptance.command import PROGRAM, Running, environment, refused, run
+from tests.acceptance.command import PROGRAM, command, environment, refused, run
 from tests.acceptance.incident import record_incident
 
 
@@ -54,7 +55,11 @@ def test_over_stdio_a_client_investigates_a_recording_and_sees_it_happen(tmp_pat
 
 
 def test_over_http_the_owner_of_the_data_directory_reads_with_their_own_token(tmp_path: Path) -> None:
-    with Running(tmp_path, "mcp", "--http", "--port", "0", "--json") as process:
+    process = subprocess.Popen(
+        command("mcp", "--http", "--port", "0", "--json"), env=environment(tmp_path), stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    try:
         line = process.stdout.readline()
         told = json.loads(line)
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/mcp", told["mcp"])
@@ -69,8 +74,10 @@ def test_over_http_the_owner_of_the_data_directory_reads_with_their_own_token(tm
                 return (await client.call_tool("list_investigations", {})).structured_content
 
         assert anyio.run(talk) == {"total": None, "next_offset": None, "investigations": []}
+    finally:
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
+        process.stdout.close()
 
 
 def test_it_is_not_opened_to_others_by_mistake(tmp_path: Path) -> None:

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.acceptance.command import SECONDS, Running, refused, run
+from tests.acceptance.command import SECONDS, command, environment, refused, run
 
 
 def test_serve_is_told_of_signs_in_once_and_ends_in_good_order(tmp_path: Path) -> None:
+    variables = environment(tmp_path / "data")
     assert "Nothing serves" in refused(run(tmp_path / "data", "sign-in"), 69)
-    with Running(tmp_path / "data", "serve", "--port", "0", "--json", "--no-otlp", stderr=tmp_path / "stderr") as process:
+    process = subprocess.Popen(
+        command("serve", "--port", "0", "--json", "--no-otlp"),
+        env=variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
         served = json.loads(process.stdout.readline())
         assert served["owner"]
         assert served["working"]
@@ -37,6 +47,9 @@ def test_serve_is_told_of_signs_in_once_and_ends_in_good_order(tmp_path: Path) -
         process.send_signal(signal.SIGTERM)
         assert process.wait(SECONDS) == 0
         assert not list((tmp_path / "data" / "serving").iterdir()), "it says no more where it answers"
+    finally:
+        process.kill()
+        process.communicate()
 
 
 @pytest.mark.parametrize(
