@@ -73,14 +73,16 @@ def failures(ground: Ground, service: str, onset: int) -> Iterator[Fact]:
         before, after = (float(share[i]) for share in (change.before, change.after))
         failed, (earlier, later) = ground.credit.requests.failed, ground.spans(behaviour.key, onset)
         instance = "" if callee else ground.instance(failed.astype(np.float64), earlier, later)
-        gives_up = bool(callee) and behaviour.blamed == behaviour.service
-        unanswered = bool(callee) and not gives_up and not _answered(ground, later & failed)
+        own = behaviour.blamed == behaviour.service
+        unanswered = bool(callee) and not _answered(ground, later & failed)
+        gives_up = bool(callee) and own and not unanswered
         why = ", and nothing answers" if unanswered else ": it gives up sooner than it was answered before" if gives_up else ""
+        why += ", as it does others" if unanswered and own else ""
         towards = f" towards {quoted(callee)}" if callee else ""
         yield Fact(
             kind=AnomalyKind.EDGE if callee else AnomalyKind.OPERATION,
             family=Family.ERRORS,
-            peer=callee if gives_up else behaviour.service if callee else "",
+            peer=callee if own else behaviour.service,
             spoken_by=behaviour.service,
             operation=behaviour.operation,
             unit="1",

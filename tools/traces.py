@@ -20,7 +20,7 @@ from middlewatch.records import AgentName, Assessment, Brief
 from middlewatch.telemetry.sources import Answer, Sources
 from middlewatch.tools.baseline import Floats
 from middlewatch.tools.credit import Credit
-from middlewatch.tools.impatience import impatient
+from middlewatch.tools.impatience import impatient, unheard
 from middlewatch.tools.service_map import callees, edges_of, innocent
 from middlewatch.tools.slowness import DEFAULT_FLOOR_MS, FLOOR_SHARE
 from middlewatch.tools.structure import numbered, rows_of
@@ -85,7 +85,7 @@ def assess_traces(sources: Sources, brief: Brief) -> Assessment:
     surprises = Surprises.of(views, timeline.earlier_questions(volume))
     sampled = _sample(sources, timeline, volume)
     credit = Credit.of(Requests.of(sampled.table), views.children.behaviours, timeline)
-    views = replace(views, failures=impatient(views.failures, credit, min(timeline.question.onsets)))
+    views, credit = _of_the_caller(views, credit, min(timeline.question.onsets))
     scores = {service: surprises.total(found) for service, found in views.scores(timeline.question, credit.blame).items()}
     ground = Ground(views, surprises, credit, timeline, read.behaviours.query, sampled.query)
     return Assessment(
@@ -107,6 +107,13 @@ def _read(sources: Sources, brief: Brief, timeline: Timeline) -> _Read:
     behaviours = traces.behaviours(window, step_seconds=STEP_SECONDS, floor_ms=floor_ms, services=services)
     edges = traces.edges(recent, step_seconds=STEP_SECONDS * FLOOR_BUCKETS)
     return _Read(behaviours, edges, floor_ms)
+
+
+def _of_the_caller(views: TraceViews, credit: Credit, onset: int) -> tuple[TraceViews, Credit]:
+    """The same, where callers speak against themselves with calls that fail because of them."""
+    failures = impatient(unheard(views.failures, views.failures, credit, onset), credit, onset)
+    children = unheard(views.children, views.failures, credit, onset)
+    return replace(views, failures=failures, children=children), replace(credit, behaviours=children.behaviours)
 
 
 def _sample(sources: Sources, timeline: Timeline, volume: Floats) -> Answer:

@@ -1,14 +1,15 @@
-"""Invariant: a call that is given up sooner than it used to be answered speaks against its caller, no other that fails does."""
+"""Invariant: a call that is given up too soon, or lost for one caller alone, speaks against its caller; no other failure does."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from middlewatch.tools.credit import Credit
-from middlewatch.tools.impatience import impatient
+from middlewatch.tools.impatience import impatient, unheard
 from middlewatch.tools.presence import Presence
 from middlewatch.tools.structure import Behaviour, Structure
 from middlewatch.tools.timeline import STEP_SECONDS, Timeline
@@ -24,21 +25,31 @@ CALL = Behaviour("front", "call stock", "GET", (("stock", ""),), "stock")
 def blamed(*after: list[Row], before: int = 40) -> str:
     """Whom the call's failures speak against; calls took 5 to 44 ms before, as far as there were any."""
     usual = [request(5.0 + i, 4.0 + i) for i in range(before)]
+    return impatient(failures(CALL), credit(usual, after), ONSET).behaviours[0].blamed
+
+
+def failures(*calls: Behaviour) -> Structure:
+    nothing = np.zeros((len(calls), TIMELINE.size))
+    return Structure(calls, Presence.of(nothing, nothing), np.arange(len(calls)))
+
+
+def credit(before: Sequence[list[Row]], after: Sequence[list[Row]]) -> Credit:
+    """Requests on either side of the onset, every 100 ms."""
     rows: list[Row] = []
-    for onset, made in ((ONSET - 8, usual), (ONSET, after)):
+    for onset, made in ((ONSET - 8, before), (ONSET, after)):
         for i, one in enumerate(made):
             start = onset * STEP_SECONDS * 1000 + 1000 + 100 * i
-            rows += [_moved(row, start, len(rows)) for row in one]
+            first = len(rows)
+            rows += [_moved(row, start, first) for row in one]
     requests = Requests.of(span_table(rows, epoch_ns=round(TIMELINE.window.start.timestamp()) * 10**9))
-    known = [
-        Behaviour("front", "GET", "", (("front", "call stock"),), "front"),
-        Behaviour("front", "call stock", "GET", (("stock", "get"),), "front"),
-        Behaviour("front", "call stock", "GET", (), "front"),
-        Behaviour("stock", "get", "call stock", (), "stock"),
-    ]
-    nothing = np.zeros((1, TIMELINE.size))
-    failures = Structure((CALL,), Presence.of(nothing, nothing), np.zeros(1, dtype=np.intp))
-    return impatient(failures, Credit.of(requests, known, TIMELINE), ONSET).behaviours[0].blamed
+    known = [Behaviour("stock", "get", "call stock", (), "stock")]
+    for caller in ("front", "back"):
+        known += [
+            Behaviour(caller, "GET", "", ((caller, "call stock"),), caller),
+            Behaviour(caller, "call stock", "GET", (("stock", "get"),), caller),
+            Behaviour(caller, "call stock", "GET", (), "stock"),
+        ]
+    return Credit.of(requests, known, TIMELINE)
 
 
 def _moved(row: Row, start: float, first: int) -> Row:
@@ -70,3 +81,21 @@ def test_most_of_the_failures_decide() -> None:
     assert blamed(*[soon] * 6, *[late] * 5, *[request(10, 9)] * 9) == "front"
     assert blamed(*[soon] * 5, *[late] * 6) == "stock"
     assert blamed(*[request(10, 9)] * 9) == "stock"
+
+
+def lost_by_front(*, others_lost: bool, others: int = 30) -> str:
+    """Whom it speaks against that `stock` never hears of `front`, while `back` calls it, too."""
+    lost = request(20, None, failed=True)
+    theirs = [
+        replace(row, service="back" if row.service == "front" else row.service)
+        for row in (lost if others_lost else request(20, 18))
+    ]
+    made = credit([request(10, 9)] * 40, [*[lost] * 9, *[theirs] * others])
+    calls = failures(CALL, replace(CALL, service="back"))
+    return unheard(calls, calls, made, ONSET).behaviours[0].blamed
+
+
+def test_who_answers_everybody_else_can_be_reached() -> None:
+    assert lost_by_front(others_lost=False) == "front"
+    assert lost_by_front(others_lost=True) == "stock"
+    assert lost_by_front(others_lost=False, others=5) == "stock"  # too few to tell
