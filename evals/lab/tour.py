@@ -280,8 +280,8 @@ class Tour:
 
 
 def blamed_change(report: Report, cause: FoundCause | None) -> str:
-    """The version of the change that a cause is put down to; empty where none is."""
+    """The change that a cause is put down to, such as `deploy 2.0.0`; empty where none is."""
     if cause is None or cause.change is None:
         return ""
     facts = (fact.anomaly for fact in report.evidence if fact.id == cause.change)
-    return next((fact.subject for fact in facts if fact.kind is AnomalyKind.CHANGE), "")
+    return next((fact.subject.rpartition(" at ")[0] for fact in facts if fact.kind is AnomalyKind.CHANGE), "")

@@ -69,6 +69,7 @@ class TourResult(Record):
     caused_at: UtcDatetime | None = None
     blamed: str = ""
     blamed_change: str = ""
+    """Such as `deploy 2.0.0`."""
     request: str = ""
     approved_at: UtcDatetime | None = None
     approved_by: str = ""
@@ -86,7 +87,7 @@ class TourResult(Record):
     def right(self) -> bool:
         """Whether the blamed cause is the truth: the service, and where a change brought the fault, that change."""
         same = bool(self.truth) and self.blamed == self.truth
-        return same and (self.change is None or self.blamed_change == self.change.version)
+        return same and (self.change is None or self.blamed_change == f"{self.change.kind} {self.change.version}".strip())
 
     @property
     def closed(self) -> bool:

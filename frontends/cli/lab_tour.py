@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import wrap
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 FAULT, BASELINE_SECONDS = "missing-market", 100.0
 FOLDER = "live"
+HANG = " " * len("00:00:00 ")
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _WAIT_SECONDS = 0.5
 
@@ -133,7 +135,8 @@ class _Told:
         self.clear()
         if not self.quiet:
             for line in words.split("\n"):
-                print_line(line)
+                for part in wrap(line, width(), subsequent_indent=HANG, break_long_words=False, break_on_hyphens=False):
+                    print_line(part)
             sys.stdout.flush()
 
     def progress(self, words: str) -> None:
@@ -170,7 +173,7 @@ class _Face:
         self._told.clear()
         app = self._site.app
         page = f"{self._site.url}/investigations/{investigation}"
-        self.say(f"         its page: {page}")
+        self.say(f"{HANG}its page: {page}")
         if not sys.stderr.isatty():
             return
         cursor = app.live.start(app.investigation(investigation).alert.detected_at)

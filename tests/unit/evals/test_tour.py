@@ -27,7 +27,7 @@ class World:
     alert: float | None = 30.0
     cause: float | None = 36.0
     blamed: str = "catalogue"
-    version: str = "2.0.0"
+    version: str = "deploy 2.0.0"
     harmed: float = 2.0
     executed: float = 5.0
     recovered: float = 40.0
@@ -98,7 +98,7 @@ class World:
 
     def report(self, name: str) -> Report | None:
         assert self.cause is not None
-        blamed = SimpleNamespace(id="ev-1", anomaly=SimpleNamespace(kind=AnomalyKind.CHANGE, subject=self.version))
+        blamed = SimpleNamespace(id="ev-1", anomaly=SimpleNamespace(kind=AnomalyKind.CHANGE, subject=f"{self.version} at {START}"))
         causes = [SimpleNamespace(service=self.blamed, change="ev-1" if self.version else None)] if self.blamed else []
         opened = START if self.joined_earlier else self.at(self.cause - 3)
         return cast(
@@ -178,7 +178,7 @@ def test_a_loop_that_closes_is_timed_from_the_first_harm_to_the_verified_recover
     assert [words[0], words[2], words[3], words[-1]] == [
         "fault done: deploy of catalogue 2.0.0",
         "alert of objectives",
-        "cause: catalogue 2.0.0",
+        "cause: catalogue deploy 2.0.0",
         "recovery verified",
     ]
     assert "customers are served well again" in words
@@ -191,7 +191,7 @@ def test_a_goal_that_was_missed_is_said_and_is_no_failure() -> None:
     assert result.exit_code == 0
 
 
-@pytest.mark.parametrize(("blamed", "version"), [("payment", "2.0.0"), ("catalogue", ""), ("catalogue", "1.9.3")])
+@pytest.mark.parametrize(("blamed", "version"), [("payment", "deploy 2.0.0"), ("catalogue", ""), ("catalogue", "deploy 1.9.3")])
 def test_a_cause_that_is_not_the_truth_is_a_failure_however_well_the_rest_went(blamed: str, version: str) -> None:
     world = World(blamed=blamed, version=version)
     result = toured(world)

@@ -29,7 +29,7 @@ def result(**update: object) -> TourResult:
     seconds = (0, 1, 2, 33, 41, 44, 50, 61, 80)
     times = {name: START + timedelta(seconds=each) for name, each in zip(names, seconds, strict=True)}
     change = Change(service="catalogue", kind="deploy", version="2.0.0", description="markets")
-    known = TourResult(truth="catalogue", blamed="catalogue", blamed_change="2.0.0", change=change, sender="objectives")
+    known = TourResult(truth="catalogue", blamed="catalogue", blamed_change="deploy 2.0.0", change=change, sender="objectives")
     return known.model_copy(update={"approved_by": "operator", **times, **update})
 
 
@@ -45,7 +45,7 @@ def test_the_time_line_fits_and_names_each_goal(capsys: pytest.CaptureFixture[st
     assert "08:00:33  alert of objectives" in text
     assert "31.0 s after the first effect" in text
     assert text.count("met     ") == 4
-    assert text.endswith("The blamed cause, catalogue 2.0.0, is the truth.\nThe loop closed.\n")
+    assert text.endswith("The blamed cause, catalogue deploy 2.0.0, is the truth.\nThe loop closed.\n")
 
 
 def test_what_was_missed_is_said_plainly(capsys: pytest.CaptureFixture[str]) -> None:
@@ -53,7 +53,7 @@ def test_what_was_missed_is_said_plainly(capsys: pytest.CaptureFixture[str]) -> 
     text = told(result(alerted_at=late, verified_at=None, blamed="payment", problem="No roll back was proposed."), capsys)
     assert "MISSED  alert after the first visible effect: 97 s (goal: 60 s)" in text
     assert "MISSED  recovery verified: not reached" in text
-    assert "The blamed cause, payment 2.0.0, is not the truth: it was catalogue." in text
+    assert "The blamed cause, payment deploy 2.0.0, is not the truth: it was catalogue." in text
     assert text.endswith("The loop did not close: No roll back was proposed.\n")
 
 
