@@ -126,7 +126,8 @@ class _Scene:
             strengths = [e.anomaly.strength for e in facts if e.agent is name]
             if strengths and service in assessment.scores:
                 score = min(assessment.scores[service], max(strengths))
-                voices[name] = assessment.model_copy(update={"scores": {service: score}, "symptom_rarity": None})
+                without = {"symptom_rarity": None, "symptom_as_usual": False}
+                voices[name] = assessment.model_copy(update={"scores": {service: score}, **without})
         return change_probability(self.agents, voices)
 
     def own(self, service: str, other: str, *, apart: bool = False) -> list[Evidence]:

@@ -144,6 +144,7 @@ class Assessment(Record):
         le=1.0,
         description="rank of the symptom's own window among earlier ones of the same length; small is rare",
     )
+    symptom_as_usual: bool = Field(default=False, description="whether the alarming metric is known and does not deviate at all")
     freshness: tuple[Freshness, ...] = ()
     edges: tuple[tuple[str, str], ...] = Field(default=(), description="(caller, callee) pairs seen")
     notes: tuple[Sentence, ...] = Field(default=(), description="what was missing, bounded or sampled, in words")

@@ -17,7 +17,7 @@ from middlewatch.telemetry.sources import Sources
 from middlewatch.tools.baseline import Floats, burst, tail_rank
 from middlewatch.tools.metric_deviations import CLEAR_DEVIATION, Deviations, for_the_worse, measure, onset_split
 from middlewatch.tools.metric_excess import at_steps, counted, explained_share
-from middlewatch.tools.metric_scores import Unit, Voice, units_of
+from middlewatch.tools.metric_scores import USUAL_DEVIATION, Unit, Voice, units_of
 from middlewatch.tools.metric_series import Axis, SeriesMatrix, load_series
 
 FULL_NATS = 4.0
@@ -129,6 +129,15 @@ def symptom_rarity(units: Sequence[Unit], matrix: SeriesMatrix, deviations: Devi
     observed = deviations.tops[_worst(alarming, deviations), 0]  # less what is usual at this time
     earlier = burst(np.lib.stride_tricks.sliding_window_view(past, length))
     return float(tail_rank(observed, np.append(earlier, observed)))
+
+
+def symptom_as_usual(units: Sequence[Unit], matrix: SeriesMatrix, deviations: Deviations, symptom: Symptom | None) -> bool:
+    """Whether the alarming metric is known, and no further from its baseline than in any quiet window."""
+    alarming = _alarming(units, symptom) if symptom is not None else None
+    if alarming is None:
+        return False
+    now = deviations.signed[list(alarming.rows), -matrix.axis.incident_steps :]
+    return not np.isnan(now).all() and bool(deviations.tops[list(alarming.rows), 0].max() < USUAL_DEVIATION)
 
 
 def symptom_onset(sources: Sources, brief: Brief) -> Onset | None:

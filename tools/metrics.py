@@ -17,7 +17,7 @@ from middlewatch.tools.metric_excess import consequence_shares, excess, load_sha
 from middlewatch.tools.metric_phases import Habits, habits
 from middlewatch.tools.metric_scores import evidence, own_part, rarities, service_scores, units_of
 from middlewatch.tools.metric_series import SeriesMatrix, load_series
-from middlewatch.tools.metric_symptom import UNRELATED_SHARE, co_moving, felt_shares, look, symptom_rarity
+from middlewatch.tools.metric_symptom import UNRELATED_SHARE, co_moving, felt_shares, look, symptom_as_usual, symptom_rarity
 from middlewatch.tools.service_map import reachable, recent_map
 
 
@@ -66,6 +66,7 @@ def assess_metrics(sources: Sources, brief: Brief) -> Assessment:
         anomalies=metric_evidence.anomalies(units, now, scores, loaded, deviations, usual),
         usual_tops=tuple(float(r) for r in rarities(tops, tops)),
         symptom_rarity=symptom_rarity(units, loaded, deviations, symptom),
+        symptom_as_usual=symptom_as_usual(units, loaded, deviations, symptom),
         freshness=(loaded.answer.freshness,),
         edges=tuple((edge.caller, edge.callee) for edge in edges),
         notes=(*notes, *_limits(loaded, deviations, usual)),

@@ -102,6 +102,16 @@ def test_a_rare_symptom_raises_the_probability_of_a_change() -> None:
     assert change_probability(AGENTS, rare) > change_probability(AGENTS, plain)
 
 
+def test_an_alarm_over_a_metric_that_is_as_usual_is_false_unless_much_is_seen_elsewhere() -> None:
+    def probability(score: float, *, as_usual: bool) -> float:
+        seen = assessment(AgentName.LOGS, {"a": score})
+        metrics = assessment(AgentName.METRICS, {"a": 0.0}, symptom_as_usual=as_usual)
+        return change_probability(AGENTS, {AgentName.LOGS: seen, AgentName.METRICS: metrics})
+
+    assert 2 * probability(0.8, as_usual=True) < probability(0.8, as_usual=False)
+    assert probability(9.0, as_usual=True) > 0.9
+
+
 def test_nothing_seen_is_no_change() -> None:
     assert change_probability(AGENTS, {}) == 0.0
     assert tally(AGENTS, {}, [], []).inconclusive

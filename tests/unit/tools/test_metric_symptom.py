@@ -14,7 +14,7 @@ from middlewatch.tools.baseline import Floats
 from middlewatch.tools.metric_deviations import measure
 from middlewatch.tools.metric_scores import Unit, Voice, units_of
 from middlewatch.tools.metric_series import SeriesMatrix, load_series
-from middlewatch.tools.metric_symptom import FULL_NATS, UNRELATED_SHARE, co_moving, felt_shares, symptom_rarity
+from middlewatch.tools.metric_symptom import FULL_NATS, UNRELATED_SHARE, co_moving, felt_shares, symptom_as_usual, symptom_rarity
 from tests.unit.tools.synthetic_telemetry import Metrics, Series, brief, sources
 
 STEPS = 100
@@ -141,3 +141,11 @@ def test_slowness_where_no_request_passes_is_felt_by_nobody_but_saturation_may_b
     }
     assert kept == {("web", "latency"): 1.0, ("idle", "latency"): UNRELATED_SHARE, ("idle", "disk"): 1.0}
     assert (felt_shares(units, []) == 1.0).all(), "without a map nobody is known to be idle"
+
+
+@pytest.mark.parametrize(("tail", "usual"), [(np.ones(6), True), (WAVE, False), (np.full(6, np.nan), False)])
+def test_an_alarming_metric_that_does_not_deviate_is_as_usual_where_it_is_seen(tail: Floats, usual: bool) -> None:  # noqa: FBT001
+    units, matrix = _units(series("auth", tail))
+    assert symptom_as_usual(units, matrix, measure(matrix, brief()), SYMPTOM) is usual
+    assert not symptom_as_usual(units, matrix, measure(matrix, brief()), Symptom(service="auth", metric="other"))
+    assert not symptom_as_usual(units, matrix, measure(matrix, brief()), None)
