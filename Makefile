@@ -10,6 +10,7 @@
 # make chaos-web          a hundred thousand requests that no honest client sends, over all routes (about 15 minutes)
 # make chaos-alerts       a hundred thousand damaged deliveries over all senders of alerts, signed as theirs are (about 8 minutes)
 # make measure-ranking    score every set of agents on RECORDINGS, rewrite docs/measurements/ranking.md (minutes)
+# make replay-lab         investigate the dozen incidents of evals/recordings/lab-incidents, and compare with what has to be found (a minute)
 # make measure-lab        the same on the lab's suite alone, with kinds of causes and onsets, into docs/measurements/lab.md
 # make measure-degraded   the same on degraded copies of DEGRADED; goes on where it was stopped (an hour)
 # make bench-scale        time an investigation of 1 M and of 10 M spans and log lines, and 6,000 series (minutes, 3 GB of disk)
@@ -30,13 +31,13 @@ export PYTHONDONTWRITEBYTECODE :=
 
 DEMO := evals/recordings/shop-slow-pages
 
-RECORDINGS := evals/recordings $(wildcard ../shared/datasets/dev)
+RECORDINGS := $(filter-out %.md %/lab-incidents,$(wildcard evals/recordings/*)) $(wildcard ../shared/datasets/dev)
 DEGRADED := $(wildcard ../shared/datasets/dev/nezha_ob ../shared/datasets/dev/nezha_tt)
 LAB_SUITE := evals/recordings/lab-suite
 MEASURED := .middlewatch/measured
 JOBS := 2
 
-.PHONY: demo live live-check man test check chaos chaos-alerts chaos-approvals chaos-audit chaos-injections chaos-otlp bench-audit bench-otlp clean measure-ranking measure-lab measure-degraded bench-scale bench-objectives conformance-mcp
+.PHONY: demo live live-check man test check chaos chaos-alerts chaos-approvals chaos-audit chaos-injections chaos-otlp bench-audit bench-otlp clean measure-ranking measure-lab measure-degraded replay-lab bench-scale bench-objectives conformance-mcp
 
 demo:
 	@./scripts/setup.sh --no-dev
@@ -119,6 +120,10 @@ measure-lab:
 	.venv/bin/middlewatch evaluate $(LAB_SUITE) --ablate --json --jobs $(JOBS) > $(MEASURED)/lab.json
 	.venv/bin/middlewatch evaluate $(LAB_SUITE) --output $(MEASURED)/lab.jsonl --jobs $(JOBS)
 	.venv/bin/python scripts/publish_lab.py $(MEASURED)/lab.json $(MEASURED)/lab.jsonl $(LAB_SUITE)
+
+replay-lab:
+	@./scripts/setup.sh
+	.venv/bin/python -m pytest -q tests/integration/evals/all_lab_incidents.py
 
 measure-degraded:
 	@./scripts/setup.sh

@@ -18,6 +18,8 @@ HEALTHY_SECONDS = 60.0
 """Before each incident; a third of it is a moment at which nothing is wrong, and the rest is what is normal then."""
 CALM_SECONDS = 20.0
 """As long as an investigation's window: in no quiet moment an alert would have fired."""
+WARM_UP_SECONDS = 60.0
+"""Load before a recording starts: while the caches are still cold no moment of the shop is an ordinary one."""
 LOOKED_AT = frozenset({1})
 """Seeds whose misses were looked into while rules were written. Whoever looks into those of another one adds it here."""
 _FALSE_ALARMS = 8
@@ -57,6 +59,11 @@ def plans(seeds: int, *, first: int = 1) -> dict[str, Plan]:
             draw = int(np.random.default_rng([seed, number]).integers(2**31))
             shop = ShopOptions(seed=draw, requests_per_second=RATES[(seed + number) % len(RATES)])
             found[f"seed-{seed}-{number:02d}"] = Plan(
-                incidents, recovery_seconds=HEALTHY_SECONDS, calm_seconds=CALM_SECONDS, quiet_moments=True, shop=shop
+                incidents,
+                recovery_seconds=HEALTHY_SECONDS,
+                calm_seconds=CALM_SECONDS,
+                warm_up_seconds=WARM_UP_SECONDS,
+                quiet_moments=True,
+                shop=shop,
             )
     return found
