@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -83,7 +82,7 @@ class Ran:
 
 
 @pytest.fixture
-def ran(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ran]:
+def ran(monkeypatch: pytest.MonkeyPatch) -> Ran:
     held = Ran()
     monkeypatch.setattr("middlewatch.frontends.cli.lab_tour.subprocess.run", held)
     return held
