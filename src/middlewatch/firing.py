@@ -13,6 +13,9 @@ FLAP_SECONDS: Final = 300.0
 interval of Alertmanager, within which it tells nobody that an alert came and went either."""
 LATE_SECONDS: Final = 60.0
 """So long after the end of an occurrence a message of the same beginning is a late repeat. Chosen: senders repeat in seconds."""
+TELL_OF_BOTH: Final = frozenset({"pagerduty", "opsgenie"})
+"""Kinds of senders that tell of each change of an alert once: where it fires after it was acknowledged, nobody has it any more.
+Others say again and again that it fires, whoever has it."""
 BLIP: Final = "it was resolved before an investigation was opened"
 UNHEARD: Final = "it was resolved before it was heard of"
 
@@ -39,8 +42,7 @@ def told(was: Occurrence | None, message: AlertMessage, now: UtcDatetime) -> Occ
         return _resolved(was, message, now)
     if was.resolved_at is not None:
         return _again(was, was.resolved_at, message, now)
-    acknowledged = was.acknowledged_at or (now if message.status is AlertStatus.ACKNOWLEDGED else None)
-    return _counted(was, message, now).model_copy(update={"acknowledged_at": acknowledged})
+    return _counted(was, message, now)
 
 
 def _again(was: Occurrence, resolved_at: UtcDatetime, message: AlertMessage, now: UtcDatetime) -> Occurrence:
@@ -76,7 +78,14 @@ def _resolved(was: Occurrence, message: AlertMessage, now: UtcDatetime) -> Occur
 
 
 def _counted(was: Occurrence, message: AlertMessage, now: UtcDatetime) -> Occurrence:
-    return was.model_copy(update={"message": message, "messages": was.messages + 1, "last_at": now})
+    new = {"message": message, "messages": was.messages + 1, "last_at": now}
+    return was.model_copy(update={**new, "acknowledged_at": _acknowledged_at(was, message, now)})
+
+
+def _acknowledged_at(was: Occurrence, message: AlertMessage, now: UtcDatetime) -> UtcDatetime | None:
+    if message.status is AlertStatus.FIRING and message.kind in TELL_OF_BOTH:
+        return None
+    return was.acknowledged_at or (now if message.status is AlertStatus.ACKNOWLEDGED else None)
 
 
 def _is_of_before(was: Occurrence, message: AlertMessage) -> bool:

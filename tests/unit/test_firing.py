@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -66,6 +67,16 @@ def test_an_end_alone_and_an_end_before_the_decision_are_held_in_words() -> None
 def test_the_sender_says_that_somebody_has_it() -> None:
     *_, known, repeated = after((0, make_message()), (9, make_message(status=ACKNOWLEDGED)), (12, make_message()))
     assert (known.acknowledged_at, repeated.acknowledged_at, repeated.message.status) == (at(9), at(9), FIRING)
+
+
+@pytest.mark.parametrize("kind", ["pagerduty", "opsgenie"])
+def test_the_sender_says_that_nobody_has_it_any_more(kind: str) -> None:
+    fires = make_message().model_copy(update={"kind": kind})
+    has, over = (fires.model_copy(update={"status": status}) for status in (ACKNOWLEDGED, RESOLVED))
+    *_, known, again = after((0, fires), (9, has), (12, fires))
+    assert (known.acknowledged_at, again.acknowledged_at) == (at(9), None)
+    *_, ended, reopened = after((0, fires), (9, has), (12, over), (120, fires))
+    assert (ended.acknowledged_at, reopened.flaps, reopened.acknowledged_at) == (at(9), 1, None)
 
 
 @given(st.lists(st.tuples(st.floats(0, 400), st.sampled_from(AlertStatus), st.integers(0, 3)), max_size=30))
