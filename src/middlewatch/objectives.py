@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -15,12 +16,15 @@ from middlewatch.context_store.script import Server
 from middlewatch.error_budgets import ErrorBudgets, in_words
 from middlewatch.objective_counting import Counting
 from middlewatch.records import MOST_LABELS, AlertMessage, AlertStatus, BudgetStanding, Exhaustion, Objective, Severity, digest_of
+from middlewatch.records.errors import MiddlewatchError
 from middlewatch.rounds import go_round
 from middlewatch.service_catalogue import ServiceCatalogue
 from middlewatch.telemetry.sources import Sources
 from middlewatch.tools.budgets import BurnRules, Firing, burn_rate, firing
 from middlewatch.tools.objective_counts import MINUTES, Counts
 from middlewatch.tools.usages import exhaustions
+
+LOG = logging.getLogger(__name__)
 
 SENDER: Final = "objectives"
 """The built-in sender."""
@@ -125,13 +129,22 @@ class Objectives:
         return found
 
     def _fills(self, now: datetime) -> tuple[Exhaustion, ...]:
-        """What fills up among declared services; looked at less often than objectives."""
+        """What fills up among declared services; looked at less often than objectives, and the last result where it cannot be.
+
+        It must not keep what burns from being told: its query is over hours, and is the first that fails under load.
+        """
         services = sorted(self.catalogue.services)
         seen = self._looked_at_filling
         if seen is None or now - seen >= timedelta(seconds=FILLING_SECONDS):
-            found = exhaustions(self.sources(now), now, services=services) if services else ()
-            self._store.keep_found(_FILLING, _EXHAUSTIONS.dump_json(found).decode())
             self._looked_at_filling = now
+            try:
+                found = exhaustions(self.sources(now), now, services=services) if services else ()
+            except MiddlewatchError as error:
+                LOG.warning("what fills up is not looked at: %s", error)
+            except Exception:
+                LOG.exception("what fills up is not looked at")
+            else:
+                self._store.keep_found(_FILLING, _EXHAUSTIONS.dump_json(found).decode())
         return self.exhaustions()
 
     def _tell(self, raised: dict[str, AlertMessage], fires: dict[str, AlertMessage], now: datetime) -> tuple[AlertMessage, ...]:

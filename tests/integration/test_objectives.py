@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NoReturn
 
 import pyarrow as pa
 import pytest
@@ -15,7 +16,7 @@ from middlewatch.context_store.script import Server
 from middlewatch.objective_counting import MOST_QUESTIONS
 from middlewatch.objectives import Objectives
 from middlewatch.records import AlertMessage, AlertStatus, BudgetState, Occurrence, Scope
-from middlewatch.records.errors import Misconfigured, StoreUnavailable
+from middlewatch.records.errors import Misconfigured, SourceUnavailable, StoreUnavailable
 from middlewatch.service_catalogue import ServiceCatalogue
 from middlewatch.service_health import Health
 from middlewatch.telemetry.clickhouse import ClickHouse
@@ -293,6 +294,30 @@ def test_a_disk_that_fills_is_told_with_its_interval_and_its_service_shows_it(si
     (found,) = site.objectives.exhaustions()
     assert found.usage.what == "/data"
     assert 3.9 < found.earliest_hours <= found.hours <= found.latest_hours < 4.1
+
+
+@pytest.mark.parametrize("error", [SourceUnavailable("too slow"), ValueError("odd points")])
+def test_what_burns_is_told_and_resolved_while_what_fills_up_cannot_be_looked_at(
+    site: Site, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    _gauge(site, [0.8 + 0.002 * number / 6 for number in range(360)], timedelta(minutes=1))
+    site.objectives.look(NOW)
+    filling = site.objectives.exhaustions()
+    asked = []
+
+    def fails(*_: object, **__: object) -> NoReturn:
+        asked.append(1)
+        raise error
+
+    monkeypatch.setattr("middlewatch.objectives.exhaustions", fails)
+    now = NOW + timedelta(minutes=20)
+    site.serve(now - timedelta(minutes=1), 8, 2, minutes=5)
+    (burns,) = [one for _ in range(5) for one in site.objectives.look(now)]
+    assert burns.fingerprint == "objective:checkout-availability"
+    assert len(asked) == 1, "the query that fails is not asked again at each look"
+    (over,) = site.objectives.look(now + timedelta(days=5))
+    assert (over.fingerprint, over.status) == (burns.fingerprint, AlertStatus.RESOLVED)
+    assert site.objectives.exhaustions() == filling != (), "the last result is kept"
 
 
 def test_golden_signals_are_what_telemetry_has_and_unknown_where_it_has_nothing(
