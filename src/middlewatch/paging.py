@@ -119,9 +119,9 @@ class Paging:
 
     def tend_until(self, stop: threading.Event) -> None:
         """Page who has to be paged until told to stop."""
-        go_round(stop, self.tend, lambda: TEND_SECONDS, "nobody is paged")
+        go_round(stop, lambda: self.tend(stop.is_set), lambda: TEND_SECONDS, "nobody is paged")
 
-    def tend(self) -> int:
+    def tend(self, stopped: Callable[[], bool] = lambda: False) -> int:
         """Say what is due; returns of how many investigations something was tried."""
         declared = self._catalogue.usable()
         severities = frozenset(one for one, tell in declared.tell.items() if PAGERDUTY in tell)
@@ -147,7 +147,7 @@ class Paging:
             if say is not None:
                 self._keep(one.id, was, self._said(declared.pagerduty, say, (one, rating, was), now), say)
                 tried += 1
-            if tried >= MOST_AT_ONCE:
+            if tried >= MOST_AT_ONCE or stopped():  # between two calls, which may take seconds each
                 break
         return tried
 

@@ -100,9 +100,9 @@ class WriteBacks:
 
     def tend_until(self, stop: threading.Event) -> None:
         """Write back what is due until told to stop."""
-        go_round(stop, self.tend, lambda: TEND_SECONDS, "nothing is written back")
+        go_round(stop, lambda: self.tend(stop.is_set), lambda: TEND_SECONDS, "nothing is written back")
 
-    def tend(self) -> int:
+    def tend(self, stopped: Callable[[], bool] = lambda: False) -> int:
         """Write back what is due; returns for how many something was tried."""
         settings = {name: entry for name, entry in self._senders.all().items() if entry.write_back is not None}
         if not settings:
@@ -122,7 +122,7 @@ class WriteBacks:
             assert entry.write_back is not None  # noqa: S101  looked at above
             self._keep(one, was, self._done(entry.kind, entry.write_back, (one, was, wanted[one.id]), now))
             tried += 1
-            if tried >= MOST_AT_ONCE:
+            if tried >= MOST_AT_ONCE or stopped():  # between two calls, which may take seconds each
                 break
         return tried
 

@@ -222,3 +222,15 @@ def test_a_severity_that_pages_needs_somebody_to_page(site: Site) -> None:
     found = check_services(site.app.settings, None)[2]
     assert {one.key for one in found} == {"severity.SEV-1.tell", "severity.SEV-2.tell"}
     assert site.tend() == 0
+
+
+def test_whoever_is_told_to_stop_pages_for_nothing_further(site: Site, there: tuple[type[End], str]) -> None:
+    alert = make_alert("default", "alert-2").model_copy(update={"title": "cart fails"})
+    other = Investigation(tenant="default", id="inv-2", scope=Scope(tenant="default"), alert=alert)
+    site.app.store.open(other, make_task("plan", investigation=other))
+    site.ratings.begin(other)
+    for one in (site.opened, other):
+        site.ratings.rate(site.app.investigation(one.id))
+    assert site.app.paging.tend(lambda: bool(there[0].calls)) == 1, "told in the middle of a round"
+    site.app.paging._lease.end()
+    assert site.tend() == 1, "the other one"

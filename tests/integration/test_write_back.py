@@ -198,3 +198,10 @@ def test_a_sender_that_is_not_configured_for_it_is_left_alone(site: Site, there:
     site.acknowledged_by = "ann"
     assert site.tend() == 0
     assert there[0].calls == []
+
+
+def test_whoever_is_told_to_stop_makes_no_further_call(site: Site, there: tuple[type[End], str]) -> None:
+    site.fire("prometheus")
+    site.fire("pagerduty")
+    site.acknowledged_by = "ann"
+    assert site.writer().tend(lambda: bool(there[0].calls)) == 1, "told in the middle of a round"
