@@ -24,7 +24,7 @@ BAYES_EXPONENT = 0.2
 SMALLEST_P = 1e-9
 AS_USUAL = 0.1
 """How much rarer it is for an alarm about something than for a false one that the alarming metric does not deviate at all. Of the
-development recordings whose alerts name a metric: 1 of 16 against 19 of 20 (petshop), 2 of 20 against 4 of 4 (the lab's suite)."""
+development recordings whose alerts name a metric: 1 of 16 against 19 of 20 in one system, 2 of 20 against 4 of 4 in another."""
 LEAST_CONFIDENCE = 0.35
 """Below this, 'I don't know' is the better answer. Chosen: a site that minds wrong names more than silence will want more."""
 CANDIDATES = 6
