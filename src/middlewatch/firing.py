@@ -57,7 +57,8 @@ def _again(was: Occurrence, resolved_at: UtcDatetime, message: AlertMessage, now
 
 def _new(before: Occurrence | None, message: AlertMessage, now: UtcDatetime) -> Occurrence:
     over = message.status is AlertStatus.RESOLVED
-    parts = (message.tenant, message.sender, message.fingerprint, before.id if before else "")
+    # The time is of the id, as the one before may be forgotten: nothing that is kept of that one is this one's.
+    parts = (message.tenant, message.sender, message.fingerprint, before.id if before else "", now.isoformat())
     return Occurrence(
         id=f"occ-{digest_of(*parts)[:16]}",
         message=message,

@@ -45,6 +45,10 @@ def test_a_new_firing_soon_after_the_end_is_a_flap_and_later_a_new_occurrence() 
     assert (over_again.resolved_at, later.id != fires.id, later.before, later.flaps) == (at(120), True, fires.id, 0)
 
 
+def test_what_fires_after_the_one_before_was_forgotten_is_another_one() -> None:
+    assert after((0, make_message()))[0].id != after((60, make_message()))[0].id
+
+
 def test_a_late_repeat_of_what_is_over_does_not_fire_again() -> None:
     *_, late = after((0, make_message()), (30, make_message(status=RESOLVED)), (31, make_message()))
     assert (late.resolved_at, late.flaps, late.messages) == (at(30), 0, 3)
