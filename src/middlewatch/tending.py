@@ -17,8 +17,9 @@ from datetime import timedelta
 from typing import Final
 
 from middlewatch.context_store.leases import StoreLease
-from middlewatch.context_store.occurrences import MOST_AT_ONCE, Change, DueRows, Plan, Row, shown_in
+from middlewatch.context_store.occurrences import Change, DueRows, Plan, Row, shown_in
 from middlewatch.firing import is_undecided
+from middlewatch.forgetting import Forgetting
 from middlewatch.occurrences import REPEAT_AFTER, Occurrences
 from middlewatch.opening import Surroundings, plan_for
 from middlewatch.records import Investigation, InvestigationState, Occurrence, Outcome, UtcDatetime
@@ -48,10 +49,6 @@ IN_VAIN: Final = timedelta(seconds=60)
 the alerts of one burst come, and what they show is what was looked at."""
 LOOK_AGAIN: Final = timedelta(seconds=60)
 """When alerts that are held by maintenance, or that could not be looked at, are looked at again."""
-KEPT: Final = timedelta(days=30)
-"""How long an alert is kept after it was told of last, once it is resolved. Chosen: a month's nights."""
-MOST_KEPT: Final = 20_000
-"""Alerts that are kept, those that fire apart: some 20 MB. Chosen."""
 FORGET_SECONDS: Final = 600.0
 TEND_SECONDS: Final = 0.5
 LEASE_SECONDS: Final = 10.0
@@ -98,6 +95,7 @@ class Tending:
         self._store = occurrences.store
         self._around = surroundings
         self._lease = lease
+        self._forgetting = Forgetting(occurrences.store, surroundings.tenant)
 
     def tend_until(self, stop: threading.Event) -> None:
         """Do what is due until told to stop."""
@@ -107,24 +105,12 @@ class Tending:
             nonlocal forget_at
             worked = True
             while worked and not stop.is_set():
-                worked = self.tend()
-                if time.monotonic() > forget_at:
+                if time.monotonic() > forget_at:  # first: a full store is no reason not to
                     forget_at = time.monotonic() + FORGET_SECONDS
-                    self.forget()
+                    self._forgetting.forget()
+                worked = self.tend()
 
         go_round(stop, look, lambda: TEND_SECONDS, "alerts are not tended")
-
-    def forget(self) -> int:
-        """Forget what was over long ago, or is too much; returns how many."""
-        count = self._store.list(limit=1).all
-        oldest = self._store.list(start=max(0, count - MOST_AT_ONCE)).rows[::-1]
-        now, over = self._store.due().now, count - MOST_KEPT
-        gone = [
-            row
-            for number, row in enumerate(oldest)
-            if row.occurrence.resolved_at is not None and (number < over or now - row.occurrence.last_at > KEPT)
-        ]
-        return self._store.forget(gone)
 
     def tend(self) -> bool:
         """Open what is to be opened, and decide what is due; returns whether anything was done."""

@@ -167,21 +167,6 @@ def test_what_is_resolved_at_once_is_held_and_opens_nothing(site: AlertingSite) 
     assert (one.held, site.opened) == (firing.BLIP, [])
 
 
-def test_what_is_over_for_long_or_too_much_is_forgotten_and_what_fires_is_not(
-    site: AlertingSite, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    site.fire("a", "b")
-    site.fire("a", status=RESOLVED)
-    assert site.tender("alerts").forget() == 0
-    with monkeypatch.context() as patch:
-        patch.setattr(tending, "MOST_KEPT", 0)
-        assert site.tender("alerts").forget() == 1
-    site.fire("b", status=RESOLVED)
-    monkeypatch.setattr(tending, "KEPT", timedelta(0))
-    assert site.tender("alerts").forget() == 1
-    assert site.occurrences.list() == ()
-
-
 def test_a_death_between_the_decision_and_the_opening_opens_it_once(site: AlertingSite) -> None:
     def die() -> None:
         raise StoreUnavailable("gone")
