@@ -23,7 +23,7 @@ from middlewatch.forgetting import Forgetting
 from middlewatch.occurrences import REPEAT_AFTER, Occurrences
 from middlewatch.opening import Surroundings, plan_for
 from middlewatch.records import Investigation, InvestigationState, Occurrence, Outcome, UtcDatetime
-from middlewatch.records.errors import BadInput, MiddlewatchError, Unavailable, UnknownInvestigation
+from middlewatch.records.errors import BadInput, MiddlewatchError, StaleEpoch, StoreUnavailable, Unavailable, UnknownInvestigation
 from middlewatch.rounds import go_round
 from middlewatch.tools.bursts import Group, groups_of, matched
 
@@ -51,6 +51,8 @@ LOOK_AGAIN: Final = timedelta(seconds=60)
 """When alerts that are held by maintenance, or that could not be looked at, are looked at again."""
 FORGET_SECONDS: Final = 600.0
 TEND_SECONDS: Final = 0.5
+HELD_SECONDS: Final = 10.0
+"""How long what could not be opened rests until it is tried again. Chosen: a minute is all that an alert may take."""
 LEASE_SECONDS: Final = 10.0
 NO_SERVICE: Final = "it maps to no service"
 
@@ -96,6 +98,8 @@ class Tending:
         self._around = surroundings
         self._lease = lease
         self._forgetting = Forgetting(occurrences.store, surroundings.tenant)
+        self._resting: dict[str, float] = {}
+        """What could not be opened, and when it is tried again."""
 
     def tend_until(self, stop: threading.Event) -> None:
         """Do what is due until told to stop."""
@@ -117,35 +121,61 @@ class Tending:
         found = self._store.due()
         if not (found.rows or found.plans) or not self._lease.take(LEASE_SECONDS):
             return False
-        self._open(found.plans)
+        opened = self._open(found.plans)
         again = [row for row in found.rows if _is_provisional(row, found.now)]
         judged = [(row, *self._judged(row, found.now)) for row in found.rows if not _is_provisional(row, found.now)]
         settled = [change for _, change, wanted in judged if not wanted]
         if settled:
             self._store.write(settled)
         wanted = [Row(change.occurrence, change.token, row.due) for row, change, yes in judged if yes]
-        worked = bool(found.plans or settled)
+        worked = bool(opened or settled)
         if wanted and _is_gathered(wanted, found.now):
             return self._decide(wanted, found) or worked
         if again and not wanted:
             return self._sort_again(again, found) or worked
         return worked
 
-    def _open(self, plans: Mapping[str, Plan]) -> None:
-        opened = []
+    def _open(self, plans: Mapping[str, Plan]) -> int:
+        """Open what can be; one that cannot is in the way of no other. Returns how many are dealt with."""
+        opened, given_up, now = list[Investigation](), 0, time.monotonic()
+        self._resting = {name: until for name, until in self._resting.items() if name in plans and until > now}
         for name, plan in plans.items():
-            try:
-                opened.append(self._around.investigate(plan.alert, plan.name))
-            except BadInput as error:  # never seen; it must not keep others from being opened
-                LOG.warning("%s is not opened: %s", name, error)
+            if name in self._resting:
                 continue
-            self._around.opened(opened[-1])
-            self._store.end_plan(name)
-        for investigation in opened:
             try:
-                self._around.rate(investigation)
+                found = self._around.investigate(plan.alert, plan.name)
+                self._around.opened(found)
+                self._store.end_plan(name)
+                opened.append(found)
+            except BadInput as error:
+                LOG.warning("%s is not opened, and its alerts are held: %s", name, error)
+                given_up += self._give_up(name, error)
+            except (StoreUnavailable, StaleEpoch):
+                raise
+            except Exception:  # whatever it is, it is tried again, and others are opened meanwhile
+                LOG.exception("%s is not opened yet", name)
+                self._resting[name] = now + HELD_SECONDS
+        for found in opened:
+            try:
+                self._around.rate(found)
             except MiddlewatchError as error:  # it is done again later
-                LOG.warning("%s has no severity yet: %s", investigation.id, error)
+                LOG.warning("%s has no severity yet: %s", found.id, error)
+        return len(opened) + given_up
+
+    def _give_up(self, name: str, error: BadInput) -> bool:
+        """Hold the alerts of what can never be opened: whoever looks sees why. Returns whether nothing is left to be done."""
+        held = {"held": f"no investigation can be opened for it: {error.message}"[:300]}
+        changes = []
+        for row in self._store.of(name).rows:
+            own = held | {"investigation": None} if row.occurrence.investigation == name else {}
+            also = tuple(one for one in row.occurrence.also if one != name)
+            changes.append(Change(row.occurrence.model_copy(update={**own, "also": also}), row.token))
+        done = all(self._store.write(changes).done) if changes else True
+        if done:
+            self._store.end_plan(name)
+        else:
+            self._resting[name] = time.monotonic() + HELD_SECONDS
+        return done
 
     def _judged(self, row: Row, now: UtcDatetime) -> tuple[Change, bool]:
         """An alert as it is to be kept, and whether something is to be opened for it as it stands."""

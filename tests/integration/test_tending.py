@@ -15,7 +15,7 @@ from middlewatch import firing, occurrences, tending
 from middlewatch.context_store.epoch import Epoch
 from middlewatch.context_store.store import ContextStore
 from middlewatch.records import AlertStatus
-from middlewatch.records.errors import StoreUnavailable
+from middlewatch.records.errors import BadInput, StoreUnavailable
 from tests.alert_data import make_message
 from tests.alerting_site import TENANT, AlertingSite
 from tests.store_fixtures import redis
@@ -165,6 +165,42 @@ def test_what_is_resolved_at_once_is_held_and_opens_nothing(site: AlertingSite) 
     site.tend()
     (one,) = site.occurrences.list()
     assert (one.held, site.opened) == (firing.BLIP, [])
+
+
+def test_what_can_never_be_opened_is_held_in_words_and_is_no_work(site: AlertingSite) -> None:
+    def refuse() -> None:
+        raise BadInput("its window is no window")
+
+    site.fire("a")
+    site.opens = refuse
+    site.tend()
+    (one,) = site.occurrences.list()
+    assert (one.investigation, one.held) == (None, "no investigation can be opened for it: its window is no window")
+    assert site.occurrences.store.due().plans == {}
+    assert not site.tender("alerts").tend()
+    site.opens = lambda: None
+    site.fire("a")
+    site.tend()
+    assert list(site.shown().values()) == ["a"], "a later message of it has another try"
+
+
+def test_what_cannot_be_opened_now_keeps_no_other_from_it(site: AlertingSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise RuntimeError("of this one")
+
+    tender = site.tender("alerts")
+    site.fire("a")
+    site.opens = fail
+    worked = [tender.tend() for _ in range(4)]
+    assert worked[-1] is False, "it rests"
+    site.opens = lambda: None
+    site.fire("b")
+    for _ in range(4):
+        tender.tend()
+    assert list(site.shown().values()) == ["b"]
+    monkeypatch.setattr(tender, "_resting", {})  # as if it had rested
+    tender.tend()
+    assert sorted(site.shown().values()) == ["a", "b"]
 
 
 def test_a_death_between_the_decision_and_the_opening_opens_it_once(site: AlertingSite) -> None:
