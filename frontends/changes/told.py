@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
+from middlewatch.frontends.intake import delivery
 from middlewatch.records import ChangeKind
 
 MOST: Final = 200
@@ -64,35 +65,11 @@ def text(value: object) -> str:
 
 
 def moment(value: object, now: datetime) -> datetime:
-    """A time as senders write it: ISO 8601, GitLab's with a blank before the offset, or seconds or milliseconds since 1970.
+    """A time as senders write it.
 
     What cannot be read is now: the message came now, and that is near enough to look for its effect.
     """
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        seconds = value / 1000 if value > 1e11 else value  # noqa: PLR2004  in seconds, that is the year 5138
-        return _at(seconds) or now
-    written = text(value).strip()
-    for form in ("%Y-%m-%d %H:%M:%S %z", "%Y-%m-%d %H:%M:%S UTC"):
-        try:
-            found = datetime.strptime(written, form)  # noqa: DTZ007  the zone is in it, or said to be UTC
-            return _utc(found) or now
-        except ValueError:
-            continue
     try:
-        return _utc(datetime.fromisoformat(written)) or now
+        return delivery.moment(value) or now
     except ValueError:
         return now
-
-
-def _utc(value: datetime) -> datetime | None:
-    try:
-        return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC)
-    except (OverflowError, ValueError):
-        return None
-
-
-def _at(seconds: float) -> datetime | None:
-    try:
-        return datetime.fromtimestamp(seconds, UTC)
-    except (OverflowError, ValueError, OSError):
-        return None

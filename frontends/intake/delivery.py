@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -26,6 +27,7 @@ MOST_ALERTS: Final = 2000
 """In one delivery. Chosen: with texts of usual length they fill the megabyte that a body may have."""
 LONGEST_FINGERPRINT: Final = 256
 LONGEST_URL: Final = 2048
+_BEFORE_ZONE: Final = re.compile(r" (?=(?:UTC|[+-][0-9]{2}:?[0-9]{2})$)")
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -89,15 +91,22 @@ def bounded(texts: Mapping[str, str]) -> dict[str, str]:
     return kept
 
 
-def _moment(value: object) -> datetime | None:
-    """A time as senders write it: RFC 3339, or seconds since 1970, or their thousandths down to nanoseconds."""
+def moment(value: object) -> datetime | None:
+    """A time as senders write it: RFC 3339, GitLab's with blanks, or seconds since 1970, or their thousandths down to nanoseconds.
+
+    Returns:
+        None where there is none, or it says "not yet".
+
+    Raises:
+        ValueError: it cannot be read.
+    """
     if value is None or value == "":
         return None
     try:
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise ValueError  # noqa: TRY301, TRY004  one way out for all
         if isinstance(value, str) and not value.isdecimal():
-            found = datetime.fromisoformat(value.strip())
+            found = datetime.fromisoformat(_BEFORE_ZONE.sub("", value.strip()).replace("UTC", "Z"))
             found = (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
         else:
             found = _since_1970(float(value))
@@ -115,7 +124,7 @@ def _since_1970(number: float) -> datetime:
 
 Text = Annotated[str, BeforeValidator(_text)]
 Texts = Annotated[dict[str, str], BeforeValidator(_texts)]
-Moment = Annotated[datetime | None, BeforeValidator(_moment)]
+Moment = Annotated[datetime | None, BeforeValidator(moment)]
 
 
 class Payload(BaseModel):

@@ -336,6 +336,29 @@ def test_nothing_that_a_sender_writes_is_a_fault(
     assert answer.status_code in {200, 422}, answer.text
 
 
+@pytest.mark.parametrize(
+    "time",
+    [10**400, -(10**400), 2**63, "9" * 400, "0001-01-01T00:00:00Z", "9999-12-31T23:59:59-23:59", "\ud800"],
+    ids=["long", "long and negative", "64 bits", "long text", "the year 1", "the last", "half a surrogate"],
+)
+def test_a_time_that_is_none_is_now(site: WebSite, send: Callable[..., Any], time: object) -> None:
+    before = datetime.now(UTC)
+    pushed = {**PUSHED, "repository": PUSHED["repository"] | {"pushed_at": time}}  # type: ignore[operator]
+    for sender, body, headers in (
+        ("any", {"service": "mail", "time": time}, BEARER),
+        ("argo", ARGO | {"started_at": time}, BEARER),
+        ("cluster", ROLLOUT["items"][0] | {"lastTimestamp": time}, BEARER),  # type: ignore[operator]
+        ("lab-token", GITLAB | {"status_changed_at": time}, {"x_gitlab_token": TOKEN}),
+        ("hub", pushed, github(pushed)),
+    ):
+        answer = send(sender, body, **headers, x_github_event="push")
+        assert answer.status_code == 200, (sender, answer.text)
+        kept = {one.id: one.change for one in reversed(site.app.changes.list(limit=500))}
+        assert [kept[one["id"]].time for one in answer.json()["changes"] if one["new"] and kept[one["id"]].time < before] == [], (
+            sender
+        )
+
+
 def test_a_program_records_lists_and_sees_what_is_watched(site: WebSite) -> None:
     client = site.program("mia")
     body = {"service": "checkout", "version": "6.0.0", "reference": "job-1"}
