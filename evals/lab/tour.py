@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
@@ -24,7 +25,7 @@ from middlewatch.records import (
     Report,
     RequestState,
 )
-from middlewatch.records.errors import MiddlewatchError
+from middlewatch.records.errors import MiddlewatchError, UnknownInvestigation
 
 FAULT = "missing-market"
 """A bad deploy that a newcomer understands: catalogue 2.0.0 raises an exception for a quarter of the categories."""
@@ -164,7 +165,9 @@ class Tour:
         def opened() -> str | None:
             self.face.progress("its investigation is being opened")
             now = next((one for one in self.around.occurrences() if one.id == occurrence.id), occurrence)
-            return now.investigation
+            with suppress(UnknownInvestigation):  # an alert knows its investigation a moment before that is opened
+                return self.around.investigation(now.investigation).id if now.investigation else None
+            return None
 
         name = self._until(opened, "cause", "No investigation was opened for the alert.")
         self._note(investigation=name)

@@ -13,7 +13,7 @@ import pytest
 from middlewatch.evals.lab.tour import HEALTHY_FAILING, LIMITS, Around, Tour
 from middlewatch.evals.lab.tour_timeline import Change, Customers, TourResult
 from middlewatch.records import AnomalyKind, ApprovalRequest, InvestigationState, Occurrence, Recovery, Report, RequestState
-from middlewatch.records.errors import Unavailable
+from middlewatch.records.errors import Unavailable, UnknownInvestigation
 
 START = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 S = RequestState
@@ -28,6 +28,7 @@ class World:
     cause: float | None = 36.0
     blamed: str = "catalogue"
     version: str = "deploy 2.0.0"
+    opened_after: float = 1.0
     harmed: float = 2.0
     executed: float = 5.0
     recovered: float = 40.0
@@ -93,8 +94,11 @@ class World:
 
     def investigation(self, name: str) -> Any:
         assert name == "inv-1"
+        assert self.alert is not None
+        if self.since_fault() < self.alert + self.opened_after:
+            raise UnknownInvestigation("There is no investigation 'inv-1'.")
         done = self.cause is not None and self.since_fault() >= self.cause
-        return SimpleNamespace(state=InvestigationState.CLOSED if done else InvestigationState.OPEN)
+        return SimpleNamespace(id=name, state=InvestigationState.CLOSED if done else InvestigationState.OPEN)
 
     def report(self, name: str) -> Report | None:
         assert self.cause is not None
@@ -146,7 +150,7 @@ class Lead:
         self.waited.append(words)
 
     def follow(self, investigation: str) -> None:
-        assert investigation == "inv-1"
+        assert self.world.investigation(investigation).id == "inv-1"
 
     def answered(self, report: Report) -> None:
         assert report.investigation == "inv-1"
