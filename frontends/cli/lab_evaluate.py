@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ import click
 
 from middlewatch.evals.lab.evaluation.matrix import plans
 from middlewatch.evals.lab.run import Progress, record_all
+from middlewatch.evals.lab.truth import read_truth
 from middlewatch.frontends.cli.output import json_option
 from middlewatch.frontends.cli.terminal import print_line
 from middlewatch.records.errors import BadInput, Unavailable
@@ -67,25 +68,31 @@ def evaluate_command(show: Callable[[Progress], None]) -> click.Command:
 
 
 def _answer(output: Path, *, jobs: int, as_json: bool) -> None:
-    """Investigate what was not investigated yet, and print the figures of everything."""
+    """Investigate what was not investigated yet, and print the figures of everything.
+
+    Each answer is written at once, so that nothing but a recording that was begun is asked again where somebody stopped.
+    """
     from middlewatch.evals.jobs import answer_all  # noqa: PLC0415  the application takes a second to import, and no --help needs it
     from middlewatch.evals.lab.evaluation import scores  # noqa: PLC0415
     from middlewatch.evals.lab.evaluation.answers import answers  # noqa: PLC0415
 
     kept = output / ANSWERS_FILE
-    known = read_answers(kept)
-    recorded = sorted(file.parent for file in output.glob("*/truth.json"))
-    asked = [folder for folder in recorded if folder.name not in {answer.recording for answer in known}]
+    known, recorded = read_answers(kept), sorted(file.parent for file in output.glob("*/truth.json"))
+    asked = [folder for folder in recorded if not _is_answered(folder, known)]
+    known = [answer for answer in known if answer.recording not in {folder.name for folder in asked}]
+    _write(kept, known)
 
     def on_answer(recording: Path, answer: LabAnswer) -> None:
         known.append(answer)
+        with kept.open("a", encoding="utf-8") as file:
+            file.write(answer.model_dump_json() + "\n")
         said = ", ".join(answer.prediction.causes) or "inconclusive"
         print_line(f"{recording.name}  {answer.truth.name}: {said}, {answer.seconds_to_cause:.1f} s", err=True)
 
     failures = answer_all(asked, Settings.load(), answers, jobs=jobs, on_answer=on_answer)
     incomplete = {failure.recording.name for failure in failures}
     whole = [answer for answer in known if answer.recording not in incomplete]
-    kept.write_text("".join(answer.model_dump_json() + "\n" for answer in whole), encoding="utf-8")
+    _write(kept, whole)
     for failure in failures:
         print_line(f"{failure.recording.name}: {failure.message}", err=True)
     if as_json:
@@ -95,6 +102,17 @@ def _answer(output: Path, *, jobs: int, as_json: bool) -> None:
         for line in table(whole).splitlines():
             print_line(line)
         print_line("")
+
+
+def _is_answered(recording: Path, known: Sequence[LabAnswer]) -> bool:
+    """Whether every incident and every quiet moment of a recording has an answer."""
+    truth = read_truth(recording)
+    wanted = {incident.incident for incident in truth.incidents} | {moment.id for moment in truth.quiet}
+    return wanted == {answer.truth.incident for answer in known if answer.recording == recording.name}
+
+
+def _write(file: Path, answers: Sequence[LabAnswer]) -> None:
+    file.write_text("".join(answer.model_dump_json() + "\n" for answer in answers), encoding="utf-8")
 
 
 def read_answers(file: Path) -> list[LabAnswer]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
+from middlewatch.evals import jobs
+from middlewatch.evals.lab.evaluation.answers import LabAnswer
 from middlewatch.evals.lab.faults import FAULTS, SUITE
 from middlewatch.evals.lab.schedule import Plan
+from middlewatch.evals.lab.truth import TRUTH_FILE, Truth
 from middlewatch.frontends.cli import lab, lab_evaluate
 from middlewatch.records.errors import BadInput
 from tests.lab_answers import answer
@@ -80,9 +83,33 @@ def test_what_is_recorded_is_scored_and_nothing_else_recorded(tmp_path: Path, mo
     with pytest.raises(BadInput, match="no recording of a matrix"):
         said("evaluate", "--output", str(tmp_path), "--answer-only")
     (tmp_path / "seed-1-01").mkdir()
-    (tmp_path / "seed-1-01" / "truth.json").write_text("{}", encoding="utf-8")  # answered already, so that nobody reads it
-    answered = answer().model_dump(mode="json")
+    right = answer()
+    truth = Truth(seed=1, requests_per_second=6.0, incidents=(right.truth,))
+    (tmp_path / "seed-1-01" / TRUTH_FILE).write_text(truth.model_dump_json(), encoding="utf-8")
+    answered = right.model_dump(mode="json")
     (tmp_path / lab_evaluate.ANSWERS_FILE).write_text(json.dumps(answered) + "\n", encoding="utf-8")
     assert said("evaluate", "--output", str(tmp_path), "--answer-only") == [answered]
     with pytest.raises(BadInput, match="nothing to do"):
         said("evaluate", "--output", str(tmp_path), "--answer-only", "--record-only")
+
+
+def test_a_recording_that_was_begun_is_asked_again_and_each_answer_is_kept_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (right.model_copy(update={"incident": name}) for right in [answer().truth] for name in ("one", "two"))
+    truth = Truth(seed=1, requests_per_second=6.0, incidents=(first, second))
+    (tmp_path / "seed-1-01").mkdir()
+    (tmp_path / "seed-1-01" / TRUTH_FILE).write_text(truth.model_dump_json(), encoding="utf-8")
+    kept = tmp_path / lab_evaluate.ANSWERS_FILE
+    kept.write_text(answer().model_dump_json() + "\n", encoding="utf-8")
+    new = [answer().model_copy(update={"truth": each}) for each in (first, second)]
+
+    def answer_all(recordings: list[Path], *_: object, on_answer: Callable[[Path, LabAnswer], None], **__: object) -> tuple[()]:
+        assert kept.read_text(encoding="utf-8") == ""
+        for number, each in enumerate(new, start=1):
+            on_answer(recordings[0], each)
+            assert len(lab_evaluate.read_answers(kept)) == number
+        return ()
+
+    monkeypatch.setattr(jobs, "answer_all", answer_all)
+    assert said("evaluate", "--output", str(tmp_path), "--answer-only") == [each.model_dump(mode="json") for each in new]
