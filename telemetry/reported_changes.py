@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -32,14 +32,26 @@ class ReportedChanges:
         if changes:
             self._database.insert("changes", _table(changes))
 
-    def newest(self, *, limit: int, services: Sequence[str] = (), since: UtcDatetime | None = None) -> tuple[ReportedChange, ...]:
-        """The newest first, those of unknown kinds left out."""
-        rows = self._rows(limit=limit, services=services, since=since)
-        kinds = {*ChangeKind}
-        return tuple(_reported(self._tenant, row) for row in rows if row["kind"] in kinds)
+    def newest(
+        self,
+        *,
+        limit: int,
+        services: Sequence[str] = (),
+        since: UtcDatetime | None = None,
+        kinds: Iterable[ChangeKind] = ChangeKind,
+    ) -> tuple[ReportedChange, ...]:
+        """The newest of some kinds, the newest first; those of kinds that are unknown here are left out."""
+        rows = self._rows(limit=limit, services=services, since=since, kinds=sorted(kinds))
+        return tuple(_reported(self._tenant, row) for row in rows)
 
     def _rows(
-        self, *, limit: int, ids: Sequence[str] = (), services: Sequence[str] = (), since: UtcDatetime | None = None
+        self,
+        *,
+        limit: int,
+        ids: Sequence[str] = (),
+        services: Sequence[str] = (),
+        since: UtcDatetime | None = None,
+        kinds: Sequence[str] = (),
     ) -> list[dict[str, Any]]:
         asked = {
             "tenant": self._tenant,
@@ -48,6 +60,7 @@ class ReportedChanges:
             "since": _LONG_AGO if since is None else nanoseconds(since),
             "ids": names(ids),
             "services": names(services),
+            "kinds": names(kinds),
             "limit": limit,
             "region_key": CLOUD_REGION,
             "cluster_key": K8S_CLUSTER_NAME,

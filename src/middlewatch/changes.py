@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -13,7 +13,7 @@ from middlewatch.alerts import EARLIEST
 from middlewatch.context_store.leases import StoreLease
 from middlewatch.context_store.redaction import redact_record
 from middlewatch.context_store.script import Server
-from middlewatch.records import LONGEST_CHANGE_TEXT, ReportedChange, UtcDatetime
+from middlewatch.records import LONGEST_CHANGE_TEXT, ChangeKind, ReportedChange, UtcDatetime
 from middlewatch.records.errors import BadInput, Conflict
 from middlewatch.records.quoting import cut
 from middlewatch.telemetry.clickhouse import ClickHouse
@@ -76,10 +76,15 @@ class Changes:
         return tuple(Recorded(one, new=one.id in new) for one in whole)
 
     def list(
-        self, *, limit: int = 100, services: Sequence[str] = (), since: UtcDatetime | None = None
+        self,
+        *,
+        limit: int = 100,
+        services: Sequence[str] = (),
+        since: UtcDatetime | None = None,
+        kinds: Iterable[ChangeKind] = ChangeKind,
     ) -> tuple[ReportedChange, ...]:
-        """The newest first."""
-        return self._kept.newest(limit=limit, services=services, since=since)
+        """The newest of some kinds, the newest first."""
+        return self._kept.newest(limit=limit, services=services, since=since, kinds=kinds)
 
     def _checked(self, report: ReportedChange, now: UtcDatetime) -> ReportedChange:
         """As it is kept: without secrets, and bounded."""

@@ -1,7 +1,7 @@
 """Deploy watch: for ten minutes after a change its service is compared with the hour before, and what got worse is an alert.
 
-Nothing is kept but the alert itself, in the store of occurrences: what is watched follows from the changes, and how they do from
-telemetry. So any process may go on with it, and a restart forgets nothing.
+Nothing is kept but the alert itself, in the store of occurrences, and which changes' alerts fire: what is watched follows from the
+changes, and how they do from telemetry. So any process may go on with it, and a restart forgets nothing.
 """
 
 from __future__ import annotations
@@ -9,16 +9,18 @@ from __future__ import annotations
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from middlewatch.alerts import EARLIER_INCIDENT_LEAD_SECONDS
 from middlewatch.changes import Changes
 from middlewatch.context_store.leases import StoreLease
+from middlewatch.context_store.objective_counts import CountStore
 from middlewatch.context_store.occurrences import alert_key
 from middlewatch.occurrences import Occurrences
 from middlewatch.records import (
@@ -67,11 +69,12 @@ RECENT: Final = timedelta(minutes=2)
 """Of others' calls no older minutes are read: whether something is told depends on the latest ones, and a process that starts anew
 would read ten minutes for each change."""
 MOST: Final = 500
-"""Changes of a day that are looked through; the newest."""
+"""Changes of a day that are looked through; the newest. Those whose alert fires are known besides."""
 SHARES: Final = (1.0, 1 / 8, 1 / 64)
 """Of requests; the next one where the bound of a query is hit."""
 REMEMBERED: Final = 100
 """Services' hours before their changes that are kept in memory; some hundred kilobytes each."""
+_REPORTS = TypeAdapter(tuple[ReportedChange, ...])
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,11 @@ class _Watch:
 
     @property
     def fires(self) -> bool:
-        return self.occurrence is not None and self.occurrence.resolved_at is None
+        return _fires(self.occurrence)
+
+    def tired(self, now: UtcDatetime) -> bool:
+        """Whether its alert fires for so long that it is no news any more."""
+        return self.fires and now - self.change.time >= LONGEST
 
 
 class DeployWatch:
@@ -114,6 +121,7 @@ class DeployWatch:
         self._occurrences = occurrences
         self._sources = sources
         self._lease = lease
+        self._store = CountStore(occurrences.store.server, tenant)
         self._tenant = tenant
         self._before: OrderedDict[tuple[str, float], tuple[Steps, Others]] = OrderedDict()
         self._share: dict[str, float] = {}
@@ -133,15 +141,24 @@ class DeployWatch:
             return ()
         told: list[AlertMessage] = []
         try:
-            for watch in self._watches(now):
+            watches = tuple(self._watches(now))
+            firing = {watch.fingerprint: watch.report for watch in watches if watch.fires}
+            for watch in watches:
                 try:
-                    judgement = self._judged(watch, now)
+                    judgement = Judgement() if watch.tired(now) else self._judged(watch, now)
                 except MiddlewatchError as error:  # of one service; the others are looked at all the same
                     LOG.warning("a change of %r is not watched: %s", watch.change.service, error)
                     continue
-                if (message := _message(watch, judgement, now)) is not None:
-                    self._occurrences.receive([message])
-                    told.append(message)
+                if (message := _message(watch, judgement, now)) is None:
+                    continue
+                if message.status is AlertStatus.FIRING:
+                    firing[watch.fingerprint] = watch.report
+                    self._keep(firing)  # first: an alert that nobody knows of would fire for ever
+                self._occurrences.receive([message])
+                told.append(message)
+                if message.status is AlertStatus.RESOLVED:
+                    del firing[watch.fingerprint]
+            self._keep(firing)
         finally:
             self._lease.take(LOOK_SECONDS / 2)  # nobody else looks at once after us
         return tuple(told)
@@ -172,13 +189,13 @@ class DeployWatch:
 
     def _watches(self, now: UtcDatetime) -> Iterator[_Watch]:
         """Changes of the last ten minutes, and older ones whose alert still fires; the newest first."""
-        reports = [
-            one for one in self._changes.list(limit=MOST, since=now - LONGEST - timedelta(minutes=5)) if _is_watched(one, now)
-        ]
+        newest = self._changes.list(limit=MOST, since=now - LONGEST - timedelta(minutes=5), kinds=KINDS)
+        found = {fingerprint(one.change): one for one in (*newest, *self._kept()) if one.change.time <= now}
+        reports = sorted(found.values(), key=lambda one: one.change.time, reverse=True)
         keys = [alert_key(SENDER, fingerprint(one.change)) for one in reports]
         rows = self._occurrences.store.latest(keys)[1] if keys else ()
         standing = [(one, row.occurrence if row else None) for one, row in zip(reports, rows, strict=True)]
-        firing = {one.change.service: one.change.time for one, seen in standing if seen is not None and seen.resolved_at is None}
+        firing = {one.change.service: one.change.time for one, seen in standing if _fires(seen)}
         later: dict[str, UtcDatetime] = {}
         for report, occurrence in standing:
             change = report.change
@@ -190,6 +207,16 @@ class DeployWatch:
                 now <= watch.until + timedelta(seconds=LATE_SECONDS) and not firing.get(change.service, now) < change.time
             ):
                 yield watch
+
+    def _kept(self) -> tuple[ReportedChange, ...]:
+        """Changes whose alert fires, as whoever looked last knew; the newest changes may not have them any more."""
+        kept = self._store.found(SENDER)
+        return _REPORTS.validate_json(kept) if kept else ()
+
+    def _keep(self, firing: Mapping[str, ReportedChange]) -> None:
+        kept = _REPORTS.dump_json(tuple(firing.values())).decode()
+        if kept != (self._store.found(SENDER) or "[]"):
+            self._store.keep_found(SENDER, kept)
 
     def _judged(self, watch: _Watch, now: UtcDatetime) -> Judgement:
         change, sources = watch.change, self._sources(now)
@@ -256,8 +283,8 @@ def since_first(steps: Steps) -> Steps:
     return steps.part(int(signs[0])) if signs.size else steps
 
 
-def _is_watched(report: ReportedChange, now: UtcDatetime) -> bool:
-    return report.change.kind in KINDS and report.change.time <= now
+def _fires(occurrence: Occurrence | None) -> bool:
+    return occurrence is not None and occurrence.resolved_at is None
 
 
 def _message(watch: _Watch, judgement: Judgement, now: UtcDatetime) -> AlertMessage | None:
@@ -265,7 +292,7 @@ def _message(watch: _Watch, judgement: Judgement, now: UtcDatetime) -> AlertMess
     change = watch.change
     what = f"{change.kind.value} {change.version}".strip()
     if watch.fires:
-        tired = now - change.time >= LONGEST
+        tired = watch.tired(now)
         if not tired and judgement.well_for < WELL_FOR:
             return None
         why = "it is as before the change again" if not tired else "it has been so for a day, and is what is usual now"

@@ -1,4 +1,4 @@
--- Live changes as they were reported, the newest first; of some ids alone, or of some services.
+-- Live changes as they were reported, the newest first; of some ids alone, of some services, or of some kinds.
 SELECT
     fromUnixTimestamp64Micro(intDiv(toUnixTimestamp64Nano(Timestamp), 1000), 'UTC') AS time,
     toValidUTF8(toString(ServiceName)) AS service,
@@ -19,5 +19,6 @@ WHERE Tenant = {tenant:String} AND Recording = {recording:String}
     AND Timestamp >= fromUnixTimestamp64Nano({since:Int64})
     AND (empty({ids:Array(String)}) OR has({ids:Array(String)}, ResourceAttributes['middlewatch.change.id']))
     AND (empty({services:Array(String)}) OR ServiceName IN {services:Array(String)})
+    AND (empty({kinds:Array(String)}) OR Kind IN {kinds:Array(String)})
 ORDER BY time DESC, service, kind, version, id
 LIMIT {limit:UInt64}

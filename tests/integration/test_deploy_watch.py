@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import cast
+from typing import NoReturn, cast
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +15,7 @@ from middlewatch.context_store.epoch import Epoch
 from middlewatch.context_store.store import ContextStore
 from middlewatch.deploy_watch import SENDER, WELL_FOR
 from middlewatch.records import AlertStatus, Change, ChangeKind, ReportedChange
-from middlewatch.records.errors import BadInput
+from middlewatch.records.errors import BadInput, SourceUnavailable
 from middlewatch.settings import Settings
 from middlewatch.telemetry.clickhouse import ClickHouse
 from tests.store_fixtures import keys, redis
@@ -127,6 +127,35 @@ def test_a_rollback_that_does_not_help_is_told_of_with_what_it_was_to_mend(app: 
     assert look(app, 80) == [AlertStatus.FIRING]
     app.changes.record([report(app, seconds=200, version="1.9.0")])
     assert [look(app, seconds) for seconds in (290, 400)] == [[], []]
+
+
+def test_what_fires_is_resolved_though_newer_changes_than_are_looked_through_came_since(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("middlewatch.deploy_watch.MOST", 1)
+    app.changes.record([report(app), *(report(app, kind=ChangeKind.SCALE, seconds=5, version=str(n)) for n in range(3))])
+    serve(app, -1200, 0)
+    serve(app, 0, 300, failing=0.3)
+    serve(app, 300, 700)
+    assert look(app, 80) == [AlertStatus.FIRING], "what scales is not watched, and pushes nothing out"
+    app.changes.record([report(app, seconds=310, version="2.0.1"), report(app, seconds=320, version="2.0.2")])
+    assert look(app, 330) == []
+    assert look(app, 320 + 60 + 10 * WELL_FOR) == [AlertStatus.RESOLVED]
+    assert look(app, 500) == []
+
+
+def test_what_fires_ends_after_a_day_also_where_nobody_looked_then(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    app.changes.record([report(app)])
+    serve(app, -1200, 0)
+    serve(app, 0, 300, failing=0.3)
+    assert look(app, 80) == [AlertStatus.FIRING]
+
+    def fails(*_: object) -> NoReturn:
+        raise SourceUnavailable("away")
+
+    monkeypatch.setattr("middlewatch.deploy_watch.read_steps", fails)
+    assert look(app, 3600 * 30) == [AlertStatus.RESOLVED], "whatever telemetry there is then"
+    assert look(app, 3600 * 31) == []
 
 
 def test_no_telemetry_of_anybody_is_no_silence_of_one(app: App) -> None:
