@@ -189,8 +189,10 @@ class ClickHouse:
         )
 
     def close(self) -> None:
-        self._pool.close()
-        self._anchor.close()
+        """End. A query inside this process is waited for, within its bound: the engine crashes where Python ends under one."""
+        ended = self._pool.close(await_seconds=0.0 if self.directory is None else self.limits.query_seconds)
+        if ended or self.directory is None:
+            self._anchor.close()
 
     def __enter__(self) -> Self:
         return self

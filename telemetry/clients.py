@@ -9,6 +9,7 @@ import os
 import queue
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +21,7 @@ import pyarrow as pa
 from urllib3 import HTTPConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection
 
-from middlewatch.records.errors import BoundExceeded, Misconfigured
+from middlewatch.records.errors import BoundExceeded, Misconfigured, SourceUnavailable
 from middlewatch.telemetry.failures import locked
 from middlewatch.telemetry.limits import Limits
 
@@ -179,6 +180,7 @@ class Pool:
 
         Raises:
             BoundExceeded: every slot stayed busy for as long as one query may take.
+            SourceUnavailable: it is closed.
         """
         if not self._slots.acquire(timeout=self._limits.query_seconds):
             raise BoundExceeded(
@@ -186,6 +188,8 @@ class Pool:
                 remedy="Ask again later, or raise the bound on concurrent queries.",
             )
         try:
+            if self._closed:
+                raise SourceUnavailable("The telemetry store is closed: this process ends.")
             client = self._take()
             try:
                 yield client
@@ -199,13 +203,27 @@ class Pool:
         finally:
             self._slots.release()
 
-    def close(self) -> None:
+    def close(self, *, await_seconds: float = 0.0) -> bool:
+        """Open no more clients, and close those that are idle; the others are closed as they end.
+
+        Args:
+            await_seconds: how long to wait for what is running.
+
+        Returns:
+            Whether nothing runs any more.
+        """
         self._closed = True
+        deadline = time.monotonic() + await_seconds
+        free = 0
+        while free < self._limits.concurrency and self._slots.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            free += 1
+        if free:
+            self._slots.release(free)  # whoever waits for one is told that there are no more
         while True:
             try:
                 self._idle.get_nowait().close()
             except queue.Empty:
-                return
+                return free == self._limits.concurrency
 
     def _take(self) -> Client:
         try:

@@ -13,6 +13,7 @@ from types import ModuleType
 import click
 
 from middlewatch.frontends.cli import manual
+from middlewatch.frontends.ending import end
 from middlewatch.records.errors import MiddlewatchError
 
 COMMANDS = {
@@ -153,6 +154,8 @@ def main() -> None:
     """Run the command line: errors become one line and an exit code, never a traceback."""
     try:
         code = cli(prog_name="middlewatch", standalone_mode=False)
+    except SystemExit as ended:  # a command has a code of its own
+        code = ended.code
     except click.ClickException as error:
         shown = io.StringIO()
         error.show(shown)
@@ -173,7 +176,7 @@ def main() -> None:
         _write_no_more()
         _refuse(_in_words(error), REMEDIES.get(error.errno or 0, "Run `middlewatch doctor`: it says what is missing."))
         code = INPUT_OUTPUT
-    sys.exit(code if isinstance(code, int) else 0)
+    end(code if isinstance(code, int) else 0)
 
 
 def _write_no_more() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ import click
 from middlewatch.frontends.cli.contract import report_schema
 from middlewatch.frontends.cli.output import application, json_lines_option, json_option, print_line_of
 from middlewatch.frontends.cli.terminal import print_line
+from middlewatch.frontends.ending import leave
 from middlewatch.frontends.program import program
 from middlewatch.frontends.reading import count
 from middlewatch.records.errors import BadInput, Misconfigured
@@ -108,7 +108,7 @@ def until_asked() -> threading.Event:
 
     def ask_to_stop(number: int, _frame: object) -> None:
         if stop.is_set():
-            sys.exit(128 + number)
+            leave(128 + number)
         stop.set()
 
     signal.signal(signal.SIGTERM, ask_to_stop)

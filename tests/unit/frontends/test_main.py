@@ -22,6 +22,7 @@ def fails(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], int]:
             raise problem
 
         monkeypatch.setattr(cli, "cli", command)
+        monkeypatch.setattr(cli, "end", sys.exit)  # other tests' threads may be left in this process
         monkeypatch.setattr(cli, "_write_no_more", lambda: None)  # it would silence the tests' own output
         with pytest.raises(SystemExit) as exit_:
             cli.main()
