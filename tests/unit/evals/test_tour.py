@@ -14,6 +14,7 @@ from middlewatch.evals.lab.tour import HEALTHY_FAILING, LIMITS, Around, Tour
 from middlewatch.evals.lab.tour_timeline import Change, Customers, TourResult
 from middlewatch.records import AnomalyKind, ApprovalRequest, InvestigationState, Occurrence, Recovery, Report, RequestState
 from middlewatch.records.errors import Unavailable, UnknownInvestigation
+from tests.benchmarks.live_tours import problems_of
 
 START = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 S = RequestState
@@ -286,3 +287,29 @@ def test_without_a_change_the_service_alone_is_the_truth() -> None:
     assert not TourResult(truth="", blamed="").right
     change = Change(service="payment", kind="deploy", version="6.2.0", description="")
     assert not TourResult(truth="payment", blamed="payment", change=change).right
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({}, []),
+        ({"problem": "No alert came."}, ["No alert came."]),
+        ({"alerted_at": START + timedelta(seconds=70)}, ["missed: alert after the first visible effect (70.0 s)"]),
+        (
+            {"blamed": "cart"},
+            ["blamed cart deploy 2.0.0, and it was catalogue", "missed: cause after the alert (5.0 s)"],
+        ),
+    ],
+)
+def test_a_check_of_tours_fails_on_a_missed_goal_and_a_wrong_blame(changed: dict[str, object], said: list[str]) -> None:
+    at = {
+        "visible_at": START,
+        "alerted_at": START + timedelta(seconds=20),
+        "caused_at": START + timedelta(seconds=75 if "alerted_at" in changed else 25),
+        "approved_at": START + timedelta(seconds=80),
+        "executed_at": START + timedelta(seconds=85),
+        "verified_at": START + timedelta(seconds=120),
+    }
+    change = Change(service="catalogue", kind="deploy", version="2.0.0", description="")
+    told = TourResult(truth="catalogue", blamed="catalogue", blamed_change="deploy 2.0.0", change=change)
+    assert problems_of(told.model_copy(update={**at, **changed}).told()) == said
