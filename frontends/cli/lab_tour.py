@@ -54,7 +54,7 @@ _WAIT_SECONDS = 0.5
 @click.option("--keep", is_flag=True, help="Unattended, too, leave it up afterwards to be looked at, until Ctrl-C.")
 @json_option
 def tour(unattended: bool, fault: str, service: str, baseline: float, seed: int, keep: bool, as_json: bool) -> None:
-    """See the closed loop in about three minutes: a bad deploy, the alert, the cause, your approval, the roll back, recovery.
+    """See the closed loop in about four minutes: a bad deploy, the alert, the cause, your approval, the roll back, recovery.
 
     A small shop of real processes is started, and `middlewatch serve` beside it, in the folder `live` of the data directory,
     which every tour begins anew. Nothing is simulated but the customers. Approve in the terminal or in the browser. Ctrl-C ends
