@@ -7,6 +7,7 @@ carried out by the same process.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import socket
 import threading
@@ -19,6 +20,8 @@ import httpx
 
 from middlewatch.evals.lab.supervisor import Supervisor
 from middlewatch.records.errors import BadInput, MiddlewatchError, Refused, Unavailable
+
+LOG = logging.getLogger(__name__)
 
 LONGEST_SOCKET_PATH = 100
 """Bytes; the kernel's limit is 107 on Linux and 103 on macOS."""
@@ -146,6 +149,10 @@ class Requests:
                 detail = "started " + ", ".join(supervisor.restart(target, instance=str(parameters.get("instance", ""))))
         except MiddlewatchError as error:
             self._states[digest] = {"state": "failed", "detail": error.message}
+            return
+        except Exception as error:  # whoever waits for it must learn of any
+            LOG.exception("%s of %s failed", action, target)
+            self._states[digest] = {"state": "failed", "detail": f"{type(error).__name__}: {error}"}
             return
         self._states[digest] = {"state": "done", "detail": detail}
 

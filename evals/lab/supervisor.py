@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,8 +19,13 @@ from middlewatch.evals.lab.shop import AppliedChange, Shop
 from middlewatch.evals.lab.ways import Changed, Done, Way
 from middlewatch.records import ChangeKind
 from middlewatch.records.errors import BadInput, Refused
+from middlewatch.rounds import go_round
+
+LOG = logging.getLogger(__name__)
 
 TEND_SECONDS = 0.5
+AGAIN_SECONDS = 10.0
+"""Until it is tried again to take back what could not be taken back at its time."""
 _CHANGES_SHOWN = 20
 
 Tell = Callable[[AppliedChange], None]
@@ -122,15 +129,16 @@ class Supervisor:
             return active.told()
 
     def mend(self) -> list[dict[str, Any]]:
-        """Take back whatever is done to the shop.
+        """Take back whatever is done to the shop; what could not be taken back stands in the status still.
 
         Returns:
             What that was.
         """
         with self._lock:
             mended = [each.told() for each in self._active]
-            while self._active:
-                self._take_back(self._active[0])
+            with ExitStack() as every:  # the others too, whatever goes wrong with one
+                for each in reversed(self._active):
+                    every.callback(self._take_back, each)
             return mended
 
     def deploy(self, service: str, version: str) -> dict[str, Any]:
@@ -183,12 +191,15 @@ class Supervisor:
             self.shop.tend(whatever_ended=True)
             for each in tuple(self._active):
                 if each.until is not None and datetime.now(UTC) >= each.until:
-                    self._take_back(each)
+                    try:
+                        self._take_back(each)
+                    except Exception:  # the others are taken back at their time all the same
+                        LOG.exception("%s is not taken back from %s; it is tried again", each.name, each.way.service)
+                        each.until = datetime.now(UTC) + timedelta(seconds=AGAIN_SECONDS)
 
     def tend_until(self, end: threading.Event) -> None:
-        """Do that again and again."""
-        while not end.wait(TEND_SECONDS):
-            self.tend()
+        """Do that again and again, whatever goes wrong with one time."""
+        go_round(end, self.tend, lambda: TEND_SECONDS, "the shop is not tended")
 
     def await_customers(self, well: Callable[[Mapping[str, Any]], bool], *, within_seconds: float) -> float | None:
         """Wait until what the customers meet with is as wanted.
@@ -208,8 +219,8 @@ class Supervisor:
         return None
 
     def _take_back(self, fault: ActiveFault) -> None:
-        self._active.remove(fault)
         changes = fault.done.take_back()
+        self._active.remove(fault)  # only now: what could not be taken back is still done
         if isinstance(fault.way, Changed) and fault.way.change.kind is ChangeKind.DEPLOY:
             self._earlier[fault.way.service].clear()
         self._note(changes)

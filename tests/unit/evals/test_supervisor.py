@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import stat
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
@@ -15,8 +16,9 @@ from typing import Any, cast
 import httpx
 import pytest
 
+from middlewatch.evals.lab import supervisor
 from middlewatch.evals.lab.changes import FIRST_VERSIONS, ShopChange
-from middlewatch.evals.lab.control import LabControl, serving
+from middlewatch.evals.lab.control import LabControl, Requests, serving
 from middlewatch.evals.lab.run_folder import RunFolder
 from middlewatch.evals.lab.shop import AppliedChange, Shop, ShopOptions
 from middlewatch.evals.lab.supervisor import Supervisor, possible_faults
@@ -50,6 +52,8 @@ class FakeShop:
     )
     rate: float = 1.0
     tended: int = 0
+    broken: bool = False
+    """Whether whatever is asked of it raises what nobody foresaw."""
 
     def instances(self, service: str) -> tuple[Running, ...]:
         return tuple(self.serving[service])
@@ -67,15 +71,22 @@ class FakeShop:
         return replace(change, version=self.serving[change.service][0].version, instances=None)
 
     def set_rate(self, rate: float) -> None:
+        self._fail()
         self.rate = rate
 
     def restart(self, service: str, *, instance: str = "") -> tuple[str, ...]:
+        self._fail()
         return tuple(each.name for each in self.serving[service] if instance in ("", each.name))
 
     def tend(self, *, whatever_ended: bool = False) -> tuple[str, ...]:
         assert whatever_ended
         self.tended += 1
+        self._fail()
         return ()
+
+    def _fail(self) -> None:
+        if self.broken:
+            raise OSError("no more processes")
 
 
 @dataclass
@@ -135,6 +146,42 @@ def test_a_fault_ends_when_its_time_is_over(site: Site) -> None:
     site.supervisor.fault("load-spike", seconds=60)
     site.supervisor.tend()
     assert len(site.supervisor.status()["faults"]) == 1
+
+
+def test_tending_goes_on_after_any_error(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.shop.broken = True
+    monkeypatch.setattr(supervisor, "TEND_SECONDS", 0.0)
+    tending = threading.Thread(target=site.supervisor.tend_until, args=(site.end,), daemon=True)
+    tending.start()
+    deadline = time.monotonic() + 30
+    while site.shop.tended < 3 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    site.end.set()
+    tending.join()
+    assert site.shop.tended >= 3
+
+
+def test_what_could_not_be_taken_back_is_known_and_taken_back_later(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "AGAIN_SECONDS", 0.0)
+    site.supervisor.fault("load-spike", seconds=1e-6)
+    site.supervisor.fault("unknown-case", service="cart")
+    monkeypatch.setattr(site.shop, "tend", lambda **_: ())
+    site.shop.broken = True
+    site.supervisor.tend()
+    with pytest.raises(OSError, match="no more processes"):
+        site.supervisor.mend()
+    assert [each["name"] for each in site.supervisor.status()["faults"]] == ["load-spike"], "the other one is taken back"
+    site.shop.broken = False
+    site.supervisor.tend()
+    assert site.supervisor.status()["faults"] == []
+    assert site.shop.rate == site.shop.options.requests_per_second
+
+
+def test_a_request_that_ends_in_any_error_has_failed(site: Site) -> None:
+    site.shop.broken = True
+    requests = Requests(site.supervisor)
+    found = requests.run("digest", "restart_service", "cart", {})
+    assert found == requests.state("digest") == {"state": "failed", "detail": "OSError: no more processes"}
 
 
 def test_deploys_are_rolled_back_one_after_the_other(site: Site) -> None:
