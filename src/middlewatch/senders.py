@@ -25,6 +25,8 @@ from middlewatch.tools.actions.credentials import FILE_NAME, Credentials
 
 SENDER: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 """A sender's name: it stands in an address."""
+OWN_SENDERS: Final = frozenset({"objectives", "deploy-watch"})
+"""Who is in no file: what middlewatch itself finds. A sender of such a name would share its alerts, and could end them."""
 SERVICE_LABELS: Final = (
     *("service.name", "service_name", "service", "app_kubernetes_io_name", "app.kubernetes.io/name"),
     *("app", "deployment", "k8s.deployment.name", "kube_deployment", "statefulset", "daemonset", "job"),
@@ -216,6 +218,8 @@ def examine_intake(path: Path, folder: Credentials | None = None) -> tuple[Intak
             reader.note(
                 ("senders", name), "a sender's name has small letters, digits, dashes and underscores, and at most 63 of them"
             )
+        if name in OWN_SENDERS:
+            reader.note(("senders", name), "is the name of middlewatch's own alerts: choose another one")
         for key, what in _misfits(entry):
             reader.note(("senders", name, key), what)
         if folder is not None:
@@ -294,8 +298,11 @@ def make_sender_token(settings: Settings, name: str) -> SenderToken:
     Raises:
         BadInput: no sender can have this name.
     """
-    if SENDER.fullmatch(name) is None:
-        raise BadInput(f"{name!r} is no sender's name.", remedy="Use small letters, digits, dashes and underscores.")
+    if SENDER.fullmatch(name) is None or name in OWN_SENDERS:
+        own = ", ".join(sorted(OWN_SENDERS))
+        raise BadInput(
+            f"{name!r} is no sender's name.", remedy=f"Use small letters, digits, dashes and underscores, and none of {own}."
+        )
     token = new_token("mwi")
     return SenderToken(token, line_of_token(token), _lacking(settings.intake_path, name))
 

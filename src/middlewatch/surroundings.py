@@ -26,7 +26,7 @@ from middlewatch.records.errors import MiddlewatchError, Misconfigured, Unavaila
 from middlewatch.records.question import ListQuestion
 from middlewatch.records.quoting import quoted
 from middlewatch.remembered import Remembered
-from middlewatch.senders import Senders
+from middlewatch.senders import OWN_SENDERS, Senders
 from middlewatch.service_catalogue import ServiceCatalogue
 from middlewatch.service_naming import KnownServices, NamingRules
 from middlewatch.telemetry.sources import Sources
@@ -46,9 +46,8 @@ METRICS: Final = timedelta(minutes=15)
 MOST_TOLD: Final = 5
 """Changes and actions that are told one by one: a person reads no more. Chosen."""
 _METRIC_LABELS: Final = ("metric", "metric_name", "metric.name", "__name__")
-OWN_SENDERS: Final = frozenset({"objectives", "deploy-watch"})
-"""Who is in no file, and names a service outright."""
 OWN_LABEL: Final = "service.name"
+"""By which middlewatch's own alerts name their service outright."""
 _SEPARATORS: Final = re.compile(r"[^a-z0-9]+")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from middlewatch import deploy_watch, objectives
 from middlewatch.records.errors import BadInput, Misconfigured
 from middlewatch.records.tokens import is_known
 from middlewatch.records.toml_document import Mistaken
@@ -71,6 +72,15 @@ secret = "../policy.toml"
         assert words in said, said
     with pytest.raises(Mistaken):
         Senders(Settings(data_dir=tmp_path)).all()
+
+
+@pytest.mark.parametrize("sender", [objectives.SENDER, deploy_watch.SENDER])
+def test_nobody_else_sends_under_the_name_of_our_own_alerts(tmp_path: Path, sender: str) -> None:
+    (said,) = mistakes(tmp_path, f'[senders.{sender}]\nkind = "generic"\ntoken_sha256 = "{DIGEST}"\n')
+    assert "own alerts" in said
+    assert Senders(Settings(data_dir=tmp_path / "none")).entry(sender) is None
+    with pytest.raises(BadInput, match=sender):
+        make_sender_token(Settings(data_dir=tmp_path), sender)
 
 
 def test_a_token_is_kept_as_its_digest_alone(tmp_path: Path) -> None:
