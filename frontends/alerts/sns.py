@@ -37,6 +37,10 @@ LARGEST: Final = 64 * 1024
 """Bytes of an answer; a certificate has two thousand."""
 REMEMBERED: Final = 16
 """Certificates that are kept; a region has one at a time, and a new one about once a year."""
+FAILED: Final = timedelta(minutes=1)
+"""How long nothing is fetched from an address that gave no certificate. Chosen: SNS repeats over an hour."""
+MOST_FAILED: Final = 256
+"""Such addresses that are remembered; whoever knows a topic can name any number."""
 _ARN: Final = re.compile(r"arn:(aws|aws-cn|aws-us-gov):sns:([a-z0-9-]{3,32}):[0-9]{12}:[A-Za-z0-9_.-]{1,256}")
 _CERTIFICATE: Final = re.compile(r"/SimpleNotificationService-[0-9a-zA-Z]{8,128}\.pem")
 _HASHES: Final = {"1": hashes.SHA1(), "2": hashes.SHA256()}  # noqa: S303  the sender's version 1; a topic can be set to 2
@@ -92,11 +96,13 @@ def fetched(url: str) -> bytes:
 
 
 class Signatures:
-    """Knows the certificates that were seen. It fetches a new one once."""
+    """Knows the certificates that were seen. It fetches a new one once, one at a time: anybody can name what is to be fetched."""
 
     def __init__(self, get: Get = fetched) -> None:
         self.get = get
         self._lock = threading.Lock()
+        self._fetching = threading.Lock()
+        self._failed: OrderedDict[str, datetime] = OrderedDict()
         self._known: OrderedDict[str, x509.Certificate] = OrderedDict()
 
     def is_right(self, envelope: Envelope, now: datetime) -> bool:
@@ -113,9 +119,9 @@ class Signatures:
             signed = text_to_sign(envelope, names).encode()
         except (binascii.Error, ValueError):
             return False
-        certificate = self._certificate(envelope.SigningCertURL)
-        key = certificate.public_key() if certificate is not None else None
-        if certificate is None or not isinstance(key, rsa.RSAPublicKey):
+        certificate = self._certificate(envelope.SigningCertURL, now)
+        key = certificate.public_key()
+        if not isinstance(key, rsa.RSAPublicKey):
             return False
         if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
             return False
@@ -125,16 +131,39 @@ class Signatures:
             return False
         return True
 
-    def _certificate(self, url: str) -> x509.Certificate | None:
-        with self._lock:
-            if url in self._known:
-                return self._known[url]
-        content = self.get(url)
+    def _certificate(self, url: str, now: datetime) -> x509.Certificate:
+        """What is at an address.
+
+        Raises:
+            Unavailable: another one is being fetched, or there was none a moment ago. SNS sends the message again.
+        """
+        if (known := self._seen(url, now)) is not None:
+            return known
+        if not self._fetching.acquire(blocking=False):
+            raise Unavailable("Another certificate of Amazon SNS is being fetched.", remedy="Send it again.")
         try:
-            found = x509.load_pem_x509_certificate(content)
-        except ValueError:
-            return None
+            return self._seen(url, now) or self._fetched(url, now)
+        finally:
+            self._fetching.release()
+
+    def _seen(self, url: str, now: datetime) -> x509.Certificate | None:
         with self._lock:
+            known, failed = self._known.get(url), self._failed.get(url)
+        if known is None and failed is not None and now - failed < FAILED:
+            raise Unavailable("Amazon SNS gave no certificate a moment ago.", remedy="Send it again in a minute.")
+        return known
+
+    def _fetched(self, url: str, now: datetime) -> x509.Certificate:
+        try:
+            found = x509.load_pem_x509_certificate(self.get(url))
+        except (Unavailable, ValueError) as error:
+            with self._lock:
+                self._failed[url] = now
+                while len(self._failed) > MOST_FAILED:
+                    self._failed.popitem(last=False)
+            raise Unavailable("Amazon SNS gave no certificate.", remedy="This server must reach its host by https.") from error
+        with self._lock:
+            self._failed.pop(url, None)
             self._known[url] = found
             while len(self._known) > REMEMBERED:
                 self._known.popitem(last=False)

@@ -14,11 +14,13 @@ from starlette.exceptions import HTTPException
 
 from middlewatch.app import App
 from middlewatch.frontends.alerts.doors import Door
-from middlewatch.frontends.alerts.sns import Signatures
+from middlewatch.frontends.alerts.sns import Envelope, Signatures
+from middlewatch.frontends.intake import entrance
+from middlewatch.frontends.intake.entrance import Unbelieved
 from middlewatch.records import AlertStatus
-from middlewatch.records.errors import BadInput, MiddlewatchError, Misconfigured
+from middlewatch.records.errors import BadInput, MiddlewatchError, Misconfigured, Unavailable
 from tests import alert_senders as made
-from tests.alert_senders import SENDERS, TOKEN, Inbox, Sender, Sns
+from tests.alert_senders import CERTIFICATE_URL, SENDERS, TOKEN, Inbox, Sender, Sns
 
 CONFIRMS = {"Type": "SubscriptionConfirmation", "Token": "t"}
 
@@ -169,6 +171,70 @@ def test_an_old_message_and_an_old_certificate_count_for_nothing(inbox: Inbox, s
     ended = Sns(key=sns.key, ends=datetime.now(UTC) - timedelta(days=1))
     assert refused(Door(cast("App", inbox), Signatures(ended.get)), "cloudwatch", {}, ended.wrap(json.dumps(made.alarm())))
     assert inbox.got == []
+
+
+def test_a_certificate_that_cannot_be_had_is_not_asked_for_again_at_once(sns: Sns) -> None:
+    asked: list[str] = []
+
+    def get(url: str) -> bytes:
+        asked.append(url)
+        raise Unavailable("away")
+
+    signatures, now = Signatures(get), datetime.now(UTC)
+    envelope = Envelope.model_validate_json(sns.wrap("x"))
+    for seconds in (0, 1, 59, 61):
+        with pytest.raises(Unavailable):
+            signatures.is_right(envelope, now + timedelta(seconds=seconds))
+    assert len(asked) == 2
+    signatures.get = sns.get
+    assert signatures.is_right(envelope, now + timedelta(seconds=122))
+
+
+def test_certificates_are_fetched_one_at_a_time(sns: Sns) -> None:
+    now = datetime.now(UTC)
+    other = CERTIFICATE_URL.replace("0123", "4567")
+    inner: list[bool] = []
+
+    def get(url: str) -> bytes:
+        with pytest.raises(Unavailable, match="Another"):
+            signatures.is_right(Envelope.model_validate_json(sns.wrap("x", SigningCertURL=other)), now)
+        inner.append(True)
+        return sns.get(url)
+
+    signatures = Signatures(get)
+    assert signatures.is_right(Envelope.model_validate_json(sns.wrap("x")), now)
+    assert inner == [True]
+
+
+def test_whoever_waits_for_sns_is_asked_to_come_again(inbox: Inbox, sns: Sns) -> None:
+    def get(_url: str) -> bytes:
+        raise Unavailable("away")
+
+    with pytest.raises(HTTPException) as refusal:
+        Door(cast("App", inbox), Signatures(get)).take("cloudwatch", {}, sns.wrap("x"))
+    assert refusal.value.status_code == 503
+
+
+def test_what_is_not_believed_is_told_once_a_minute_and_sender(caplog: pytest.LogCaptureFixture) -> None:
+    unbelieved = Unbelieved()
+    for second in (0, 1, 2, 59, 61):
+        unbelieved.tell("prometheus", second)
+    unbelieved.tell("", 61)
+    assert [record.getMessage() for record in caplog.records] == [
+        "deliveries for prometheus were not believed: 1 since the last such line",
+        "deliveries for prometheus were not believed: 4 since the last such line",
+        "deliveries for no sender were not believed: 1 since the last such line",
+    ]
+
+
+def test_names_that_somebody_thinks_up_do_not_fill_the_log(
+    door: Door, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(entrance, "_UNBELIEVED", Unbelieved())
+    for number in range(50):
+        assert refused(door, f"name-{number}", {}, b"{}")
+        assert refused(door, "prometheus", {}, b"{}")
+    assert len(caplog.records) == 2
 
 
 def test_a_secret_that_others_can_read_signs_nothing(inbox: Inbox, door: Door) -> None:
