@@ -35,14 +35,14 @@ def predictions(
     with (
         degraded(recording, named(degradations), seed=seed, near=settings.data_dir.parent) as folder,
         open_app(settings) as app,
-        app.working(),
+        app.working() as ended,
     ):
         imported = app.import_recording(folder)
         for incident in imported.incidents:
             alert = incident_alert(settings.tenant, imported.name, incident, imported.incidents)
             started = time.monotonic()
             opened = app.investigate(alert, recording=imported.name, agents=agents)
-            for _ in app.follow(opened.id):
+            for _ in app.follow(opened.id, stopped=ended.is_set):
                 pass
             report = app.report(opened.id)
             if report is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -69,13 +70,13 @@ def answers(recording: Path, settings: Settings, *, seeds: int) -> Iterator[Answ
     labels, system = read_labels(recording), system_of(recording)
     with open_app(settings) as app:
         overlay = app.open_sources = Overlay(app.telemetry.sources)
-        with app.working():
+        with app.working() as ended:
             imported = app.import_recording(recording)
             for incident in imported.incidents:
                 if (label := labels.get(incident.id)) is not None:
                     for sort, seed, placed in _cases(recording, incident, label, system, seeds):
                         overlay.placed = placed
-                        report = _investigated(app, imported, incident)
+                        report = _investigated(app, ended, imported, incident)
                         yield answered(report, label, placed, sort=sort, seed=seed, system=imported.info.system)
 
 
@@ -91,10 +92,10 @@ def _cases(
                 yield sort, seed, place(incident, label, sort, system, seed)
 
 
-def _investigated(app: App, imported: ImportedRecording, incident: Incident) -> Report:
+def _investigated(app: App, ended: threading.Event, imported: ImportedRecording, incident: Incident) -> Report:
     alert = incident_alert(app.settings.tenant, imported.name, incident, imported.incidents)
     opened = app.investigate(alert, recording=imported.name)
-    for _ in app.follow(opened.id):
+    for _ in app.follow(opened.id, stopped=ended.is_set):
         pass
     report = app.report(opened.id)
     if report is None:

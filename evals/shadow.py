@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import statistics
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
@@ -184,18 +185,18 @@ def answers(part: Path, own: Settings, *, asked: Asked, telemetry: Settings | No
         name: of the telemetry.
     """
     wanted = set(part.read_text(encoding="utf-8").split("\n"))
-    with open_shadow(own, telemetry) as app, answering(app):
+    with open_shadow(own, telemetry) as app, answering(app) as ended:
         recording = app.import_recording(asked.recording).name if asked.recording is not None else ""
         for alert in asked.alerts:
             if _mark(alert) in wanted:
-                yield _answer(app, alert, asked, recording, alert.key(name))
+                yield _answer(app, alert, asked, recording, alert.key(name), ended=ended)
 
 
-def _answer(app: App, alert: PastAlert, asked: Asked, recording: str, key: str) -> Said:
+def _answer(app: App, alert: PastAlert, asked: Asked, recording: str, key: str, *, ended: threading.Event) -> Said:
     started = time.monotonic()
     try:
         opened = app.investigate(alert.alert(app.settings.tenant, asked.everything), recording=recording)
-        for _ in app.follow(opened.id):
+        for _ in app.follow(opened.id, stopped=ended.is_set):
             pass
         report = app.report(opened.id)
     except MiddlewatchError as error:

@@ -6,6 +6,7 @@ import os
 import resource
 import statistics
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -97,8 +98,8 @@ def measure(data_dir: Path, size: Size) -> Round:
             start_mib = _peak_mib()
             probe = {name: _median_seconds(client, name) for name in PROBE}
         processor, started = time.process_time(), time.monotonic()
-        with app.working():
-            report = _investigated(app, size.alert, recording="")
+        with app.working() as ended:
+            report = _investigated(app, ended, size.alert, recording="")
             seconds = time.monotonic() - started
         processor = time.process_time() - processor
     faulty = System.drawn(size.services, size.seed)
@@ -128,21 +129,21 @@ def measure_incidents(data_dir: Path, recordings: Sequence[Path]) -> Incidents:
         recordings: folders.
     """
     seconds, processor = [], []
-    with open_app(_settings(data_dir)) as app, app.working():
+    with open_app(_settings(data_dir)) as app, app.working() as ended:
         for folder in recordings:
             imported = app.import_recording(folder)
             for incident in imported.incidents:
                 alert = incident_alert(app.settings.tenant, imported.name, incident, imported.incidents)
                 worked, started = time.process_time(), time.monotonic()
-                _investigated(app, alert, recording=imported.name)
+                _investigated(app, ended, alert, recording=imported.name)
                 seconds.append(round(time.monotonic() - started, 3))
                 processor.append(round(time.process_time() - worked, 3))
     return Incidents(seconds=tuple(seconds), processor_seconds=tuple(processor), load=os.getloadavg()[0])
 
 
-def _investigated(app: App, alert: Alert, *, recording: str) -> Report:
+def _investigated(app: App, ended: threading.Event, alert: Alert, *, recording: str) -> Report:
     opened = app.investigate(alert, recording=recording)
-    for _ in app.follow(opened.id):
+    for _ in app.follow(opened.id, stopped=ended.is_set):
         pass
     report = app.report(opened.id)
     if report is None:

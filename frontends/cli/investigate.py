@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
@@ -69,8 +70,8 @@ def investigate(
             alert, name = service_alert(app.settings.tenant, service or "", metric, noticed_at or now, now), ""
         opened = app.investigate(alert, recording=name)
         try:
-            with app.working():
-                _follow(app, opened, show=show)
+            with app.working() as ended:
+                _follow(app, opened, ended, show=show)
         except KeyboardInterrupt:
             print_line(f"{opened.id} is kept; go on with: {' '.join(program())} watch {opened.id}", err=True)
             raise
@@ -104,8 +105,8 @@ def _choose(imported: ImportedRecording, incident: str | None) -> Incident:
     raise UnknownIncident(f"The recording {what}.", remedy=f"Choose one with --incident: {known}")
 
 
-def _follow(app: App, opened: Investigation, *, show: bool) -> None:
+def _follow(app: App, opened: Investigation, ended: threading.Event, *, show: bool) -> None:
     with Progress(color=not no_color(), ascii_only=ascii_only()) if show else nullcontext() as progress:
-        for event in app.follow(opened.id):
+        for event in app.follow(opened.id, stopped=ended.is_set):
             if progress is not None:
                 progress.show(event)

@@ -64,7 +64,7 @@ from middlewatch.records import (
     TaskState,
     UtcDatetime,
 )
-from middlewatch.records.errors import Stalled, UnknownInvestigation
+from middlewatch.records.errors import Stalled, Unavailable, UnknownInvestigation
 from middlewatch.senders import Senders
 from middlewatch.service_catalogue import ServiceCatalogue
 from middlewatch.service_health import Health
@@ -283,11 +283,17 @@ class App:
         """Everything that the shared context, or the archive, holds of an investigation."""
         return self.kept.snapshot(investigation)
 
-    def follow(self, investigation: str, *, after: str = "") -> Iterator[Event]:
+    def follow(self, investigation: str, *, after: str = "", stopped: Callable[[], bool] = lambda: False) -> Iterator[Event]:
         """Events as they happen, until the investigation ends. A reader that was cut off resumes after the last event it saw.
+
+        Args:
+            investigation: its id.
+            after: the last event that was seen.
+            stopped: whether those who were to work on it do not any more, for whoever counts on them.
 
         Raises:
             Stalled: a task that everything waits for was given up.
+            Unavailable: nothing happens, and it was stopped.
         """
         while True:
             state = self.store.investigation(self.settings.tenant, investigation).state
@@ -300,6 +306,8 @@ class App:
                     raise self._stalled(investigation)
             if not events and state is not InvestigationState.OPEN:
                 return
+            if not events and stopped():
+                raise Unavailable(f"Nobody here works on the investigation {investigation} any more.", remedy="Start it again.")
 
     def _stalled(self, investigation: str) -> Stalled:
         dead = [s for s in self.snapshot(investigation).tasks if s.state is TaskState.DEAD]

@@ -29,6 +29,7 @@ from middlewatch.doings import TellingHands, Told
 from middlewatch.live_file import LiveFile
 from middlewatch.records import ActionResult, Inspection, Order, Scalar, Undo
 from middlewatch.records.errors import MiddlewatchError
+from middlewatch.rounds import ENDING_SECONDS
 from middlewatch.settings import Settings
 from middlewatch.tools.actions.configuration import Configuration
 from middlewatch.tools.actions.credentials import Credentials
@@ -77,7 +78,7 @@ def execute(settings: Settings, stop: threading.Event, told: Told | None = None)
         sealing.start()
         hands = LiveActions(settings, desk)
         Executor(desk, TellingHands(hands, told) if told else hands, name=name, acting_seconds=hands.acting_seconds).run(stop)
-        sealing.join()
+        sealing.join(ENDING_SECONDS)
 
 
 def _redis_url(settings: Settings) -> str:

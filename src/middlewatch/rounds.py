@@ -10,6 +10,10 @@ from middlewatch.records.errors import MiddlewatchError, StaleEpoch
 
 LOG = logging.getLogger(__name__)
 
+ENDING_SECONDS = 10.0
+"""How long whoever ends waits for the look that is being taken; a task is given as long. Chosen: most looks make one more call, of
+5 s at most. One that lasts longer is left to the end of the process, and whoever looks next does it again."""
+
 
 def go_round(stop: threading.Event, step: Callable[[], object], seconds: Callable[[], float], fault: str) -> None:
     """Do a step now, and again and again until told to stop or the store is at a newer epoch.

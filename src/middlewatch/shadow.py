@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Final
 
 from middlewatch.app import App, open_app
@@ -16,8 +16,8 @@ from middlewatch.back_ends import MIB, limits_of, open_redis, open_telemetry
 from middlewatch.context_store.epoch import Epoch
 from middlewatch.context_store.store import ContextStore
 from middlewatch.data_directory import DataDirectory
-from middlewatch.records.errors import MiddlewatchError
 from middlewatch.settings import Settings
+from middlewatch.working import at_work
 
 _KEPT: Final = frozenset(
     {"data_dir", "tenant", "slots", "lease_seconds", "max_attempts", "redis_memory_mib", "baseline_hours", "wider_baseline_hours"}
@@ -75,24 +75,6 @@ def telemetry_at_hand(settings: Settings) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def answering(app: App) -> Iterator[None]:
-    """Work on its tasks, and on nothing else, for as long as the block runs."""
-    stop = threading.Event()
-    problems: list[MiddlewatchError] = []
-
-    def work() -> None:
-        try:
-            app.worker("shadow").run(stop)
-        except MiddlewatchError as problem:
-            problems.append(problem)
-
-    thread = threading.Thread(target=work, name="middlewatch-shadow")
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
-    if problems:
-        raise problems[0]
+def answering(app: App) -> AbstractContextManager[threading.Event]:
+    """Work on its tasks, and on nothing else, for as long as the block runs; see `working.at_work`."""
+    return at_work(lambda stop: app.worker("shadow").run(stop), "shadow", {})

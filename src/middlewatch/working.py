@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from middlewatch.executor import beside
-from middlewatch.records.errors import MiddlewatchError
-from middlewatch.rounds import go_round
+from middlewatch.rounds import ENDING_SECONDS, go_round
 
 if TYPE_CHECKING:
     from middlewatch.app import App
     from middlewatch.doings import Told
 
 ARCHIVE_SECONDS = 600.0
+
+Loop = Callable[[threading.Event], object]
+"""Goes on until the event is set."""
 
 
 @contextmanager
@@ -25,34 +28,59 @@ def working(app: App, name: str | None = None, told: Told | None = None) -> Iter
     Yields:
         An event that is set when the work cannot go on; leaving the block then raises why.
     """
-    stop, ended = threading.Event(), threading.Event()
-    problems: list[MiddlewatchError] = []
+    with (
+        at_work(lambda stop: app.worker(name, told).run(stop), "worker", _loops(app)) as ended,
+        beside(app.settings) if app.owner else nullcontext(),
+    ):
+        yield ended
 
-    def work() -> None:
+
+@contextmanager
+def at_work(work: Loop, name: str, loops: Mapping[str, Loop]) -> Iterator[threading.Event]:
+    """The same of any work.
+
+    Args:
+        work: what matters: it goes on until told to stop, and bounds how long it takes to.
+        name: of it.
+        loops: by name, what goes on beside it and bears its own faults.
+
+    Yields:
+        An event that is set when the work has ended; leaving the block raises what ended it, also in the place of an error that
+        somebody came to who waited for the work.
+    """
+    stop, ended = threading.Event(), threading.Event()
+    problems: list[BaseException] = []
+
+    def guarded() -> None:
         try:
-            app.worker(name, told).run(stop)
-        except MiddlewatchError as problem:
+            work(stop)
+        except BaseException as problem:  # noqa: BLE001  # whoever leaves the block is told, of whatever kind it is
             problems.append(problem)
         finally:
             ended.set()
 
-    threads = [threading.Thread(target=work, name="middlewatch-worker")]
-    for what, loop in _loops(app).items():
-        threads.append(threading.Thread(target=loop, args=(stop,), name=f"middlewatch-{what}", daemon=True))
-    for thread in threads:
+    worker = threading.Thread(target=guarded, name=f"middlewatch-{name}")
+    beside_it = [threading.Thread(target=loop, args=(stop,), name=f"middlewatch-{n}", daemon=True) for n, loop in loops.items()]
+    for thread in (worker, *beside_it):
         thread.start()
     try:
-        with beside(app.settings) if app.owner else nullcontext():
+        try:
             yield ended
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
+        finally:
+            stop.set()
+            worker.join()
+            deadline = time.monotonic() + ENDING_SECONDS
+            for thread in beside_it:
+                thread.join(max(0.0, deadline - time.monotonic()))
+    except Exception as error:
+        if problems:
+            raise problems[0] from error
+        raise
     if problems:
         raise problems[0]
 
 
-def _loops(app: App) -> Mapping[str, Callable[[threading.Event], None]]:
+def _loops(app: App) -> Mapping[str, Loop]:
     """What goes on beside the tasks until told to stop."""
     return {
         "archive": lambda stop: _archive_until(app, stop),

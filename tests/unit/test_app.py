@@ -13,7 +13,7 @@ import pytest
 from middlewatch.app import App
 from middlewatch.data_directory import DataDirectory
 from middlewatch.records import Event, InvestigationState, Snapshot, Task, TaskKind, TaskState, TaskStatus
-from middlewatch.records.errors import Stalled
+from middlewatch.records.errors import Stalled, Unavailable
 from middlewatch.settings import Settings
 from tests.unit.agents.shared_context import investigation
 
@@ -63,6 +63,27 @@ def test_following_what_is_over_does_not_wait(tmp_path: Path) -> None:
     app = App(Settings(data_dir=tmp_path), cast("Any", None), cast("Any", store), archive_folder=tmp_path, owner=True)
     assert [event.kind for event in app.follow("inv-1")] == ["investigation.closed"]
     assert set(store.waited) == {0.0}
+
+
+class OpenStore(ClosedStore):
+    """A store whose one investigation nobody works on."""
+
+    def investigation(self, _tenant: str, _id: str) -> Any:
+        return investigation()
+
+    def events(self, _tenant: str, _id: str, *, after: str, block_seconds: float) -> tuple[Event, ...]:
+        self.waited.append(block_seconds)
+        return () if after else (Event(id="1-0", at=datetime.now(UTC), kind="investigation.opened"),)
+
+
+def test_following_ends_when_nobody_works_on_it_any_more(tmp_path: Path) -> None:
+    store = OpenStore()
+    app = App(Settings(data_dir=tmp_path), cast("Any", None), cast("Any", store), archive_folder=tmp_path, owner=True)
+    events = app.follow("inv-1", stopped=lambda: len(store.waited) > 2)
+    assert next(events).kind == "investigation.opened", "what happened is told first"
+    with pytest.raises(Unavailable, match="Nobody here works on the investigation inv-1 any more"):
+        next(events)
+    assert len(store.waited) == 3
 
 
 def test_one_process_owns_a_directory(tmp_path: Path) -> None:

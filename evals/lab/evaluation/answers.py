@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -43,8 +44,8 @@ def answers(recording: Path, settings: Settings) -> Iterator[LabAnswer]:
         recording: the folder.
         settings: the back ends and bounds to use.
     """
-    with open_app(settings) as app, app.working():
-        yield from _answered(app, recording, lambda incidents, quiet: (*incidents, *quiet))
+    with open_app(settings) as app, app.working() as ended:
+        yield from _answered(app, ended, recording, lambda incidents, quiet: (*incidents, *quiet))
 
 
 def replay(recordings: Iterable[Path], settings: Settings) -> Iterator[LabAnswer]:
@@ -54,15 +55,17 @@ def replay(recordings: Iterable[Path], settings: Settings) -> Iterator[LabAnswer
         recordings: folders.
         settings: as above.
     """
-    with open_app(settings) as app, app.working():
+    with open_app(settings) as app, app.working() as ended:
         for recording in recordings:
-            yield from _answered(app, recording, lambda incidents, _: incidents[-1:])
+            yield from _answered(app, ended, recording, lambda incidents, _: incidents[-1:])
 
 
 Incidents = tuple[Incident, ...]
 
 
-def _answered(app: App, recording: Path, chosen: Callable[[Incidents, Incidents], Incidents]) -> Iterator[LabAnswer]:
+def _answered(
+    app: App, ended: threading.Event, recording: Path, chosen: Callable[[Incidents, Incidents], Incidents]
+) -> Iterator[LabAnswer]:
     """The answers to some of a recording's incidents and quiet moments."""
     truth = read_truth(recording)
     told = {incident.incident: incident for incident in truth.incidents}
@@ -72,7 +75,7 @@ def _answered(app: App, recording: Path, chosen: Callable[[Incidents, Incidents]
         alert = incident_alert(app.settings.tenant, imported.name, incident, imported.incidents)
         began = time.monotonic()
         opened = app.investigate(alert, recording=imported.name)
-        for _ in app.follow(opened.id):
+        for _ in app.follow(opened.id, stopped=ended.is_set):
             pass
         seconds = time.monotonic() - began
         report = app.report(opened.id)
