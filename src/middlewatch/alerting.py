@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from middlewatch.approval.desk import Desk
 from middlewatch.context_store.leases import StoreLease
 from middlewatch.context_store.occurrences import Change, Plan, Row, shown_in
 from middlewatch.occurrences import Occurrences
-from middlewatch.opening import Surroundings, plan_for
+from middlewatch.opening import BY_HAND, Surroundings, plan_for
 from middlewatch.ratings import Known, Ratings
 from middlewatch.records import (
     Alert,
@@ -118,7 +118,8 @@ class Alerting:
             service = one.service or self._around.service_of(one.message)[0]
             mapped = Row(one.model_copy(update={"service": service}), row.token, None)
             group = Group(frozenset({service}), frozenset({service}))
-            investigation, plan = plan_for([mapped], group, self._around.calls(now), earlier, self._around, now)
+            around = replace(self._around, source=BY_HAND)
+            investigation, plan = plan_for([mapped], group, around.calls(now), earlier, around, now)
             if self._decided(mapped, investigation, plan):
                 return self._opened(investigation, plan)
         raise Conflict(f"The alert {name} changes too fast.", remedy="Try again.")
@@ -141,7 +142,8 @@ class Alerting:
         if found.state is InvestigationState.OPEN:
             return found
         since = (f"It was run again by hand, over the same time as {found.id}.",)
-        alert = found.alert.model_copy(update={"follows": found.id, "since": since})
+        source = found.alert.source if found.scope.recording else BY_HAND
+        alert = found.alert.model_copy(update={"source": source, "follows": found.id, "since": since})
         new = self._telling.investigate(alert, recording=found.scope.recording, name=name)
         for row in self.occurrences.store.of(investigation).rows:
             one = row.occurrence

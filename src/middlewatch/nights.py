@@ -19,7 +19,7 @@ from pydantic import Field
 from middlewatch.alerts import SHORTEST_WINDOW_SECONDS
 from middlewatch.firing import earliest
 from middlewatch.intervals import Share
-from middlewatch.opening import LONGEST_AGO, SOURCE
+from middlewatch.opening import BY_HAND, LONGEST_AGO, SOURCE
 from middlewatch.records import (
     ApprovalRequest,
     Handling,
@@ -202,6 +202,8 @@ def _began(investigation: Investigation, alerts: Sequence[Occurrence]) -> tuple[
     """When it began to be noticed, and whether that is known: who asks about this moment does not say since when it is so."""
     opened = investigation.opened_at
     assert opened is not None  # noqa: S101  see above
+    if investigation.alert.source == BY_HAND:  # it is of alerts that were noticed before
+        return opened, False
     before = [one for one in alerts if one.first_at <= opened]
     if before:
         return min(earliest(one, at_most=LONGEST_AGO) for one in before), True

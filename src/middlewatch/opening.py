@@ -16,6 +16,8 @@ from middlewatch.records import Alert, AlertMessage, Investigation, Occurrence, 
 from middlewatch.tools.bursts import Calls, Group, nearest_to_users
 
 SOURCE: Final = "alert"
+BY_HAND: Final = "a person"
+"""The source of what somebody has investigated by hand: nobody is called for it, and it says nothing of how soon alerts are."""
 LONGEST_AGO: Final = timedelta(hours=1)
 """An alert that has fired for longer before it was heard of is looked at over its last hour. Chosen: what began earlier is in the
 baseline's place, and a window of days costs as much as all of them."""
@@ -44,6 +46,8 @@ class Surroundings:
     """Told of each one that was opened, before that is forgotten; more than once where a process died."""
     rate: Callable[[Investigation], object] = lambda _found: None
     """Say how severe it is. It may take a while, and may fail."""
+    source: str = SOURCE
+    """Who has it investigated."""
 
 
 def plan_for(  # everything that it follows from
@@ -71,7 +75,7 @@ def plan_for(  # everything that it follows from
     detected = max(min(began, now - timedelta(seconds=1)), now - LONGEST_AGO)
     alert = Alert(
         tenant=around.tenant,
-        source=SOURCE,
+        source=around.source,
         source_id=shown.id,
         title=_title(shown, alerts, count, group),
         detected_at=detected,

@@ -14,6 +14,7 @@ from middlewatch.approval.desk import Desk
 from middlewatch.approval.events import name_of, typed
 from middlewatch.context_store.leases import StoreLease
 from middlewatch.context_store.stored import record_from, text_of
+from middlewatch.opening import BY_HAND
 from middlewatch.records import (
     AuditEvent,
     Handling,
@@ -163,9 +164,19 @@ class Ratings:
         return rated_again or not (answered or rating.escalated_at is not None)
 
     def answered(self, investigation: str, alerts: Sequence[Occurrence] | None = None) -> bool:
-        """Whether somebody acknowledged it, here or at a sender of one of its alerts."""
+        """Whether somebody acknowledged it, here or at a sender of one of its alerts; or the one that it repeats by hand."""
         shown = self._known.shown(investigation) if alerts is None else alerts
-        return self._known.handling(investigation).acknowledged_by is not None or any(one.acknowledged_at for one in shown)
+        if self._known.handling(investigation).acknowledged_by is not None or any(one.acknowledged_at for one in shown):
+            return True
+        return self._was_answered_before(investigation)
+
+    def _was_answered_before(self, investigation: str) -> bool:
+        """Whether it was run again by hand, and somebody has the one before: nobody is called for it anew."""
+        try:
+            alert = self._known.look(investigation).alert
+        except UnknownInvestigation:
+            return False
+        return alert.source == BY_HAND and alert.follows is not None and self.answered(alert.follows)
 
     # Writing
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from middlewatch.intervals import wilson
 from middlewatch.nights import LEAST, WEEK, FalsePositives, Night, Nights, Standing, Step, figure, night, summed
+from middlewatch.opening import BY_HAND
 from middlewatch.records import Handling, Handover, InvestigationState, Outcome, Verdict
 from tests.nights_data import BEGAN, OPENED, at, handling, investigation, occurrence, request
 
@@ -63,6 +64,12 @@ def test_of_what_a_person_asks_about_this_moment_nobody_knows_since_when_it_is_s
     earlier = investigation(source="cli")
     earlier = earlier.model_copy(update={"alert": earlier.alert.model_copy(update={"detected_at": BEGAN - timedelta(hours=1)})})
     assert night(earlier, Handling(), [], []).seconds[Step.DETECT] == 3600 + OPENED
+
+
+def test_what_is_run_again_by_hand_is_no_page_and_counts_from_then() -> None:
+    again = investigation(source=BY_HAND, began=BEGAN + timedelta(hours=1), cause=80)
+    found = night(again, Handling(), [], [occurrence(acknowledged=30)])
+    assert (found.page, found.seconds[Step.DETECT], found.seconds[Step.CAUSE]) == (False, None, 80 - OPENED)
 
 
 @pytest.mark.parametrize(("early", "expected"), [(30.0, 0.0), (90.0, None)])

@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 from middlewatch import tending
 from middlewatch.auditing import entries
 from middlewatch.frontends.cli.alerts import print_alerts
+from middlewatch.opening import BY_HAND
 from middlewatch.records import AlertMessage, Investigation, Rating, Severity
 from tests.alert_data import make_message
 from tests.hostile import MARKUP
@@ -98,6 +99,7 @@ def test_a_held_alert_is_investigated_by_hand(site: WebSite, mia: TestClient, to
     opened = site.app.investigation(place.rpartition("/")[2])
     assert opened.alert.symptom is None
     assert opened.id != told.id
+    assert opened.alert.source == BY_HAND
     now = site.app.occurrences.occurrence(held.id)
     assert (now.investigation, now.held) == (opened.id, "")
 
@@ -109,6 +111,16 @@ def test_what_is_over_is_run_again(site: WebSite, mia: TestClient) -> None:
     assert (opened.alert.follows, opened.alert.window_end) == (closed.id, closed.alert.window_end)
     assert closed.id in mia.get(f"/investigations/{opened.id}/alerts").text
     site.app.kept.store.cancel("default", opened.id)
+
+
+def test_whoever_has_it_is_not_called_when_it_is_run_again_by_hand(site: WebSite, told: Investigation) -> None:
+    alerting = site.app.alerting
+    site.app.kept.store.cancel("default", told.id)
+    opened = alerting.again(told.id)
+    assert (opened.alert.source, opened.alert.follows) == (BY_HAND, told.id)
+    assert not alerting.ratings.answered(opened.id)
+    site.app.handlings.acknowledge(told.id, site.app.approvals.people()[0], face="web")
+    assert alerting.ratings.answered(opened.id)
 
 
 def test_what_nobody_answers_is_escalated_once(
