@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pydantic import Field
 
 from middlewatch.evals.overlay_cases import Placed, Role, Sort
-from middlewatch.evals.scoring import Interval, wilson
 from middlewatch.evals.tables import markdown_table, shown_interval, shown_share
+from middlewatch.intervals import Share
 from middlewatch.records import Record
 
 SEMI_SYNTHETIC = f"Semi-synthetic, but for `{Sort.REAL}`: real telemetry of real faults with changes laid over it that nobody made."
@@ -40,20 +40,6 @@ class Answered(Record):
     @property
     def innocent_blamed(self) -> bool:
         return any(change.role is not Role.CAUSE for change in self.blamed)
-
-
-class Share(Record):
-    """So many of so many."""
-
-    hits: int
-    of: int
-    interval: Interval = Field(description="Wilson interval")
-
-    @property
-    def text(self) -> str:
-        """Share, interval and counts, as they stand in a table."""
-        share = shown_share(self.hits / self.of if self.of else None)
-        return f"{share} ({shown_interval(self.interval)}), {self.hits} of {self.of}"
 
 
 class Row(Record):
@@ -105,7 +91,7 @@ def tables(measured: Measured) -> str:
         "an innocent one blamed",
     ]
     rows = [_cells(row) for row in (*measured.sorts, *measured.systems) if row.cases]
-    roles = [[role.value, share.text] for role, share in measured.roles.items() if share.of]
+    roles = [[role.value, shown(share)] for role, share in measured.roles.items() if share.of]
     wrong = [
         [
             e.system,
@@ -122,19 +108,24 @@ def tables(measured: Measured) -> str:
         (
             SEMI_SYNTHETIC,
             markdown_table(header, rows),
-            markdown_table(["innocent changes blamed", "share"], [["of all innocent changes", measured.decoys.text], *roles]),
+            markdown_table(["innocent changes blamed", "share"], [["of all innocent changes", shown(measured.decoys)], *roles]),
             markdown_table(["cases in which an innocent change is blamed", "share"], _by_cases(measured)),
             markdown_table(["system", "incident", "fault", "sort", "seed", "finding", "blamed"], wrong),
         )
     )
 
 
+def shown(counted: Share) -> str:
+    """Share, interval and counts, as they stand in a table."""
+    return f"{shown_share(counted.share)} ({shown_interval(counted.interval)}), {counted.hits} of {counted.of}"
+
+
 def _by_cases(measured: Measured) -> list[list[str]]:
     """The same errors by cases, each of which has several innocent changes."""
     sorts = [(row.name, row.innocent_blamed) for row in measured.sorts if row.innocent_blamed.of]
     hits, of = sum(share.hits for _, share in sorts), sum(share.of for _, share in sorts)
-    every = Share(hits=hits, of=of, interval=wilson(hits, of))
-    return [["of all that have one", every.text], *([f"of those of sort: {name}", share.text] for name, share in sorts)]
+    every = Share.counted(hits, of)
+    return [["of all that have one", shown(every)], *([f"of those of sort: {name}", shown(share)] for name, share in sorts)]
 
 
 def _row(name: str, cases: Sequence[Answered]) -> Row:
@@ -154,7 +145,7 @@ def _cells(row: Row) -> list[str]:
     return [
         row.name,
         str(row.cases),
-        *(share.text if share.of else "-" for share in (row.found, row.ranked, row.true_blamed, row.innocent_blamed)),
+        *(shown(share) if share.of else "-" for share in (row.found, row.ranked, row.true_blamed, row.innocent_blamed)),
     ]
 
 
@@ -168,4 +159,4 @@ def _decoys(cases: Iterable[Answered], chosen: Callable[[Role], bool]) -> Share:
 
 def _share(hits: Iterable[bool]) -> Share:
     counted = list(hits)
-    return Share(hits=sum(counted), of=len(counted), interval=wilson(sum(counted), len(counted)))
+    return Share.counted(sum(counted), len(counted))

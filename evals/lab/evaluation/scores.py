@@ -4,39 +4,30 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 from middlewatch.evals.kinds import ACCEPTED
 from middlewatch.evals.lab.evaluation.answers import LabAnswer
 from middlewatch.evals.lab.evaluation.matrix import LOOKED_AT, seed_of
 from middlewatch.evals.lab.faults import HELD_OUT
-from middlewatch.evals.scoring import wilson
 from middlewatch.evals.tables import markdown_table
+from middlewatch.intervals import Share
 from middlewatch.records import ChangeKind
 
 NOTHING = "-"
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
-    """So many of so many."""
-
-    hits: int
-    of: int
-
-    @property
-    def told(self) -> list[str]:
-        """Cells of a table: the counts, the share, its interval."""
-        if not self.of:
-            return ["0 of 0", NOTHING, NOTHING]
-        interval = wilson(self.hits, self.of)
-        return [f"{self.hits} of {self.of}", f"{self.hits / self.of:.1%}", f"{interval.low:.1%} to {interval.high:.1%}"]
+def cells(counted: Share) -> list[str]:
+    """Of a table: the counts, the share, its interval."""
+    if counted.share is None:
+        return ["0 of 0", NOTHING, NOTHING]
+    interval = counted.interval
+    return [_of(counted), f"{counted.share:.1%}", f"{interval.low:.1%} to {interval.high:.1%}"]
 
 
 def share(answers: Iterable[LabAnswer], hit: Callable[[LabAnswer], bool]) -> Share:
     """How many of the answers are hits."""
     found = [hit(answer) for answer in answers]
-    return Share(sum(found), len(found))
+    return Share.counted(sum(found), len(found))
 
 
 def is_real(answer: LabAnswer) -> bool:
@@ -105,20 +96,20 @@ def overview(answers: Sequence[LabAnswer]) -> str:
         real = [a for a in chosen if is_real(a)]
         quiet = [a for a in chosen if not is_real(a)]
         rows += [
-            [title, "cause service first in the ranking", *share(real, found).told],
-            [title, "cause service named by the finding", *share(real, named).told],
-            [title, "kind of cause right, where the service is named", *share([a for a in real if named(a)], right_kind).told],
+            [title, "cause service first in the ranking", *cells(share(real, found))],
+            [title, "cause service named by the finding", *cells(share(real, named))],
+            [title, "kind of cause right, where the service is named", *cells(share([a for a in real if named(a)], right_kind))],
             [
                 title,
                 "true bad deploy found",
-                *share([a for a in real if bad_deploys(a)], lambda a: bad_deploys(a) <= blames(a)).told,
+                *cells(share([a for a in real if bad_deploys(a)], lambda a: bad_deploys(a) <= blames(a))),
             ],
-            [title, "innocent deploy blamed in an incident", *share(real, lambda a: bool(blames(a) - bad_deploys(a))).told],
+            [title, "innocent deploy blamed in an incident", *cells(share(real, lambda a: bool(blames(a) - bad_deploys(a))))],
         ]
         if quiet:
             rows += [
-                [title, "quiet or decoy moment blamed on anything", *share(quiet, blamed_wrongly).told],
-                [title, "innocent deploy or quiet moment blamed, of all", *share(chosen, blamed_wrongly).told],
+                [title, "quiet or decoy moment blamed on anything", *cells(share(quiet, blamed_wrongly))],
+                [title, "innocent deploy or quiet moment blamed, of all", *cells(share(chosen, blamed_wrongly))],
             ]
     return markdown_table(["", "", "", "share", "95 % (Wilson)"], rows)
 
@@ -160,7 +151,7 @@ def by_load(answers: Sequence[LabAnswer]) -> str:
     rows = [
         [
             f"{rate:g} requests/s",
-            *share([a for a in answers if a.requests_per_second == rate and is_real(a)], found).told,
+            *cells(share([a for a in answers if a.requests_per_second == rate and is_real(a)], found)),
         ]
         for rate in rates
     ]
