@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
-from middlewatch.evals.lab.tour_timeline import Change, Customers, TourResult
+from middlewatch.evals.lab.tour_timeline import BASELINE_SECONDS, FAULT, Change, Customers, TourResult
 from middlewatch.records import (
     AnomalyKind,
     ApprovalRequest,
@@ -27,10 +27,6 @@ from middlewatch.records import (
 )
 from middlewatch.records.errors import MiddlewatchError, UnknownInvestigation
 
-FAULT = "missing-market"
-"""A bad deploy that a newcomer understands: catalogue 2.0.0 raises an exception for a quarter of the categories."""
-BASELINE_SECONDS = 100.0
-"""Of healthy telemetry before anything is done. Chosen: about the least with which the past can be told from the incident."""
 CALM_SECONDS = 15.0
 """No more than a few failing customers for so long before anything is promised."""
 HEALTHY_FAILING = 0.02

@@ -21,7 +21,7 @@ import click
 
 from middlewatch.evals.lab.faults import FAULTS, Fault
 from middlewatch.evals.lab.telling import PROGRAM
-from middlewatch.evals.lab.tour_timeline import TourResult
+from middlewatch.evals.lab.tour_timeline import BASELINE_SECONDS, FAULT, TourResult
 from middlewatch.frontends.cli.output import colored, json_option, width
 from middlewatch.frontends.cli.progress import Progress
 from middlewatch.frontends.cli.report import render_report
@@ -34,7 +34,6 @@ from middlewatch.settings import Settings, ascii_only, no_color
 if TYPE_CHECKING:
     from middlewatch.evals.lab.tour_site import Site
 
-FAULT, BASELINE_SECONDS = "missing-market", 100.0
 FOLDER = "live"
 HANG = " " * len("00:00:00 ")
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
