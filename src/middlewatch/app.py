@@ -191,7 +191,8 @@ class App:
         """Who is paged of what is so severe."""
         tenant, public = self.settings.tenant, str(self.settings.public_url or "").rstrip("/")
         ratings, recent = self.alerting.ratings, lambda limit: self.store.investigations(tenant, limit=limit)
-        known = Answers(tenant, recent, ratings.of_all, self.occurrences.of, ratings.answered, self.approvals.list, public)
+        shown, look = self.occurrences.of, self.investigation
+        known = Answers(tenant, recent, ratings.of_all, shown, ratings.answered, self.approvals.list, look, public)
         lease = StoreLease(self.store.server, tenant, "pages")
         return Paging(self.approvals.desk, lease, self.service_catalogue, self.senders, known)
 

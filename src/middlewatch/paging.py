@@ -14,7 +14,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
-from pydantic import JsonValue
+from pydantic import JsonValue, TypeAdapter
 
 from middlewatch.approval.desk import Desk
 from middlewatch.context_store.leases import StoreLease
@@ -29,7 +29,7 @@ from middlewatch.records import (
     Severity,
     UtcDatetime,
 )
-from middlewatch.records.errors import MiddlewatchError
+from middlewatch.records.errors import Conflict, MiddlewatchError, UnknownInvestigation
 from middlewatch.rounds import go_round
 from middlewatch.senders import Senders
 from middlewatch.service_catalogue import PAGERDUTY, PagerDutyEntry, ServiceCatalogue
@@ -42,13 +42,15 @@ KEY: Final = "middlewatch:"
 """How every key begins under which PagerDuty is told something."""
 NOTE: Final = "paged:"
 """Before the id of an investigation."""
+OPEN_NOTE: Final = "pages"
+"""The note of which investigations may have an open page: from before one is triggered until it is resolved."""
 ACTOR: Final = "system:paging"
 TEND_SECONDS: Final = 5.0
 """Between two looks: short beside the fifteen minutes in which somebody must have answered. Chosen."""
 LEASE_SECONDS: Final = 60.0
 """Longer than a round of calls; where one lasts longer, what is said twice pages nobody twice."""
 MOST: Final = 100
-"""Investigations that are looked at, the newest. Chosen."""
+"""Investigations that are looked at, the newest, and all that have an open page. Chosen."""
 MOST_AT_ONCE: Final = 8
 """Of which so many are told of in one round: the lease must last."""
 NEW: Final = timedelta(hours=24)
@@ -56,6 +58,8 @@ NEW: Final = timedelta(hours=24)
 _CALLED: Final = {Severity.SEV_1: "critical", Severity.SEV_2: "error", Severity.SEV_3: "warning", Severity.SEV_4: "info"}
 """By PagerDuty."""
 _LONGEST_SUMMARY: Final = 1024
+_TURNS: Final = 16
+_IDS = TypeAdapter(tuple[str, ...])
 
 
 class Say(StrEnum):
@@ -91,6 +95,7 @@ class Answers:
     answered: Callable[[str, Sequence[Occurrence]], bool]
     """Whether somebody acknowledged it, here or at a sender of these alerts."""
     requests: Callable[[], Sequence[ApprovalRequest]]
+    look: Callable[[str], Investigation]
     page: str = ""
     """Where the pages of investigations begin; empty where nobody said."""
 
@@ -112,10 +117,10 @@ class Paging:
         return {one: record_from(Paged, text) if text else Paged() for one, text in zip(investigations, kept, strict=True)}
 
     def failing(self) -> dict[str, Paged]:
-        """Of the newest investigations those that PagerDuty could not be told of at the last attempt."""
+        """Of the investigations that are looked at those that PagerDuty could not be told of at the last attempt."""
         if self._catalogue.usable().pagerduty is None:
             return {}
-        return {name: one for name, one in self.of([one.id for one in self._known.investigations(MOST)]).items() if one.problem}
+        return {name: one for name, one in self.of(list(self._looked_at())).items() if one.problem}
 
     def tend_until(self, stop: threading.Event) -> None:
         """Page who has to be paged until told to stop."""
@@ -128,12 +133,12 @@ class Paging:
         if declared.pagerduty is None or not severities:
             return 0
         now = self._desk.store.now(self._known.tenant)
-        found = {one.id: one for one in self._known.investigations(MOST)}
+        found, listed = self._looked_at(), self._listed()[1]
         paged, ratings = self.of(list(found)), self._known.ratings(list(found))
         looked_at = [
             (found[name], rating, paged[name])
             for name, rating in ratings.items()
-            if rating is not None and (paged[name].open or _is_new(rating, now)) and not paged[name].rests(now)
+            if rating is not None and (name in listed or _is_new(rating, now)) and not paged[name].rests(now)
         ]
         if not looked_at or not self._lease.take(LEASE_SECONDS):
             return 0
@@ -144,12 +149,41 @@ class Paging:
             over = one.id in mended or not _fires(one, alerts)
             answered = not over and self._known.answered(one.id, alerts)
             say = _due(rating, was, alerts, severities, over=over, answered=answered)
-            if say is not None:
+            in_place = was.open or _is_new(rating, now) if say is Say.TRIGGER else one.id in listed
+            if say is not None and in_place:
+                if say is Say.TRIGGER:
+                    self._list(one.id, may_be_open=True)
                 self._keep(one.id, was, self._said(declared.pagerduty, say, (one, rating, was), now), say)
                 tried += 1
             if tried >= MOST_AT_ONCE or stopped():  # between two calls, which may take seconds each
                 break
         return tried
+
+    def _looked_at(self) -> dict[str, Investigation]:
+        """The newest, and all that have an open page."""
+        found = {one.id: one for one in self._known.investigations(MOST)}
+        for name in self._listed()[1]:
+            if name not in found:
+                try:
+                    found[name] = self._known.look(name)
+                except UnknownInvestigation:
+                    self._list(name, may_be_open=False)
+        return found
+
+    def _listed(self) -> tuple[str, tuple[str, ...]]:
+        """What may have an open page: as it is kept, and their ids."""
+        text = self._desk.store.note(self._known.tenant, OPEN_NOTE)
+        return text, _IDS.validate_json(text) if text else ()
+
+    def _list(self, investigation: str, *, may_be_open: bool) -> None:
+        for _ in range(_TURNS):
+            before, was = self._listed()
+            new = (*(one for one in was if one != investigation), *([investigation] if may_be_open else []))
+            after = _IDS.dump_json(new).decode()
+            known = (investigation in was) == may_be_open
+            if known or self._desk.store.set_note(self._known.tenant, OPEN_NOTE, after, before=before, events=[]):
+                return
+        raise Conflict("Too many pages change at once.", remedy="Try again.")
 
     def _said(self, entry: PagerDutyEntry, say: Say, about: tuple[Investigation, Rating, Paged], now: UtcDatetime) -> Paged:
         """One attempt; what failed is told, and tried again later."""
@@ -194,6 +228,8 @@ class Paging:
         before, after = ("" if one == Paged() else text_of(one) for one in (was, new))
         if self._desk.store.set_note(tenant, f"{NOTE}{investigation}", after, before=before, events=events) and events:
             self._desk.seal(tenant)
+        if new == Paged():
+            self._list(investigation, may_be_open=False)
 
 
 def _is_new(rating: Rating, now: UtcDatetime) -> bool:
@@ -210,9 +246,9 @@ def _fires(one: Investigation, alerts: Sequence[Occurrence]) -> bool:
 def _due(
     rating: Rating, was: Paged, alerts: Sequence[Occurrence], severities: frozenset[Severity], *, over: bool, answered: bool
 ) -> Say | None:
-    """What PagerDuty is to be told now; None where it knows."""
+    """What PagerDuty is to be told now, if it may have a page; None where it knows."""
     if over:
-        return Say.RESOLVE if was.open else None
+        return Say.RESOLVE
     if answered:
         return Say.ACKNOWLEDGE if was.open and not was.acknowledged else None
     if rating.severity not in severities or any(one.message.kind == PAGERDUTY and one.resolved_at is None for one in alerts):

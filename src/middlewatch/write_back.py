@@ -31,7 +31,7 @@ from middlewatch.records import (
 )
 from middlewatch.records.errors import MiddlewatchError, UnknownInvestigation
 from middlewatch.rounds import go_round
-from middlewatch.senders import Senders, WriteBack
+from middlewatch.senders import SenderEntry, Senders, WriteBack
 from middlewatch.standing import recovered
 from middlewatch.write_back_ends import Alertmanager, Attempted, End, PagerDuty
 
@@ -42,7 +42,10 @@ TEND_SECONDS: Final = 1.0
 LEASE_SECONDS: Final = 60.0
 """Longer than most rounds of calls; where one lasts longer, what is done twice changes nothing."""
 MOST: Final = 200
-"""Occurrences that are looked at, the newest. Chosen: people acknowledge what is new."""
+"""Occurrences that are looked at in one round: by turns the newest, as people acknowledge what is new, and the next ones of all.
+Chosen: of 20,000 each is looked at within some minutes."""
+MOST_TOLD: Final = 2000
+"""The newest occurrences, of which it is told what fails: one exchange with the store."""
 MOST_AT_ONCE: Final = 8
 """Occurrences that are written back in one round: the lease must last."""
 GONE_LOOKS: Final = 2
@@ -88,6 +91,7 @@ class WriteBacks:
         self._known = known
         self._tenant = tenant
         self._lease = StoreLease(occurrences.store.server, tenant, "write-backs")
+        self._is_turn_of_all, self._start = True, 0
 
     def of(self, occurrences: Sequence[Occurrence]) -> dict[str, Written]:
         """What was done for each, by its id; nothing where nothing was tried."""
@@ -96,7 +100,7 @@ class WriteBacks:
 
     def failing(self) -> dict[str, Written]:
         """Of the newest occurrences those whose last attempt failed."""
-        return {name: one for name, one in self.of(self._occurrences.list(limit=MOST)).items() if one.problem}
+        return {name: one for name, one in self.of(self._occurrences.list(limit=MOST_TOLD)).items() if one.problem}
 
     def tend_until(self, stop: threading.Event) -> None:
         """Write back what is due until told to stop."""
@@ -105,26 +109,37 @@ class WriteBacks:
     def tend(self, stopped: Callable[[], bool] = lambda: False) -> int:
         """Write back what is due; returns for how many something was tried."""
         settings = {name: entry for name, entry in self._senders.all().items() if entry.write_back is not None}
-        if not settings:
+        if not settings or not self._lease.take(LEASE_SECONDS):
             return 0
-        ours = [one for one in self._occurrences.list(limit=MOST) if one.message.sender in settings and one.investigation]
-        if not ours or not self._lease.take(LEASE_SECONDS):
-            return 0
-        written, now = self.of(ours), self._occurrences.store.due().now
+        self._is_turn_of_all = not self._is_turn_of_all
+        start = self._start if self._is_turn_of_all else 0
+        rows = self._occurrences.list(start=start, limit=MOST)
+        tried, looked_at = self._looked_at(rows, settings, stopped)
+        if self._is_turn_of_all:  # where the round ended the next one begins, however much is due before it
+            self._start = start + looked_at if len(rows) == MOST or looked_at < len(rows) else 0
+        return tried
+
+    def _looked_at(
+        self, rows: Sequence[Occurrence], settings: Mapping[str, SenderEntry], stopped: Callable[[], bool]
+    ) -> tuple[int, int]:
+        """Write back what is due of some; returns for how many something was tried, and how many were looked at."""
+        ours = [one for one in rows if one.message.sender in settings and one.investigation]
+        written, now = self.of(ours), self._occurrences.store.latest([])[0]
         open_ = [one for one in ours if not (written[one.id].resolved or _is_left_alone(one, written[one.id]))]
         wanted = self._wanted(open_)
         tried = 0
-        for one in open_:
-            was = written[one.id]
-            if not _is_due(one, was, wanted[one.id], now, silences=settings[one.message.sender].kind == "alertmanager"):
+        for number, one in enumerate(rows, start=1):
+            if one.id not in wanted:
                 continue
-            entry = settings[one.message.sender]
-            assert entry.write_back is not None  # noqa: S101  looked at above
+            was, entry = written[one.id], settings[one.message.sender]
+            if not _is_due(one, was, wanted[one.id], now, silences=entry.kind == "alertmanager"):
+                continue
+            assert entry.write_back is not None  # noqa: S101  the caller looked
             self._keep(one, was, self._done(entry.kind, entry.write_back, (one, was, wanted[one.id]), now))
             tried += 1
             if tried >= MOST_AT_ONCE or stopped():  # between two calls, which may take seconds each
-                break
-        return tried
+                return tried, number
+        return tried, len(rows)
 
     def _wanted(self, occurrences: Sequence[Occurrence]) -> dict[str, Wanted]:
         names = list(dict.fromkeys(one.investigation for one in occurrences if one.investigation))

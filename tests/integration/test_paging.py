@@ -155,6 +155,29 @@ def test_what_nobody_answers_in_time_is_said_again_and_so_is_what_gets_worse(
     ]
 
 
+@pytest.mark.parametrize("how", ["lives", "dies"])
+def test_an_open_page_is_resolved_however_many_investigations_came_since_and_whoever_died(
+    site: Site, there: tuple[type[End], str], monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    site.fire()
+    site.rate("critical")
+    if how == "dies":  # before what was said is noted
+        with monkeypatch.context() as patch:
+            patch.setattr(site.app.paging, "_keep", lambda *_: None)
+            site.tend()
+    else:
+        site.tend()
+    monkeypatch.setattr(paging, "MOST", 1)
+    other = site.opened.alert.model_copy(update={"source_id": "another"})
+    newer = site.opened.model_copy(update={"id": "inv-2", "alert": other})
+    site.app.store.open(newer, make_task("plan", investigation=newer))
+    assert [one.id for one in site.app.store.investigations("default", limit=1)] == ["inv-2"]
+    site.app.kept.cancel("inv-1")
+    assert [site.tend(), site.tend()] == [1, 0]
+    assert said(there) == ["trigger", "resolve"]
+    assert site.app.approvals.desk.store.note("default", paging.OPEN_NOTE) == "[]"
+
+
 def test_nobody_is_paged_for_what_is_not_so_severe(site: Site, there: tuple[type[End], str]) -> None:
     site.fire()
     site.rate("warning")

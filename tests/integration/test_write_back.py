@@ -185,6 +185,34 @@ def test_an_incident_of_pagerduty_is_acknowledged_and_resolved_once(site: Site, 
     assert [said["incident"]["status"] for _, _, said in there[0].calls] == ["acknowledged", "resolved"]
 
 
+def test_older_alerts_of_a_storm_have_their_turn(site: Site, there: tuple[type[End], str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(write_back, "MOST", 2)
+    monkeypatch.setattr(write_back, "MOST_AT_ONCE", 1)
+    for number in range(7):
+        site.fire("pagerduty", fingerprint=f"fp-{number}")
+    site.acknowledged_by = "ann"
+    writer = site.writer()
+    rounds = [writer.tend() for _ in range(24)]
+    assert (len(there[0].calls), sum(rounds), rounds[-4:]) == (7, 7, [0] * 4)
+    assert all(one.acknowledged for one in writer.of(site.occurrences.list()).values())
+
+
+def test_what_is_due_again_and_again_keeps_no_other_from_its_turn(
+    site: Site, there: tuple[type[End], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(write_back, "MOST_AT_ONCE", 1)
+    monkeypatch.setattr(write_back, "_is_due", lambda *_, **__: True)
+    for number in range(3):
+        site.fire("prometheus", reference=f"r{number}", fingerprint=f"fp-{number}", labels={"alertname": f"Alert{number}"})
+    site.acknowledged_by = "ann"
+    there[0].broken = True
+    writer = site.writer()
+    for _ in range(6):
+        writer.tend()
+    asked = {path for _, path, _ in there[0].calls}
+    assert len(asked) == 3
+
+
 def test_an_incident_id_leads_nowhere_else(site: Site, there: tuple[type[End], str]) -> None:
     site.fire("pagerduty", reference="../users/me")
     site.acknowledged_by = "ann"
