@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from middlewatch.records.errors import BadInput, Misconfigured
+from middlewatch.records.loopback import is_loopback
 from middlewatch.settings import Settings
 
 SHUTDOWN_SECONDS = 3
@@ -22,14 +22,6 @@ REQUEST_SECONDS = 15.0
 """In which the head of a request has come whole. Chosen, not derived."""
 CONNECTIONS = 1000
 """At once; beyond them it answers 503. Five times the viewers that it is made for."""
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach a listener there."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
 
 
 def refuse_exposure(settings: Settings) -> None:

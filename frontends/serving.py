@@ -13,12 +13,13 @@ from starlette.routing import Route
 
 from middlewatch.announcing import announced
 from middlewatch.app import App
-from middlewatch.frontends.listening import Listener, address_of, is_loopback
+from middlewatch.frontends.listening import Listener, address_of
 from middlewatch.frontends.otlp.doors import otlp_address, otlp_hindrance
 from middlewatch.frontends.web.guards import is_local
 from middlewatch.frontends.web.site import create_site
 from middlewatch.receiving import beside_serving
 from middlewatch.records import Record
+from middlewatch.records.loopback import is_loopback
 
 LINK = "/sign-in/link?key="
 

@@ -14,6 +14,7 @@ from middlewatch.frontends.cli.output import application, json_option, print_lin
 from middlewatch.frontends.cli.terminal import print_line
 from middlewatch.frontends.program import pasteable
 from middlewatch.records.errors import Unavailable
+from middlewatch.records.loopback import is_loopback
 from middlewatch.settings import Settings
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def serve(host: str | None, port: int | None, no_work: bool, no_slack: bool, no_
 
     hold_together()  # before what follows has threads
     from middlewatch.app import open_app  # noqa: PLC0415  takes seconds to import with what follows, and no --help needs it
-    from middlewatch.frontends.listening import is_loopback, listen, refuse_exposure  # noqa: PLC0415  likewise
+    from middlewatch.frontends.listening import listen, refuse_exposure  # noqa: PLC0415  likewise
     from middlewatch.frontends.serving import Faces, serve  # noqa: PLC0415  likewise
 
     given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import socket
 from dataclasses import dataclass
 
-from middlewatch.frontends.listening import is_loopback
 from middlewatch.records.errors import BadInput, Misconfigured
+from middlewatch.records.loopback import is_loopback
 from middlewatch.records.tokens import is_known
 from middlewatch.settings import Settings
 

@@ -14,8 +14,8 @@ from fastapi import HTTPException, Request
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from middlewatch.frontends.listening import is_loopback
 from middlewatch.frontends.web.errors import problem
+from middlewatch.records.loopback import is_loopback
 from middlewatch.settings import Settings
 
 BODY_BYTES = 1024 * 1024

@@ -12,9 +12,9 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 
 from middlewatch.app import App
-from middlewatch.frontends.listening import is_loopback
 from middlewatch.frontends.web.attempts import Attempts
 from middlewatch.frontends.web.visitors import Application
+from middlewatch.records.loopback import is_loopback
 from middlewatch.records.tokens import is_known
 from middlewatch.vitals import Vital, Vitals
 

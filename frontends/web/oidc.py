@@ -15,9 +15,9 @@ from authlib.integrations.httpx_client import OAuth2Client
 from joserfc.errors import JoseError
 from pydantic import ValidationError
 
-from middlewatch.frontends.listening import is_loopback
 from middlewatch.records import Record
 from middlewatch.records.errors import Misconfigured, Refused, Unavailable
+from middlewatch.records.loopback import is_loopback
 from middlewatch.settings import Settings
 
 ANSWER_SECONDS = 10.0
@@ -185,7 +185,7 @@ def refuse_overheard(settings: Settings) -> None:
         Misconfigured: they are.
     """
     issuer = settings.oidc_issuer
-    if issuer is not None and issuer.scheme != "https" and not is_loopback((issuer.host or "").strip("[]")):
+    if issuer is not None and issuer.scheme != "https" and not is_loopback(issuer.host or ""):
         raise Misconfigured("MIDDLEWATCH_OIDC_ISSUER is not https.", remedy="Use the provider's https address.")
 
 

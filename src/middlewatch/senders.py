@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from pydantic import AfterValidator, AnyHttpUrl, Field, StringConstraints, field
 from middlewatch.live_file import LiveFile
 from middlewatch.records import Record
 from middlewatch.records.errors import BadInput, Misconfigured
+from middlewatch.records.loopback import is_loopback
 from middlewatch.records.tokens import line_of_token, new_token
 from middlewatch.records.toml_document import KeyPath, Mistake, load_toml, whole
 from middlewatch.records.toml_reader import Reader
@@ -52,7 +52,7 @@ _WRITTEN_TO: Final = frozenset({"alertmanager", "pagerduty"})
 
 
 def _private(url: AnyHttpUrl) -> AnyHttpUrl:
-    if url.scheme != "https" and not _is_loopback(url.host or ""):
+    if url.scheme != "https" and not is_loopback(url.host or ""):
         message = "must be https, or http on this machine alone"
         raise ValueError(message)
     if url.username or url.password or url.query or url.fragment:
@@ -273,13 +273,6 @@ def look_at_secret(reader: Reader, key: KeyPath, folder: Credentials, name: str)
         folder.read(name)
     except Misconfigured as error:
         reader.note(key, f"{error.message} {error.remedy}".strip().rstrip("."))
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 @dataclass(frozen=True, slots=True)

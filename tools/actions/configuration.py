@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
@@ -12,6 +11,7 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from middlewatch.records import CauseKind, Record, RiskTier
 from middlewatch.records.errors import Refused
+from middlewatch.records.loopback import is_loopback
 from middlewatch.records.toml_document import load_checked
 from middlewatch.tools.actions.entries import BUILT_IN, RUNBOOK_PREFIX
 from middlewatch.tools.actions.kubernetes_place import DeploymentPlace
@@ -43,20 +43,13 @@ def _safe_url(url: str) -> str:
     if "@" in parts.netloc:
         message = "a credential does not belong into a URL; name a file of the credentials folder"
         raise ValueError(message)
-    if parts.scheme == "http" and not _loopback(parts.hostname):
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
         message = "a credential is sent there, so it must be https unless the host is this machine"
         raise ValueError(message)
     if not url.isascii() or not url.isprintable() or " " in url or "/." in parts.path or "%" in url or "\\" in url:
         message = "it must be plain: no spaces, percent signs, backslashes or dot segments"
         raise ValueError(message)
     return url.rstrip("/")
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 Url = Annotated[str, AfterValidator(_safe_url)]
