@@ -80,7 +80,7 @@ def _not_signed_in(request: Request, _error: Exception) -> Response:
 
 def _ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, MiddlewatchError)  # noqa: S101  it is registered for these
-    answer = problems.told_of(error)
+    answer = problems.told_of(error, to_sender=request.url.path.startswith(INTAKE))
     if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         LOG.warning("%s %s: %s", request.method, request.url.path, error)
     return problems.respond(answer) if is_api(request) else _page(request, answer, error.message, error.remedy)

@@ -142,6 +142,10 @@ BY_STATUS: Final[Mapping[int, Kind]] = {
 }
 
 
+BUSY: Final = Kind("busy", 503, "Others tell of the same at this moment", 1)
+"""A conflict, to senders of alerts and changes: they repeat what is answered 503, and give up what is answered 409."""
+
+
 def kind_of(error: MiddlewatchError) -> Kind:
     """Its line of the table."""
     return next(kind for sort, kind in KINDS.items() if isinstance(error, sort))
@@ -154,9 +158,10 @@ def told(kind: Kind, detail: str = "", remedy: str = "", errors: Sequence[Fault]
     return Answer(status=kind.status, body=body, media_type=MEDIA_TYPE, headers=kind.headers)
 
 
-def told_of(error: MiddlewatchError) -> Answer:
-    """The same of an error."""
-    return told(kind_of(error), error.message, error.remedy)
+def told_of(error: MiddlewatchError, *, to_sender: bool = False) -> Answer:
+    """The same of an error; to a sender of alerts or changes in a way that it knows."""
+    kind = BUSY if to_sender and isinstance(error, Conflict) else kind_of(error)
+    return told(kind, error.message, error.remedy)
 
 
 def respond(answer: Answer, headers: Mapping[str, str] | None = None) -> Response:

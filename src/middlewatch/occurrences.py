@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Final
@@ -22,8 +24,10 @@ REPEAT_AFTER: Final = timedelta(hours=1)
 """An alert that still fires so long after its investigation was closed is investigated again when it is told of. Chosen, not
 derived: more often than the four hours after which Alertmanager repeats what nobody mended, and not at each repetition of those
 who do it every minute."""
-_TURNS: Final = 16
-"""How often others may be first before it is called a conflict."""
+_TURNS: Final = 100
+"""How often others may be first before it is called a conflict: as many may tell of one alert at once. Chosen."""
+_PAUSE_SECONDS: Final = 0.02
+"""The longest pause before the next turn; it is drawn, so that those who met do not meet again. Chosen."""
 
 
 class Occurrences:
@@ -41,6 +45,7 @@ class Occurrences:
 
         Raises:
             BadInput: a message is another tenant's.
+            Conflict: others tell of the same alert without end.
         """
         if any(message.tenant != self._tenant for message in messages):
             raise BadInput("These alerts are another tenant's.", remedy="Send them to the middlewatch of that tenant.")
@@ -97,6 +102,7 @@ class Occurrences:
             left = {alert: left[alert] for alert, written in zip(list(left), done, strict=True) if not written}
             if not left:
                 return found
+            time.sleep(random.uniform(0, _PAUSE_SECONDS))  # noqa: S311  no secret
         raise Conflict("Too many tell of the same alert at once.", remedy="Send it again.")
 
 

@@ -11,7 +11,7 @@ from redis import Redis
 from starlette.testclient import TestClient
 
 from middlewatch.occurrences import Occurrences
-from middlewatch.records.errors import StoreFull, StoreUnavailable
+from middlewatch.records.errors import Conflict, StoreFull, StoreUnavailable
 from middlewatch.telemetry.clickhouse import ClickHouse
 from tests import alert_senders as made
 from tests.alert_senders import BEARER, SENDERS, Sender
@@ -76,7 +76,7 @@ def test_no_browser_can_send_one(client: TestClient, header: dict[str, str]) -> 
     assert "page" in problem(answer, 403) or "another site" in answer.text
 
 
-@pytest.mark.parametrize(("error", "seconds"), [(StoreFull(), "60"), (StoreUnavailable(), "5")])
+@pytest.mark.parametrize(("error", "seconds"), [(StoreFull(), "60"), (StoreUnavailable(), "5"), (Conflict(), "1")])
 def test_a_store_that_cannot_keep_it_asks_to_come_again(
     client: TestClient, monkeypatch: pytest.MonkeyPatch, error: Exception, seconds: str
 ) -> None:
