@@ -24,6 +24,8 @@ PROTOBUF: Final = "application/x-protobuf"
 JSON: Final = "application/json"
 AWAY_SECONDS: Final = 5
 """When to come again where the store does not answer. Chosen."""
+BODY_SECONDS: Final = 30.0
+"""In which a request has arrived whole: it has room here meanwhile, which others need. Chosen: exporters give up after ten."""
 REST_SECONDS: Final = 5.0
 """For the rest of a request that is refused. Chosen."""
 
@@ -33,6 +35,7 @@ _CODES: Final = {
     HTTPStatus.BAD_REQUEST: Code.INVALID_ARGUMENT,
     HTTPStatus.UNAUTHORIZED: Code.UNAUTHENTICATED,
     HTTPStatus.NOT_FOUND: Code.NOT_FOUND,
+    HTTPStatus.REQUEST_TIMEOUT: Code.DEADLINE_EXCEEDED,
     HTTPStatus.METHOD_NOT_ALLOWED: Code.UNIMPLEMENTED,
     _TOO_LARGE: Code.OUT_OF_RANGE,
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: Code.INVALID_ARGUMENT,
@@ -150,7 +153,11 @@ async def _stored(reception: Reception, decoding: Executor, signal: Signal, head
     packed = headers.get("content-encoding", "identity").lower() == "gzip"
     is_json = _media_type(headers) == JSON
     with reception.room() as take:
-        body = await _body(headers, incoming, take)
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                body = await _body(headers, incoming, take)
+        except TimeoutError:
+            raise _Reply(HTTPStatus.REQUEST_TIMEOUT, f"The request did not arrive within {BODY_SECONDS:g} s.") from None
 
         def work() -> Stored:
             whole = body

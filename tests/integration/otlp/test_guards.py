@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import hashlib
 import threading
 from collections.abc import Iterator
-from typing import Any
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from typing import Any, cast
 
 import grpc
 import httpx
@@ -17,12 +20,13 @@ from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceStub
 
+from middlewatch.frontends.otlp import over_grpc, over_http
 from middlewatch.frontends.otlp.doors import Door, otlp_hindrance, refuse_open_door
 from middlewatch.frontends.otlp.receiver import Receiving
-from middlewatch.frontends.otlp.reception import MOST_BYTES
+from middlewatch.frontends.otlp.reception import IN_HAND_BYTES, MOST_BYTES, Reception
 from middlewatch.records.errors import Misconfigured, SourceUnavailable
 from middlewatch.settings import Settings
-from middlewatch.telemetry.intake import Bounds
+from middlewatch.telemetry.intake import Bounds, Intake
 from tests.otlp_site import taking_in
 from tests.unit.frontends.otlp.requests import spans
 
@@ -203,6 +207,81 @@ def test_a_token_is_asked_for_where_one_is_set() -> None:
             assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
             exporting(channel)(spans(""), metadata=[("authorization", "Bearer s3cret")])
     assert store.rows == 2
+
+
+def test_a_request_that_does_not_arrive_leaves_its_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(over_http, "BODY_SECONDS", 0)
+    monkeypatch.setattr(over_http, "REST_SECONDS", 0)
+    sent: list[Any] = []
+
+    async def ask() -> None:
+        parts = [{"type": "http.request", "body": ONE, "more_body": True}]
+
+        async def receive() -> Any:
+            return parts.pop() if parts else await asyncio.Event().wait()
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        headers = [(b"host", b"localhost"), (b"content-type", PROTOBUF["content-type"].encode())]
+        scope = {"type": "http", "method": "POST", "path": "/v1/traces", "headers": headers}
+        await over_http.otlp_http(reception, Door(()), cast("Executor", None))(scope, receive, send)
+
+    with Intake(Store().insert) as intake:
+        reception = Reception(intake, "default", ())
+        asyncio.run(asyncio.wait_for(ask(), 30))
+        with reception.room() as take:
+            take(IN_HAND_BYTES)
+    assert sent[0]["status"] == 408
+    assert "arrive" in Status.FromString(sent[1]["body"]).message
+
+
+@contextmanager
+def stalled(told: Receiving) -> Iterator[tuple[Any, threading.Event]]:
+    """A call over gRPC whose message does not come before it is let."""
+    let = threading.Event()
+
+    def message() -> Iterator[bytes]:
+        assert let.wait(60)
+        yield ONE
+
+    with grpc.insecure_channel(told.grpc) as channel:
+        call = channel.stream_unary("/opentelemetry.proto.collector.trace.v1.TraceService/Export").future(message())
+        try:
+            yield call, let
+        finally:
+            let.set()
+
+
+def test_calls_beyond_those_that_come_in_are_told_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(over_grpc, "MOST_READ", 1)
+    monkeypatch.setattr(over_grpc, "TURN_SECONDS", 0)
+    with taking_in(Store().insert, Settings()) as told, stalled(told) as (call, let), grpc.insecure_channel(told.grpc) as channel:
+
+        def export_often() -> None:
+            for _ in range(1000):  # until the other one has its turn
+                exporting(channel)(spans(""))
+
+        with pytest.raises(grpc.RpcError) as refused:
+            export_often()
+        assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert "grpc-status-details-bin" in dict(refused.value.trailing_metadata())
+        let.set()
+        call.result(timeout=30)
+        exporting(channel)(spans(""))
+
+
+def test_a_message_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(over_grpc, "BODY_SECONDS", 0)
+    with taking_in(Store().insert, Settings()) as told, stalled(told) as (call, _):
+        assert call.exception(timeout=30).code() is grpc.StatusCode.UNAVAILABLE
+        assert "did not come" in call.exception().details()
+
+
+def test_nothing_is_read_of_whoever_may_not_send() -> None:
+    settings = Settings(otlp_token_sha256=(hashlib.sha256(b"s3cret").hexdigest(),))
+    with taking_in(Store().insert, settings) as told, stalled(told) as (call, _):
+        assert call.exception(timeout=30).code() is grpc.StatusCode.UNAUTHENTICATED
 
 
 def test_off_loopback_there_must_be_a_token() -> None:
