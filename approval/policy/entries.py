@@ -71,6 +71,10 @@ def _zone(value: str) -> str:
     return value
 
 
+Zone = Annotated[str, AfterValidator(_zone)]
+"""A time zone that this machine knows."""
+
+
 def _moment(value: object) -> datetime | time:
     if isinstance(value, datetime):
         if value.tzinfo is not None:
@@ -224,7 +228,7 @@ class WindowEntry(Entry):
     name: str = Field(min_length=1, max_length=100)
     reason: str = Field(default="", max_length=500)
     targets: TargetNames
-    zone: Annotated[str, AfterValidator(_zone)]
+    zone: Zone
     days: Annotated[tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...], Field(min_length=1), Texts] | None = None
     begins: Moment = Field(alias="from")
     ends: Moment = Field(alias="to")

@@ -13,7 +13,7 @@ from typing import Annotated
 
 from pydantic import AnyHttpUrl, Field, StringConstraints, model_validator
 
-from middlewatch.approval.policy.entries import EVERY, TargetNames, WindowEntry
+from middlewatch.approval.policy.entries import EVERY, TargetNames, WindowEntry, Zone
 from middlewatch.approval.policy.windows import Calendar
 from middlewatch.live_file import LiveFile
 from middlewatch.records import USUAL_TIER, Objective, Record, ServiceEntry, Severity
@@ -63,7 +63,7 @@ class MaintenanceEntry(WindowEntry):
     name: str = Field(default="maintenance", min_length=1, max_length=100)
     reason: str = Field(default="", max_length=200, alias="why")
     targets: TargetNames = Field(alias="services")
-    zone: str = "UTC"
+    zone: Zone = "UTC"
 
 
 class SeverityEntry(Record):

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
+from middlewatch import rounds
 from middlewatch.records.errors import MiddlewatchError, StaleEpoch, Unavailable
 from middlewatch.rounds import go_round
 
@@ -56,3 +57,17 @@ def test_who_is_told_to_stop_before_it_began_does_nothing() -> None:
     stop = threading.Event()
     stop.set()
     go_round(stop, looks(ZeroDivisionError(), stop=stop), lambda: 0.0, "nothing is looked at")
+
+
+def test_a_fault_of_the_time_between_looks_ends_nothing_either(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rounds, "AFTER_FAULT_SECONDS", 0.0)
+    stop = threading.Event()
+
+    def seconds() -> float:
+        raise ZeroDivisionError
+
+    go_round(stop, looks(None, None, stop=stop), seconds, "nothing is looked at")
+    assert stop.is_set(), "every step was taken"
+    assert [record.getMessage() for record in caplog.records] == ["nothing is looked at"] * 2

@@ -125,6 +125,11 @@ def test_a_broken_file_leaves_what_was_good_to_alerts_and_refuses_what_gives_lea
         ('[severity.SEV-9]\ntell = ["slack"]', 1, "is no severity"),
         ('[severity.SEV-1]\ntell = ["mail:x"]', 2, "docs/objectives.md shows how"),
         ('[[maintenance]]\nservices = ["a"]\nfrom = 2026-12-01T22:00:00\nto = 2026-12-01T21:00:00', 1, "ends before it begins"),
+        (
+            '[[maintenance]]\nservices = ["a"]\nzone = "Europe/Stokholm"\nfrom = 2026-12-01T20:00:00\nto = 2026-12-01T21:00:00',
+            3,
+            "not a time zone",
+        ),
     ],
 )
 def test_every_mistake_is_told_with_its_line(tmp_path: Path, text: str, line: int, what: str) -> None:
