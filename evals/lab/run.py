@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from middlewatch.context_store.redis_program import find_binary
-from middlewatch.evals.lab.detection import Detection
+from middlewatch.evals.lab.detection import Detection, Objective
 from middlewatch.evals.lab.exported import read_exported, read_metrics
 from middlewatch.evals.lab.faults import QUIET
 from middlewatch.evals.lab.recording import Cause, LabIncident, write_recording
@@ -220,13 +220,18 @@ class _Recorder:
             return ()
         now = datetime.now(UTC)
         since = now - timedelta(seconds=self._plan.investigation_seconds)
-        alarm = Detection(since, self._plan.alert.objectives[episode.false_alarm])
+        alarm = Detection(since, self._alarming(episode))
         return (LabIncident(alarm, now, (), QUIET),)
 
     def _false_alarm(self, since: datetime, episode: Episode) -> Detection:
         """Some moments after what harms nobody began, so that it can be seen; at once where nothing did."""
         after = timedelta(seconds=_DECOY_SECONDS if episode.harmless else 0.0)
-        return Detection(since + after, self._plan.alert.objectives[episode.false_alarm])
+        return Detection(since + after, self._alarming(episode))
+
+    def _alarming(self, episode: Episode) -> Objective:
+        """The objective that is said to be missed where nothing is wrong."""
+        objectives = self._plan.alert.objectives
+        return objectives[episode.false_alarm % len(objectives)]
 
     def _detected(self, since: datetime) -> Detection | None:
         return self._plan.alert.first(read_metrics(self._folder, self._watched, since))
