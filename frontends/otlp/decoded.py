@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -65,6 +65,13 @@ class Decoded:
     tables: dict[str, pa.Table]
     """By the name of the table that they go to; none without rows."""
     rejected: Rejected
+
+    @classmethod
+    def fitting(cls, table: str, rows: pa.Table, fit: Mask, rejected: Rejected) -> Self:
+        """Of one table those rows that can be stored."""
+        if not fit.all():
+            rows = rows.filter(pa.array(fit))
+        return cls({table: rows} if rows.num_rows else {}, rejected)
 
     @property
     def rows(self) -> int:

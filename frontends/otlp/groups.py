@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -22,19 +22,20 @@ class Groups:
     resource_of: list[int] = field(default_factory=list)
     """By the number of a scope."""
 
-    def add_resource(self, resource: Read, schema_url: str) -> None:
-        self.resources.append(resource)
-        self.resource_urls.append(schema_url)
+    def walk(self, resources: Iterable[Read], scopes: Callable[[Read], Iterable[Read]]) -> Iterator[tuple[int, Read]]:
+        """Every scope with its number, in the order of the request; what comes by is kept.
 
-    def add_scope(self, scope: Read) -> int:
-        """A scope of the resource that was added last.
-
-        Returns:
-            Its number.
+        Args:
+            resources: of the request.
+            scopes: those of a resource.
         """
-        self.scopes.append(scope)
-        self.resource_of.append(len(self.resources) - 1)
-        return len(self.scopes) - 1
+        for resource in resources:
+            self.resources.append(resource.resource)
+            self.resource_urls.append(resource.schema_url)
+            for scope in scopes(resource):
+                self.scopes.append(scope)
+                self.resource_of.append(len(self.resources) - 1)
+                yield len(self.scopes) - 1, scope
 
     def columns(self, scope_of: Sequence[int], *, whole: bool = True) -> dict[str, pa.Array]:
         """The columns of items.

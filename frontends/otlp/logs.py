@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from operator import attrgetter
 from typing import Final
 
 import numpy as np
@@ -46,21 +47,15 @@ class _Record(IntEnum):
 def decode_logs(request: Read, ground: Ground) -> Decoded:
     """The records of a request that can be stored, and why others cannot."""
     groups, records, scope_of = Groups(), list[bytes](), list[int]()
-    for resource in request.resource_logs:
-        groups.add_resource(resource.resource, resource.schema_url)
-        for scope in resource.scope_logs:
-            number, before = groups.add_scope(scope), len(records)
-            records += scope.log_records
-            scope_of += [number] * (len(records) - before)
+    for number, scope in groups.walk(request.resource_logs, attrgetter("scope_logs")):
+        records += scope.log_records
+        scope_of += [number] * (len(records) - len(scope_of))
     rejected = Rejected()
     if not records:
         return Decoded({}, rejected)
     fields = Messages.of(records).fields(frozenset(_Record))
     rows = _rows(fields, groups.columns(scope_of), ground)
-    fit = _fit(fields, ground, rejected)
-    if not fit.all():
-        rows = rows.filter(pa.array(fit))
-    return Decoded({TABLE: rows} if rows.num_rows else {}, rejected)
+    return Decoded.fitting(TABLE, rows, _fit(fields, ground, rejected), rejected)
 
 
 def _fit(records: Fields, ground: Ground, rejected: Rejected) -> Mask:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from operator import attrgetter
 from typing import Final
 
 import pyarrow as pa
@@ -67,12 +68,9 @@ def decode_metrics(request: Read, ground: Ground) -> Decoded:
 
 def _metrics(request: Read, groups: Groups) -> Iterator[tuple[int, Read]]:
     """Every metric with the number of its scope."""
-    for resource in request.resource_metrics:
-        groups.add_resource(resource.resource, resource.schema_url)
-        for scope in resource.scope_metrics:
-            number = groups.add_scope(scope)
-            for metric in scope.metrics:
-                yield number, metric
+    for number, scope in groups.walk(request.resource_metrics, attrgetter("scope_metrics")):
+        for metric in scope.metrics:
+            yield number, metric
 
 
 def _unfit(metric: Read, point: Read, ground: Ground) -> str:

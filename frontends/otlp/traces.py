@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import IntEnum
+from operator import attrgetter
 from typing import Final
 
 import pyarrow as pa
@@ -71,21 +72,15 @@ class _Status(IntEnum):
 def decode_traces(request: Read, ground: Ground) -> Decoded:
     """The spans of a request that can be stored, and why others cannot."""
     groups, spans, scope_of = Groups(), list[bytes](), list[int]()
-    for resource in request.resource_spans:
-        groups.add_resource(resource.resource, resource.schema_url)
-        for scope in resource.scope_spans:
-            number, before = groups.add_scope(scope), len(spans)
-            spans += scope.spans
-            scope_of += [number] * (len(spans) - before)
+    for number, scope in groups.walk(request.resource_spans, attrgetter("scope_spans")):
+        spans += scope.spans
+        scope_of += [number] * (len(spans) - len(scope_of))
     rejected = Rejected()
     if not spans:
         return Decoded({}, rejected)
     fields = Messages.of(spans).fields(frozenset(_Span))
     rows = _rows(fields, groups.columns(scope_of, whole=False), ground)
-    fit = _fit(fields, ground, rejected)
-    if not fit.all():
-        rows = rows.filter(pa.array(fit))
-    return Decoded({TABLE: rows} if rows.num_rows else {}, rejected)
+    return Decoded.fitting(TABLE, rows, _fit(fields, ground, rejected), rejected)
 
 
 def _fit(spans: Fields, ground: Ground, rejected: Rejected) -> Mask:

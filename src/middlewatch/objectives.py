@@ -141,7 +141,7 @@ class Objectives:
                 found = exhaustions(self.sources(now), now, services=services) if services else ()
             except MiddlewatchError as error:
                 LOG.warning("what fills up is not looked at: %s", error)
-            except Exception:
+            except Exception:  # of whatever kind: what burns is told all the same
                 LOG.exception("what fills up is not looked at")
             else:
                 self._store.keep_found(_FILLING, _EXHAUSTIONS.dump_json(found).decode())

@@ -72,7 +72,7 @@ def at_work(work: Loop, name: str, loops: Mapping[str, Loop]) -> Iterator[thread
             deadline = time.monotonic() + ENDING_SECONDS
             for thread in beside_it:
                 thread.join(max(0.0, deadline - time.monotonic()))
-    except Exception as error:
+    except Exception as error:  # of whatever kind: it came of the worker's end, which is what must be told
         if problems:
             raise problems[0] from error
         raise
