@@ -55,6 +55,7 @@ from middlewatch.records.base import (
     digest_of,
 )
 from middlewatch.records.brief import Brief
+from middlewatch.records.calibration import Calibrated, Calibration
 from middlewatch.records.cause import Cause, CauseKind, KindChance
 from middlewatch.records.evidence import (
     AgentName,
@@ -73,6 +74,20 @@ from middlewatch.records.handling import LONGEST_CAUSE, LONGEST_NOTE, Feedback, 
 from middlewatch.records.health import Course, Exhaustion, ServiceHealth, Usage
 from middlewatch.records.hypothesis import Hypothesis, Position, Vote
 from middlewatch.records.investigation import Completion, Event, Headline, Investigation, InvestigationState, Snapshot
+from middlewatch.records.language_model import (
+    AgentReasoning,
+    CallOutcome,
+    Challenge,
+    ChallengeVerdict,
+    CitedClaim,
+    ModelCall,
+    ModelWork,
+    Purpose,
+    Rejection,
+    Tokens,
+    Voice,
+)
+from middlewatch.records.model_evaluation import CHALLENGER, ModelEvaluation, ModelWeight, Trials
 from middlewatch.records.objective import BudgetStanding, Burn, Objective, ObjectiveKind
 from middlewatch.records.occurrence import LONGEST_TEXT, MOST_LABELS, AlertMessage, AlertStatus, Occurrence
 from middlewatch.records.picture import Band, Chart, Lost, Stretch, Waterfall, WaterfallSpan
@@ -80,12 +95,15 @@ from middlewatch.records.rating import Impact, Rating
 from middlewatch.records.recording import ImportedRecording, Incident, Prediction, RecordingInfo
 from middlewatch.records.report import REPORT_FORMAT, Outcome, ProposedRemediation, RankedHypothesis, Report, ServiceScore, Timing
 from middlewatch.records.reported_change import LONGEST_CHANGE_TEXT, ReportedChange, WatchedChange
+from middlewatch.records.runbook import RunbookPassage
 from middlewatch.records.service import USUAL_TIER, ServiceEntry
 from middlewatch.records.severity import Severity
+from middlewatch.records.task import ASKS_MODELS as ASKS_MODELS
 from middlewatch.records.task import Claim, FanOut, FencingToken, Task, TaskKind, TaskState, TaskStatus
 from middlewatch.records.telemetry import Change, ChangeKind, Edge, Freshness, Query, Signal
 
 __all__ = [
+    "CHALLENGER",
     "DEFAULT_TENANT",
     "LONGEST_CAUSE",
     "LONGEST_CHANGE_TEXT",
@@ -105,6 +123,7 @@ __all__ = [
     "ActionResult",
     "ActionSpec",
     "AgentName",
+    "AgentReasoning",
     "Alert",
     "AlertMessage",
     "AlertStatus",
@@ -121,11 +140,17 @@ __all__ = [
     "BudgetStanding",
     "BudgetState",
     "Burn",
+    "Calibrated",
+    "Calibration",
+    "CallOutcome",
     "Cause",
     "CauseKind",
+    "Challenge",
+    "ChallengeVerdict",
     "Change",
     "ChangeKind",
     "Chart",
+    "CitedClaim",
     "Claim",
     "Completion",
     "Correlation",
@@ -160,6 +185,10 @@ __all__ = [
     "KindChance",
     "Lost",
     "Mechanism",
+    "ModelCall",
+    "ModelEvaluation",
+    "ModelWeight",
+    "ModelWork",
     "Objective",
     "ObjectiveKind",
     "Occurrence",
@@ -173,12 +202,14 @@ __all__ = [
     "Prediction",
     "Principal",
     "ProposedRemediation",
+    "Purpose",
     "Query",
     "RankedHypothesis",
     "Rating",
     "Record",
     "RecordingInfo",
     "Recovery",
+    "Rejection",
     "Remediation",
     "Report",
     "ReportedChange",
@@ -188,6 +219,7 @@ __all__ = [
     "RiskTier",
     "Role",
     "Rule",
+    "RunbookPassage",
     "Sample",
     "Scalar",
     "Scope",
@@ -207,10 +239,13 @@ __all__ = [
     "TaskStatus",
     "Tenant",
     "Timing",
+    "Tokens",
+    "Trials",
     "Undo",
     "Usage",
     "UtcDatetime",
     "Verdict",
+    "Voice",
     "Vote",
     "WatchedChange",
     "Waterfall",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from middlewatch.records.base import Identifier, Record, Sentence
 from middlewatch.records.evidence import Onset
@@ -53,12 +53,27 @@ class FoundCause(Record):
     service: str
     hypothesis: Identifier
     confidence: float = Field(ge=0.0, le=1.0, description="probability that this service is a true cause")
+    by_rules: float | None = Field(
+        default=None,
+        ge=0.0,
+        le=1.0,
+        description="the same by rules alone, 0 where they name another service; null where language models made no difference",
+    )
     evidence: tuple[Identifier, ...] = Field(
         default=(), description="ids of the facts about the service that no other cause explains, changes left out"
     )
     change: Identifier | None = Field(
-        default=None, description="evidence id of the change of this service that is blamed; null where none is"
+        default=None,
+        description="evidence id of the change of this service that is more likely than not the trigger; null where none is",
     )
-    undo: bool = Field(
-        default=False, description="whether that change is the trigger more likely than not, so that undoing it is what to do"
-    )
+
+    @property
+    def enough_to_act(self) -> float:
+        """The confidence that tiers and floors of policy go by: no language model makes it higher."""
+        return self.confidence if self.by_rules is None else min(self.confidence, self.by_rules)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_undo(cls, data: object) -> object:
+        """Reports that were stored before only what is to be undone was named say `undo` as well."""
+        return {key: value for key, value in data.items() if key != "undo"} if isinstance(data, dict) else data

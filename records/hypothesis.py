@@ -9,6 +9,7 @@ from pydantic import Field
 from middlewatch.records.base import Identifier, Record, Sentence, Tenant
 from middlewatch.records.cause import Cause
 from middlewatch.records.evidence import AgentName
+from middlewatch.records.language_model import Voice
 
 
 class Hypothesis(Record):
@@ -35,7 +36,8 @@ class Position(StrEnum):
 class Vote(Record):
     """One agent's word on one hypothesis.
 
-    ``strength`` is in nats, at least 0; the position gives it its sign, and abstaining has strength 0.
+    ``strength`` is in nats, at least 0; the position gives it its sign, and abstaining has strength 0. ``weight`` is what it counts
+    for: a language model's may be nothing.
     """
 
     tenant: Tenant
@@ -47,3 +49,6 @@ class Vote(Record):
     strength: float = Field(ge=0.0)
     reason: Sentence
     evidence: tuple[Identifier, ...] = ()
+    voice: Voice = Field(default=Voice.RULES, description="whether rules or a language model speak for the agent")
+    model: str = Field(default="", description="which language model; empty where rules speak")
+    weight: float = Field(default=1.0, ge=0.0, le=1.0, description="what it counts for")

@@ -11,7 +11,9 @@ from middlewatch.records.base import Identifier, Record, Scope, Sentence, Tenant
 from middlewatch.records.cause import CauseKind
 from middlewatch.records.evidence import AgentName, Evidence
 from middlewatch.records.hypothesis import Hypothesis, Vote
+from middlewatch.records.model_spend import ModelSpend, spends
 from middlewatch.records.report import Outcome, Report
+from middlewatch.records.signature import Mark, marks, traits
 from middlewatch.records.task import FanOut, TaskStatus
 
 
@@ -32,6 +34,11 @@ class Headline(Record):
     service: str = Field(default="", description="the first cause's, or the best guess's; empty where there is not even a guess")
     cause: CauseKind | None = Field(default=None, description="what went wrong there, as far as the evidence tells")
     requests: tuple[Identifier, ...] = Field(default=(), description="approval requests that were made of it")
+    marks: tuple[Mark, ...] = Field(default=(), description="what it is recognised by where something like it happens again")
+
+    spent: tuple[ModelSpend, ...] = Field(
+        default=(), description="what language models did in it and cost, by day, agent and model"
+    )
 
     @classmethod
     def of(cls, report: Report) -> Headline:
@@ -44,6 +51,8 @@ class Headline(Record):
             service=leading.service if leading else "",
             cause=leading.cause.kind if leading and leading.cause else None,
             requests=tuple(one.request for one in report.remediations),
+            spent=spends(report.models.calls) if report.models else (),
+            marks=marks(traits(report.alert, [leading] if leading else [], report.evidence)),
         )
 
 
@@ -55,6 +64,7 @@ class Investigation(Record):
     scope: Scope
     alert: Alert
     agents: tuple[AgentName, ...] = tuple(AgentName)
+    models: bool = Field(default=False, description="whether language models are asked as well, once the rules have answered")
     state: InvestigationState = InvestigationState.OPEN
     opened_at: UtcDatetime | None = Field(default=None, description="by the store's clock")
     closed_at: UtcDatetime | None = None
@@ -79,6 +89,10 @@ class Snapshot(Record):
     hypotheses: tuple[Hypothesis, ...] = ()
     votes: tuple[Vote, ...] = ()
     report: Report | None = None
+    preliminary: Report | None = Field(
+        default=None,
+        description="what rules alone say, while language models look at it; null before that and once there is a report",
+    )
 
 
 class Completion(Record):
@@ -89,4 +103,5 @@ class Completion(Record):
     hypotheses: tuple[Hypothesis, ...] = ()
     votes: tuple[Vote, ...] = ()
     fan_out: FanOut | None = Field(default=None, description="what to do next; enqueued in the same step")
+    preliminary: Report | None = Field(default=None, description="what rules alone say, before language models are asked")
     report: Report | None = Field(default=None, description="closes the investigation in the same step")

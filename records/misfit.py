@@ -7,7 +7,17 @@ from collections.abc import Mapping
 from typing import Any
 
 _SHOULD = re.compile(r"^[A-Z][a-z]+ should ")
-_SAID = {"extra_forbidden": "is not known here", "missing": "is missing", "json_invalid": "is not JSON"}
+_SAID = {
+    "extra_forbidden": "is not known here",
+    "missing": "is missing",
+    "json_invalid": "is not JSON",
+    "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
+    "dict_type": "must be an object",
+    "tuple_type": "must be a list",
+    "list_type": "must be a list",
+}
+_TOO_SHORT = frozenset({"too_short", "string_too_short"})
 
 
 def misfit_words(fault: Mapping[str, Any]) -> str:
@@ -18,6 +28,8 @@ def misfit_words(fault: Mapping[str, Any]) -> str:
     """
     if said := _SAID.get(str(fault["type"])):
         return said
+    if fault["type"] in _TOO_SHORT and fault.get("ctx", {}).get("min_length") == 1:
+        return "must not be empty"
     message = str(fault["msg"]).removeprefix("Value error, ").rstrip(".")
     if _SHOULD.match(message):
         return f"must {_SHOULD.sub('', message)}"

@@ -71,6 +71,6 @@ class BudgetStanding(Record):
     left: float | None = Field(
         description="the share of the error budget that is left; negative where it is overdrawn; null for unknown"
     )
-    state: BudgetState | None
+    state: BudgetState | None = Field(description="null for unknown: nothing, or too little to call it free, was counted")
     burns: tuple[Burn, ...] = ()
     firing: str = Field(default="", description="the burn-rate alert that fires, in words; empty where none does")

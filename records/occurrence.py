@@ -18,6 +18,8 @@ class AlertStatus(StrEnum):
     FIRING = "firing"
     RESOLVED = "resolved"
     ACKNOWLEDGED = "acknowledged"
+    UNACKNOWLEDGED = "unacknowledged"
+    """It fires, and whoever had it there has it no more."""
 
 
 class AlertMessage(Record):
@@ -41,6 +43,9 @@ class AlertMessage(Record):
     severity: str = Field(default="", max_length=64, description="in the sender's words")
     started_at: UtcDatetime = Field(description="since when it fires, by the sender's clock")
     ended_at: UtcDatetime | None = Field(default=None, description="since when it does not; of a resolved one")
+    said_at: UtcDatetime | None = Field(
+        default=None, description="when that came to be so, by the sender's clock; of senders who say it, what is older comes late"
+    )
     reference: str = Field(default="", max_length=256, description="the sender's own id of it, to write back to")
     url: str = Field(
         default="", max_length=2048, description="where the sender shows it; shown as text or as a checked http(s) link"
@@ -61,7 +66,15 @@ class Occurrence(Record):
     messages: int = Field(default=1, ge=1, description="how many came while it fired")
     flaps: int = Field(default=0, ge=0, description="how often it was resolved and fired again within the time that counts as one")
     resolved_at: UtcDatetime | None = None
-    acknowledged_at: UtcDatetime | None = Field(default=None, description="when the sender said that somebody has it there")
+    acknowledged_at: UtcDatetime | None = Field(
+        default=None, description="when the sender said that somebody has it there; null where nobody has it any more"
+    )
+    first_acknowledged_at: UtcDatetime | None = Field(
+        default=None, description="when it was said first that somebody has it there, whatever became of that"
+    )
+    given_up_at: UtcDatetime | None = Field(
+        default=None, description="when it was last taken from whoever had it there: the sender said so, or it fired again"
+    )
     before: Identifier | None = Field(default=None, description="the occurrence of the same alert before this one")
     investigation: Identifier | None = Field(default=None, description="null until it is decided, and where it maps to no service")
     also: tuple[Identifier, ...] = Field(

@@ -10,9 +10,12 @@ from pydantic import Field
 from middlewatch.records.action import ActionName, RiskTier
 from middlewatch.records.alert import Alert
 from middlewatch.records.base import Identifier, Record, Scope, Sentence, Tenant, UtcDatetime
+from middlewatch.records.calibration import Calibrated
 from middlewatch.records.evidence import AgentName, Evidence, Onset
 from middlewatch.records.explanation import Explanation, FoundCause
 from middlewatch.records.hypothesis import Hypothesis, Vote
+from middlewatch.records.language_model import ModelWork
+from middlewatch.records.runbook import RunbookPassage
 from middlewatch.records.telemetry import Edge, Freshness
 
 REPORT_FORMAT = "middlewatch.report/v1"
@@ -72,6 +75,9 @@ class Report(Record):
     outcome: Outcome
     answer: Sentence = Field(description="one sentence")
     confidence: float = Field(ge=0.0, le=1.0, description="probability that the finding names the true cause")
+    calibration: Calibrated | None = Field(
+        default=None, description="how confidence was calibrated on operators' verdicts; null where it is as the votes state it"
+    )
     change_probability: float = Field(ge=0.0, le=1.0, description="probability that anything changed at all")
     onset: Onset | None = Field(default=None, description="when it began, from the strongest facts about the cause")
     causes: tuple[FoundCause, ...] = Field(default=(), description="what the finding names, surest first; empty where inconclusive")
@@ -87,6 +93,10 @@ class Report(Record):
     considered: tuple[Sentence, ...] = Field(
         default=(), description="actions that were looked at and not proposed, and why, in words"
     )
+    runbooks: tuple[RunbookPassage, ...] = Field(
+        default=(), description="what the team's runbooks say about the leading hypotheses; hints by people, and no evidence"
+    )
+    models: ModelWork | None = Field(default=None, description="what language models did; null where none was asked")
     freshness: tuple[Freshness, ...] = ()
     rounds: int = Field(ge=1)
     timings: tuple[Timing, ...] = ()

@@ -18,6 +18,14 @@ class TaskKind(StrEnum):
     HYPOTHESISE = "hypothesise"
     VOTE = "vote"
     CONCLUDE = "conclude"
+    REASON = "reason"
+    """By an agent's language model."""
+    CHALLENGE = "challenge"
+    WRITE = "write"
+
+
+ASKS_MODELS = frozenset({TaskKind.REASON, TaskKind.CHALLENGE, TaskKind.WRITE})
+"""What asks a language model: it waits for somebody else, and what it is worth is over soon."""
 
 
 class TaskState(StrEnum):

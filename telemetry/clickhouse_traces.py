@@ -39,6 +39,9 @@ class ClickHouseTraces:
         across = bool(self._reader.rows("span_handovers", window)["linked"][0].as_py())
         return self._put_together("span_edges_across" if across else "span_edges", window, step_seconds)
 
+    def services(self, window: Window) -> pa.Table:
+        return self._reader.rows("span_services", window)
+
     def relatives(self, window: Window, *, trace_id: str, limit: int = 1000) -> Answer:
         return self._reader.answer(Signal.TRACES, "span_relatives", window, limit=limit, trace_id=trace_id)
 

@@ -124,6 +124,12 @@ class TraceSource(Protocol):
         """
         ...
 
+    def services(self, window: Window) -> pa.Table:
+        """Who sent a span, also one that no edge shows, since it calls nobody and nobody calls it: one row each, with service. It
+        comes without freshness.
+        """
+        ...
+
     def relatives(self, window: Window, *, trace_id: str, limit: int = 1000) -> Answer:
         """How a request and others belong together, its own spans first, then the oldest. Links between spans of the request and of
         others: trace_id, span_id, sender_trace_id, sender_span_id. Spans of any request with a correlation id that this one has:

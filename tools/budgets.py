@@ -20,8 +20,12 @@ FROZEN_BELOW = 0.25
 DOWN_SHARE = 0.8
 """A service that fails this share of its requests is down, whatever its objective: no pair asks for more (chosen, not derived).
 Without it a target of 90 % would have to burn at 14.4 times a budget that can burn at 10 times at most."""
+LEAST_DAYS = 1.0
+"""Of telemetry before a budget is called free: a day has the hours in which a service fails, if it does (chosen, not derived)."""
 HOURS_A_DAY = 24.0
 MINUTES_AN_HOUR = 60.0
+NEARLY = 0.999
+"""Of a whole: what floats and a minute that is not over leave of it."""
 _SHARE = Field(gt=0.0, le=1.0)
 
 
@@ -146,15 +150,28 @@ def budget_left(objective: Objective, count: Count, covered_days: float) -> floa
     return 1.0 - rate * min(1.0, covered_days / objective.days)
 
 
-def state_of(left: float | None) -> BudgetState | None:
-    """What policy makes of it; None where it is not known, which is neither full nor empty."""
-    if left is None:
+def state_of(left: float | None, *, enough: bool = True) -> BudgetState | None:
+    """What policy makes of it; None where it is not known, which is neither full nor empty.
+
+    Args:
+        left: the share of the budget.
+        enough: whether there is enough to call it free. What is spent is spent, however little there is.
+    """
+    if left is None or (left > FREE_ABOVE and not enough):
         return None
     if left <= 0.0:
         return BudgetState.EXHAUSTED
     if left < FROZEN_BELOW:
         return BudgetState.FROZEN
     return BudgetState.FREE if left > FREE_ABOVE else BudgetState.CANARY
+
+
+def is_enough(objective: Objective, count: Count, covered_days: float) -> bool:
+    """Whether there is enough to say that a budget is free: a day of telemetry, and as many requests as it takes for a single bad
+    one to be allowed, such as 1,000 for 99.9 %.
+    """
+    allowed = count.total * (1.0 - objective.target)
+    return covered_days >= min(LEAST_DAYS, objective.days) * NEARLY and allowed >= NEARLY
 
 
 def worst(states: Iterable[BudgetState | None]) -> BudgetState | None:

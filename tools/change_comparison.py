@@ -57,6 +57,12 @@ class ServiceMetrics:
         worse = for_the_worse(deviations.signed, deviations.families)
         return cls(matrix.axis, matrix.labels, units_of(matrix.labels, deviations.families), worse)
 
+    @property
+    def known_seconds(self) -> float:
+        """How long the service has been known: from its first sample on."""
+        first = int(np.argmax(~np.isnan(self.worse).all(axis=0)))
+        return (self.axis.steps - first) * self.axis.step_seconds
+
     def usual_effect(self, change: Change, earlier: Sequence[Change]) -> str:
         """In words, that the effect of a change is what changes of this service always do; empty where it is not.
 

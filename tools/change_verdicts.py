@@ -32,6 +32,9 @@ Reliability Workbook, 2018, appendix C). A flag is configuration; a migration is
 UNREACHABLE_WEIGHT = 0.1
 """Weight of a change to a service that the symptom's does not depend on, as far as the service map shows: trouble travels along
 calls, rarely through what services share without calling one another."""
+CLUSTERED_SECONDS = 3600.0
+"""Changes come together, as releases do: just before an incident a service is taken to be changed by chance no more rarely than
+this, however seldom it is on the whole. Chosen."""
 ROUTINE = 3
 """So many earlier changes of a service are worth a word."""
 FOLLOWED_SECONDS = 900.0
@@ -102,8 +105,31 @@ class Scene:
 
     def rate(self, service: str) -> float:
         """Changes of a service per second, as far as the history goes."""
-        known = len(self.history.by_service.get(service, ()))
-        return known / (self.brief.incident.end - history_start(self.brief)).total_seconds()
+        return len(self.history.by_service.get(service, ())) / self._history_seconds
+
+    @property
+    def _history_seconds(self) -> float:
+        return (self.brief.incident.end - history_start(self.brief)).total_seconds()
+
+    def odds(self, change: Change, known_seconds: float | None = None) -> float:
+        """Of being the trigger rather than a chance companion, where its service is the cause: ``7/3 kind f / rate``.
+
+        Here f is `OnsetBelief.sharp_density`, and the rate that of its service's changes, this one included, and at least one in
+        `CLUSTERED_SECONDS`: ``(changes + 1/2) / time``, the mean under Jeffreys' prior for a Poisson process. What took another one
+        back comes by no chance.
+
+        Args:
+            change: one that is not cleared.
+            known_seconds: how long its service has been known, where that is less than the history.
+        """
+        seconds = known_seconds or self._history_seconds
+        since = self.brief.incident.end - timedelta(seconds=seconds)
+        others = [c for c in self.history.by_service.get(change.service, ()) if c != change and c.time >= since]
+        count = 1 + sum(c not in self.history.taken_back for c in others)
+        rate = max((count + 0.5) / seconds, 1 / CLUSTERED_SECONDS)
+        share, _ = self._dependence(change.service)
+        kind = KIND_WEIGHTS[change.known or ChangeKind.CONFIG]
+        return CHANGE_ODDS * share * kind * self.belief(change.service).sharp_density(change.time) / rate
 
     def to_explain(self, change: Change) -> tuple[str, ...]:
         """What a change would have to explain, in words, and what it does not explain.

@@ -5,7 +5,7 @@ against the behaviour of the service that was changed. It is cleared, in words, 
 trouble or the symptom began before the change, where the change was undone in time, where it always has such an effect, or where
 older instances fare no better. What is left is suspect, with a weight: how well its effect would have come when the trouble did,
 how common its kind is among triggers, and whether the symptom's service depends on the changed one. A service is given
-``ln(1 + 7/3 * its share of the weights)`` nats.
+``ln(1 + 7/3 * its share of the weights)`` nats. How likely a change is the trigger if its service is the cause is asked apart.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ def assess_deploys(sources: Sources, brief: Brief, analyses: Analyses = ANALYSES
 
     Returns:
         Scores in nats of the changed services only; 0 for one whose changes are cleared. That nothing changed clears nobody.
-        Suspect changes are anomalies, with strengths above 0: ``ln(1 + odds)`` of being the trigger where their service is the
-        cause, for then the changes of other services no longer compete.
+        Suspect changes are anomalies, with strengths above 0: ``-ln(1 - c)``, c being the probability that one is the trigger where
+        its service is the cause, for then the changes of other services no longer compete, and how often it is changed counts.
     """
     answer = sources.changes.changes(Window(start=history_start(brief), end=brief.incident.end))
     history = History.of(changes_of(answer.table))
@@ -57,17 +57,21 @@ def assess_deploys(sources: Sources, brief: Brief, analyses: Analyses = ANALYSES
         nothing = f"no change was recorded between {clock(suspicious_from)} and {clock(brief.incident.end)}"
         return Assessment(agent=AgentName.DEPLOYS, scores={}, freshness=(answer.freshness,), notes=notes, cleared=(nothing,))
     scene, gaps = _scene(sources, brief, history, analyses)
-    verdicts, more = _compared(sources, scene, [scene.judge(change) for change in recent])
+    verdicts, known, more = _compared(sources, scene, [scene.judge(change) for change in recent])
     total = max(1.0, sum(verdict.weight for verdict in verdicts))
     weights: dict[str, float] = {change.service: 0.0 for change in recent}
     for verdict in verdicts:
         weights[verdict.change.service] += verdict.weight
     suspects = sorted((v for v in verdicts if v.weight > 0), key=lambda v: -v.weight)
+    usually = max(known.values(), default=None)
+    odds = {verdict: scene.odds(verdict.change, known.get(verdict.change.service, usually)) for verdict in suspects}
+    of_service = {s: sum(o for v, o in odds.items() if v.change.service == s) for s in weights}
     return Assessment(
         agent=AgentName.DEPLOYS,
         scores={service: _nats(weight / total) for service, weight in sorted(weights.items())},
         anomalies=tuple(
-            _anomaly(each, _nats(each.weight / max(1.0, weights[each.change.service])), scene, answer) for each in suspects[:FACTS]
+            _anomaly(each, -math.log1p(-odds[each] / (1 + of_service[each.change.service])), scene, answer)
+            for each in suspects[:FACTS]
         ),
         freshness=(answer.freshness,),
         notes=(*notes, *gaps, *more),
@@ -92,18 +96,23 @@ def _scene(sources: Sources, brief: Brief, history: History, analyses: Analyses)
     return Scene(brief, history, behaviour, onset, dependencies), tuple(notes)
 
 
-def _compared(sources: Sources, scene: Scene, verdicts: Sequence[Verdict]) -> tuple[list[Verdict], tuple[str, ...]]:
-    """The verdicts after a closer look at the metrics of the most suspect services, and what was missing for it."""
+def _compared(
+    sources: Sources, scene: Scene, verdicts: Sequence[Verdict]
+) -> tuple[list[Verdict], dict[str, float], tuple[str, ...]]:
+    """The verdicts after a closer look at the metrics of the most suspect services, how long those have been known, and what was
+    missing for it.
+    """
     suspects = sorted((v for v in verdicts if v.weight > 0), key=lambda v: -v.weight)
     chosen = list(dict.fromkeys(v.change.service for v in suspects))[:SERVICES_COMPARED]
-    known: dict[str, ServiceMetrics | None] = {}
+    read: dict[str, ServiceMetrics | None] = {}
     notes: list[str] = []
     for service in chosen:
         try:
-            known[service] = ServiceMetrics.of(sources, scene.brief, service)
+            read[service] = ServiceMetrics.of(sources, scene.brief, service)
         except MiddlewatchError as error:
             notes.append(f"changes were judged without the metrics of their instances: {error.message}")
-    return [_closer(v, scene, known.get(v.change.service)) if v.weight > 0 else v for v in verdicts], tuple(notes)
+    closer = [_closer(v, scene, read.get(v.change.service)) if v.weight > 0 else v for v in verdicts]
+    return closer, {service: metrics.known_seconds for service, metrics in read.items() if metrics is not None}, tuple(notes)
 
 
 def _closer(verdict: Verdict, scene: Scene, metrics: ServiceMetrics | None) -> Verdict:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 
-from middlewatch.records import Assessment, Brief, Query, Window
+from middlewatch.records import Anomaly, Assessment, Brief, Query, Window
 from middlewatch.records.question import (
     Asked,
     AssessAnswer,
@@ -59,8 +59,7 @@ def assess(assessment: Assessment, brief: Brief, asked: AssessQuestion) -> Asses
     """An analysis, as an answer. It is made of every service, since how unusual one is depends on the others."""
     wanted = frozenset(asked.services)
     scores = sorted(assessment.scores.items(), key=lambda item: (-item[1], item[0]))
-    facts = sorted(assessment.anomalies, key=lambda fact: -fact.strength)
-    about = [fact for fact in facts if not wanted or wanted & {fact.service, fact.peer}]
+    about = asked_about(assessment, asked)
     cut = f"{len(about) - asked.limit} weaker facts are left out" if len(about) > asked.limit else ""
     return AssessAnswer(
         window=brief.incident,
@@ -76,6 +75,13 @@ def assess(assessment: Assessment, brief: Brief, asked: AssessQuestion) -> Asses
         ),
         cleared=assessment.cleared,
     )
+
+
+def asked_about(assessment: Assessment, asked: AssessQuestion) -> tuple[Anomaly, ...]:
+    """What an analysis found about the services that are asked about, strongest first."""
+    wanted = frozenset(asked.services)
+    facts = sorted(assessment.anomalies, key=lambda fact: -fact.strength)
+    return tuple(fact for fact in facts if not wanted or wanted & {fact.service, fact.peer})
 
 
 def list_metrics(sources: Sources, window: Window, asked: ListQuestion) -> MetricsAnswer:
@@ -108,7 +114,8 @@ def list_services(sources: Sources, window: Window, asked: ListQuestion) -> Serv
     traces = sources.traces.edges(window, step_seconds=step)
     changes = sources.changes.changes(window, services=asked.services)
     seen = {name: set(_texts(answer, "service")) for name, answer in (("metrics", metrics), ("logs", logs), ("changes", changes))}
-    seen["traces"] = {*_texts(traces, "caller"), *_texts(traces, "callee")}
+    spans = set(sources.traces.services(window).column("service").to_pylist())
+    seen["traces"] = {*_texts(traces, "caller"), *_texts(traces, "callee"), *spans}
     wanted = frozenset(asked.services)
     names = sorted(s for s in set().union(*seen.values()) if s and asked.contains in s and (not wanted or s in wanted))
     found = [ServiceRow(service=name, **{signal: name in services for signal, services in seen.items()}) for name in names]

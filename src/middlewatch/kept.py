@@ -6,6 +6,7 @@ import time
 from datetime import UTC, datetime
 from functools import lru_cache
 
+from middlewatch.agents.model_work import by_rules
 from middlewatch.context_store.archive import Archive
 from middlewatch.context_store.store import ContextStore
 from middlewatch.records import Event, Evidence, Investigation, InvestigationState, Outcome, Snapshot, Tenant
@@ -97,20 +98,23 @@ class Kept:
         return found
 
     def evidence(self, tenant: str, investigation: str) -> tuple[Evidence, ...]:
-        """The facts of an investigation; none where there is none of it."""
+        """The facts of an investigation that rules found; none where there is none of it.
+
+        What models' tool calls found is true, but a model chose where to look: nothing may be done on the strength of that.
+        """
         try:
-            return self.of(tenant, investigation).evidence
+            return by_rules(self.of(tenant, investigation)).evidence
         except UnknownInvestigation:
             return ()
 
     def confidence(self, tenant: str, investigation: str, target: str) -> float:
-        """Of the finding that blames a service; 0 where none does."""
+        """Of the finding that blames a service, as far as rules bear it out; 0 where none does."""
         try:
             report = self.of(tenant, investigation).report
         except UnknownInvestigation:
             return 0.0
         found = report.causes if report is not None and report.outcome is Outcome.FINDING else ()
-        return max((cause.confidence for cause in found if cause.service == target), default=0.0)
+        return max((cause.enough_to_act for cause in found if cause.service == target), default=0.0)
 
     def _out_of_archive(self, investigation: str) -> tuple[Snapshot, tuple[Event, ...]]:
         try:
