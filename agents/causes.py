@@ -37,11 +37,9 @@ CHANCE_NATS = 1.0
 RELIABILITY = 0.9
 """Facts alone make no kind surer than this: a little below the share of the kinds named on development recordings that were right
 (docs/measurements/causes.md)."""
-LEAST_BLAME = 0.25
-"""A change is blamed, that is, named, from these odds of one to three on: below it stand those that are merely there. Chosen."""
-LEAST_UNDO = 0.5
-"""Undoing a change is proposed where it is the trigger more likely than not: undoing an innocent one in the middle of an incident
-costs more than looking at the service first."""
+LEAST_BLAME = 0.5
+"""A change is blamed, that is, named, and its undoing proposed, where it is the trigger more likely than not: undoing an innocent
+one in the middle of an incident costs more than looking at the service first. One that may have been it is to be checked."""
 NEAR_LIMIT = 0.8
 """Share of a resource from which on it may be what is short: queues grow steeply from there."""
 LIMITS = {"%": 100.0, "1": 1.0}

@@ -16,11 +16,15 @@ from middlewatch.records import (
     Evidence,
     FoundCause,
     Position,
+    RankedHypothesis,
     Signal,
     Snapshot,
+    TaskKind,
     TaskState,
     TaskStatus,
     UtcDatetime,
+    Voice,
+    Vote,
 )
 from middlewatch.tools.change_timing import PROMPT_SECONDS
 from middlewatch.tools.wording import duration, listed, quoted
@@ -76,7 +80,7 @@ def ruled_out(verdict: Verdict, found: Assessments, causes: Sequence[FoundCause]
     lines = [text for a in found.values() for text in a.cleared]
     lines += _cleared_by_the_finding(causes, evidence)
     for row in verdict.ranked if verdict.inconclusive else verdict.ranked[1:]:
-        against = [v for v in row.votes if v.position is Position.OPPOSE]
+        against = [v for v in _of_rules(row) if v.position is Position.OPPOSE]
         if against and row.score <= 0:
             lines.append(f"{quoted(row.hypothesis.service)}: opposed by {' and '.join(v.agent for v in against)}")
     named = {row.hypothesis.service for row in verdict.ranked}
@@ -156,14 +160,14 @@ def next_steps(verdict: Verdict, found: Assessments, causes: Sequence[FoundCause
         absent = dict.fromkeys(fresh.signal for a in found.values() for fresh in a.freshness if fresh.watermark is None)
         steps = [f"Check this change first, which nothing clears: {e.anomaly.summary}" for e in _open_change(evidence)]
         silent = not any(a.scores for a in found.values())
-        steps += ["Run `middlewatch doctor`: it says which telemetry is configured and how far it reaches."] if silent else []
+        steps += ["Run middlewatch doctor: it says which telemetry is configured and how far it reaches."] if silent else []
         steps += [f"Connect a source of {signal}: this investigation had none." for signal in absent]
         again = "Investigate again with a later end, or with the symptom's service and metric named."
         return tuple(steps) if silent else (*steps, again)
     steps = []
     for cause, which in zip(causes, ("first", "as well"), strict=False):
         suspected = _suspected(cause.service, evidence)
-        undo = suspected[:1] if cause.undo else []
+        undo = [] if cause.change is None else suspected[:1]
         steps += [f"Consider undoing this change: {change.anomaly.summary}" for change in undo]
         proven = {fact.id for fact in _facts_for(cause, verdict, evidence)}
         facts = [e for e in evidence if e.id in proven]
@@ -217,11 +221,17 @@ def _proof(cause: FoundCause, verdict: Verdict, evidence: Sequence[Evidence]) ->
 
 def _facts_for(cause: FoundCause, verdict: Verdict, evidence: Sequence[Evidence]) -> list[Evidence]:
     """What proves a cause: facts that no other cause explains, of the agents that support it, most convinced first."""
-    votes = next(row.votes for row in verdict.ranked if row.hypothesis.id == cause.hypothesis)
-    supporters = [v.agent for v in sorted(votes, key=lambda v: -v.strength) if v.position is Position.SUPPORT]
+    row = next(row for row in verdict.ranked if row.hypothesis.id == cause.hypothesis)
+    supporters = [v.agent for v in sorted(_of_rules(row), key=lambda v: -v.strength) if v.position is Position.SUPPORT]
     facts = [e for e in evidence if e.id in cause.evidence]
     return [e for agent in supporters for e in facts if e.agent is agent]
 
 
+def _of_rules(row: RankedHypothesis) -> list[Vote]:
+    """The votes that follow from what agents measured: only those say which facts prove what."""
+    return [vote for vote in row.votes if vote.voice is Voice.RULES]
+
+
 def _dead(snapshot: Snapshot, number: int) -> list[TaskStatus]:
-    return [s for s in snapshot.tasks if s.state is TaskState.DEAD and s.task.arguments.get("round") == number]
+    dead = [s for s in snapshot.tasks if s.state is TaskState.DEAD and s.task.arguments.get("round") == number]
+    return [s for s in dead if s.task.kind is not TaskKind.REASON]  # of what is told of models

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from middlewatch.agents.voting import Assessments
-from middlewatch.records import AgentName, Assessment, Snapshot, Task, TaskKind
+from typing import Final
+
+from middlewatch.agents.agent import Agents
+from middlewatch.agents.voting import Assessments, Verdict, tally
+from middlewatch.records import AgentName, Assessment, Challenge, Snapshot, Task, TaskKind, UtcDatetime, Voice
+
+AFTER_RULES: Final = frozenset({TaskKind.REASON, TaskKind.CHALLENGE, TaskKind.WRITE})
+"""What follows the preliminary report where language models are asked."""
 
 
 def phase_task(snapshot: Snapshot, kind: TaskKind, number: int) -> Task:
@@ -24,8 +30,31 @@ def assessments(snapshot: Snapshot, number: int) -> Assessments:
     return {name: found[name] for name in AgentName if name in found}
 
 
+def answered_at(snapshot: Snapshot) -> UtcDatetime | None:
+    """When rules had answered, whichever phase did; None where none has ended."""
+    ended = (s.finished_at for s in snapshot.tasks if s.task.kind not in AFTER_RULES and s.finished_at is not None)
+    return max(ended, default=None)
+
+
 def round_of(task: Task) -> int:
     """Which round a task belongs to."""
     number = task.arguments["round"]
     assert isinstance(number, int)  # noqa: S101  only the orchestrator writes it
     return number
+
+
+def verdict_of(agents: Agents, snapshot: Snapshot, number: int, challenge: Challenge | None = None) -> Verdict:
+    """What the votes of a round add up to, those of models with their weights."""
+    return tally(
+        agents,
+        assessments(snapshot, number),
+        [h for h in snapshot.hypotheses if h.round == number],
+        [v for v in snapshot.votes if v.round == number],
+        challenge,
+    )
+
+
+def rules_verdict(agents: Agents, snapshot: Snapshot, number: int) -> Verdict:
+    """What the votes of rules alone add up to."""
+    votes = tuple(vote for vote in snapshot.votes if vote.voice is Voice.RULES)
+    return verdict_of(agents, snapshot.model_copy(update={"votes": votes}), number)

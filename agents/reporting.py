@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 import middlewatch
 from middlewatch.agents import conclusions
 from middlewatch.agents.agent import Agents
-from middlewatch.agents.causes import LEAST_UNDO, trigger_probability
 from middlewatch.agents.explanation import explain
+from middlewatch.agents.model_work import by_rules
 from middlewatch.agents.phases import round_of
 from middlewatch.agents.several_causes import found_causes
 from middlewatch.agents.voting import Assessments, Verdict
@@ -18,6 +20,7 @@ from middlewatch.records import (
     Evidence,
     FoundCause,
     Freshness,
+    ModelWork,
     Outcome,
     RankedHypothesis,
     Report,
@@ -31,8 +34,24 @@ EXPLAINED = 3
 """Leading hypotheses that are explained; a person reads no more."""
 
 
-def build_report(agents: Agents, snapshot: Snapshot, number: int, found: Assessments, verdict: Verdict, now: UtcDatetime) -> Report:
-    """Write the report of an investigation.
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What language models did, and what rules alone say."""
+
+    work: ModelWork
+    rules: Verdict
+
+
+def build_report(  # noqa: PLR0913, PLR0917  what a report is made of
+    agents: Agents,
+    snapshot: Snapshot,
+    number: int,
+    found: Assessments,
+    verdict: Verdict,
+    now: UtcDatetime,
+    heard: Heard | None = None,
+) -> Report:
+    """Write the report of an investigation. What models' tool calls found is listed last, and nothing is concluded from it.
 
     Args:
         agents: who found it.
@@ -41,15 +60,17 @@ def build_report(agents: Agents, snapshot: Snapshot, number: int, found: Assessm
         found: what each agent found in that round.
         verdict: what the votes add up to.
         now: when it is closed.
+        heard: of language models; None where none was asked.
     """
     investigation = snapshot.investigation
-    evidence = _ordered(snapshot, number, verdict)
+    evidence = _ordered(by_rules(snapshot), number, verdict)
+    added = tuple(fact for fact in _ordered(snapshot, number, verdict) if fact not in evidence) if heard else ()
     edges = _service_map(found)
-    causes = tuple(
-        _with_change(cause, evidence)
-        for cause in found_causes(agents, found, verdict, evidence, edges, investigation.alert.detected_at)
-    )
-    ranked = tuple(_explained(row, investigation.alert, evidence, edges) for row in verdict.ranked)
+    named = partial(found_causes, agents, found, evidence=evidence, edges=edges, detected=investigation.alert.detected_at)
+    alone = {cause.service: cause.confidence for cause in named(heard.rules)} if heard else {}
+    causes = tuple(_with_rules(_with_change(cause, evidence), alone, heard) for cause in named(verdict))
+    listed = (*verdict.ranked, *verdict.proposed) if verdict.ranked else ()  # what has no weight leads nothing, not even a guess
+    ranked = tuple(_explained(row, investigation.alert, evidence, edges) for row in listed)
     return Report(
         tenant=investigation.tenant,
         investigation=investigation.id,
@@ -63,12 +84,13 @@ def build_report(agents: Agents, snapshot: Snapshot, number: int, found: Assessm
         causes=causes,
         hypotheses=ranked,
         ranking=verdict.ranking,
-        evidence=evidence,
+        evidence=(*evidence, *added),
         service_map=edges,
         ruled_out=conclusions.ruled_out(verdict, found, causes, evidence),
-        missing=conclusions.missing(snapshot, number, found),
+        missing=(*conclusions.missing(snapshot, number, found), *(heard.work.problems if heard else ())),
         would_decide=conclusions.would_decide(agents, verdict, found, investigation.alert),
         next_steps=conclusions.next_steps(verdict, found, causes, evidence),
+        models=heard.work if heard else None,
         freshness=_freshness(found),
         rounds=max((round_of(status.task) for status in snapshot.tasks), default=number),
         timings=_timings(snapshot),
@@ -78,11 +100,15 @@ def build_report(agents: Agents, snapshot: Snapshot, number: int, found: Assessm
     )
 
 
+def _with_rules(cause: FoundCause, alone: Mapping[str, float], heard: Heard | None) -> FoundCause:
+    """With what rules alone say of it, where that is something else."""
+    said = alone.get(cause.service, 0.0)
+    return cause if heard is None or said == cause.confidence else cause.model_copy(update={"by_rules": said})
+
+
 def _with_change(cause: FoundCause, evidence: Sequence[Evidence]) -> FoundCause:
     change = conclusions.blamed_change(cause.service, evidence)
-    if change is None:
-        return cause
-    return cause.model_copy(update={"change": change.id, "undo": trigger_probability(change.anomaly) > LEAST_UNDO})
+    return cause if change is None else cause.model_copy(update={"change": change.id})
 
 
 def _explained(row: RankedHypothesis, alert: Alert, evidence: Sequence[Evidence], edges: Sequence[Edge]) -> RankedHypothesis:

@@ -1,18 +1,31 @@
 """From votes to a verdict: which service, whether anything changed at all, and how sure.
 
-Two questions are kept apart. *Which service?* is the sum of the agents' signed strengths. *Did anything change?*
-compares what the agents see now with what the same agents saw at earlier, quiet moments of the same system. Confidence is the
-product of the two answers. docs/voting.md derives the formulas and says where each constant comes from.
+Two questions are kept apart. *Which service?* is the sum of the agents' signed strengths, to which language models add what
+`agents/voices.py` lets them. *Did anything change?* compares what the agents see now with what the same agents saw at earlier,
+quiet moments of the same system; models have no say in it. Confidence is the product of the two answers. docs/voting.md derives
+the formulas and says where each constant comes from.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from middlewatch.agents.agent import Agents
-from middlewatch.records import AgentName, Assessment, Hypothesis, Position, RankedHypothesis, ServiceScore, Signal, Vote
+from middlewatch.agents.voices import bounded, moves, signed, witnessed
+from middlewatch.records import (
+    AgentName,
+    Assessment,
+    Challenge,
+    Hypothesis,
+    Position,
+    RankedHypothesis,
+    ServiceScore,
+    Signal,
+    Voice,
+    Vote,
+)
 
 Assessments = Mapping[AgentName, Assessment]
 
@@ -39,6 +52,8 @@ class Verdict:
     ranking: tuple[ServiceScore, ...]
     change_probability: float
     confidence: float
+    proposed: tuple[RankedHypothesis, ...] = ()
+    """What only models propose that have no weight: to be seen, and of no consequence. Ranked behind the others."""
 
     @property
     def inconclusive(self) -> bool:
@@ -46,58 +61,97 @@ class Verdict:
         return not self.ranked or self.confidence < LEAST_CONFIDENCE
 
 
-def candidates(agents: Agents, assessments: Assessments) -> tuple[str, ...]:
-    """The services worth a hypothesis, most suspected first: something but the deploy correlator sees each of them deviate."""
-    deviating = {
+def deviating(agents: Agents, assessments: Assessments) -> frozenset[str]:
+    """The services that something but the deploy correlator sees deviate: only of those there may be a hypothesis."""
+    return frozenset(
         service
         for name, assessment in assessments.items()
         if agents[name].signal is not Signal.CHANGES
         for service, score in assessment.scores.items()
         if score > 0
-    }
-    return tuple(row.service for row in _scores(agents, assessments) if row.service in deviating)[:CANDIDATES]
+    )
 
 
-def tally(agents: Agents, assessments: Assessments, hypotheses: Sequence[Hypothesis], votes: Sequence[Vote]) -> Verdict:
+def candidates(agents: Agents, assessments: Assessments) -> tuple[str, ...]:
+    """The services worth a hypothesis, most suspected first."""
+    worth = deviating(agents, assessments)
+    return tuple(row.service for row in _scores(agents, assessments) if row.service in worth)[:CANDIDATES]
+
+
+def tally(
+    agents: Agents,
+    assessments: Assessments,
+    hypotheses: Sequence[Hypothesis],
+    votes: Sequence[Vote],
+    challenge: Challenge | None = None,
+) -> Verdict:
     """Add the votes up.
+
+    Where no model has a weight, everything but `proposed` is what rules alone say, to the last digit.
 
     Args:
         agents: the agents that took part.
         assessments: what each found; an agent that could not finish is absent.
         hypotheses: what was put to the vote, of one round.
-        votes: every agent's vote on each of them.
+        votes: every agent's votes on each of them, of both voices.
+        challenge: the attempt to refute one of them.
 
     Returns:
         Hypotheses by score, every service that was seen by what all agents say of it, and the two probabilities.
     """
-    totals = {h.id: sum(_signed(v) for v in votes if v.hypothesis == h.id) for h in hypotheses}
-    by_service = {h.service: totals[h.id] for h in hypotheses}
-    ranking = tuple(
-        sorted(
-            (
-                ServiceScore(service=row.service, score=by_service.get(row.service, row.score))
-                for row in _scores(agents, assessments)
-            ),
-            key=lambda row: (-row.score, row.service),
-        )
-    )
+    own = frozenset(candidates(agents, assessments))
+    said = {h.id: sum(signed(v) for v in votes if v.voice is Voice.RULES and v.hypothesis == h.id) for h in hypotheses}
+    by_rules = {h.service: said[h.id] for h in hypotheses if h.service not in own}
+    by_rules |= {row.service: row.score for row in _scores(agents, assessments)}
+    by_rules |= {h.service: said[h.id] for h in hypotheses if h.service in own}
+    two_modalities = witnessed(agents, hypotheses, votes)
+    moved = bounded(moves(hypotheses, votes, challenge), by_rules, own, two_modalities)
+    seen = {service for assessment in assessments.values() for service in assessment.scores}
+    listed = seen | {service for service, by in moved.items() if by > 0}
+    scores = {service: by_rules[service] + moved.get(service, 0.0) for service in listed}
+    ranking = _ranking(scores, by_rules)
+    totals = {h.id: said[h.id] + moved.get(h.service, 0.0) for h in hypotheses}
     share_of = {row.service: share for row, share in zip(ranking, shares([row.score for row in ranking]), strict=True)}
-    ordered = sorted(hypotheses, key=lambda h: (-totals[h.id], h.service))
-    ranked = tuple(
+    idle = {h.id for h in hypotheses if h.service not in own and moved.get(h.service, 0.0) <= 0}
+    ordered = sorted(hypotheses, key=lambda h: (h.id in idle, -totals[h.id], -by_rules[h.service], h.service))
+    rows = tuple(
         RankedHypothesis(
             rank=rank,
             hypothesis=hypothesis,
             votes=tuple(v for v in votes if v.hypothesis == hypothesis.id),
             score=totals[hypothesis.id],
             share=share_of.get(hypothesis.service, 0.0),
-            dissent=tuple(v.agent for v in votes if v.hypothesis == hypothesis.id and v.position is Position.OPPOSE),
+            dissent=_dissent(hypothesis, votes),
         )
         for rank, hypothesis in enumerate(ordered, 1)
     )
+    ranked, proposed = rows[: len(rows) - len(idle)], rows[len(rows) - len(idle) :]
     change = change_probability(agents, assessments)
-    return Verdict(
-        ranked=ranked, ranking=ranking, change_probability=change, confidence=change * (ranked[0].share if ranked else 0.0)
-    )
+    confidence = change * (ranked[0].share if ranked else 0.0)
+    if moved and _found_by_rules(change, by_rules, seen, own, two_modalities):
+        confidence = max(confidence, LEAST_CONFIDENCE)
+    return Verdict(ranked, ranking, change, confidence, proposed)
+
+
+def _found_by_rules(
+    change: float, by_rules: Mapping[str, float], seen: Collection[str], own: Collection[str], two_modalities: Collection[str]
+) -> bool:
+    """Whether rules alone find a cause for which evidence of two modalities speaks."""
+    ranking = _ranking({service: by_rules[service] for service in seen}, by_rules)
+    share_of = zip(ranking, shares([row.score for row in ranking]), strict=True)
+    leading = next(((row.service, share) for row, share in share_of if row.service in own), None)
+    return leading is not None and leading[0] in two_modalities and change * leading[1] >= LEAST_CONFIDENCE
+
+
+def _ranking(scores: Mapping[str, float], by_rules: Mapping[str, float]) -> tuple[ServiceScore, ...]:
+    ordered = sorted(scores, key=lambda service: (-scores[service], -by_rules[service], service))
+    return tuple(ServiceScore(service=service, score=scores[service]) for service in ordered)
+
+
+def _dissent(hypothesis: Hypothesis, votes: Sequence[Vote]) -> tuple[AgentName, ...]:
+    """Agents that oppose it, in the order of their votes; models where they count for something."""
+    opposing = (v.agent for v in votes if v.hypothesis == hypothesis.id and v.position is Position.OPPOSE and v.weight)
+    return tuple(dict.fromkeys(opposing))
 
 
 def change_probability(agents: Agents, assessments: Assessments) -> float:
@@ -126,10 +180,6 @@ def _scores(agents: Agents, assessments: Assessments) -> tuple[ServiceScore, ...
     services = sorted({service for assessment in assessments.values() for service in assessment.scores})
     scored = [ServiceScore(service=s, score=sum(agents[name].stance(a, s) for name, a in assessments.items())) for s in services]
     return tuple(sorted(scored, key=lambda row: (-row.score, row.service)))
-
-
-def _signed(vote: Vote) -> float:
-    return {Position.SUPPORT: vote.strength, Position.OPPOSE: -vote.strength, Position.ABSTAIN: 0.0}[vote.position]
 
 
 def shares(scores: Sequence[float]) -> list[float]:
