@@ -17,6 +17,7 @@ from middlewatch.context_store.redaction import redact, redact_completion, redac
 from middlewatch.context_store.script import Server
 from middlewatch.context_store.stored import record_from, text_of
 from middlewatch.records import (
+    ASKS_MODELS,
     Claim,
     Completion,
     Evidence,
@@ -36,6 +37,10 @@ FIRST_BACKOFF_SECONDS = 1.0
 LONGEST_BACKOFF_SECONDS = 60.0
 """A failed task waits 1, 2, 4, ... seconds: long enough for a source to come back, short enough for an incident."""
 
+MODEL_LEASE_SECONDS = 10.0
+"""Of a task that asks a model, at most: whoever dies with one leaves most of the minute that models have to whoever takes it
+over, and that it was cancelled is noticed after a third of it (chosen, not derived)."""
+
 OUTBOX_LIMIT = 1000
 """Tasks of one investigation that one sweep looks at; the longest waiting come first, so none is passed over for ever."""
 
@@ -50,6 +55,7 @@ class Claims:
         self._directory = directory
         self._queues = queues
         self._lease_seconds = lease_seconds
+        self._model_lease_seconds = min(lease_seconds, MODEL_LEASE_SECONDS)
         self._max_attempts = max_attempts
 
     def claim(self, worker: str, request_id: str | None) -> Claim | None:
@@ -62,16 +68,18 @@ class Claims:
                 task=hint.task,
                 worker=worker,
                 request=request,
-                lease_ms=self._lease_ms,
+                lease_ms=_milliseconds(self._lease_seconds),
+                of_kinds=[(kind, str(_milliseconds(self._model_lease_seconds))) for kind in sorted(ASKS_MODELS)],
             )
             match reply:
-                case ["OK", task, attempt, epoch, counter]:
+                case ["OK", text, attempt, epoch, counter]:
+                    task = record_from(Task, text)
                     return Claim(
-                        task=record_from(Task, task),
+                        task=task,
                         owner=worker,
                         token=FencingToken(epoch=epoch, counter=counter),
                         attempt=attempt,
-                        lease_seconds=self._lease_seconds,
+                        lease_seconds=self._model_lease_seconds if task.kind in ASKS_MODELS else self._lease_seconds,
                     )
                 case ["EARLY", at]:
                     self._queues.feed(hint.tenant, hint.investigation, [hint.task, at])
@@ -90,7 +98,7 @@ class Claims:
             owner=claim.owner,
             token_epoch=claim.token.epoch,
             token_counter=claim.token.counter,
-            lease_ms=self._lease_ms,
+            lease_ms=_milliseconds(claim.lease_seconds),
         )
 
     def append(self, claim: Claim, evidence: Sequence[Evidence]) -> int:
@@ -125,6 +133,7 @@ class Claims:
             written=_written(safe),
             next_tasks=[(task.id, text_of(task)) for task in fan_out.tasks],
             next_then=[(fan_out.then.id, text_of(fan_out.then))] if fan_out.then else [],
+            preliminary=text_of(safe.preliminary) if safe.preliminary else "",
             report=text_of(safe.report) if safe.report else "",
             headline=text_of(Headline.of(safe.report)) if safe.report else "",
         )
@@ -185,10 +194,6 @@ class Claims:
         _, state, ready = scripts.outbox(self._server, investigation_keys(tenant, identifier), limit=OUTBOX_LIMIT)
         return self._queues.feed(tenant, identifier, ready) if state == InvestigationState.OPEN else None
 
-    @property
-    def _lease_ms(self) -> int:
-        return max(1, int(self._lease_seconds * 1000))
-
 
 def status(fields: list[str | None]) -> TaskStatus:
     """A task's status from what the scripts answer of it."""
@@ -204,6 +209,10 @@ def status(fields: list[str | None]) -> TaskStatus:
     )
 
 
+def _milliseconds(seconds: float) -> int:
+    return max(1, int(seconds * 1000))
+
+
 def _keys(claim: Claim) -> InvestigationKeys:
     return investigation_keys(claim.task.tenant, claim.task.investigation)
 
@@ -212,7 +221,7 @@ def _written(completion: Completion) -> list[tuple[str, str]]:
     """What a completion adds to the shared context: names under which it is written once, and the records."""
     written: list[tuple[str, Record]] = [(f"evidence|{item.id}", item) for item in completion.evidence]
     written += [(f"hypothesis|{item.id}", item) for item in completion.hypotheses]
-    written += [(f"vote|{item.round}|{item.hypothesis}|{item.agent}", item) for item in completion.votes]
+    written += [(f"vote|{item.round}|{item.hypothesis}|{item.agent}|{item.voice}", item) for item in completion.votes]
     return [(name, text_of(record)) for name, record in written]
 
 
@@ -221,10 +230,9 @@ def _check(claim: Claim, completion: Completion) -> None:
     fan_out = completion.fan_out or FanOut(tasks=())
     following = [*fan_out.tasks, *([fan_out.then] if fan_out.then else [])]
     _belongs(claim, [*completion.evidence, *completion.hypotheses, *completion.votes, *following])
-    if completion.report is not None:
-        _belongs(claim, [completion.report])
-        if following:
-            raise BadInput("A report closes the investigation, so nothing can follow it.", remedy="Fan out, or report; not both.")
+    _belongs(claim, [report for report in (completion.preliminary, completion.report) if report is not None])
+    if completion.report is not None and following:
+        raise BadInput("A report closes the investigation, so nothing can follow it.", remedy="Fan out, or report; not both.")
     identifiers = [task.id for task in following]
     if len(set(identifiers)) < len(identifiers):
         raise BadInput("Two tasks of one fan-out have the same id.", remedy="Give each task an id of its own.")

@@ -171,6 +171,40 @@ class OnceKeys:
 
 
 @dataclass(frozen=True, slots=True)
+class BudgetKeys:
+    """What language models spent, in one investigation and by the day."""
+
+    meta: str
+    """Hash: the epoch; the tenant's own."""
+    spent: str
+    """Hash: ``1``, ``2``, ``3`` -> calls, millionths of a dollar and tokens of the investigation; ``held|reservation`` -> its day
+    and amounts, until it is settled. It expires."""
+    days: str
+    """Hash: ``day|1`` and so on -> the same of all investigations on a day, counted from 1970; ``day|window`` -> the last ten
+    minutes in which anything was asked for, and ``day|until1`` and so on -> how far the day may be spent in these. It expires."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallKeys:
+    """What language models did in one investigation."""
+
+    meta: str
+    """Hash: the epoch; the tenant's own."""
+    kept: str
+    """Hash: call -> the record. It expires."""
+
+
+@dataclass(frozen=True, slots=True)
+class SaltKeys:
+    """What makes the placeholders of one investigation its own."""
+
+    meta: str
+    """Hash: the epoch; the tenant's own."""
+    kept: str
+    """String: the salt. It expires."""
+
+
+@dataclass(frozen=True, slots=True)
 class QueueKeys:
     """One shard of the ready queue; holds hints only."""
 
@@ -288,6 +322,24 @@ def raised_keys(tenant: str) -> RaisedKeys:
 def once_keys(tenant: str, digest: str) -> OnceKeys:
     """The keys of one request; the digest stands for who asks and the key that they gave it."""
     return OnceKeys(tenant_keys(tenant).meta, f"{PREFIX}:once:{{{checked_tenant(tenant)}}}:{checked_identifier(digest)}")
+
+
+def budget_keys(tenant: str, investigation: str) -> BudgetKeys:
+    """The keys of what language models spent."""
+    tag = f"{PREFIX}:models:{{{checked_tenant(tenant)}}}"
+    return BudgetKeys(tenant_keys(tenant).meta, f"{tag}:spent:{checked_identifier(investigation)}", f"{tag}:days")
+
+
+def call_keys(tenant: str, investigation: str) -> CallKeys:
+    """The keys of what language models did in an investigation."""
+    calls = f"{PREFIX}:models:{{{checked_tenant(tenant)}}}:calls:{checked_identifier(investigation)}"
+    return CallKeys(tenant_keys(tenant).meta, calls)
+
+
+def salt_keys(tenant: str, investigation: str) -> SaltKeys:
+    """The keys of the salt of an investigation's placeholders."""
+    salt = f"{PREFIX}:models:{{{checked_tenant(tenant)}}}:salt:{checked_identifier(investigation)}"
+    return SaltKeys(tenant_keys(tenant).meta, salt)
 
 
 def session_keys(tenant: str) -> SessionKeys:

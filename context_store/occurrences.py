@@ -153,8 +153,13 @@ class OccurrenceStore:
 
     def of(self, investigation: str, *, limit: int = MOST_AT_ONCE) -> Part:
         """Those that an investigation shows."""
-        _, _, rows, count = scripts.linked_occurrences(self._server, self._keys, investigation=investigation, limit=limit)
-        return Part(tuple(map(_row, rows)), int(count))
+        return self.of_all([investigation], limit=limit)[investigation]
+
+    def of_all(self, investigations: Sequence[str], *, limit: int = MOST_AT_ONCE) -> dict[str, Part]:
+        """The same of each of several, so many of each, in one piece."""
+        _, _, parts = scripts.linked_occurrences(self._server, self._keys, investigations=list(investigations), limit=limit)
+        each = zip(investigations, parts[::2], parts[1::2], strict=True)
+        return {name: Part(tuple(map(_row, rows)), int(count)) for name, rows, count in each}
 
     def counts(self, investigations: Sequence[str]) -> tuple[int, ...]:
         """How many each of them shows."""

@@ -14,7 +14,7 @@ from middlewatch.records import Event, Evidence, Hypothesis, Report, Snapshot, V
 
 def snapshot_of(reply: Reply) -> Snapshot:
     """Everything of one investigation, in an order that does not depend on who was faster."""
-    _, head, statuses, written, report = reply
+    _, head, statuses, written, report, preliminary = reply
     records: dict[str, list[str]] = {"evidence": [], "hypothesis": [], "vote": []}
     for name, text in zip(written[::2], written[1::2], strict=True):
         records[name.partition("|")[0]].append(text)
@@ -25,8 +25,9 @@ def snapshot_of(reply: Reply) -> Snapshot:
         tasks=tuple(map(status, statuses)),
         evidence=tuple(sorted(evidence, key=lambda item: (item.round, item.agent, item.id))),
         hypotheses=tuple(record_from(Hypothesis, text) for text in records["hypothesis"]),
-        votes=tuple(sorted(votes, key=lambda item: (item.round, item.hypothesis, item.agent))),
+        votes=tuple(sorted(votes, key=lambda item: (item.round, item.hypothesis, item.agent, item.voice))),
         report=None if report is None else record_from(Report, report),
+        preliminary=None if preliminary is None else record_from(Report, preliminary),
     )
 
 

@@ -14,8 +14,8 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, TypeVar
+from functools import cache, lru_cache, partial
+from typing import Any, TypeVar, get_args, get_origin
 
 from annotated_types import MaxLen
 
@@ -29,24 +29,15 @@ _LEAST_ENTROPY = 3.3
 _LEAST_GENERIC_CHARACTERS = 10
 """gitleaks' lower bound for a generic key."""
 
-_NAMES = frozenset(
-    {
-        "tenant",
-        "investigation",
-        "id",
-        "fingerprint",
-        "reference",
-        "trace_id",
-        "span_id",
-        "parent_id",
-        "parent_span_id",
-        "source_id",
-        "hypothesis",
-        "format",
-    }
-    | {"service", "instance", "peer", "caller", "callee", "edges", "metric", "services"}
+_NAMES_OF_OTHERS = frozenset(
+    {"source_id", "fingerprint", "reference", "trace_id", "span_id", "parent_id", "parent_span_id"}
+    | {"service", "instance", "peer", "caller", "callee", "edges", "metric", "services", "scores"}
 )
+"""Names that telemetry or a sender gives, which link one record to another: kept as they are, and shown by `redact_names`."""
+_NAMES = _NAMES_OF_OTHERS | frozenset({"tenant", "investigation", "id", "hypothesis", "format"})
 """Fields that are never free text but ids, or names that link one record to another and must stay equal in all of them."""
+_TRACED = re.compile(r"(?:[0-9a-f]{16}){0,2}")
+"""An id of a trace or a span as W3C Trace Context has it, which no rule is to take for a card."""
 
 _PLACEHOLDER = re.compile(
     r"""<[^>]*>?|\$?\{+[^}]*\}*|\$\(?\w+\)?|%\(?\w*\)?[sdr]?|\*+|\.+|[xX]+|-+|\[redacted:.*
@@ -194,10 +185,20 @@ RULES: tuple[Rule, ...] = (
 
 def redact(text: str) -> str:
     """Replace what the rules find by ``[redacted:<rule>]``. Text that was redacted before stays as it is."""
+    return redact_as(text, lambda rule, _: f"[redacted:{rule}]")
+
+
+def redact_as(text: str, mark: Callable[[str, str], str]) -> str:
+    """Replace what the rules find by marks of the caller's.
+
+    Args:
+        text: any.
+        mark: (name of the rule, what it found) -> what takes its place; it begins with ``[redacted:``, which no rule touches.
+    """
     lower = text.lower()
     for rule in RULES:
         if not rule.keywords or any(keyword in lower for keyword in rule.keywords):
-            text = rule.pattern.sub(partial(_replaced, rule), text)
+            text = rule.pattern.sub(partial(_replaced, rule, mark), text)
     return text
 
 
@@ -212,35 +213,86 @@ def redact_completion(completion: Completion) -> Completion:
 
 
 def redact_record(record: R) -> R:
-    """The same record with every free text redacted; ids, numbers, times and enumerations are not touched."""
+    """The same record with every free text redacted; ids, names, numbers, times and enumerations are not touched."""
     changed: dict[str, Any] = {}
     for name, field in type(record).model_fields.items():
         before = getattr(record, name)
-        after = before if name in _NAMES else _redacted(before)
+        after = _redacted(before, named=name in _NAMES)
         if after is not before:
             changed[name] = _cut(after, field.metadata)
     return record.model_copy(update=changed) if changed else record
 
 
-def _redacted(value: Any) -> Any:  # noqa: ANN401  # fields hold records, texts, numbers, and tuples, lists and mappings of them
+def redact_fields(record: R, *names: str) -> R:
+    """The same record with these texts redacted, which people typed, and nothing else touched."""
+    fields = type(record).model_fields
+    return record.model_copy(update={name: _cut(redact(getattr(record, name)), fields[name].metadata) for name in names})
+
+
+def redact_names(record: R) -> R:
+    """A record as it may be shown to people: names that telemetry or a sender gave, redacted where they look like a secret.
+
+    What is stored keeps them, for names link records and are asked for. Two that look like secrets may become the same.
+    """
+    changed: dict[str, Any] = {}
+    for name in _shown_fields(type(record)):
+        before = getattr(record, name)
+        after = _shown(before, named=name in _NAMES_OF_OTHERS)
+        if after is not before:
+            changed[name] = _cut(after, type(record).model_fields[name].metadata)
+    return record.model_copy(update=changed) if changed else record
+
+
+@cache
+def _shown_fields(kind: type[Record]) -> tuple[str, ...]:
+    """The fields of a record that are names of others, or hold what may have some: the rest need not be looked at."""
+
+    def holds(annotation: Any) -> bool:  # noqa: ANN401  # whatever an annotation is made of
+        if isinstance(annotation, type) and issubclass(annotation, Record):
+            return annotation is kind or bool(_shown_fields(annotation))
+        return annotation is dict or get_origin(annotation) is dict or any(holds(part) for part in get_args(annotation))
+
+    return tuple(name for name, field in kind.model_fields.items() if name in _NAMES_OF_OTHERS or holds(field.annotation))
+
+
+def _shown(value: Any, *, named: bool) -> Any:  # noqa: ANN401  # as `_redacted`
     match value:
         case Record():
-            return redact_record(value)
-        case str() if type(value) is str:
-            text = redact(value)
+            return redact_names(value)
+        case str() if named and type(value) is str:
+            text = _redacted_name(value)
             return value if text == value else text
-        case tuple() | list() | dict():
-            return _redacted_all(value)
+        case dict():  # whose keys are anybody's
+            shown = {_redacted_name(name): _shown(each, named=name in _NAMES) for name, each in value.items()}
+            return shown if any(shown.get(name) is not each for name, each in value.items()) else value
+        case tuple() | list() if value and not isinstance(value[0], int | float):
+            after = [_shown(each, named=named) for each in value]
+            return type(value)(after) if any(new is not old for new, old in zip(after, value, strict=True)) else value
         case _:
             return value
 
 
-def _redacted_all(values: tuple[Any, ...] | list[Any] | dict[str, Any]) -> Any:  # noqa: ANN401  # the same kind as it was given
-    if isinstance(values, dict):
-        changed = {name: value if name in _NAMES else _redacted(value) for name, value in values.items()}
-        return changed if any(changed[name] is not value for name, value in values.items()) else values
-    after = [_redacted(value) for value in values]
-    return type(values)(after) if any(new is not old for new, old in zip(after, values, strict=True)) else values
+@lru_cache(maxsize=4096)
+def _redacted_name(name: str) -> str:
+    """A system has few names, and each is shown a hundred times."""
+    return name if _TRACED.fullmatch(name) else redact(name)
+
+
+def _redacted(value: Any, *, named: bool = False) -> Any:  # noqa: ANN401  # records, texts, numbers; tuples, lists, mappings of them
+    match value:
+        case Record():
+            return redact_record(value)
+        case str() if type(value) is str and not named:
+            text = redact(value)
+            return value if text == value else text
+        case dict():
+            changed = {name if named else redact(name): _redacted(each, named=name in _NAMES) for name, each in value.items()}
+            return changed if any(changed.get(name) is not each for name, each in value.items()) else value
+        case tuple() | list():
+            after = [_redacted(each, named=named) for each in value]
+            return type(value)(after) if any(new is not old for new, old in zip(after, value, strict=True)) else value
+        case _:
+            return value
 
 
 def _cut(value: Any, metadata: list[Any]) -> Any:  # noqa: ANN401  # only texts are cut
@@ -249,9 +301,9 @@ def _cut(value: Any, metadata: list[Any]) -> Any:  # noqa: ANN401  # only texts 
     return value[: min(limits)] if limits and isinstance(value, str) else value
 
 
-def _replaced(rule: Rule, match: re.Match[str]) -> str:
+def _replaced(rule: Rule, mark: Callable[[str, str], str], match: re.Match[str]) -> str:
     group = "secret" if "secret" in match.re.groupindex else 0
     if not rule.accepts(match[group]):
         return match[0]
     start, end = match.start(group) - match.start(), match.end(group) - match.start()
-    return f"{match[0][:start]}[redacted:{rule.name}]{match[0][end:]}"
+    return f"{match[0][:start]}{mark(rule.name, match[group])}{match[0][end:]}"

@@ -6,10 +6,10 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from middlewatch.context_store.store import ContextStore
-from middlewatch.records import Claim, Completion, TaskKind
+from middlewatch.records import ASKS_MODELS, Claim, Completion, TaskKind
 from middlewatch.records.errors import BadInput, LeaseLost, MiddlewatchError, StaleEpoch
 
 _LOG = logging.getLogger(__name__)
@@ -23,6 +23,12 @@ _PAUSE_SECONDS = 1.0
 
 _LOOK_SECONDS = 0.2
 """How soon `run` notices that it has to end."""
+
+_REAP_SECONDS = 3.0
+"""Between two looks for expired leases at most, about: well below the shortest lease (chosen, not derived)."""
+
+_MOST_BESIDE = 32
+"""Tasks beside the slots that wait for models, in one process (chosen, not derived): a day's budget pays for few more at once."""
 
 
 class Lease:
@@ -64,7 +70,8 @@ class Worker:
     """Runs tasks in its own threads. Any number of workers may run, in any number of processes; one slot is enough.
 
     No handler waits for another task: what follows a group of tasks is enqueued by the last of them, in the store. So no
-    worker is ever blocked by work that only it could do.
+    worker is ever blocked by work that only it could do. A task that waits for a language model runs beside the slots: however slow
+    a model is, the next incident's rules have theirs.
     """
 
     def __init__(
@@ -91,10 +98,13 @@ class Worker:
         self._slots = slots
         self._grace_seconds = grace_seconds
         self._running: dict[threading.Thread, Lease] = {}
+        self._beside = threading.Semaphore(_MOST_BESIDE)
         self._failure: BaseException | None = None
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set; then finish what runs, or give it back after `grace_seconds`, and return.
+
+        What waits for a model is given back at once.
 
         Raises:
             StaleEpoch: the operator raised the epoch; restart this process.
@@ -108,9 +118,11 @@ class Worker:
         while not stop.wait(_LOOK_SECONDS) and self._failure is None:
             pass
         deadline = time.monotonic() + (self._grace_seconds if self._failure is None else 0.0)
-        for slot in slots:
-            slot.join(max(0.0, deadline - time.monotonic()))
-        self._give_back()
+        self._give_back(ASKS_MODELS)
+        while time.monotonic() < deadline and (self._running or any(slot.is_alive() for slot in slots)):
+            ended.wait(_LOOK_SECONDS)
+            self._give_back(ASKS_MODELS)  # also what a slot was just claiming, such as one that was given back a moment ago
+        self._give_back(frozenset(TaskKind))
         ended.set()
         for thread in (janitor, *slots):
             thread.join(_LOOK_SECONDS)
@@ -145,7 +157,23 @@ class Worker:
                 idle_seconds = min(1.5 * idle_seconds, _LONGEST_IDLE_SECONDS)
             else:
                 idle_seconds = _FIRST_IDLE_SECONDS
-                self._do(Lease(claim, asked_at))
+                self._take(Lease(claim, asked_at))
+
+    def _take(self, lease: Lease) -> None:
+        """Do a task here, or beside the slots where it waits for a model."""
+        if lease.claim.task.kind not in ASKS_MODELS or not self._beside.acquire(blocking=False):
+            self._do(lease)
+            return
+
+        def work(_: threading.Event) -> None:
+            try:
+                self._do(lease)
+            finally:
+                self._beside.release()
+
+        thread = self._thread(lease.claim.task.id, work, lease.lost)
+        self._running[thread] = lease
+        thread.start()
 
     def _do(self, lease: Lease) -> None:
         """One task, with its lease renewed from the side."""
@@ -212,21 +240,27 @@ class Worker:
 
     def _mend(self, ended: threading.Event) -> None:
         """Reap and sweep for everybody, now and then; workers take no turns, since both are safe to do at once."""
+        every = 0.3 * self._store.lease_seconds
+        looked, swept = min(every, _REAP_SECONDS), -every
         while True:
             try:
-                self._store.sweep()
+                if time.monotonic() - swept >= every:
+                    self._store.sweep()
+                    swept = time.monotonic()
                 self._store.reap()
             except StaleEpoch:
                 raise
             except MiddlewatchError as error:
                 _LOG.warning("%s: could not reap and sweep: %s", self._name, error)
             # Spread, so that many workers do not look at the same moment.
-            if ended.wait(self._store.lease_seconds * random.uniform(0.2, 0.4)):  # noqa: S311  # not a secret
+            if ended.wait(looked * random.uniform(0.7, 1.3)):  # noqa: S311  # not a secret
                 return
 
-    def _give_back(self) -> None:
-        """Take running tasks from handlers that did not end in time."""
+    def _give_back(self, kinds: Collection[TaskKind]) -> None:
+        """Take running tasks of some kinds from their handlers: those that did not end in time, or wait for somebody else."""
         for lease in list(self._running.values()):
+            if lease.claim.task.kind not in kinds or lease.lost.is_set():
+                continue
             lease.lost.set()
             try:
                 self._store.give_back(lease.claim)

@@ -31,6 +31,12 @@ from middlewatch.context_store.scripts.alerts import look_alerts as look_alerts
 from middlewatch.context_store.scripts.alerts import read_occurrences as read_occurrences
 from middlewatch.context_store.scripts.alerts import take_lease as take_lease
 from middlewatch.context_store.scripts.alerts import write_occurrences as write_occurrences
+from middlewatch.context_store.scripts.models import keep_call as keep_call
+from middlewatch.context_store.scripts.models import keep_salt as keep_salt
+from middlewatch.context_store.scripts.models import look_budget as look_budget
+from middlewatch.context_store.scripts.models import read_calls as read_calls
+from middlewatch.context_store.scripts.models import reserve_budget as reserve_budget
+from middlewatch.context_store.scripts.models import settle_budget as settle_budget
 from middlewatch.context_store.scripts.watched import read_counts as read_counts
 from middlewatch.context_store.scripts.watched import read_look as read_look
 from middlewatch.context_store.scripts.watched import read_raised as read_raised
@@ -110,7 +116,7 @@ def look(keys: InvestigationKeys) -> None:
 
 @Script
 def snapshot(keys: InvestigationKeys) -> None:
-    """``OK, head, [task status...], [kind|id, record, ...], report or None``."""
+    """``OK, head, [task status...], [kind|id, record, ...], report or None, preliminary report or None``."""
 
 
 @Script
@@ -124,8 +130,11 @@ def cancel(keys: InvestigationKeys) -> None:
 
 
 @Script
-def claim(keys: InvestigationKeys, *, task: str, worker: str, request: str, lease_ms: int) -> None:
-    """``OK, task, attempt, epoch, counter``; ``REFUSED``, ``EARLY, time``, ``SPENT`` or ``GONE``."""
+def claim(keys: InvestigationKeys, *, task: str, worker: str, request: str, lease_ms: int, of_kinds: Pairs) -> None:
+    """Pairs of a kind of tasks and the length of its lease, where that is another one, come last.
+
+    ``OK, task, attempt, epoch, counter``; ``REFUSED``, ``EARLY, time``, ``SPENT`` or ``GONE``.
+    """
 
 
 @Script
@@ -152,6 +161,7 @@ def finish(  # noqa: PLR0913  # the outcome of a task is written whole
     written: Pairs,
     next_tasks: Pairs,
     next_then: Pairs,
+    preliminary: str,
     report: str,
     headline: str,
 ) -> None:

@@ -44,8 +44,8 @@ def list_occurrences(keys: OccurrenceKeys, *, start: int, limit: int) -> None:
 
 
 @Script
-def linked_occurrences(keys: OccurrenceKeys, *, investigation: str, limit: int) -> None:
-    """``OK, now, [row...], how many there are``."""
+def linked_occurrences(keys: OccurrenceKeys, *, investigations: list[str], limit: int) -> None:
+    """``OK, now, [[row...], how many there are, ...]``: of each."""
 
 
 @Script

@@ -1,5 +1,6 @@
 -- CLAIM: a request that was granted before -> the same grant again, or SPENT when its time is over. Else a ready task of an
--- open investigation -> the fence counter rises, the task gets owner, fence and lease, and one more attempt is counted.
+-- open investigation -> the fence counter rises, the task gets owner, fence and lease, and one more attempt is counted. The kinds that
+-- are named get the other lease.
 local function grant()
   return {'OK', get(task, 'task'), tonumber(get(task, 'attempts')), tonumber(get(task, 'epoch')), tonumber(get(task, 'counter'))}
 end
@@ -22,6 +23,10 @@ if from > now then
   return {'EARLY', from}
 end
 redis.call('ZREM', outbox, task)
+local kind = cjson.decode(get(task, 'task')).kind
+for _, pair in ipairs(of_kinds) do
+  lease_ms = pair[1] == kind and tonumber(pair[2]) or lease_ms
+end
 redis.call('ZADD', leases, now + lease_ms, task)
 redis.call('HSET', grants, request, task)
 redis.call('HINCRBY', tasks, task .. '|attempts', 1)

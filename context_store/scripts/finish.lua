@@ -1,5 +1,6 @@
 -- FINISH: done before by the same owner, fence and digest -> REPLAY. Not the holder -> STALE. Else result, evidence, votes,
--- outbox and events together; the last task of a group enqueues what follows it, and a report closes the investigation.
+-- outbox and events together; the last task of a group enqueues what follows it, and a report closes the investigation and takes
+-- the place of the preliminary one.
 if not known then
   return {'STALE'}
 end
@@ -40,8 +41,13 @@ if #next_tasks > 0 then
   redis.call('HSET', groups, task .. '|left', #next_tasks)
 end
 leave(task)
+if preliminary ~= '' then
+  redis.call('HSET', meta, 'preliminary', preliminary)
+  event('report.preliminary', {})
+end
 if report ~= '' then
   redis.call('HSET', meta, 'report', report, 'headline', headline)
+  redis.call('HDEL', meta, 'preliminary')
   close('closed')
 end
 note_stalled()

@@ -12,4 +12,4 @@ for _, name in ipairs(redis.call('LRANGE', order, 0, -1)) do
     written[#written + 1] = redis.call('HGET', records, name)
   end
 end
-return {'OK', head(), statuses, written, redis.call('HGET', meta, 'report')}
+return {'OK', head(), statuses, written, redis.call('HGET', meta, 'report'), redis.call('HGET', meta, 'preliminary')}
