@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
@@ -10,7 +10,8 @@ from typing import Final, Protocol
 from middlewatch.approval.desk import Desk
 from middlewatch.context_store.leases import StoreLease
 from middlewatch.context_store.occurrences import Change, Plan, Row, shown_in
-from middlewatch.occurrences import Occurrences
+from middlewatch.context_store.redaction import redact_names
+from middlewatch.occurrences import Occurrences, in_order
 from middlewatch.opening import BY_HAND, Surroundings, plan_for
 from middlewatch.ratings import Known, Ratings
 from middlewatch.records import (
@@ -22,8 +23,9 @@ from middlewatch.records import (
     InvestigationState,
     Occurrence,
     Rating,
+    UtcDatetime,
 )
-from middlewatch.records.errors import Conflict, UnknownInvestigation
+from middlewatch.records.errors import BadInput, Conflict, UnknownInvestigation
 from middlewatch.senders import Senders
 from middlewatch.service_catalogue import ServiceCatalogue
 from middlewatch.severity import Facts
@@ -46,7 +48,7 @@ class Telling:
 
     investigate: Investigate
     look: Callable[[str], Investigation]
-    handling: Callable[[str], Handling]
+    handlings: Callable[[Sequence[str]], Mapping[str, Handling]]
     requests: Callable[[], tuple[ApprovalRequest, ...]]
     budgets: Callable[[str], Sequence[BudgetStanding]]
     """How the objectives of a service stand."""
@@ -64,7 +66,13 @@ class AlertStory:
     rating: Rating | None
     answered: bool
     """Whether somebody acknowledged it, here or at a sender."""
+    called: bool
+    """Whether anybody is called for it, so that somebody must answer."""
     followed_by: tuple[str, ...]
+
+    def is_late(self, now: UtcDatetime) -> bool:
+        """Whether somebody should have answered by now, and nobody did."""
+        return self.rating is not None and self.called and not self.answered and now >= self.rating.respond_by
 
 
 class Alerting:
@@ -85,7 +93,7 @@ class Alerting:
         self._catalogue = catalogue
         self._telling = telling
         self._telemetry = telemetry
-        known = Known(tenant, self._facts, self.occurrences.of, telling.look, telling.handling)
+        known = Known(tenant, self._facts, self.occurrences.of_all, telling.look, telling.handlings)
         self.ratings = Ratings(desk, StoreLease(server, tenant, "severities"), known)
         self._around = Surroundings(
             tenant=tenant,
@@ -96,28 +104,37 @@ class Alerting:
             since=Before(telemetry, telling.requests),
             investigate=lambda alert, name: telling.investigate(alert, name=name),
             look=telling.look,
-            opened=self.ratings.begin,
+            begun=self.ratings.begin,
             rate=self.ratings.rate,
         )
         self.tending = Tending(self.occurrences, self._around, StoreLease(server, tenant, "alerts"))
 
-    def investigate(self, name: str) -> Investigation:
+    def investigate(self, name: str, *, service: str = "") -> Investigation:
         """Investigate an alert by hand, whatever became of it: one that is held, or was investigated before.
+
+        Args:
+            name: the alert's id.
+            service: of which it is, by whoever asks, where it maps to none.
 
         Raises:
             UnknownAlert: there is none.
+            BadInput: it is of another service.
             StoreFull: memory is short.
         """
+        service = self._catalogue.named(service) or service
         for _ in range(_TURNS):
             row = self.occurrences.row(name)
             one = row.occurrence
+            if service and one.service not in {"", service}:
+                raise BadInput(f"The alert {name} is of {one.service}, by {one.mapped_by}.", remedy="Leave the service out.")
             earlier = self._telling.look(one.investigation) if one.investigation else None
             if earlier is not None and earlier.state is InvestigationState.OPEN:
-                return earlier
+                return redact_names(earlier)
             now = self.occurrences.store.due().now
-            service = one.service or self._around.service_of(one.message)[0]
-            mapped = Row(one.model_copy(update={"service": service}), row.token, None)
-            group = Group(frozenset({service}), frozenset({service}))
+            found = one.service or service or self._around.service_of(one.message)[0]
+            by = one.mapped_by if one.service or not service else BY_HAND
+            mapped = Row(one.model_copy(update={"service": found, "mapped_by": by}), row.token, None)
+            group = Group(frozenset({found}), frozenset({found}))
             around = replace(self._around, source=BY_HAND)
             investigation, plan = plan_for([mapped], group, around.calls(now), earlier, around, now)
             if self._decided(mapped, investigation, plan):
@@ -140,7 +157,7 @@ class Alerting:
         """
         found = self._telling.look(investigation)
         if found.state is InvestigationState.OPEN:
-            return found
+            return redact_names(found)
         since = (f"It was run again by hand, over the same time as {found.id}.",)
         source = found.alert.source if found.scope.recording else BY_HAND
         alert = found.alert.model_copy(update={"source": source, "follows": found.id, "since": since})
@@ -150,7 +167,7 @@ class Alerting:
             if new.id not in {one.investigation, *one.also}:
                 self.occurrences.store.write([Change(one.model_copy(update={"also": (*one.also, new.id)}), row.token, row.due)])
         if not found.scope.recording:
-            self.ratings.begin(new)
+            self.ratings.begin(new.id)
         return new
 
     def story(self, investigation: str) -> AlertStory:
@@ -161,15 +178,16 @@ class Alerting:
         """
         found = self._telling.look(investigation)
         alerts = self.occurrences.store.of(found.id)
-        shown = tuple(sorted((row.occurrence for row in alerts.rows), key=lambda one: (one.first_at, one.id)))
+        shown = tuple(map(redact_names, in_order(alerts)))
         others = {name for one in shown for name in shown_in(one)} - {found.id}
         later = []
         for name in sorted(others):
             with suppress(UnknownInvestigation):
                 later += [name] if self._telling.look(name).alert.follows == found.id else []
         rating = self.ratings.of(found.id)
-        answered = self.ratings.answered(found.id, shown)
-        return AlertStory(found, shown, alerts.all, rating, answered, tuple(later))
+        answered = self.ratings.answered(found, shown)
+        called = rating is not None and self.ratings.calls_for(found, rating)
+        return AlertStory(redact_names(found), shown, alerts.all, rating, answered, called, tuple(later))
 
     def _decided(self, row: Row, investigation: str, plan: Plan) -> bool:
         one = row.occurrence
@@ -179,7 +197,7 @@ class Alerting:
 
     def _opened(self, investigation: str, plan: Plan) -> Investigation:
         found = self._around.investigate(plan.alert, plan.name)
-        self._around.opened(found)
+        self._around.begun(investigation)
         self.occurrences.store.end_plan(investigation)
         return found
 

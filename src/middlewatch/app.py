@@ -9,9 +9,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from middlewatch.agents.agent import Agents
@@ -34,15 +35,19 @@ from middlewatch.context_store.audit import AuditStore
 from middlewatch.context_store.backup import backup, restore
 from middlewatch.context_store.epoch import Epoch
 from middlewatch.context_store.leases import StoreLease
+from middlewatch.context_store.redaction import redact_names
 from middlewatch.context_store.store import ContextStore
-from middlewatch.context_store.worker import Handler, Lease, Worker
+from middlewatch.context_store.worker import Worker
 from middlewatch.data_directory import DataDirectory
 from middlewatch.deploy_watch import SENDER as DEPLOY_WATCH
 from middlewatch.deploy_watch import DeployWatch
 from middlewatch.doings import Told, telling
+from middlewatch.following import follow
 from middlewatch.handling import Handlings
 from middlewatch.kept import Kept
 from middlewatch.live import Live
+from middlewatch.model_spans import cancelled
+from middlewatch.model_weights import ModelWeights
 from middlewatch.objectives import Objectives
 from middlewatch.occurrences import Occurrences
 from middlewatch.paging import Answers, Paging
@@ -51,26 +56,23 @@ from middlewatch.records import (
     AgentName,
     Alert,
     ApprovalRequest,
-    Claim,
-    Completion,
     Event,
     ImportedRecording,
     Investigation,
-    InvestigationState,
     Report,
     Scope,
     Snapshot,
     TaskKind,
-    TaskState,
     UtcDatetime,
 )
-from middlewatch.records.errors import Stalled, Unavailable, UnknownInvestigation
+from middlewatch.records.errors import UnknownInvestigation
+from middlewatch.runbooks import Runbooks
 from middlewatch.senders import Senders
 from middlewatch.service_catalogue import ServiceCatalogue
 from middlewatch.service_health import Health
 from middlewatch.sessions import Sessions
 from middlewatch.settings import Settings
-from middlewatch.similar import MOST_COMPARED, Precedents, Similar
+from middlewatch.similar import Similar
 from middlewatch.surroundings import LiveTelemetry
 from middlewatch.telemetry.archive import ClickHouseArchive
 from middlewatch.telemetry.clickhouse import ClickHouse
@@ -82,9 +84,10 @@ from middlewatch.windows import Windows
 from middlewatch.working import working
 from middlewatch.write_back import Asked, WriteBacks
 
+if TYPE_CHECKING:
+    from middlewatch.reasoning import Reasoning
+
 AGENTS: Agents = {agent.name: agent for agent in (METRICS, LOGS, TRACES, DEPLOYS)}
-POLL_SECONDS = 1.0
-"""How long one look for new events waits in the store."""
 
 
 class App:
@@ -136,7 +139,10 @@ class App:
     @cached_property
     def handlings(self) -> Handlings:
         """Who has which investigation, and what people found it worth."""
-        return Handlings(self.approvals.desk, self.settings.tenant, self.investigation, self.kept.cancel)
+        kept = self.kept
+        return Handlings(
+            self.approvals.desk, self.settings.tenant, kept.investigation, lambda name: redact_names(cancelled(self, name))
+        )
 
     @cached_property
     def live(self) -> Live:
@@ -147,19 +153,31 @@ class App:
     @cached_property
     def toolbox(self) -> Toolbox:
         """The read-only tools over the telemetry."""
-        windows = Windows(self.settings.tenant, self.investigation, self.recordings, lambda: self.specialists.history)
-        return Toolbox(lambda: self.specialists, self.snapshot, windows)
+        windows = Windows(self.settings.tenant, self.kept.investigation, self.recordings, lambda: self.specialists.history)
+        return Toolbox(lambda: self.specialists, self.kept.snapshot, windows)
 
-    def similar(self, investigation: str, *, limit: int = 5) -> Precedents:
-        """Earlier investigations that are like one, and what came of them.
+    @cached_property
+    def similar(self) -> Similar:
+        """Earlier investigations that are like one, and what came of them."""
+        return Similar(lambda most: self.investigations(limit=most), self.handlings.of_all, self.approvals.list)
 
-        Raises:
-            UnknownInvestigation: there is none.
-        """
-        find = Similar(
-            lambda most: self.investigations(limit=most), self.handlings.of_all, lambda: self.approvals.list(limit=MOST_COMPARED)
-        )
-        return find.to(self.investigation(investigation), limit=limit)
+    @cached_property
+    def runbooks(self) -> Runbooks:
+        """What the team's runbooks say."""
+        return Runbooks(self.settings.runbooks)
+
+    @cached_property
+    def reasoning(self) -> Reasoning:
+        """What language models do in investigations."""
+        from middlewatch.reasoning import reasoning_of  # noqa: PLC0415  what is behind it takes long to load, and most never ask for it
+
+        return reasoning_of(self)
+
+    @cached_property
+    def model_weights(self) -> ModelWeights:
+        """What language models weigh, and what stated confidence is worth."""
+        look, said = self.kept.investigations, self.handlings.of_all
+        return ModelWeights(self.approvals.desk, self.settings.tenant, lambda limit: look(limit=limit), said, self.report)
 
     @cached_property
     def postings(self) -> Postings:
@@ -176,14 +194,14 @@ class App:
             self.occurrences,
             self.service_catalogue,
             self.senders,
-            Telling(self.investigate, self.investigation, self.handlings.of, self.approvals.list, self.objectives.of),
+            Telling(self.investigate, self.kept.investigation, self.handlings.of_all, self.approvals.list, self.objectives.of),
             LiveTelemetry(self.settings.tenant, lambda: self.specialists.open_sources),
         )
 
     @cached_property
     def write_backs(self) -> WriteBacks:
         """What is done at the senders of alerts."""
-        known = Asked(self.investigation, self.handlings.of_all, self.approvals.list)
+        known = Asked(self.kept.investigation, self.handlings.of_all, self.approvals.list)
         return WriteBacks(self.approvals.desk.store, self.occurrences, self.senders, known, self.settings.tenant)
 
     @cached_property
@@ -191,8 +209,8 @@ class App:
         """Who is paged of what is so severe."""
         tenant, public = self.settings.tenant, str(self.settings.public_url or "").rstrip("/")
         ratings, recent = self.alerting.ratings, lambda limit: self.store.investigations(tenant, limit=limit)
-        shown, look = self.occurrences.of, self.investigation
-        known = Answers(tenant, recent, ratings.of_all, shown, ratings.answered, self.approvals.list, look, public)
+        shown, look, calls_for = self.occurrences.of, self.kept.investigation, ratings.calls_for
+        known = Answers(tenant, recent, ratings.of_all, shown, calls_for, ratings.answered, self.approvals.list, look, public)
         lease = StoreLease(self.store.server, tenant, "pages")
         return Paging(self.approvals.desk, lease, self.service_catalogue, self.senders, known)
 
@@ -240,7 +258,13 @@ class App:
     # Investigations
 
     def investigate(
-        self, alert: Alert, *, recording: str = "", agents: tuple[AgentName, ...] = tuple(AgentName), name: str = ""
+        self,
+        alert: Alert,
+        *,
+        recording: str = "",
+        agents: tuple[AgentName, ...] = tuple(AgentName),
+        name: str = "",
+        models: bool = True,
     ) -> Investigation:
         """Open an investigation, or join the open one of the same alert.
 
@@ -249,6 +273,7 @@ class App:
             recording: which imported one is read; the tenant's own telemetry where it is empty.
             agents: who investigates.
             name: of the request for it. Asked again under the same name, the same investigation is found, whatever became of it.
+            models: whether a language model is asked as well, where one is configured.
         """
         identifier = investigation_id(alert, name or uuid4().hex)
         if name:
@@ -260,13 +285,14 @@ class App:
             scope=Scope(tenant=alert.tenant, recording=recording),
             alert=alert,
             agents=agents,
+            models=models and ("reasoning" in vars(self) or self.settings.models_path.exists()) and self.reasoning.asked(),
         )
         first = phase_task(Snapshot(investigation=investigation), TaskKind.PLAN, 1)
-        return self.store.open(investigation, first)[0]
+        return redact_names(self.store.open(investigation, first)[0])
 
     def investigations(self, *, limit: int = 50) -> tuple[Investigation, ...]:
         """Newest first; archived ones where those in the store are fewer than `limit`."""
-        return self.kept.investigations(limit=limit)
+        return tuple(map(redact_names, self.kept.investigations(limit=limit)))
 
     def investigation(self, investigation: str) -> Investigation:
         """One investigation as it stands, from the store or the archive.
@@ -274,15 +300,15 @@ class App:
         Raises:
             UnknownInvestigation: there is none.
         """
-        return self.kept.investigation(investigation)
+        return redact_names(self.kept.investigation(investigation))
 
     def report(self, investigation: str) -> Report | None:
         """The report, or None while the investigation runs."""
         return self.snapshot(investigation).report
 
     def snapshot(self, investigation: str) -> Snapshot:
-        """Everything that the shared context, or the archive, holds of an investigation."""
-        return self.kept.snapshot(investigation)
+        """Everything that the shared context, or the archive, holds of an investigation, as it may be shown."""
+        return redact_names(self.kept.snapshot(investigation))
 
     def follow(self, investigation: str, *, after: str = "", stopped: Callable[[], bool] = lambda: False) -> Iterator[Event]:
         """Events as they happen, until the investigation ends. A reader that was cut off resumes after the last event it saw.
@@ -296,24 +322,7 @@ class App:
             Stalled: a task that everything waits for was given up.
             Unavailable: nothing happens, and it was stopped.
         """
-        while True:
-            state = self.store.investigation(self.settings.tenant, investigation).state
-            wait = POLL_SECONDS if state is InvestigationState.OPEN else 0.0  # the last event is there before it is not open
-            events = self.store.events(self.settings.tenant, investigation, after=after, block_seconds=wait)
-            for event in events:
-                yield event
-                after = event.id
-                if event.kind == "investigation.stalled":
-                    raise self._stalled(investigation)
-            if not events and state is not InvestigationState.OPEN:
-                return
-            if not events and stopped():
-                raise Unavailable(f"Nobody here works on the investigation {investigation} any more.", remedy="Start it again.")
-
-    def _stalled(self, investigation: str) -> Stalled:
-        dead = [s for s in self.snapshot(investigation).tasks if s.state is TaskState.DEAD]
-        named = "; ".join(f"{s.task.id} after {s.attempts} attempts: {s.error}" for s in dead)
-        return Stalled(f"The investigation {investigation} cannot go on ({named}).", remedy="Mend the cause, then start it again.")
+        return follow(self.store, self.settings.tenant, investigation, after=after, stopped=stopped)
 
     def backup(self, file: Path) -> dict[str, int]:
         """Write the context store and the archive to a file; returns how much of what."""
@@ -337,18 +346,9 @@ class App:
 
     def worker(self, name: str | None = None, told: Told | None = None) -> Worker:
         """A worker for every kind of task, which says of each what it did."""
-        from middlewatch.agents.orchestrator import Orchestrator  # noqa: PLC0415  LangGraph takes half of every start; only workers need it
+        from middlewatch.tasks import handlers_of  # noqa: PLC0415  LangGraph takes half of every start; only workers need it
 
-        orchestrator = Orchestrator(AGENTS, clock=lambda: datetime.now(UTC))
-        specialists = self.specialists
-
-        def orchestrate(claim: Claim, _lease: Lease) -> Completion:
-            done = orchestrator.run(self.store.snapshot(claim.task.tenant, claim.task.investigation), claim.task)
-            return done if done.report is None else done.model_copy(update={"report": self.approvals.propose(done.report)})
-
-        handlers: dict[TaskKind, Handler] = dict.fromkeys((TaskKind.PLAN, TaskKind.HYPOTHESISE, TaskKind.CONCLUDE), orchestrate)
-        handlers[TaskKind.INVESTIGATE] = lambda claim, _lease: specialists.investigate(claim)
-        handlers[TaskKind.VOTE] = lambda claim, _lease: specialists.vote(claim)
+        handlers = handlers_of(self)
         handlers = telling(handlers, told) if told else handlers
         return Worker(self.store, handlers, name=name or f"worker-{uuid4().hex[:8]}", slots=self.settings.slots)
 
@@ -393,6 +393,8 @@ def open_app(settings: Settings) -> Iterator[App]:
             memory_limit_bytes=settings.redis_memory_mib * MIB,
         )
         owner = directory is not None and directory.owned
-        yield App(settings, telemetry, store, archive_folder=settings.data_dir / "archive", owner=owner)
+        app = App(settings, telemetry, store, archive_folder=settings.data_dir / "archive", owner=owner)
+        stack.callback(lambda: app.reasoning.models.close() if "reasoning" in vars(app) else None)
+        yield app
         if directory is not None and owner:
             directory.await_users()

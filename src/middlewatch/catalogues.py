@@ -44,9 +44,10 @@ def examine_actions(settings: Settings, file: Path | None = None) -> Examined:
     """Check a configuration. No credential is opened.
 
     Raises:
-        Misconfigured: there is none, or it has a mistake; the message names the line.
+        BadInput: there is no file of that name.
+        Misconfigured: none is in force, or it has a mistake; the message names the line.
     """
-    path = present(file or settings.actions_path, "actions")
+    path = present(file, settings.actions_path, "actions")
     configuration = Configuration.of(path)
     folder = settings.credentials_path
     wanted = {

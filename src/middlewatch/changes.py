@@ -11,7 +11,7 @@ from typing import Final
 
 from middlewatch.alerts import EARLIEST
 from middlewatch.context_store.leases import StoreLease
-from middlewatch.context_store.redaction import redact_record
+from middlewatch.context_store.redaction import redact_names, redact_record
 from middlewatch.context_store.script import Server
 from middlewatch.records import LONGEST_CHANGE_TEXT, ChangeKind, ReportedChange, UtcDatetime
 from middlewatch.records.errors import BadInput, Conflict
@@ -23,6 +23,9 @@ AHEAD: Final = timedelta(minutes=5)
 """How far a sender's clock may be ahead of ours. Chosen, not derived."""
 REPEATED: Final = timedelta(days=7)
 """How much later a sender may tell again of a change for which it gives no time. Chosen: none repeats itself for longer."""
+RETOLD: Final = timedelta(minutes=1)
+"""Within it somebody who gives neither time nor reference, and says the same once more, repeats themselves. Chosen: nothing is
+deployed twice so fast, and who asks again after an error does it at once."""
 LEASE_SECONDS: Final = 30.0
 """Longer than an insert takes."""
 WAIT_SECONDS: Final = 5.0
@@ -50,8 +53,13 @@ class Changes:
         self._tenant = tenant
         self._lock = threading.Lock()
 
-    def record(self, reports: Sequence[ReportedChange]) -> tuple[Recorded, ...]:
+    def record(self, reports: Sequence[ReportedChange], *, retold: bool = False) -> tuple[Recorded, ...]:
         """Keep changes, those that are not known; they are on disk when this returns.
+
+        Args:
+            reports: the changes.
+            retold: whether one is known that says, in all but time and reference, what its sender told less than `RETOLD` before,
+                where no other change of that service and kind was made since.
 
         One process at a time looks what is known and adds the rest, so that a sender that repeats itself adds nothing. A process
         that dies between the two has told nobody, and the next attempt finds what it added.
@@ -68,6 +76,8 @@ class Changes:
         with self._lock:
             _await(lease)
             try:
+                if retold:
+                    whole = [self._told_before(one) or one for one in whole]
                 known = self._kept.known([one.id for one in whole], min(one.change.time for one in whole) - REPEATED)
                 new = {one.id: one for one in whole if one.id not in known}
                 self._kept.add([*new.values()])
@@ -83,8 +93,26 @@ class Changes:
         since: UtcDatetime | None = None,
         kinds: Iterable[ChangeKind] = ChangeKind,
     ) -> tuple[ReportedChange, ...]:
-        """The newest of some kinds, the newest first."""
+        """The newest of some kinds, the newest first, as they may be shown."""
+        return tuple(map(redact_names, self.newest(limit=limit, services=services, since=since, kinds=kinds)))
+
+    def newest(
+        self,
+        *,
+        limit: int,
+        services: Sequence[str] = (),
+        since: UtcDatetime | None = None,
+        kinds: Iterable[ChangeKind] = ChangeKind,
+    ) -> tuple[ReportedChange, ...]:
+        """The same as they are kept: with the names that they are known by."""
         return self._kept.newest(limit=limit, services=services, since=since, kinds=kinds)
+
+    def _told_before(self, report: ReportedChange) -> ReportedChange | None:
+        """The newest change of its service and kind, where that is the same told again: what was undone since was made anew."""
+        told = report.change
+        newest = self.newest(limit=1, services=[told.service], since=told.time - RETOLD, kinds=[told.kind])
+        same = (one for one in newest if one.sender == report.sender and one.change.model_copy(update={"time": told.time}) == told)
+        return next(same, None)
 
     def _checked(self, report: ReportedChange, now: UtcDatetime) -> ReportedChange:
         """As it is kept: without secrets, and bounded."""

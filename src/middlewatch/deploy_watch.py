@@ -22,6 +22,7 @@ from middlewatch.changes import Changes
 from middlewatch.context_store.leases import StoreLease
 from middlewatch.context_store.objective_counts import CountStore
 from middlewatch.context_store.occurrences import alert_key
+from middlewatch.context_store.redaction import redact_names
 from middlewatch.occurrences import Occurrences
 from middlewatch.records import (
     AlertMessage,
@@ -165,7 +166,7 @@ class DeployWatch:
 
     def watched(self, now: UtcDatetime) -> tuple[WatchedChange, ...]:
         """What is watched now, and what is seen of it; looked at anew, and nothing is told to anybody. The newest first."""
-        return tuple(self._shown(watch, now) for watch in self._watches(now))
+        return tuple(redact_names(self._shown(watch, now)) for watch in self._watches(now))
 
     def _shown(self, watch: _Watch, now: UtcDatetime) -> WatchedChange:
         try:
@@ -189,7 +190,7 @@ class DeployWatch:
 
     def _watches(self, now: UtcDatetime) -> Iterator[_Watch]:
         """Changes of the last ten minutes, and older ones whose alert still fires; the newest first."""
-        newest = self._changes.list(limit=MOST, since=now - LONGEST - timedelta(minutes=5), kinds=KINDS)
+        newest = self._changes.newest(limit=MOST, services=(), since=now - LONGEST - timedelta(minutes=5), kinds=KINDS)
         found = {fingerprint(one.change): one for one in (*newest, *self._kept()) if one.change.time <= now}
         reports = sorted(found.values(), key=lambda one: one.change.time, reverse=True)
         keys = [alert_key(SENDER, fingerprint(one.change)) for one in reports]

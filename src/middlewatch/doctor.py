@@ -16,8 +16,9 @@ from middlewatch.catalogues import examine_actions
 from middlewatch.context_store.audit import AuditStore
 from middlewatch.context_store.redis_program import find_binary
 from middlewatch.records import Freshness, Record, RequestState, Scope, Window
-from middlewatch.records.errors import MiddlewatchError
+from middlewatch.records.errors import MiddlewatchError, Misconfigured
 from middlewatch.senders import check_intake
+from middlewatch.service_catalogue import check_services
 from middlewatch.settings import Settings
 
 LOW_DISK_MIB = 1024
@@ -126,10 +127,23 @@ def _store(app: App) -> Iterator[Check]:
 
 def _services(app: App) -> Iterator[Check]:
     """What is declared of services, and whether somebody counts."""
-    catalogue = app.service_catalogue
-    if problem := catalogue.problem:
-        yield Check(name="services", health=Health.BROKEN, found=problem, remedy="List every mistake with: middlewatch slo check")
-    if not catalogue.objectives:
+    if not app.settings.services_path.exists():
+        none = "none is declared: each is of tier 3, and nothing is promised"
+        yield Check(name="services", health=Health.OK, found=none, remedy="Write a first file with: middlewatch slo init")
+        return
+    remedy = "List every mistake with: middlewatch slo check"
+    try:
+        declared = app.service_catalogue.declared()
+        path, found, mistakes = check_services(app.settings, None)
+    except Misconfigured as error:
+        yield Check(name="services", health=Health.BROKEN, found=error.message, remedy=remedy)
+        return
+    if found is None:  # of a secret, without which nobody is paged
+        yield Check(name="services", health=Health.BROKEN, found="; ".join(map(str, mistakes)), remedy=remedy)
+    else:
+        count = f"{_so_many(len(declared.services), 'service')}, {_so_many(len(declared.objectives), 'objective')}"
+        yield Check(name="services", health=Health.OK, found=f"{path}: {count}")
+    if not declared.objectives:
         return
     standings = app.objectives.standings()
     late = [one for one in standings if (datetime.now(UTC) - one.at).total_seconds() > COUNTED_SECONDS]
@@ -267,8 +281,9 @@ def _telemetry(app: App) -> Iterator[Check]:
             name="live telemetry",
             health=Health.NOTICE,
             found="none",
-            remedy="Point MIDDLEWATCH_CLICKHOUSE_URL at the ClickHouse that your OpenTelemetry Collector writes to and set "
-            "MIDDLEWATCH_COLLECTOR_DATABASE, or investigate a recording.",
+            remedy=f"Send it over OTLP to http://{app.settings.otlp_host}:{app.settings.otlp_http_port}, where middlewatch serve "
+            "runs: docs/otlp.md. Or point MIDDLEWATCH_CLICKHOUSE_URL at the ClickHouse that your OpenTelemetry Collector writes to "
+            "and set MIDDLEWATCH_COLLECTOR_DATABASE, or investigate a recording.",
         )
         return
     for fresh in watermarks:
@@ -298,10 +313,15 @@ def _senders(app: App) -> Iterator[Check]:
         remedy = "To take alerts in: middlewatch intake init"
         yield Check(name="senders", health=Health.NOTICE, found="nobody may send alerts or changes", remedy=remedy)
         return
-    path, found, mistakes = check_intake(app.settings, None)
-    if found is None:
-        told = f"{path} has {len(mistakes)} mistake{'s' * (len(mistakes) > 1)}: nobody is believed"
-        yield Check(name="senders", health=Health.BROKEN, found=told, remedy="middlewatch intake check")
+    remedy = "List every mistake with: middlewatch intake check"
+    try:
+        app.senders.all()
+    except Misconfigured as error:
+        yield Check(name="senders", health=Health.BROKEN, found=error.message, remedy=remedy)
+        return
+    _, found, mistakes = check_intake(app.settings, None)
+    if found is None:  # of a secret, without which one sender is not believed
+        yield Check(name="senders", health=Health.BROKEN, found="; ".join(map(str, mistakes)), remedy=remedy)
         return
     names = ", ".join(found.senders) or "none"
     yield Check(name="senders", health=Health.OK, found=f"may send alerts and changes: {names}")

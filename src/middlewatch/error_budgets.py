@@ -9,7 +9,7 @@ from middlewatch.context_store.objective_counts import CountStore
 from middlewatch.context_store.script import Server
 from middlewatch.records import BudgetStanding, BudgetState, Objective
 from middlewatch.service_catalogue import Declarations, ServiceCatalogue
-from middlewatch.tools.budgets import BurnRules, Count, Firing, budget_left, burns, firing, state_of, worst
+from middlewatch.tools.budgets import BurnRules, Count, Firing, budget_left, burns, firing, is_enough, state_of, worst
 from middlewatch.tools.objective_counts import Counts, Series
 
 
@@ -70,7 +70,7 @@ def standing(objective: Objective, rules: BurnRules, counts: Counts) -> BudgetSt
         at=datetime.fromtimestamp(counts.at or 0.0, UTC),
         covered_days=covered,
         left=left,
-        state=state_of(left),
+        state=state_of(left, enough=is_enough(objective, count, covered)),
         burns=burns(objective, rules, counts.within),
         firing="" if fires is None else in_words(fires),
     )

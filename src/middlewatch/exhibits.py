@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Final, TypeVar
 
 from middlewatch.agents.specialist import Specialists
-from middlewatch.context_store.redaction import redact, redact_record
+from middlewatch.context_store.redaction import redact, redact_names, redact_record
 from middlewatch.records import Chart, Evidence, Record, Snapshot, UtcDatetime, Waterfall, Window
 from middlewatch.records.errors import BadInput, MiddlewatchError
 from middlewatch.tools.chart import fact_chart
@@ -81,7 +81,7 @@ class Exhibits:
             chart = fact_chart(sources, fact, alert.earlier_incidents, as_kept=redact)
         except MiddlewatchError as error:
             chart = _empty(fact, error.message)
-        return redact_record(slim(chart))
+        return redact_names(redact_record(slim(chart)))
 
     def _request(
         self, snapshot: Snapshot, trace: str, around: tuple[UtcDatetime, UtcDatetime], evidence: str, suspect: Suspect
@@ -93,7 +93,7 @@ class Exhibits:
             request = waterfall(sources, trace, Window(start=min(start, end - timedelta(seconds=1)), end=end), suspect=suspect)
         except MiddlewatchError as error:
             request = Waterfall(trace_id=trace, reason=error.message)
-        return redact_record(slim(request).model_copy(update={"evidence": evidence}))
+        return redact_names(redact_record(slim(request).model_copy(update={"evidence": evidence})))
 
 
 def _facts(snapshot: Snapshot, evidence: str | None) -> list[Evidence]:

@@ -13,9 +13,6 @@ FLAP_SECONDS: Final = 300.0
 interval of Alertmanager, within which it tells nobody that an alert came and went either."""
 LATE_SECONDS: Final = 60.0
 """So long after the end of an occurrence a message of the same beginning is a late repeat. Chosen: senders repeat in seconds."""
-TELL_OF_BOTH: Final = frozenset({"pagerduty", "opsgenie"})
-"""Kinds of senders that tell of each change of an alert once: where it fires after it was acknowledged, nobody has it any more.
-Others say again and again that it fires, whoever has it."""
 BLIP: Final = "it was resolved before an investigation was opened"
 UNHEARD: Final = "it was resolved before it was heard of"
 
@@ -38,6 +35,8 @@ def told(was: Occurrence | None, message: AlertMessage, now: UtcDatetime) -> Occ
     """
     if was is None:
         return _new(None, message, now)
+    if _is_older(message, was.message):
+        return _late(was, now)
     if message.status is AlertStatus.RESOLVED:
         return _resolved(was, message, now)
     if was.resolved_at is not None:
@@ -47,16 +46,21 @@ def told(was: Occurrence | None, message: AlertMessage, now: UtcDatetime) -> Occ
 
 def _again(was: Occurrence, resolved_at: UtcDatetime, message: AlertMessage, now: UtcDatetime) -> Occurrence:
     seconds = (now - resolved_at).total_seconds()
-    if message.status is AlertStatus.ACKNOWLEDGED or (seconds <= LATE_SECONDS and _is_of_before(was, message)):
-        return was.model_copy(update={"messages": was.messages + 1, "last_at": now})
+    has = message.status is AlertStatus.ACKNOWLEDGED
+    if not _is_newer(message, was.message) and (has or (seconds <= LATE_SECONDS and _is_of_before(was, message))):
+        return _late(was, now)
     if seconds > FLAP_SECONDS:
         return _new(was, message, now)
     held = "" if was.held in {BLIP, UNHEARD} else was.held
-    return _counted(was, message, now).model_copy(update={"resolved_at": None, "flaps": was.flaps + 1, "held": held})
+    new = {"resolved_at": None, "flaps": was.flaps + 1, "held": held}
+    whose = _had_since(was, now if has else None, now)  # whoever had it thought it over
+    return _counted(was, message, now).model_copy(update=new | whose)
 
 
 def _new(before: Occurrence | None, message: AlertMessage, now: UtcDatetime) -> Occurrence:
     over = message.status is AlertStatus.RESOLVED
+    has = now if message.status is AlertStatus.ACKNOWLEDGED else None
+    taken = before is not None and before.acknowledged_at is not None and has is None
     # The time is of the id, as the one before may be forgotten: nothing that is kept of that one is this one's.
     parts = (message.tenant, message.sender, message.fingerprint, before.id if before else "", now.isoformat())
     return Occurrence(
@@ -65,7 +69,9 @@ def _new(before: Occurrence | None, message: AlertMessage, now: UtcDatetime) -> 
         first_at=now,
         last_at=now,
         resolved_at=now if over else None,
-        acknowledged_at=now if message.status is AlertStatus.ACKNOWLEDGED else None,
+        acknowledged_at=has,
+        first_acknowledged_at=has,
+        given_up_at=now if taken else None,
         before=before.id if before else None,
         held=UNHEARD if over else "",
     )
@@ -73,20 +79,48 @@ def _new(before: Occurrence | None, message: AlertMessage, now: UtcDatetime) -> 
 
 def _resolved(was: Occurrence, message: AlertMessage, now: UtcDatetime) -> Occurrence:
     if was.resolved_at is not None or (message.ended_at is not None and message.ended_at < was.message.started_at):
-        return was.model_copy(update={"messages": was.messages + 1, "last_at": now})  # a late word of what was over before
+        return _late(was, now)  # a word of what was over before
     undecided = was.investigation is None and not was.held
     return _counted(was, message, now).model_copy(update={"resolved_at": now, "held": BLIP if undecided else was.held})
 
 
 def _counted(was: Occurrence, message: AlertMessage, now: UtcDatetime) -> Occurrence:
-    new = {"message": message, "messages": was.messages + 1, "last_at": now}
-    return was.model_copy(update={**new, "acknowledged_at": _acknowledged_at(was, message, now)})
+    whole = message if message.severity else message.model_copy(update={"severity": was.message.severity})
+    new = {"message": whole, "messages": was.messages + 1, "last_at": now}
+    return was.model_copy(update=new | _had_since(was, _acknowledged_at(was, message, now), now))
+
+
+def _late(was: Occurrence, now: UtcDatetime) -> Occurrence:
+    return was.model_copy(update={"messages": was.messages + 1, "last_at": now})
 
 
 def _acknowledged_at(was: Occurrence, message: AlertMessage, now: UtcDatetime) -> UtcDatetime | None:
-    if message.status is AlertStatus.FIRING and message.kind in TELL_OF_BOTH:
-        return None
-    return was.acknowledged_at or (now if message.status is AlertStatus.ACKNOWLEDGED else None)
+    """That it fires is said again and again, whoever has it: only that nobody has it any more says so."""
+    match message.status:
+        case AlertStatus.ACKNOWLEDGED:
+            return was.acknowledged_at or now
+        case AlertStatus.UNACKNOWLEDGED:
+            return None
+    return was.acknowledged_at
+
+
+def _had_since(was: Occurrence, since: UtcDatetime | None, now: UtcDatetime) -> dict[str, UtcDatetime | None]:
+    """What is kept of who has it at its sender, where somebody has it since then; None where nobody has."""
+    return {
+        "acknowledged_at": since,
+        "first_acknowledged_at": was.first_acknowledged_at or was.acknowledged_at or since,
+        "given_up_at": now if since is None and was.acknowledged_at is not None else was.given_up_at,
+    }
+
+
+def _is_older(message: AlertMessage, than: AlertMessage) -> bool:
+    """Whether it is of before what was said already: what could not be delivered is sent again later."""
+    return message.said_at is not None and than.said_at is not None and message.said_at < than.said_at
+
+
+def _is_newer(message: AlertMessage, than: AlertMessage) -> bool:
+    """Whether it is known to be of after what was said last: nobody takes what is over, so it fires anew."""
+    return message.said_at is not None and than.said_at is not None and message.said_at > than.said_at
 
 
 def _is_of_before(was: Occurrence, message: AlertMessage) -> bool:

@@ -14,6 +14,7 @@ from pydantic import JsonValue, ValidationError
 from middlewatch.approval.desk import Desk
 from middlewatch.approval.events import name_of, typed
 from middlewatch.context_store.audit import HANDLING_NOTE, Private
+from middlewatch.context_store.redaction import redact_fields
 from middlewatch.context_store.stored import record_from, text_of
 from middlewatch.records import (
     AuditEvent,
@@ -99,7 +100,7 @@ class Handlings:
             if was.assignee == to and not note:
                 return was
             handover = _checked(lambda: Handover(by=known.id, to=to, at=now, note=note, digest=_digest(words)))
-            return was.model_copy(update={"handovers": (*was.handovers, handover)[-MOST_HANDOVERS:]})
+            return was.model_copy(update={"handovers": (*was.handovers, redact_fields(handover, "note"))[-MOST_HANDOVERS:]})
 
         return self._write("investigation.assigned", investigation, principal, change, face=face, words=words, to=to)
 
@@ -118,6 +119,7 @@ class Handlings:
         def change(was: Handling, now: UtcDatetime) -> Handling:
             known = self._desk.known(principal)
             said = _checked(lambda: Feedback(by=known.id, at=now, verdict=verdict, cause=cause, digest=_digest(words), face=face))
+            said = redact_fields(said, "cause")
             others = tuple(one for one in was.feedback if one.by != known.id)
             same = any((one.by, one.verdict, one.cause) == (said.by, said.verdict, said.cause) for one in was.feedback)
             return was if same else was.model_copy(update={"feedback": (*others, said)})

@@ -213,7 +213,8 @@ def _began(investigation: Investigation, alerts: Sequence[Occurrence]) -> tuple[
 
 
 def _acknowledged(alerts: Iterable[Occurrence]) -> list[datetime | None]:
-    return [one.acknowledged_at for one in alerts]
+    """When somebody had each for the first time, whoever has it now; what was kept earlier has one time only."""
+    return [one.first_acknowledged_at or one.acknowledged_at for one in alerts]
 
 
 def _resolved(investigation: Investigation, alerts: Sequence[Occurrence], recovered: Iterable[datetime | None]) -> datetime | None:

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 
 from middlewatch.context_store.leases import StoreLease
 from middlewatch.context_store.objective_counts import CountStore
+from middlewatch.context_store.redaction import redact_names
 from middlewatch.context_store.script import Server
 from middlewatch.error_budgets import ErrorBudgets, in_words
 from middlewatch.objective_counting import Counting
@@ -80,7 +81,10 @@ class Objectives:
         return self.budgets.of(service)
 
     def exhaustions(self) -> tuple[Exhaustion, ...]:
-        """What fills up, by the last look; the soonest first."""
+        """What fills up, by the last look, as it may be shown; the soonest first."""
+        return tuple(map(redact_names, self._filling()))
+
+    def _filling(self) -> tuple[Exhaustion, ...]:
         found = self._store.found(_FILLING)
         return _EXHAUSTIONS.validate_json(found) if found else ()
 
@@ -145,7 +149,7 @@ class Objectives:
                 LOG.exception("what fills up is not looked at")
             else:
                 self._store.keep_found(_FILLING, _EXHAUSTIONS.dump_json(found).decode())
-        return self.exhaustions()
+        return self._filling()
 
     def _tell(self, raised: dict[str, AlertMessage], fires: dict[str, AlertMessage], now: datetime) -> tuple[AlertMessage, ...]:
         """Tell of what is new, more or less severe, or over. It is received first and noted then: a message may come twice."""

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 
-from middlewatch.context_store.occurrences import Change, OccurrenceStore, Row, alert_key
-from middlewatch.context_store.redaction import redact_record
+from middlewatch.context_store.occurrences import MOST_AT_ONCE, Change, OccurrenceStore, Part, Row, alert_key
+from middlewatch.context_store.redaction import redact_names, redact_record
 from middlewatch.context_store.script import Server
 from middlewatch.firing import bounded, is_undecided, told
 from middlewatch.records import AlertMessage, Occurrence, UtcDatetime
@@ -56,25 +56,36 @@ class Occurrences:
         return tuple(found[_alert(message)] for message in whole)
 
     def list(self, *, start: int = 0, limit: int = 200) -> tuple[Occurrence, ...]:
-        """The newest first."""
-        return tuple(row.occurrence for row in self.store.list(start=start, limit=limit).rows)
+        """The newest first, as they may be shown."""
+        return self.page(start=start, limit=limit)[0]
+
+    def page(self, *, start: int, limit: int) -> tuple[tuple[Occurrence, ...], int]:
+        """The same, and how many there are."""
+        found = self.store.list(start=start, limit=limit)
+        return tuple(redact_names(row.occurrence) for row in found.rows), found.all
 
     def of(self, investigation: str) -> tuple[Occurrence, ...]:
-        """Those that an investigation shows, the first first."""
-        rows = self.store.of(investigation).rows
-        return tuple(sorted((row.occurrence for row in rows), key=lambda one: (one.first_at, one.id)))
+        """Those that an investigation shows, the first first, as they may be shown."""
+        return tuple(map(redact_names, self.of_all([investigation])[investigation]))
+
+    def of_all(self, investigations: Sequence[str]) -> dict[str, tuple[Occurrence, ...]]:
+        """Those of several, read in pieces of a bounded size, as they are kept: with the names that they are known by."""
+        found: dict[str, Part] = {}
+        for part in _pieces(investigations, self.counts(investigations) if len(investigations) > 1 else {}):
+            found |= self.store.of_all(part)
+        return {name: in_order(found[name]) for name in investigations}
 
     def counts(self, investigations: Sequence[str]) -> dict[str, int]:
         """How many each of some investigations shows."""
         return dict(zip(investigations, self.store.counts(investigations), strict=True))
 
     def occurrence(self, name: str) -> Occurrence:
-        """One by its id.
+        """One by its id, as it may be shown.
 
         Raises:
             UnknownAlert: there is none.
         """
-        return self.row(name).occurrence
+        return redact_names(self.row(name).occurrence)
 
     def row(self, name: str) -> Row:
         """One by its id, to be changed.
@@ -127,6 +138,25 @@ def _due(one: Occurrence, row: Row | None, now: UtcDatetime) -> UtcDatetime | No
     if one.held:  # it may be of a service by now, or the window over
         return now
     return now if now - one.first_at >= REPEAT_AFTER else waiting
+
+
+def in_order(part: Part) -> tuple[Occurrence, ...]:
+    """The first first."""
+    return tuple(sorted((row.occurrence for row in part.rows), key=lambda one: (one.first_at, one.id)))
+
+
+def _pieces(investigations: Sequence[str], counts: Mapping[str, int]) -> Iterable[Sequence[str]]:
+    """So many at once that what they show is read in one exchange; one that shows more is read alone."""
+    piece, size = list[str](), 0
+    for name in investigations:
+        count = counts.get(name, 0)
+        if piece and size + count > MOST_AT_ONCE:
+            yield piece
+            piece, size = [], 0
+        piece.append(name)
+        size += count
+    if piece:
+        yield piece
 
 
 def _parts(messages: Sequence[AlertMessage]) -> Iterable[Sequence[AlertMessage]]:

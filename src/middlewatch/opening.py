@@ -17,11 +17,16 @@ from middlewatch.tools.bursts import Calls, Group, nearest_to_users
 
 SOURCE: Final = "alert"
 BY_HAND: Final = "a person"
-"""The source of what somebody has investigated by hand: nobody is called for it, and it says nothing of how soon alerts are."""
+"""The source of what somebody has investigated by hand: it says nothing of how soon alerts are."""
 LONGEST_AGO: Final = timedelta(hours=1)
 """An alert that has fired for longer before it was heard of is looked at over its last hour. Chosen: what began earlier is in the
 baseline's place, and a window of days costs as much as all of them."""
 _LONGEST_TITLE: Final = 1024
+
+
+def is_repeat(alert: Alert) -> bool:
+    """Whether somebody has it investigated once more by hand: of the same alert, for which people were called before."""
+    return alert.source == BY_HAND and alert.follows is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +47,8 @@ class Surroundings:
     investigate: Callable[[Alert, str], Investigation]
     """Open an investigation under a name; under one that was used it is the same."""
     look: Callable[[str], Investigation]
-    opened: Callable[[Investigation], None] = lambda _found: None
-    """Told of each one that was opened, before that is forgotten; more than once where a process died."""
+    begun: Callable[[str], None] = lambda _name: None
+    """Told of each one that was opened, before that is forgotten, and of those that alerts join; maybe more than once."""
     rate: Callable[[Investigation], object] = lambda _found: None
     """Say how severe it is. It may take a while, and may fail."""
     source: str = SOURCE

@@ -18,6 +18,7 @@ from pydantic import JsonValue, TypeAdapter
 
 from middlewatch.approval.desk import Desk
 from middlewatch.context_store.leases import StoreLease
+from middlewatch.context_store.redaction import redact_names
 from middlewatch.context_store.stored import record_from, text_of
 from middlewatch.records import (
     ApprovalRequest,
@@ -80,6 +81,17 @@ class Paged(Attempted):
     """The last one that somebody was paged for."""
     escalated: bool = False
     """It was said that nobody had acknowledged it in time."""
+    owed: bool = False
+    """It was resolved because whoever had it gave it up: a page that is acknowledged calls nobody, so it is to be a new one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What is to be said now."""
+
+    say: Say
+    then: Paged
+    """What is kept once it was said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +104,9 @@ class Answers:
     ratings: Callable[[Sequence[str]], Mapping[str, Rating | None]]
     shown: Callable[[str], Sequence[Occurrence]]
     """The alerts of an investigation."""
-    answered: Callable[[str, Sequence[Occurrence]], bool]
+    calls_for: Callable[[Investigation, Rating], bool]
+    """Whether anybody is called for what is rated so."""
+    answered: Callable[[Investigation, Sequence[Occurrence]], bool]
     """Whether somebody acknowledged it, here or at a sender of these alerts."""
     requests: Callable[[], Sequence[ApprovalRequest]]
     look: Callable[[str], Investigation]
@@ -138,7 +152,9 @@ class Paging:
         looked_at = [
             (found[name], rating, paged[name])
             for name, rating in ratings.items()
-            if rating is not None and (name in listed or _is_new(rating, now)) and not paged[name].rests(now)
+            if rating is not None
+            and (name in listed or (_is_new(rating, now) and self._known.calls_for(found[name], rating)))
+            and not paged[name].rests(now)
         ]
         if not looked_at or not self._lease.take(LEASE_SECONDS):
             return 0
@@ -147,13 +163,12 @@ class Paging:
         for one, rating, was in looked_at:
             alerts = self._known.shown(one.id)
             over = one.id in mended or not _fires(one, alerts)
-            answered = not over and self._known.answered(one.id, alerts)
-            say = _due(rating, was, alerts, severities, over=over, answered=answered)
-            in_place = was.open or _is_new(rating, now) if say is Say.TRIGGER else one.id in listed
-            if say is not None and in_place:
-                if say is Say.TRIGGER:
+            answered = not over and self._known.answered(one, alerts)
+            due = _due(rating, was, alerts, severities, over=over, answered=answered)
+            if due is not None and (was.open or was.owed or _is_new(rating, now) if due.say is Say.TRIGGER else one.id in listed):
+                if due.say is Say.TRIGGER:
                     self._list(one.id, may_be_open=True)
-                self._keep(one.id, was, self._said(declared.pagerduty, say, (one, rating, was), now), say)
+                self._keep(one.id, was, self._said(declared.pagerduty, due, (one, rating, was), now), due.say)
                 tried += 1
             if tried >= MOST_AT_ONCE or stopped():  # between two calls, which may take seconds each
                 break
@@ -185,23 +200,18 @@ class Paging:
                 return
         raise Conflict("Too many pages change at once.", remedy="Try again.")
 
-    def _said(self, entry: PagerDutyEntry, say: Say, about: tuple[Investigation, Rating, Paged], now: UtcDatetime) -> Paged:
+    def _said(self, entry: PagerDutyEntry, due: Due, about: tuple[Investigation, Rating, Paged], now: UtcDatetime) -> Paged:
         """One attempt; what failed is told, and tried again later."""
         one, rating, was = about
         try:
             end = PagerDutyEvents(End(entry.end, self._senders.token_of(entry.end)))
-            more = self._payload(one, rating) if say is Say.TRIGGER else {}
-            end.say(say.value, f"{KEY}{self._known.tenant}:{one.id}", **more)
+            more = self._payload(redact_names(one), rating) if due.say is Say.TRIGGER else {}
+            end.say(due.say.value, f"{KEY}{self._known.tenant}:{one.id}", **more)
         except MiddlewatchError as error:
             if not was.attempts:
                 LOG.warning("PagerDuty is not told of %s: %s", one.id, error)
             return was.failed(error, now)
-        match say:
-            case Say.TRIGGER:
-                return Paged(open=True, severity=rating.severity, escalated=rating.escalated_at is not None)
-            case Say.ACKNOWLEDGE:
-                return was.well().model_copy(update={"acknowledged": True})
-        return Paged()
+        return due.then
 
     def _payload(self, one: Investigation, rating: Rating) -> dict[str, JsonValue]:
         symptom = one.alert.symptom
@@ -245,14 +255,19 @@ def _fires(one: Investigation, alerts: Sequence[Occurrence]) -> bool:
 
 def _due(
     rating: Rating, was: Paged, alerts: Sequence[Occurrence], severities: frozenset[Severity], *, over: bool, answered: bool
-) -> Say | None:
+) -> Due | None:
     """What PagerDuty is to be told now, if it may have a page; None where it knows."""
     if over:
-        return Say.RESOLVE
+        return Due(Say.RESOLVE, Paged())
     if answered:
-        return Say.ACKNOWLEDGE if was.open and not was.acknowledged else None
+        has = was.well().model_copy(update={"acknowledged": True})
+        return Due(Say.ACKNOWLEDGE, has) if was.open and not was.acknowledged else None
     if rating.severity not in severities or any(one.message.kind == PAGERDUTY and one.resolved_at is None for one in alerts):
         return None  # of an alert of PagerDuty's own it has paged somebody itself
+    if was.acknowledged:
+        return Due(Say.RESOLVE, Paged(owed=True))
+    escalated = rating.escalated_at is not None
     worse = was.severity is None or rating.severity.level < was.severity.level
-    late = rating.escalated_at is not None and not was.escalated
-    return Say.TRIGGER if not was.open or worse or late else None
+    if was.open and not worse and (was.escalated or not escalated):
+        return None
+    return Due(Say.TRIGGER, Paged(open=True, severity=rating.severity, escalated=escalated))

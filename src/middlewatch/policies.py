@@ -18,7 +18,7 @@ from middlewatch.records.errors import BadInput, MiddlewatchError, Misconfigured
 from middlewatch.records.tokens import line_of_token, new_token
 from middlewatch.records.toml_document import load_toml
 from middlewatch.settings import Settings
-from middlewatch.team_files import write_first
+from middlewatch.team_files import present, write_first
 from middlewatch.tools.actions.catalogue import ActionCatalogue
 from middlewatch.tools.actions.configuration import Configuration
 
@@ -96,18 +96,16 @@ def check_policy(settings: Settings, file: Path | None) -> tuple[Path, Policy | 
         The file; the policy where nothing is wrong; the mistakes.
 
     Raises:
-        Misconfigured: there is no such file, it cannot be read, or is not TOML.
+        BadInput: there is no file of that name.
+        Misconfigured: none is in force, it cannot be read, or is not TOML.
     """
-    path = file or settings.policy_path
+    path = present(file, settings.policy_path, "policy")
     catalogue = _catalogue(settings)
-    try:
-        policy, mistakes = examine_policy(
-            path,
-            actions=None if catalogue is None else catalogue.actions,
-            targets=None if catalogue is None else catalogue.configuration.targets,
-        )
-    except Refused as absent:
-        raise Misconfigured(absent.message, remedy=absent.remedy) from None
+    policy, mistakes = examine_policy(
+        path,
+        actions=None if catalogue is None else catalogue.actions,
+        targets=None if catalogue is None else catalogue.configuration.targets,
+    )
     return path, policy, mistakes
 
 

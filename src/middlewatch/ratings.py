@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -13,8 +13,10 @@ from pydantic import JsonValue, TypeAdapter
 from middlewatch.approval.desk import Desk
 from middlewatch.approval.events import name_of, typed
 from middlewatch.context_store.leases import StoreLease
+from middlewatch.context_store.redaction import redact
 from middlewatch.context_store.stored import record_from, text_of
-from middlewatch.opening import BY_HAND
+from middlewatch.firing import FLAP_SECONDS
+from middlewatch.opening import SOURCE, is_repeat
 from middlewatch.records import (
     AuditEvent,
     Handling,
@@ -52,11 +54,11 @@ class Known:
     tenant: str
     facts: Callable[[Investigation, Sequence[Occurrence]], Facts]
     """What a severity follows from, of an investigation and its alerts."""
-    shown: Callable[[str], Sequence[Occurrence]]
-    """The alerts of an investigation."""
+    shown: Callable[[Sequence[str]], Mapping[str, Sequence[Occurrence]]]
+    """The alerts of investigations."""
     look: Callable[[str], Investigation]
-    handling: Callable[[str], Handling]
-    """Whether somebody has it."""
+    handlings: Callable[[Sequence[str]], Mapping[str, Handling]]
+    """Whether somebody has them."""
 
 
 class Ratings:
@@ -86,8 +88,9 @@ class Ratings:
 
     def rate(self, investigation: Investigation) -> Rating:
         """Rate an investigation by what is known now; what a person set stays."""
-        alerts = self._known.shown(investigation.id)
-        severity, reasons = judged(self._known.facts(investigation, alerts))
+        alerts = self._shown(investigation.id)
+        severity, words = judged(self._known.facts(investigation, alerts))
+        reasons = tuple(map(redact, words))
 
         def change(was: Rating | None, now: UtcDatetime) -> Rating:
             if was is None:
@@ -102,9 +105,9 @@ class Ratings:
 
         return self._write(investigation.id, ACTOR, change)
 
-    def begin(self, investigation: Investigation) -> None:
-        """Look after it from now on."""
-        self._watch(add=investigation.id)
+    def begin(self, investigation: str) -> None:
+        """Look after it from now on, by its id; also where it has one alert more. Begun twice it is begun."""
+        self._watch(add=investigation)
 
     def set(self, investigation: str, severity: Severity, principal: Principal | None, *, why: str = "", face: str) -> Rating:
         """Say how severe it is. It stays so, whatever is measured.
@@ -140,45 +143,86 @@ class Ratings:
         if not watched or not self._lease.take(LOOK_SECONDS * 2):
             return
         for name in watched:
-            try:
-                investigation = self._known.look(name)
-            except UnknownInvestigation:
+            if not self._look_after(name):
                 self._watch(remove=name)
-                continue
-            if not self._look_after(investigation):
-                self._watch(remove=name)
+                if self._look_after(name):  # an alert joined it meanwhile
+                    self._watch(add=name)
 
-    def _look_after(self, investigation: Investigation) -> bool:
+    def _look_after(self, name: str) -> bool:
         """Rate and escalate it; returns whether there is anything more to do about it."""
-        now, alerts = self._desk.store.now(self._tenant), self._known.shown(investigation.id)
-        if investigation.state is InvestigationState.CANCELLED:
-            return False
-        rating = self.of(investigation.id) or self.rate(investigation)
-        fires = any(one.resolved_at is None for one in alerts) or investigation.state is InvestigationState.OPEN
-        rated_again = fires and now - rating.since < RATED_FOR and rating.set_by is None
-        if rated_again and now - rating.rated_at >= AGAIN:
-            rating = self.rate(investigation)
-        answered = self.answered(investigation.id, alerts)
-        if not answered and rating.escalated_at is None and now >= rating.respond_by:
-            self._write(investigation.id, ACTOR, lambda was, at: _escalated(was or rating, at))
-        return rated_again or not (answered or rating.escalated_at is not None)
-
-    def answered(self, investigation: str, alerts: Sequence[Occurrence] | None = None) -> bool:
-        """Whether somebody acknowledged it, here or at a sender of one of its alerts; or the one that it repeats by hand."""
-        shown = self._known.shown(investigation) if alerts is None else alerts
-        if self._known.handling(investigation).acknowledged_by is not None or any(one.acknowledged_at for one in shown):
-            return True
-        return self._was_answered_before(investigation)
-
-    def _was_answered_before(self, investigation: str) -> bool:
-        """Whether it was run again by hand, and somebody has the one before: nobody is called for it anew."""
+        now, alerts, rating = self._desk.store.now(self._tenant), self._shown(name), self.of(name)
+        fires, may_fire = any(one.resolved_at is None for one in alerts), bool(_live(alerts, now))
+        if rating is not None and _rests(rating, alerts, now) and not (may_fire and _is_rated_on(rating, now)):
+            return not self._is_taken(name)
         try:
-            alert = self._known.look(investigation).alert
+            investigation = self._known.look(name)
         except UnknownInvestigation:
             return False
-        return alert.source == BY_HAND and alert.follows is not None and self.answered(alert.follows)
+        forgotten = investigation.alert.source == SOURCE and not alerts
+        if investigation.state is InvestigationState.CANCELLED or forgotten:
+            return False
+        rating = rating or self.rate(investigation)
+        is_open = investigation.state is InvestigationState.OPEN
+        rated_again = (may_fire or is_open) and _is_rated_on(rating, now)
+        if rated_again and (fires or is_open) and now - rating.rated_at >= AGAIN:
+            rating = self.rate(investigation)
+        if not self.calls_for(investigation, rating):
+            return rated_again
+        answered = self.answered(investigation, alerts)
+        if not answered and now >= rating.respond_by and not _is_told(rating, alerts):
+            rating = self._escalate(name, rating, alerts)
+        if _rests(rating, alerts, now):
+            return rated_again or not self._is_taken(name)
+        return rated_again or not (answered or _is_told(rating, alerts))
+
+    def calls_for(self, investigation: Investigation, rating: Rating) -> bool:
+        """Whether anybody is called for what is rated so: for a repeat by hand only where a person says how severe it is."""
+        return rating.set_by is not None or self._repeated(investigation) is None
+
+    def answered(self, investigation: Investigation, alerts: Sequence[Occurrence]) -> bool:
+        """Whether somebody acknowledged it, here or at a sender of one of its alerts; or the one that it repeats by hand."""
+        return self._is_taken(investigation.id) or _is_acknowledged(alerts) or self._was_answered_before(investigation)
+
+    def answered_of_all(self, investigations: Sequence[Investigation]) -> dict[str, bool]:
+        """The same of several, by their ids, read in one piece."""
+        names = [one.id for one in investigations]
+        shown, handlings = self._known.shown(names), self._known.handlings(names)
+        here = {name for name in names if handlings[name].acknowledged_by is not None}
+        return {
+            one.id: one.id in here or _is_acknowledged(shown[one.id]) or self._was_answered_before(one) for one in investigations
+        }
+
+    def _shown(self, investigation: str) -> Sequence[Occurrence]:
+        return self._known.shown([investigation])[investigation]
+
+    def _is_taken(self, investigation: str) -> bool:
+        """Whether somebody acknowledged it here: that is not taken back."""
+        return self._known.handlings([investigation])[investigation].acknowledged_by is not None
+
+    def _was_answered_before(self, investigation: Investigation) -> bool:
+        """Whether it was run again by hand, and somebody has the one before: nobody is called for it anew."""
+        before = self._repeated(investigation)
+        return before is not None and self.answered(before, self._shown(before.id))
+
+    def _repeated(self, investigation: Investigation) -> Investigation | None:
+        """The one before, where it was run again by hand and that one is waited for; whoever cancels one ends that."""
+        if investigation.alert.follows is None or not is_repeat(investigation.alert):
+            return None
+        try:
+            before = self._known.look(investigation.alert.follows)
+        except UnknownInvestigation:
+            return None
+        return None if before.state is InvestigationState.CANCELLED else before
 
     # Writing
+
+    def _escalate(self, investigation: str, rating: Rating, alerts: Sequence[Occurrence]) -> Rating:
+        def change(was: Rating | None, now: UtcDatetime) -> Rating:
+            kept = was or rating
+            done = _is_told(kept, alerts) or now < kept.respond_by  # somebody may have said meanwhile that there is more time
+            return kept if done else kept.model_copy(update={"escalated_at": now})
+
+        return self._write(investigation, ACTOR, change)
 
     def _write(
         self,
@@ -222,13 +266,39 @@ class Ratings:
         raise Conflict("Too many severities change at once.", remedy="Try again.")
 
 
-def _escalated(was: Rating, now: UtcDatetime) -> Rating:
-    return was if was.escalated_at is not None else was.model_copy(update={"escalated_at": now})
+def _is_rated_on(rating: Rating, now: UtcDatetime) -> bool:
+    """Whether it is rated again while its alerts fire."""
+    return now - rating.since < RATED_FOR and rating.set_by is None
+
+
+def _is_acknowledged(alerts: Sequence[Occurrence]) -> bool:
+    """Whether somebody has one of them at its sender; who had one that fires anew since does not have that."""
+    came_again = {one.before for one in alerts}
+    return any(one.acknowledged_at is not None for one in alerts if one.id not in came_again)
+
+
+def _is_told(rating: Rating, alerts: Sequence[Occurrence]) -> bool:
+    """Whether it was told that nobody acknowledged it, and nobody who did since gave it up again."""
+    at = rating.escalated_at
+    return at is not None and not any(one.given_up_at is not None and one.given_up_at > at for one in alerts)
+
+
+def _rests(rating: Rating, alerts: Sequence[Occurrence], now: UtcDatetime) -> bool:
+    """Whether nobody need be called as it stands, and that may end: who has it at a sender may give it up, or a flap takes it."""
+    live = _live(alerts, now)
+    had = _is_acknowledged(alerts) and any(one.acknowledged_at is not None for one in live)
+    return had or (bool(live) and _is_told(rating, alerts))
+
+
+def _live(alerts: Sequence[Occurrence], now: UtcDatetime) -> list[Occurrence]:
+    """Those that fire, or may do so again as the same occurrence."""
+    flaps = timedelta(seconds=FLAP_SECONDS)
+    return [one for one in alerts if one.resolved_at is None or now - one.resolved_at <= flaps]
 
 
 def _events(was: Rating | None, new: Rating) -> list[str]:
     """What is worth a line of the audit log: another severity, somebody who sets it, and that nobody answered."""
-    if new.escalated_at is not None and (was is None or was.escalated_at is None):
+    if new.escalated_at is not None and (was is None or was.escalated_at != new.escalated_at):
         return ["severity.escalated"]
     if new.set_by is not None and (was is None or (was.set_by, was.severity) != (new.set_by, new.severity)):
         return ["severity.set"]

@@ -12,6 +12,7 @@ from middlewatch.context_store.approvals import ApprovalStore
 from middlewatch.context_store.connection import client_of
 from middlewatch.context_store.epoch import Epoch
 from middlewatch.context_store.keys import tenant_keys
+from middlewatch.context_store.occurrences import OccurrenceStore
 from middlewatch.context_store.redis_server import RedisServer
 from middlewatch.context_store.script import Server
 from middlewatch.context_store.scripts import directory
@@ -41,6 +42,17 @@ def recent_requests(settings: Settings) -> tuple[tuple[str, str], ...]:
             store = ApprovalStore(server)
             found = (*store.list(settings.tenant, limit=OFFERED), *store.waiting(settings.tenant)[:OFFERED])
             return tuple({kept.request.id: kept.request.state.value for kept in found}.items())
+    except (MiddlewatchError, RedisError, OSError):
+        return ()
+
+
+def recent_alerts(settings: Settings) -> tuple[str, ...]:
+    """The newest ids; none where no store answers."""
+    try:
+        with _server(settings) as server:
+            if not server:
+                return ()
+            return tuple(row.occurrence.id for row in OccurrenceStore(server, settings.tenant).list(limit=OFFERED).rows)
     except (MiddlewatchError, RedisError, OSError):
         return ()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -21,15 +22,16 @@ class Remembered(Generic[T]):
     _value: T | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def __call__(self, make: Callable[[], T], *, of: str = "") -> T:
+    def __call__(self, make: Callable[[], T], *, of: str = "", within: float = math.inf) -> T:
         """The value, made where there is none, it is too old, or it was made of something else.
 
         Args:
             make: works it out.
             of: names what it is made of.
+            within: seconds after which it is too old for who asks, where they are fewer than are usual.
         """
         with self._lock:
-            if self._value is None or of != self._of or time.monotonic() - self._at > self.seconds:
+            if self._value is None or of != self._of or time.monotonic() - self._at > min(self.seconds, within):
                 self._value = make()
                 self._at, self._of = time.monotonic(), of
             return self._value

@@ -27,6 +27,11 @@ SENDER: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 """A sender's name: it stands in an address."""
 OWN_SENDERS: Final = frozenset({"objectives", "deploy-watch"})
 """Who is in no file: what middlewatch itself finds. A sender of such a name would share its alerts, and could end them."""
+REFUSED: Final = (
+    "Until intake.toml is mended no sender is believed (all are answered 503), their rules map no alert, "
+    "and nothing is written back to them"
+)
+"""What a mistake in the file means for those who do not look at it: alerts that do not come are not missed by anybody."""
 SERVICE_LABELS: Final = (
     *("service.name", "service_name", "service", "app_kubernetes_io_name", "app.kubernetes.io/name"),
     *("app", "deployment", "k8s.deployment.name", "kube_deployment", "statefulset", "daemonset", "job"),
@@ -95,7 +100,7 @@ class PathRule(Record):
 class SenderEntry(Record):
     """``[senders.NAME]``."""
 
-    kind: AlertKind | ChangeKind
+    kind: Literal[AlertKind, ChangeKind]  # one list and no union, of which a wrong one would be two mistakes
     token_sha256: tuple[Digest, ...] = Field(default=(), max_length=8)
     user: str = Field(
         default="", max_length=64, description="with it, basic authentication: this name, and a token as the password"
@@ -143,9 +148,13 @@ class Senders:
         """By their names.
 
         Raises:
-            Misconfigured: the file cannot be used; the message tells every mistake with its line.
+            Misconfigured: the file cannot be used; the message tells what does not work until it is mended, and every mistake with
+                its line.
         """
-        return self._file().senders
+        try:
+            return self._file().senders
+        except Misconfigured as error:
+            raise Misconfigured(f"{REFUSED}: {error.message}", remedy=error.remedy) from None
 
     def entry(self, name: str) -> SenderEntry | None:
         """One by its name; None where there is none.
@@ -330,7 +339,8 @@ def check_intake(settings: Settings, file: Path | None) -> tuple[Path, Intake | 
     """Everything that is wrong with a file and its secrets; the one in force where none is named.
 
     Raises:
-        Misconfigured: there is no such file, it cannot be read, or is not TOML.
+        BadInput: there is no file of that name.
+        Misconfigured: none is in force, it cannot be read, or is not TOML.
     """
-    path = present(file or settings.intake_path, "intake")
+    path = present(file, settings.intake_path, "intake")
     return path, *examine_intake(path, secret_folder(settings))

@@ -208,6 +208,7 @@ def examine_services(path: Path, secrets: Credentials | None = None) -> tuple[De
     reader.only(SECTIONS)
     services = reader.table("services", ServiceEntry)
     objectives = {number: entry.objective for number, entry in reader.array("objectives", ObjectiveEntry).items()}
+    _check_targets(reader)
     burn = reader.one("burn", BurnRules)
     maintenance = reader.array("maintenance", MaintenanceEntry)
     severity = reader.table("severity", SeverityEntry)
@@ -252,7 +253,28 @@ def _check_objectives(reader: Reader, objectives: Mapping[int, Objective], known
     for number, objective in objectives.items():
         if taken.setdefault(objective.name, number) != number:
             reader.note(("objectives", number, "name"), f"{objective.name} is the name of another objective already")
-        _check_known(reader, ("objectives", number, "services"), objective.services, known)
+    for number, entry in _written_objectives(reader):  # one with a mistake elsewhere may name nobody as well
+        named = [(key, value) for key in ("service", "services") for value in _texts(entry.get(key))]
+        for key, value in named:
+            _check_known(reader, ("objectives", number, key), (value,), known)
+
+
+def _check_targets(reader: Reader) -> None:
+    """A share that was written in per cent: what it is as a share."""
+    for number, entry in _written_objectives(reader):
+        target = entry.get("target")
+        if isinstance(target, int | float) and 1.0 < target < 100.0:  # noqa: PLR2004  per cent
+            reader.note(("objectives", number, "target"), f"{target:g} % is {target / 100.0:.10g}")
+
+
+def _written_objectives(reader: Reader) -> list[tuple[int, dict[str, object]]]:
+    """The tables as they are written, also those with a mistake."""
+    written = reader.document.data.get("objectives", [])
+    return [(number, entry) for number, entry in enumerate(written) if isinstance(entry, dict)] if isinstance(written, list) else []
+
+
+def _texts(value: object) -> list[str]:
+    return [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, str)]
 
 
 def _check_pages(
@@ -290,7 +312,8 @@ def check_services(settings: Settings, file: Path | None) -> tuple[Path, Declara
     """Everything that is wrong with a file; the one in force where none is named.
 
     Raises:
-        Misconfigured: there is no such file, it cannot be read, or is not TOML.
+        BadInput: there is no file of that name.
+        Misconfigured: none is in force, it cannot be read, or is not TOML.
     """
-    path = present(file or settings.services_path, "slo")
+    path = present(file, settings.services_path, "slo")
     return path, *examine_services(path, secret_folder(settings))

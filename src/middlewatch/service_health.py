@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from middlewatch.context_store.redaction import redact_names
 from middlewatch.objectives import Objectives
 from middlewatch.records import BudgetStanding, Course, Exhaustion, ServiceEntry, ServiceHealth, Usage, Window
 from middlewatch.remembered import Remembered
@@ -61,7 +62,7 @@ class Health:
             )
             for name, entry in declared.items()
         ]
-        return tuple(sorted(found, key=lambda one: (one.tier, one.service)))
+        return tuple(map(redact_names, sorted(found, key=lambda one: (one.tier, one.service))))
 
 
 def _lately(sources: Sources, now: datetime, services: Sequence[str]) -> dict[str, dict[str, Any]]:

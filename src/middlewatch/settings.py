@@ -20,10 +20,12 @@ from middlewatch.records.errors import Misconfigured
 _FACES = frozenset(
     {"host", "port", "public_url", "trusted_proxies", "session_hours", "oidc_issuer", "oidc_client_id", "oidc_client_secret"}
     | {"otlp_host", "otlp_http_port", "otlp_grpc_port", "otlp_token_sha256", "correlation_keys"}
-    | {"metrics_token_sha256"}
+    | {"metrics_token_sha256", "runbooks", "otel_endpoint", "otel_headers"}
     | {f"slack_{name}" for name in ("bot_token", "signing_secret", "app_token", "team", "channel", "api_url")}
 )
 """What only the faces need; an executor is not told."""
+_MODELS = frozenset({"models_file", "anthropic_key", "openai_key", "compatible_key"})
+"""What only those need who ask language models; an executor is not told either."""
 _RECEIVING = frozenset(
     {"data_dir", "clickhouse_url", "redis_url", "epoch_file", "collector_database", "tenant"}
     | {"otlp_host", "otlp_http_port", "otlp_grpc_port", "otlp_token_sha256", "correlation_keys"}
@@ -77,6 +79,18 @@ class Settings(BaseSettings):
     intake_file: Path | None = Field(
         default=None, description="who may send alerts and changes; `intake.toml` in data_dir where it is not named"
     )
+    runbooks: Path | None = Field(
+        default=None,
+        description="the folder of your runbooks, Markdown files, which may be a checkout of git; none where it is not named",
+    )
+    models_file: Path | None = Field(
+        default=None, description="which language models may be asked, and what they may cost; `models.toml` in data_dir otherwise"
+    )
+    anthropic_key: SecretStr | None = Field(default=None, description="of Anthropic's API, for a model of `models.toml`")
+    openai_key: SecretStr | None = Field(default=None, description="of OpenAI's API, likewise")
+    compatible_key: SecretStr | None = Field(
+        default=None, description="of a server that is compatible with OpenAI's chat completions, if it wants one"
+    )
     credentials_dir: Path | None = Field(
         default=None, description="the credentials of actions, read by the executor alone; `credentials` in data_dir otherwise"
     )
@@ -120,6 +134,12 @@ class Settings(BaseSettings):
     metrics_token_sha256: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="SHA-256 digests, blanks between, of the bearer tokens that `/metrics` of `serve` is read with"
     )
+
+    otel_endpoint: AnyHttpUrl | None = Field(
+        default=None,
+        description="where spans of language models' calls go, over OTLP/HTTP, as http://collector:4318; nowhere otherwise",
+    )
+    otel_headers: SecretStr | None = Field(default=None, description="sent along with these spans: name=value,name=value")
 
     slots: int = Field(default=4, ge=1, le=64, description="tasks that one process works on at a time")
     lease_seconds: float = Field(default=30.0, gt=0, le=3600, description="how long a claim lasts without renewal")
@@ -181,6 +201,8 @@ class Settings(BaseSettings):
             "actions_file",
             "services_file",
             "intake_file",
+            "models_file",
+            "runbooks",
             "credentials_dir",
         )
     )
@@ -234,6 +256,11 @@ class Settings(BaseSettings):
         return self.intake_file or self.data_dir / "intake.toml"
 
     @property
+    def models_path(self) -> Path:
+        """Which language models may be asked."""
+        return self.models_file or self.data_dir / "models.toml"
+
+    @property
     def intake_secrets_path(self) -> Path:
         """The folder of what senders sign with."""
         return self.intake_path.parent / "intake-secrets"
@@ -245,7 +272,9 @@ class Settings(BaseSettings):
 
     def for_executor(self) -> dict[str, str]:
         """The environment of an executor's process: these settings, without what it has no use for."""
-        own = self.model_dump(mode="json", exclude={"token", "clickhouse_url", "collector_database", *_FACES}, exclude_none=True)
+        own = self.model_dump(
+            mode="json", exclude={"token", "clickhouse_url", "collector_database", *_FACES, *_MODELS}, exclude_none=True
+        )
         return _environment(own)
 
     def for_program(self) -> dict[str, str]:

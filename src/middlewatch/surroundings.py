@@ -42,6 +42,9 @@ MAP: Final = timedelta(hours=1)
 """Over which calls are counted for the map: rare paths show up within an hour. Chosen."""
 MAP_KEPT_SECONDS: Final = 60.0
 """A storm asks many times; who calls whom changes with deploys."""
+UNKNOWN_SECONDS: Final = 20.0
+"""How soon telemetry is asked again for a service that it did not know: one that just began to report is unknown for so long.
+Chosen: soon enough for who waits for an answer, and no more than three such questions a minute, whatever is unknown."""
 METRICS: Final = timedelta(minutes=15)
 MOST_TOLD: Final = 5
 """Changes and actions that are told one by one: a person reads no more. Chosen."""
@@ -65,11 +68,15 @@ class LiveTelemetry:
         """All of it up to now."""
         return self._open()(self._scope, now)
 
-    def services(self, now: UtcDatetime) -> frozenset[str]:
-        """Those that telemetry knows of the last hour."""
+    def services(self, now: UtcDatetime, *, within: float = MAP_KEPT_SECONDS) -> frozenset[str]:
+        """Those that telemetry knows of the last hour, as it said no more than so many seconds ago."""
         asked = ListQuestion(services=(), limit=500)
         window = Window(start=now - MAP, end=now)
-        return self._services(lambda: frozenset(row.service for row in list_services(self.sources(now), window, asked).services))
+
+        def look() -> frozenset[str]:
+            return frozenset(row.service for row in list_services(self.sources(now), window, asked).services)
+
+        return self._services(look, within=within)
 
     def calls(self, now: UtcDatetime) -> Calls:
         """Who calls whom; nobody anybody where telemetry does not answer: alerts are sorted without a map then."""
@@ -184,12 +191,15 @@ def named_service(
             LOG.warning("alerts are mapped without their senders' rules: %s", error)
             entry = None
         failure: Unavailable | None = None
-        try:
-            seen = telemetry.services(datetime.now(UTC))
-        except Unavailable as error:
-            seen, failure = frozenset[str](), error
         rules = NamingRules(entry.map, entry.service_labels) if entry else NamingRules()
-        found, why = service_naming.service_of(message, rules, KnownServices(seen, catalogue.named))
+        for within in (MAP_KEPT_SECONDS, UNKNOWN_SECONDS):  # one that just began to report is in no earlier answer
+            try:
+                seen = telemetry.services(datetime.now(UTC), within=within)
+            except Unavailable as error:
+                seen, failure = frozenset[str](), error
+            found, why = service_naming.service_of(message, rules, KnownServices(seen, catalogue.named))
+            if found or failure:
+                break
         own = "" if entry or message.sender not in OWN_SENDERS else message.labels.get(OWN_LABEL, "")
         if not found and own:
             return own, f"the label {OWN_LABEL}"

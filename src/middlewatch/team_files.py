@@ -25,16 +25,20 @@ def write_first(path: Path, text: str, *, force: bool) -> Path:
     return path
 
 
-def present(path: Path, command: str) -> Path:
-    """The same path, of a file that is there.
+def present(named: Path | None, in_force: Path, command: str) -> Path:
+    """The file that is to be looked at; it is there.
 
     Args:
-        path: of the file.
+        named: the one that somebody named.
+        in_force: the one otherwise.
         command: the group of commands that it belongs to.
 
     Raises:
-        Misconfigured: it is not there.
+        BadInput: the one that was named is not there.
+        Misconfigured: the one in force is not there.
     """
-    if not path.exists():
-        raise Misconfigured(f"There is no {path}.", remedy=f"Write a first one with: middlewatch {command} init")
-    return path
+    if named is not None and not named.exists():
+        raise BadInput(f"There is no {named}.", remedy=f"Name a file that is there, or none for the one in force: {in_force}")
+    if named is None and not in_force.exists():
+        raise Misconfigured(f"There is no {in_force}.", remedy=f"Write a first one with: middlewatch {command} init")
+    return named or in_force

@@ -17,11 +17,11 @@ from datetime import timedelta
 from typing import Final
 
 from middlewatch.context_store.leases import StoreLease
-from middlewatch.context_store.occurrences import Change, DueRows, Plan, Row, shown_in
+from middlewatch.context_store.occurrences import Change, DueRows, Plan, Row, Written, shown_in
 from middlewatch.firing import is_undecided
 from middlewatch.forgetting import Forgetting
 from middlewatch.occurrences import REPEAT_AFTER, Occurrences
-from middlewatch.opening import Surroundings, plan_for
+from middlewatch.opening import Surroundings, is_repeat, plan_for
 from middlewatch.records import Investigation, InvestigationState, Occurrence, Outcome, UtcDatetime
 from middlewatch.records.errors import BadInput, MiddlewatchError, StaleEpoch, StoreUnavailable, Unavailable, UnknownInvestigation
 from middlewatch.rounds import go_round
@@ -49,6 +49,8 @@ IN_VAIN: Final = timedelta(seconds=60)
 the alerts of one burst come, and what they show is what was looked at."""
 LOOK_AGAIN: Final = timedelta(seconds=60)
 """When alerts that are held by maintenance, or that could not be looked at, are looked at again."""
+UNMAPPED_AGAIN: Final = timedelta(seconds=20)
+"""When alerts of no known service are: a service that just began to report is known soon after. Chosen, as `UNKNOWN_SECONDS`."""
 FORGET_SECONDS: Final = 600.0
 TEND_SECONDS: Final = 0.5
 HELD_SECONDS: Final = 10.0
@@ -144,7 +146,7 @@ class Tending:
                 continue
             try:
                 found = self._around.investigate(plan.alert, plan.name)
-                self._around.opened(found)
+                self._around.begun(found.id)
                 self._store.end_plan(name)
                 opened.append(found)
             except BadInput as error:
@@ -191,7 +193,8 @@ class Tending:
             return Change(held, row.token, now + LOOK_AGAIN), False
         mapped = one.model_copy(update={"service": service, "mapped_by": why[:200], "held": ""})
         if not service:
-            return Change(mapped.model_copy(update={"held": f"{NO_SERVICE}: {why}"[:300] if why else NO_SERVICE}), row.token), False
+            held = mapped.model_copy(update={"held": f"{NO_SERVICE}: {why}"[:300] if why else NO_SERVICE})
+            return Change(held, row.token, now + UNMAPPED_AGAIN), False
         maintained = self._around.maintenance(service, now)
         if maintained:
             return Change(mapped.model_copy(update={"held": maintained[:300]}), row.token, now + LOOK_AGAIN), False
@@ -213,12 +216,11 @@ class Tending:
 
     def _decide(self, wanted: Sequence[Row], found: DueRows) -> bool:
         earlier = self._earlier(wanted)
-        rejoined = [row for row in wanted if is_open(earlier.get(row.occurrence.id))]
-        fresh = [row for row in wanted if not is_open(earlier.get(row.occurrence.id))]
+        rejoined = [row for row in wanted if _may_be_joined(earlier.get(row.occurrence.id))]
+        fresh = [row for row in wanted if not _may_be_joined(earlier.get(row.occurrence.id))]
         seen, worked = found.decided, False
         if rejoined:
-            changes = [_joined(row, earlier[row.occurrence.id].id) for row in rejoined]
-            written = self._store.write(changes, seen=seen)
+            written = self._join([_joined(row, earlier[row.occurrence.id].id) for row in rejoined], seen)
             seen, worked = written.decided, any(written.done)
         return self._sort(View(fresh, earlier, found.now, seen, first=True)) or worked if fresh else worked
 
@@ -267,10 +269,20 @@ class Tending:
                 worked, ids[number] = True, investigation
         joined = [_joined(row, ids[number], view.again) for number, rows in own.items() if place.get(number) for row in rows]
         if joined:
-            written = self._store.write(joined, seen=seen)
+            written = self._join(joined, seen)
             seen, worked = written.decided, worked or any(written.done)
         self._show_in_all(groups, ids, [*view.wanted, *(row for one in standing for row in one.rows)], seen)
         return worked
+
+    def _join(self, changes: Sequence[Change], seen: int) -> Written:
+        """Write that alerts are in investigations that there are; one may be closed, and looked after no more."""
+        names = {name for change in changes for name in shown_in(change.occurrence)}
+        for name in names:  # whoever dies after the write has said so
+            self._around.begun(name)
+        written = self._store.write(changes, seen=seen)
+        for name in names:  # whoever looked before the write may have let go of it since
+            self._around.begun(name)
+        return written
 
     def _standing(self, view: View) -> list[Standing]:
         """Incidents that alerts may join, the oldest first."""
@@ -286,7 +298,7 @@ class Tending:
         for name, group in rows.items():
             fresh = view.now - max(row.occurrence.first_at for row in group) <= INCIDENT
             investigation = self._look(name) if fresh else None
-            if investigation is not None and not _is_settled(investigation, view.now):
+            if investigation is not None and not is_repeat(investigation.alert) and not _is_settled(investigation, view.now):
                 found.append(Standing(investigation, tuple(group)))
         return sorted(found, key=lambda one: (one.investigation.opened_at or view.now, one.investigation.id))
 
@@ -306,7 +318,7 @@ class Tending:
                 if new:
                     changes.append(replace(_also(kept, new), due=kept.due))
         if changes:
-            self._store.write(changes, seen=seen)
+            self._join(changes, seen)
 
 
 def _is_settled(investigation: Investigation, now: UtcDatetime) -> bool:
@@ -318,9 +330,9 @@ def _is_settled(investigation: Investigation, now: UtcDatetime) -> bool:
     return in_vain and closed is not None and now - closed > IN_VAIN
 
 
-def is_open(investigation: Investigation | None) -> bool:
-    """Whether it can still be joined."""
-    return investigation is not None and investigation.state is InvestigationState.OPEN
+def _may_be_joined(before: Investigation | None) -> bool:
+    """Whether an alert that comes again is of the investigation before: of one that was run again by hand nobody is told."""
+    return before is not None and before.state is InvestigationState.OPEN and not is_repeat(before.alert)
 
 
 def _is_gathered(wanted: Sequence[Row], now: UtcDatetime) -> bool:

@@ -16,9 +16,9 @@ from typing import Any, Final, TypeVar
 from pydantic import JsonValue, ValidationError
 
 from middlewatch.agents.specialist import Specialists
-from middlewatch.context_store.redaction import redact_record
+from middlewatch.context_store.redaction import redact_names, redact_record
 from middlewatch.exhibits import Exhibits, slim
-from middlewatch.records import AgentName, Chart, Record, Snapshot, Waterfall, Window
+from middlewatch.records import AgentName, Anomaly, Chart, Record, Snapshot, Waterfall, Window
 from middlewatch.records.errors import BadInput, BoundExceeded
 from middlewatch.records.misfit import misfit_words
 from middlewatch.records.question import (
@@ -96,7 +96,7 @@ class Toolbox:
         return TOOLS
 
     def call(self, name: str, arguments: Mapping[str, JsonValue]) -> Record:
-        """Run a tool with arguments as they came from outside.
+        """Run a tool with arguments as they came from outside; the answer is as it may be shown, names that look like secrets too.
 
         Raises:
             BadInput: there is no such tool, the arguments do not fit, or the window is nonsense.
@@ -104,15 +104,14 @@ class Toolbox:
             Unavailable: the source does not answer.
             BoundExceeded: the question costs more than one query may.
         """
+        return redact_names(self.answer(name, arguments))
+
+    def answer(self, name: str, arguments: Mapping[str, JsonValue]) -> Record:
+        """The same with names as telemetry has them, so that they can be asked about."""
         tool = TOOLS.get(name)
         if tool is None:
             raise BadInput(f"There is no tool {name!r}.", remedy=f"Choose one of: {', '.join(TOOLS)}.")
-        try:
-            asked = tool.arguments.model_validate(arguments)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "the arguments"
-            raise BadInput(f"{name}: {where}: {misfit_words(first)}.", remedy="See the schema of the tool's arguments.") from None
+        asked = arguments_of(tool, arguments)
         try:
             return redact_record(tool.run(self, asked))
         except BoundExceeded as error:
@@ -134,11 +133,20 @@ class Toolbox:
 
     def assess(self, agent: AgentName, asked: AssessQuestion) -> AssessAnswer:
         """An agent's own analysis of a window."""
+        return self.assessed(agent, asked)[0]
+
+    def assessed(self, agent: AgentName, asked: AssessQuestion) -> tuple[AssessAnswer, tuple[Anomaly, ...]]:
+        """The same with the facts as they are found, in the order of the answer's: as evidence would have them."""
         specialists = self._specialists()
         place = self._windows.place(asked, most=6 * HOUR)
         brief = self._windows.brief(place)
         assessment = specialists.agents[agent].assess(self._sources(place), brief)
-        return _noted(questions.assess(assessment, brief, asked), place)
+        return _noted(questions.assess(assessment, brief, asked), place), questions.asked_about(assessment, asked)[: asked.limit]
+
+    def is_own(self, investigation: str, window: Window) -> bool:
+        """Whether a window lies within what an investigation is about: only what was found there is evidence of it."""
+        own = self._windows.widest(investigation)
+        return own.start <= window.start and window.end <= own.end
 
     def chart_of(self, investigation: str, evidence: str | None = None) -> Chart:
         """The course of what a fact of an investigation is about; see `Exhibits.chart`."""
@@ -170,6 +178,20 @@ class Toolbox:
 
     def _sources(self, place: Place) -> Sources:
         return self._specialists().open_sources(place.scope, place.horizon)
+
+
+def arguments_of(tool: Tool, arguments: Mapping[str, JsonValue]) -> Record:
+    """The arguments of a tool, as they came from outside.
+
+    Raises:
+        BadInput: they do not fit.
+    """
+    try:
+        return tool.arguments.model_validate(arguments)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the arguments"
+        raise BadInput(f"{tool.name}: {where}: {misfit_words(first)}.", remedy="See the schema of the tool's arguments.") from None
 
 
 def _noted(answer: R, place: Place) -> R:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
@@ -12,9 +12,11 @@ from middlewatch import __version__
 from middlewatch.app import App
 from middlewatch.context_store.audit import AuditStore
 from middlewatch.looking_back import look_back
+from middlewatch.model_costs import ModelCosts, model_costs
 from middlewatch.nights import Nights, Step
 from middlewatch.records import Investigation, InvestigationState, RequestState, UtcDatetime, Verdict
 from middlewatch.records.errors import UnknownInvestigation
+from middlewatch.records.model_spend import ModelSum
 from middlewatch.remembered import Remembered
 
 WEEKS: Final = 4
@@ -27,7 +29,7 @@ ALERTS: Final = 1000
 """The newest alerts, which are looked at. Chosen."""
 
 Sample = tuple[dict[str, str], float]
-"""Labels, none of which holds foreign text, and a value."""
+"""Labels, none of which holds foreign text (a model's name is the operator's own), and a value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class Vitals:
         self._app = app
         self._now: Remembered[tuple[Vital, ...]] = Remembered(KEPT_SECONDS)
         self._nights: Remembered[Nights] = Remembered(NIGHTS_SECONDS)
+        self._models: Remembered[ModelCosts] = Remembered(NIGHTS_SECONDS)
 
     def __call__(self) -> tuple[Vital, ...]:
         """All of them.
@@ -65,6 +68,7 @@ class Vitals:
         yield from self._alerts()
         yield from self._log()
         yield from self._memory()
+        yield from _of_models(self._models(lambda: model_costs(self._app, WEEKS * 7)))
         yield from _of_nights(self._nights(lambda: look_back(self._app, WEEKS)))
 
     def _investigations(self, now: UtcDatetime) -> Iterator[Vital]:
@@ -147,6 +151,28 @@ def _of_nights(nights: Nights) -> Iterator[Vital]:
     yield _gauge("nights_findings_with_feedback", f"Findings with feedback, {weeks}.", wrong.of)
     yield _gauge("nights_findings_wrong", "Of these, findings that were wrong.", wrong.hits)
     yield _gauge("nights_wrong_objective_ratio", "The share of them that may be.", nights.false_positives.objective)
+
+
+def _of_models(found: ModelCosts) -> Iterator[Vital]:
+    words = f"of the last {WEEKS} weeks, by agent"
+    agents = [({"agent": part.name}, part.sum) for part in found.agents]
+
+    def each(name: str, said: str, value: Callable[[ModelSum], float]) -> Vital:
+        return Vital(
+            f"middlewatch_models_{name}", "gauge", f"{said} {words}.", tuple((labels, float(value(one))) for labels, one in agents)
+        )
+
+    yield each("calls", "Calls of language models", lambda one: one.calls)
+    yield each("unanswered_calls", "Of these, calls that gave no answer,", lambda one: one.unanswered)
+    yield each("calls_not_made", "Calls that a budget did not allow,", lambda one: one.not_made)
+    yield each("read_tokens", "Tokens that they read, those of the provider's cache included,", lambda one: one.tokens.prompt)
+    yield each("cached_tokens", "Of these, tokens of the provider's cache,", lambda one: one.tokens.cached)
+    yield each("written_tokens", "Tokens that they wrote, thought included,", lambda one: one.tokens.output)
+    yield each("reasoning_tokens", "Of these, thought,", lambda one: one.tokens.reasoning)
+    yield each("dollars", "What they cost where the price is known,", lambda one: one.dollars or 0.0)
+    yield each("seconds", "How long calls took, added up,", lambda one: one.seconds)
+    models = tuple(({"model": part.name}, part.sum.dollars or 0.0) for part in found.models)
+    yield Vital("middlewatch_models_dollars_by_model", "gauge", f"The same cost of the last {WEEKS} weeks, by model.", models)
 
 
 def _counter(name: str, words: str, value: float) -> Vital:

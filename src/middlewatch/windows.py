@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from middlewatch.agents.briefing import LEAD_SECONDS, History, brief
+from middlewatch.agents.briefing import LEAD_SECONDS, ROUNDS, History, brief
 from middlewatch.records import Alert, Brief, ImportedRecording, Investigation, Scope, Tenant, UtcDatetime, Window
 from middlewatch.records.errors import BadInput, WindowError
 from middlewatch.records.question import Asked
@@ -91,6 +91,14 @@ class Windows:
     def incident(self, investigation: Investigation) -> Window:
         """The window that the agents look at first."""
         return brief(investigation, 1, self._history()).incident
+
+    def widest(self, investigation: str) -> Window:
+        """The window that the agents of an investigation look at in its last round: what it is about.
+
+        Raises:
+            UnknownInvestigation: there is none.
+        """
+        return brief(self._investigation(investigation), ROUNDS, self._history()).incident
 
     def brief(self, place: Place) -> Brief:
         """What an agent is asked about a window: of an investigation's incident, what its agents were asked in the first round."""

@@ -82,7 +82,9 @@ def at_work(work: Loop, name: str, loops: Mapping[str, Loop]) -> Iterator[thread
 
 def _loops(app: App) -> Mapping[str, Loop]:
     """What goes on beside the tasks until told to stop."""
+    models = {"models": lambda _stop: app.reasoning.prepare()} if app.settings.models_path.exists() else {}
     return {
+        **models,
         "archive": lambda stop: _archive_until(app, stop),
         "approvals": lambda stop: app.approvals.tend_until(stop, app.watch),
         "alerts": app.alerting.tending.tend_until,

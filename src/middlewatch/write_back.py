@@ -113,7 +113,7 @@ class WriteBacks:
             return 0
         self._is_turn_of_all = not self._is_turn_of_all
         start = self._start if self._is_turn_of_all else 0
-        rows = self._occurrences.list(start=start, limit=MOST)
+        rows = [row.occurrence for row in self._occurrences.store.list(start=start, limit=MOST).rows]
         tried, looked_at = self._looked_at(rows, settings, stopped)
         if self._is_turn_of_all:  # where the round ended the next one begins, however much is due before it
             self._start = start + looked_at if len(rows) == MOST or looked_at < len(rows) else 0
