@@ -10,6 +10,7 @@ from pydantic import Field
 from middlewatch.approval.desk import Desk, trust_name
 from middlewatch.approval.events import event, name_of, typed
 from middlewatch.context_store.approvals import Kept, Update
+from middlewatch.context_store.redaction import redact_fields
 from middlewatch.records import (
     AuditEvent,
     BreakGlass,
@@ -60,7 +61,7 @@ def halt(desk: Desk, tenant: str, principal: Principal | None, reason: str, *, f
     with _telling(desk, tenant, principal, "halt.refused"):
         known = desk.known(principal)
     words, private = typed(reason)
-    wanted = Halt(by=known.id, reason=reason, at=desk.store.now(tenant))
+    wanted = redact_fields(Halt(by=known.id, reason=reason, at=desk.store.now(tenant)), "reason")
     made = AuditEvent(tenant=tenant, actor=known.id, event="halt.set", data={"face": face, **words})
     found = desk.store.halt(tenant, wanted, [made], private)
     desk.seal(tenant)
@@ -118,7 +119,7 @@ def break_glass(  # noqa: PLR0913  # said whole
         desk.refuse_programs(principal, face)
         known = _may_break(desk, kept, principal, credential, reason)
     words, private = typed(reason)
-    broken = BreakGlass(principal=known.id, reason=reason, at=kept.now)
+    broken = redact_fields(BreakGlass(principal=known.id, reason=reason, at=kept.now), "reason")
     changed = kept.request.model_copy(update={"break_glass": broken})
     made = event(changed, "glass.broken", known.id, face=face, **words)
     after = desk.store.change(kept, Update(changed, [made], private, due_in_seconds=0.0))

@@ -34,8 +34,8 @@ def name_of(principal: Principal | None) -> str:
 
 
 def typed(text: str) -> tuple[dict[str, JsonValue], tuple[Private, ...]]:
-    """What people typed: as it stands in an event, and as it is kept beside the log. Both empty where they typed nothing."""
+    """What people typed: as it stands in an event, and as it is kept beside the log, without secrets. Both empty for nothing."""
     if not text:
         return {}, ()
-    private = Private.of(text)
+    private = Private.of(redact(text))
     return {"reason": {"sha256": private.digest}}, (private,)

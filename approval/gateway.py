@@ -21,6 +21,7 @@ from middlewatch.approval.shown import Shown
 from middlewatch.approval.stages import Passage, classify, match_policy, walk
 from middlewatch.approval.transitions import Event, end_of, judge, opens
 from middlewatch.context_store.approvals import Kept, Update
+from middlewatch.context_store.redaction import redact_fields
 from middlewatch.records import (
     ORCHESTRATOR,
     ActionResult,
@@ -104,8 +105,9 @@ class Gateway:
         )
 
     def _submit(self, remediation: Remediation, name: str = "") -> ApprovalRequest:
-        with self._proposing(remediation):
-            return walk(self.desk, Passage(remediation, name)).request
+        noted = redact_fields(remediation, "note")
+        with self._proposing(noted):
+            return walk(self.desk, Passage(noted, name)).request
 
     def _proposing(self, remediation: Remediation) -> AbstractContextManager[None]:
         """What is refused within is a proposal that was refused."""
@@ -317,7 +319,7 @@ class Gateway:
             at=kept.now,
         )
         whole = not approve or opens(attempt)
-        given = (*kept.request.approvals, approval)
+        given = (*kept.request.approvals, redact_fields(approval, "reason"))
         said = approval_words(given) if approve else approval.words
         changed = kept.request.model_copy(
             update={

@@ -96,9 +96,7 @@ class _Case:
             undoes = kind is not None and kind in spec.undoes
             if not undoes and self._kind() not in spec.mends:
                 continue  # nobody would think of it
-            if not self.found.undo:
-                yield spec.id, "the change that was made before is less likely the trigger than not, and it may be"
-            elif not undoes or change is None:
+            if not undoes or change is None:
                 yield spec.id, "a change is blamed, and this does not take it back"
             elif undone:
                 yield spec.id, f"{undone} takes back the same change"
@@ -109,7 +107,7 @@ class _Case:
                 outcome = self._checked(spec, parameters, effect, change)
                 undone = spec.id if isinstance(outcome, Remediation) else ""
                 yield outcome
-        if self.found.undo and not undone:
+        if not undone:
             yield "", "nothing that is configured for the target takes back the change that is blamed"
 
     def _mends(self, offered: Sequence[ActionSpec]) -> Iterator[Remediation | Considered]:
@@ -154,7 +152,7 @@ class _Case:
             target=self.found.service,
             parameters=checked,
             proposed_by=ORCHESTRATOR,
-            confidence=self.found.confidence,
+            confidence=self.found.enough_to_act,
             evidence=tuple(dict.fromkeys(identifier for identifier in cited if identifier is not None)),
             expected_effect=effect,
             undoes=None if change is None else change.id,

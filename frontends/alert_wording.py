@@ -17,6 +17,11 @@ def state_words(one: Occurrence) -> str:
     return "acknowledged at the sender" if one.acknowledged_at else "fires"
 
 
+def state_word(one: Occurrence) -> str:
+    """The same in one word."""
+    return state_words(one).partition(" ")[0]
+
+
 def services_words(one: Occurrence, named: Callable[[str], str]) -> str:
     """All services that it is about, each as a face names it; empty where it is about none that is known."""
     return " and ".join(map(named, one.services))
@@ -42,8 +47,10 @@ def place_words(one: Occurrence) -> str:
     return f"held: {one.held}" if one.held else "is being sorted"
 
 
-def deadline_words(rating: Rating, now: datetime, *, answered: bool) -> str:
-    """Until when somebody must respond."""
+def deadline_words(rating: Rating, now: datetime, *, answered: bool, called: bool) -> str:
+    """Until when somebody must respond; empty where nobody is called for it."""
+    if not called:
+        return ""
     by = f"{quantity.stamp(rating.respond_by)} UTC"
     if answered:
         return "somebody has acknowledged it"
@@ -53,6 +60,7 @@ def deadline_words(rating: Rating, now: datetime, *, answered: bool) -> str:
     return f"acknowledge it by {by}, in {quantity.duration(left)}"
 
 
-def severity_words(rating: Rating, now: datetime, *, answered: bool) -> str:
+def severity_words(rating: Rating, now: datetime, *, answered: bool, called: bool) -> str:
     """How severe it is, and until when somebody must respond."""
-    return f"{rating.severity}: {deadline_words(rating, now, answered=answered)}"
+    deadline = deadline_words(rating, now, answered=answered, called=called)
+    return f"{rating.severity}: {deadline}" if deadline else rating.severity

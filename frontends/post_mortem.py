@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from middlewatch.frontends import quantity
 from middlewatch.frontends.acts import act, actor, why
 from middlewatch.frontends.markdown import code, plain, quote
+from middlewatch.frontends.post_mortem_beside import models_said, runbooks_say, seen_before
 from middlewatch.frontends.quotation import Quotation
 from middlewatch.frontends.reading import latest, tally
 from middlewatch.frontends.wording import RECOVERY_WORDS, Wording, stance_words
@@ -23,11 +24,13 @@ from middlewatch.records import (
     Decision,
     Evidence,
     Handling,
+    Identifier,
     Outcome,
     RankedHypothesis,
     Report,
 )
 from middlewatch.records.errors import BadInput
+from middlewatch.similar import Earlier
 
 if TYPE_CHECKING:
     from middlewatch.app import App
@@ -37,6 +40,8 @@ _FACTS = 30
 """Rows of the evidence table; the exported report has all of them."""
 _IMPACT = 8
 _CHANGES = 5
+_BEFORE = 3
+"""Incidents before it that are told."""
 _QUIET = ("request.viewed", "trust.")
 """What is no step of an incident."""
 _BLANK = "_to be filled in_"
@@ -58,7 +63,8 @@ def post_mortem_of(app: App, investigation: str) -> str:
     """
     from middlewatch.auditing import history  # noqa: PLC0415  what it imports no --help needs
 
-    report = app.report(investigation)
+    snapshot = app.snapshot(investigation)
+    report = snapshot.report
     if report is None:
         raise BadInput(
             f"The investigation {investigation} has no report yet.", remedy=f"See where it stands: middlewatch show {investigation}"
@@ -67,7 +73,8 @@ def post_mortem_of(app: App, investigation: str) -> str:
     entries = history(app.store.server, report.tenant, {report.investigation, *(one.id for one in requests)}, report.opened_at)
     public = app.settings.public_url
     link = f"{str(public).rstrip('/')}/investigations/{report.investigation}" if public else ""
-    return post_mortem(report, app.handlings.of(investigation), requests=requests, entries=entries, link=link)
+    before = app.similar.to(snapshot, limit=_BEFORE).earlier
+    return post_mortem(report, app.handlings.of(investigation), requests=requests, entries=entries, before=before, link=link)
 
 
 def post_mortem(
@@ -76,6 +83,7 @@ def post_mortem(
     *,
     requests: Sequence[ApprovalRequest] = (),
     entries: Sequence[Entry] = (),
+    before: Sequence[Earlier] = (),
     link: str = "",
 ) -> str:
     """Write it.
@@ -85,6 +93,7 @@ def post_mortem(
         handling: who had it, and what people found the answer worth.
         requests: those of this investigation.
         entries: what the audit log holds about it, its requests and the halt; oldest first.
+        before: earlier investigations that are like it, the most alike first.
         link: address of its page, for a link to it and to each fact; empty where there is none.
 
     Returns:
@@ -99,7 +108,10 @@ def post_mortem(
         draft.cause(),
         draft.evidence(),
         draft.votes(),
+        models_said(report, draft.number),
         draft.limits(),
+        runbooks_say(report),
+        seen_before(before),
         draft.actions(),
         draft.feedback(),
         draft.follow_ups(),
@@ -153,7 +165,9 @@ class _Draft(Wording):
         sure = f"{quantity.percent(report.confidence)} sure ({quantity.likelihood(report.confidence)})"
         verdict = f"Finding, {sure}" if self.found else "No finding: it is not known what caused it"
         lines = ["## Summary", "", plain(report.answer), "", f"- {verdict}"]
-        lines.append(f"- {quantity.percent(report.change_probability)} sure that anything changed at all")
+        probable = report.change_probability
+        sure = f"{quantity.percent(probable)} sure that anything changed" if probable else quantity.changed(probable).capitalize()
+        lines.append(f"- {sure} at all")
         if report.onset is not None:
             ahead = (report.alert.detected_at - report.onset.at).total_seconds()
             gap = f"{quantity.duration(abs(ahead))} {'before' if ahead >= 0 else 'after'} the alert"
@@ -345,9 +359,13 @@ class _Draft(Wording):
             lines += [f"  - {RECOVERY_WORDS[execution.recovery]}{note}"] if execution.recovery else []
         return lines
 
+    def number(self, fact: Identifier) -> str:
+        """What a fact is called by."""
+        number = f"E{self.numbers[fact]}" if fact in self.numbers else ""
+        return f"[{number}]" if self.link and number else number
+
     def _number(self, fact: Evidence) -> str:
-        number = f"E{self.numbers[fact.id]}"
-        return f"[{number}]" if self.link else number
+        return self.number(fact.id)
 
     def _fact(self, fact: Evidence) -> tuple[str, ...]:
         anomaly = fact.anomaly

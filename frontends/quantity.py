@@ -123,6 +123,11 @@ def percent(probability: float) -> str:
     return "<1 %" if 0 < probability < 0.01 else f"{100 * probability:.0f} %"  # noqa: PLR2004  per cent
 
 
+def changed(probability: float) -> str:
+    """How probable it is that anything changed. It is 0 only where there was no telemetry to tell by."""
+    return f"{percent(probability)} that anything changed" if probability else "unknown whether anything changed"
+
+
 def likelihood(probability: float) -> str:
     """The same probability in words."""
     return next((word for least, word in _LIKELIHOOD if probability >= least), "very unlikely")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
-from middlewatch.records import AgentName, Evidence, Outcome, Position, RankedHypothesis, Report, Vote
+from middlewatch.records import AgentName, Evidence, Outcome, Position, RankedHypothesis, Report, Snapshot, Voice, Vote
 
 POSITION_WORDS = {Position.SUPPORT: "for", Position.OPPOSE: "against", Position.ABSTAIN: "abstains"}
 
@@ -52,21 +52,30 @@ class Reading:
         """The probability that this is a cause.
 
         For a cause that the finding names, its confidence. For the others their share, which takes for granted that one of the
-        hypotheses is the cause, times the probability of that, which follows from the confidence in the first of them.
+        hypotheses is the cause, times the probability of that, which follows from what the votes state of the first of them.
+        What calibration takes from that one, the others gain in proportion, and the other way.
         """
         if row.hypothesis.id in self.confidence:
             return self.confidence[row.hypothesis.id]
-        first = self.report.hypotheses[0]
-        return min(1.0, row.share * self.report.confidence / first.share) if first.share else 0.0
+        first, told = self.report.hypotheses[0], self.report.calibration
+        stated = told.stated if told else self.report.confidence
+        left = (1.0 - self.report.confidence) / (1.0 - stated) if told and stated < 1.0 else 1.0
+        return min(1.0, row.share * stated / first.share * left) if first.share else 0.0
 
     def none_of_these(self) -> float:
         """The probability that no hypothesis is the cause."""
         return max(0.0, 1.0 - sum(self.chance(row) for row in self.report.hypotheses))
 
 
+def as_shown(snapshot: Snapshot) -> Snapshot:
+    """With what the rules answer in the place of the report, while language models look at it."""
+    shown = snapshot.report or snapshot.preliminary
+    return snapshot if shown is snapshot.report else snapshot.model_copy(update={"report": shown})
+
+
 def latest(votes: Sequence[Vote]) -> dict[AgentName, Vote]:
-    """Each agent's last word, in the agents' order."""
-    last = {vote.agent: vote for vote in sorted(votes, key=lambda vote: vote.round)}
+    """Each agent's last word by its rules, in the agents' order."""
+    last = {vote.agent: vote for vote in sorted(votes, key=lambda vote: vote.round) if vote.voice is Voice.RULES}
     return {agent: last[agent] for agent in AgentName if agent in last}
 
 

@@ -15,6 +15,7 @@ from middlewatch.frontends.quotation import Quotation
 from middlewatch.frontends.wording import RECOVERY_WORDS
 from middlewatch.records import (
     ORCHESTRATOR,
+    ActionSpec,
     Approval,
     Decision,
     Execution,
@@ -172,7 +173,8 @@ class RequestWording:
             return f"{execution.undo.action}{f' with {pairs}' if pairs else ''}; it needs an approval too"
         if spec is None or self.request.state.terminal:
             return ""
-        return f"{spec.undo} takes it back, and needs an approval too" if spec.undo else "NOTHING takes it back"
+        before = dict([*self.request.bound.target_version.items()][:1]) if self.request.bound else {}
+        return undo_words(spec, self.pairs(before)) or "NOTHING takes it back"
 
     @property
     def you(self) -> str:
@@ -229,6 +231,20 @@ class RequestWording:
             text += f", took {quantity.duration(max(0.0, (execution.ended_at - execution.began_at).total_seconds()))}"
         found = f"; found out by {self.named(execution.reconciled_by)}" if execution.reconciled_by else ""
         return f"{text}, by {self.named(execution.executor.partition('/')[0])}{found}"
+
+
+def undo_words(spec: ActionSpec, version: str = "") -> str:
+    """What takes an action back; empty where nothing does.
+
+    Args:
+        spec: of the action.
+        version: of the target before it, in words, where that is known.
+    """
+    if not spec.undo:
+        return ""
+    if spec.undo != spec.id:
+        return f"{spec.undo} takes it back, and needs an approval too"
+    return f"{spec.undo} again puts {version or 'what was there before'} back, by another approval"
 
 
 def scalar(value: Scalar) -> str:

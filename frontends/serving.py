@@ -14,7 +14,7 @@ from starlette.routing import Route
 from middlewatch.announcing import announced
 from middlewatch.app import App
 from middlewatch.frontends.listening import Listener, address_of
-from middlewatch.frontends.otlp.doors import otlp_address, otlp_hindrance
+from middlewatch.frontends.otlp.doors import otlp_addresses, otlp_hindrance
 from middlewatch.frontends.web.guards import is_local
 from middlewatch.frontends.web.site import create_site
 from middlewatch.receiving import beside_serving
@@ -49,6 +49,8 @@ class Served(Record):
     """`http` or `socket`."""
     otlp: str | None = None
     """Where telemetry is taken in over HTTP."""
+    otlp_grpc: str | None = None
+    """The same over gRPC."""
     working: bool
     owner: bool
     """Whether this process owns the data directory; others attach to it."""
@@ -97,23 +99,11 @@ def serve(
         stack.enter_context(whole.posting)
         ended = stack.enter_context(app.working()) if faces.work else None
         hindrance = otlp_hindrance(app.settings) if faces.otlp else ""
-        takes = faces.otlp and not hindrance
-        if takes:
+        if faces.otlp and not hindrance:
             stack.enter_context(beside_serving(app.settings))
-        url = address_of(app.settings)
         if is_local(app.settings):
-            stack.enter_context(announced(app.settings.data_dir, url))
-        served = Served(
-            url=url,
-            sign_in=link(app, url) if is_local(app.settings) else None,
-            mcp=whole.mcp,
-            mcp_token_file=_mcp_token_file(app) if faces.mcp else None,
-            slack=whole.slack,
-            otlp=otlp_address(app.settings) if takes else None,
-            working=faces.work,
-            owner=app.owner,
-            notices=(*_notices(app), *filter(None, [hindrance])),
-        )
+            stack.enter_context(announced(app.settings.data_dir, address_of(app.settings)))
+        served = _served(app, faces, whole, hindrance)
 
         def over() -> bool:
             if not stopped() and not (ended is not None and ended.is_set()):
@@ -129,6 +119,24 @@ def serve(
 
         asyncio.run(run())
         finishing()
+
+
+def _served(app: App, faces: Faces, whole: Assembled, hindrance: str) -> Served:
+    """What is told; the hindrance is why no telemetry is taken in, though it was to be."""
+    url = address_of(app.settings)
+    otlp, otlp_grpc = otlp_addresses(app.settings) if faces.otlp and not hindrance else (None, None)
+    return Served(
+        url=url,
+        sign_in=link(app, url) if is_local(app.settings) else None,
+        mcp=whole.mcp,
+        mcp_token_file=_mcp_token_file(app) if faces.mcp else None,
+        slack=whole.slack,
+        otlp=otlp,
+        otlp_grpc=otlp_grpc,
+        working=faces.work,
+        owner=app.owner,
+        notices=(*_notices(app), *filter(None, [hindrance])),
+    )
 
 
 def link(app: App, url: str) -> str:

@@ -11,6 +11,8 @@ from pydantic import JsonValue
 
 from middlewatch.records import TaskKind
 
+PRELIMINARY = "report.preliminary"
+"""The event of the rules' answer."""
 ORCHESTRATOR = "orchestrator"
 """Whose the tasks are that no agent does."""
 _DOING = {
@@ -19,10 +21,14 @@ _DOING = {
     TaskKind.HYPOTHESISE: "forming hypotheses",
     TaskKind.VOTE: "voting",
     TaskKind.CONCLUDE: "concluding",
+    TaskKind.REASON: "reasoning with a language model",
+    TaskKind.CHALLENGE: "trying to refute the answer with a language model",
+    TaskKind.WRITE: "writing the report",
 }
 _MADE = {TaskKind.HYPOTHESISE: ("hypothesis", "hypotheses"), TaskKind.VOTE: ("vote", "votes")}
 WHOLE = {
     "investigation.opened": "opened",
+    PRELIMINARY: "the rules have answered; language models look at it",
     "investigation.closed": "done",
     "investigation.cancelled": "cancelled",
     "investigation.stalled": "stalled: no task is left that could go on, a person must look",

@@ -69,8 +69,8 @@ class Wording(Reading):
         latest = quantity.clock(onset.latest, onset.earliest.date())
         return quantity.stamp(onset.earliest) + (f" to {latest}" if onset.latest != onset.earliest else "")
 
-    def kind(self, cause: Cause) -> str:
-        """What went wrong, how sure that is, what shows it, and what else it may be."""
+    def kind(self, cause: Cause, *, shown: bool = True) -> str:
+        """What went wrong, how sure that is, what else it may be, and what shows it where that is asked for."""
         unknown = cause.kind is CauseKind.UNKNOWN
         others = [
             f"{_kind(other.kind, other.detail)} {quantity.percent(other.probability)}"
@@ -79,6 +79,8 @@ class Wording(Reading):
         ]
         text = "unknown" if unknown else f"{_kind(cause.kind, cause.detail)}, {quantity.percent(cause.probability)} sure"
         text += f"; perhaps {' or '.join(others)}" if others else ""
+        if not shown:
+            return text
         if unknown:
             return f"{text}; nothing that was seen says why"
         if cause.shown_by is AnomalyKind.CHANGE:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field
 
 from middlewatch.frontends.intake.credentials import is_fresh, is_signed, shows_token
 from middlewatch.frontends.intake.delivery import (
@@ -17,8 +17,9 @@ from middlewatch.frontends.intake.delivery import (
     Texts,
     begun,
     fingerprint,
+    fit,
     link,
-    read,
+    parsed,
 )
 from middlewatch.records import AlertMessage, AlertStatus, digest_of
 from middlewatch.records.quoting import cut
@@ -34,7 +35,7 @@ class Alert(Payload):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     title: Text = Field(min_length=1)
-    status: Literal["firing", "resolved", "acknowledged"] = "firing"
+    status: Literal["firing", "resolved", "acknowledged", "unacknowledged"] = "firing"
     fingerprint: Text = ""
     labels: Texts = Field(default_factory=dict)
     annotations: Texts = Field(default_factory=dict)
@@ -46,16 +47,17 @@ class Alert(Payload):
 
 
 class Alerts(Payload):
-    """The body: several, or one by itself."""
+    """Several of them. One may also stand by itself."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     alerts: tuple[Alert, ...] = Field(min_length=1, max_length=MOST_ALERTS)
 
-    @model_validator(mode="before")
-    @classmethod
-    def _one(cls, value: object) -> object:
-        return {"alerts": [value]} if isinstance(value, dict) and "alerts" not in value else value
+
+_KEYS: Final = tuple(Alert.model_fields)
+_REMEDY: Final = (
+    f"Send one alert, or several as a list in alerts; of each: {', '.join(_KEYS)}. Only title is needed; see docs/alerts.md."
+)
 
 
 def is_authentic(delivery: Delivery, secrets: Sequence[bytes]) -> bool:
@@ -76,7 +78,12 @@ def decode(delivery: Delivery) -> tuple[AlertMessage, ...]:
     Raises:
         BadInput: it does not fit the schema.
     """
-    return tuple(_message(delivery, alert) for alert in read(Alerts, delivery.body).alerts)
+    said = parsed(delivery.body)
+    if isinstance(said, dict) and "alerts" not in said:
+        alerts: tuple[Alert, ...] = (fit(Alert, said, known=(*_KEYS, "alerts"), remedy=_REMEDY),)
+    else:
+        alerts = fit(Alerts, said, known=_KEYS, remedy=_REMEDY).alerts
+    return tuple(_message(delivery, alert) for alert in alerts)
 
 
 def _message(delivery: Delivery, alert: Alert) -> AlertMessage:

@@ -12,7 +12,7 @@ from middlewatch.records.quoting import cut
 
 _STATUS: Final = {
     "Create": AlertStatus.FIRING,
-    "UnAcknowledge": AlertStatus.FIRING,
+    "UnAcknowledge": AlertStatus.UNACKNOWLEDGED,
     "Acknowledge": AlertStatus.ACKNOWLEDGED,
     "Close": AlertStatus.RESOLVED,
     "Delete": AlertStatus.RESOLVED,
@@ -67,6 +67,7 @@ def decode(delivery: Delivery) -> tuple[AlertMessage, ...]:
             severity=cut(alert.priority, 64),
             started_at=began,
             ended_at=max(began, begun(alert.updated_at, delivery.now)) if status is AlertStatus.RESOLVED else None,
+            said_at=alert.updated_at and begun(alert.updated_at, delivery.now),
             reference=cut(alert.alert_id, 256),
         ),
     )

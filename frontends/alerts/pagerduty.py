@@ -24,6 +24,10 @@ _STATUS: Final = {
     "acknowledged": AlertStatus.ACKNOWLEDGED,
     "resolved": AlertStatus.RESOLVED,
 }
+_GIVEN_UP: Final = frozenset(
+    {"incident.unacknowledged", "incident.reassigned", "incident.escalated", "incident.delegated", "incident.reopened"}
+)
+"""Of a triggered incident they say that nobody has it any more; others repeat that it is triggered."""
 
 
 class Named(Payload):
@@ -91,6 +95,8 @@ def decode(delivery: Delivery) -> tuple[AlertMessage, ...]:
     happened = begun(event.occurred_at, delivery.now)
     if delivery.now - happened > REPLAY:
         raise BadInput("The event is too old: it may be a copy.", remedy="Events count for a day.")
+    if status is AlertStatus.FIRING and event.event_type in _GIVEN_UP:
+        status = AlertStatus.UNACKNOWLEDGED
     again = event.event_type == "incident.reopened"
     began = happened if again else begun(incident.created_at, happened)
     labels = {
@@ -111,6 +117,7 @@ def decode(delivery: Delivery) -> tuple[AlertMessage, ...]:
             severity=cut(labels["priority"] or incident.urgency, 64),
             started_at=began,
             ended_at=max(began, happened) if status is AlertStatus.RESOLVED else None,
+            said_at=event.occurred_at and happened,
             reference=cut(incident.id, 256),
             url=link(incident.html_url),
         ),

@@ -13,83 +13,78 @@ from types import ModuleType
 import click
 
 from middlewatch.frontends.cli import manual
+from middlewatch.frontends.cli.exit_codes import EPILOG, INPUT_OUTPUT, INTERRUPTED
 from middlewatch.frontends.ending import end
+from middlewatch.logs import redact_last_resort
 from middlewatch.records.errors import MiddlewatchError
 
 COMMANDS = {
     "investigate": ("investigate", "Investigate an incident and say what caused it."),
-    "watch": ("watch", "Follow an investigation live, with its approvals, until it is over."),
+    "watch": ("watch", "Follow an investigation live until it is over."),
     "list": ("investigations:list_", "List investigations: what came of each, and who has it."),
     "show": ("investigations", "Show the report of an investigation, or where it stands."),
-    "why": ("why", "Say why: each agent's vote, the facts for and against, and what else it may be."),
-    "alerts": ("alerts", "List alerts as their senders tell them, show one, investigate one by hand."),
+    "why": ("why", "Say why: votes, facts for and against, what else it may be."),
+    "similar": ("similar", "Find earlier investigations like one, and what fixed them."),
+    "alerts": ("alerts", "List alerts, show one, investigate one by hand."),
     "again": ("alerts:again", "Run an investigation again."),
     "severity": ("alerts:severity", "Say how severe an investigation is, or set it."),
     "acknowledge": ("handling", "Say that you have seen it."),
     "assign": ("handling", "Hand an investigation over, with a note."),
     "feedback": ("handling", "Say whether the answer was right."),
-    "report": ("nights", "Say what your own nights were like: times, wrong answers, pages for nothing."),
+    "report": ("nights", "Say how your nights were: times, wrong answers, idle pages."),
     "post-mortem": ("investigations", "Write a post-mortem in Markdown."),
     "cancel": ("investigations", "Stop an investigation."),
-    "change": ("change", "Record what was changed, list it, and see how the changed services do."),
-    "approvals": ("approvals", "List what waits for a decision, show what would run, approve or deny it."),
+    "change": ("change", "Record what was changed, list it, watch the changed services."),
+    "approvals": ("approvals", "List what waits, show what would run, approve or deny it."),
     "halt": ("control", "Stop everything: no action begins until a manager lifts it."),
     "resume": ("control", "Lift a halt."),
     "recordings": ("recordings", "Import recordings of past incidents, and list them."),
     "evaluate": ("evaluate", "Answer every incident of every recording and write predictions."),
-    "shadow": ("shadow", "Ask about past alerts what it would have said, beside what you recorded; nobody is told."),
-    "actions": ("actions", "Say what can be done to which service: write a first configuration, check it, list."),
-    "policy": ("policy", "Say who may decide what: write a first policy, check it, explain it."),
-    "intake": ("intake", "Say who may send alerts and changes: write a first configuration, check it, make a token."),
-    "slo": ("slo", "Say what is promised of services, and how much of each error budget is left."),
-    "serve": ("serve", "Serve all faces in one process: web, JSON API, Slack, MCP; and work on tasks."),
-    "otlp": ("otlp", "Take traces, metrics and logs in over OTLP, from SDKs and Collectors."),
+    "shadow": ("shadow", "Ask about past alerts what it would have said; nobody is told."),
+    "actions": ("actions", "Say what can be done to which service: write, check, list."),
+    "policy": ("policy", "Say who may decide what: a first policy, check, explain."),
+    "runbooks": ("runbooks", "Say what is read of your runbooks: check, list, cite."),
+    "intake": ("intake", "Say who may send alerts and changes: write, check, token."),
+    "slo": ("slo", "Say what is promised, and what is left of each error budget."),
+    "models": ("models", "Say what language models do here, and what they cost."),
+    "serve": ("serve", "Serve the web, JSON API, Slack and MCP; work on tasks."),
+    "otlp": ("otlp", "Take traces, metrics and logs in over OTLP."),
     "sign-in": ("serve", "Print a link that signs you in once at a `serve` on this machine."),
-    "mcp": ("mcp", "Serve the Model Context Protocol, for assistants in an IDE or a terminal."),
+    "mcp": ("mcp", "Serve MCP, for assistants in an IDE or a terminal."),
     "worker": ("operate", "Work on tasks until stopped."),
     "executor": ("operate", "Execute what was approved, until stopped."),
-    "doctor": ("doctor", "Say what is configured, reachable and missing, and how to mend it."),
+    "doctor": ("doctor", "Say what is configured, reachable and missing; how to mend it."),
     "audit": ("audit", "Show, export and verify the audit log."),
     "backup": ("operate", "Write the context store and the archive to a file."),
     "restore": ("operate", "Read a backup into an empty context store."),
     "schema": ("operate", "Print the JSON schema of the report."),
-    "lab": ("lab", "Run a small shop with a real fault and record it."),
+    "lab": ("lab", "See a small shop really fail: toured, live, recorded, scored."),
     "completion": ("manual", "Print what makes a shell complete commands and ids."),
     "help": ("manual:help_", "Explain a command; write man pages."),
 }
 """Command name -> (module of this package, with the command's name there where it is another; one line of help)."""
 
 SECTIONS = {
-    "Investigate": ("investigate", "alerts", "watch", "list", "show", "why", "again", "cancel", "change"),
+    "Investigate": ("investigate", "alerts", "watch", "list", "show", "why", "similar", "again", "cancel", "change"),
     "Work together": ("acknowledge", "assign", "severity", "feedback", "report", "post-mortem"),
     "Decide": ("approvals", "halt", "resume", "audit"),
     "Serve and work": ("serve", "sign-in", "mcp", "otlp", "worker", "executor"),
-    "Set up and keep": ("doctor", "policy", "actions", "intake", "slo", "completion", "backup", "restore", "help"),
+    "Set up and keep": (
+        "doctor",
+        "policy",
+        "actions",
+        "intake",
+        "slo",
+        "runbooks",
+        "models",
+        "completion",
+        "backup",
+        "restore",
+        "help",
+    ),
     "Recordings": ("recordings", "evaluate", "shadow", "lab", "schema"),
 }
 """What stands together in the help."""
-
-EXIT_CODES = """\b
-Exit codes:
-  0    done; of an investigation: a finding
-  1    it failed, or was cancelled
-  2    the command line is wrong
-  3    no finding: the honest "I don't know"
-  4    nobody can tell what became of it, or the audit log is not what was signed
-  65   what was given cannot be used
-  69   something that is needed does not answer; try again
-  74   the operating system refused
-  75   somebody else was first, or something is full; try again
-  77   refused: policy, or a guard, does not let it through
-  78   a setting or a program is missing
-  130  ended by Ctrl-C
-"""
-
-INTERRUPTED = 130
-"""128 + SIGINT, as shells have it."""
-
-INPUT_OUTPUT = 74
-"""What the operating system refused, where nothing better is known (EX_IOERR of sysexits.h)."""
 
 REMEDIES = {
     errno.ENOSPC: "Free some space and run the command again.",
@@ -136,7 +131,7 @@ class LazyGroup(click.Group):
                 formatter.write_dl([(name, COMMANDS[name][1]) for name in names])
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}, epilog=EXIT_CODES)
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}, epilog=EPILOG)
 @click.version_option(package_name="middlewatch")
 def cli() -> None:
     """Find the failing service, the proof and the likely cause of an incident.
@@ -152,6 +147,8 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line: errors become one line and an exit code, never a traceback."""
+    _hold_streams()
+    redact_last_resort()
     try:
         code = cli(prog_name="middlewatch", standalone_mode=False)
     except SystemExit as ended:  # a command has a code of its own
@@ -177,6 +174,18 @@ def main() -> None:
         _refuse(_in_words(error), REMEDIES.get(error.errno or 0, "Run `middlewatch doctor`: it says what is missing."))
         code = INPUT_OUTPUT
     end(code if isinstance(code, int) else 0)
+
+
+def _hold_streams() -> None:
+    """A closed standard stream is as the null device: else what is opened next has its number, and is taken for it."""
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        if getattr(sys, name) is None:
+            null = os.open(os.devnull, os.O_RDWR)
+            if null != number:
+                os.dup2(null, number)
+                os.close(null)
+            os.set_inheritable(number, True)
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115  it is there to the end
 
 
 def _write_no_more() -> None:

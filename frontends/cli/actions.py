@@ -33,7 +33,7 @@ def actions() -> None:
 @click.option("--force", is_flag=True, help="Replace the configuration that is there.")
 @json_option
 def init(force: bool, as_json: bool) -> None:
-    """Write a first configuration, with a harmless runbook to try and everything else as comments.
+    """Write a first configuration. It has a harmless runbook to try, and everything else as comments.
 
     \b
     Example:
@@ -57,7 +57,7 @@ def init(force: bool, as_json: bool) -> None:
 @click.argument("file", required=False, type=click.Path(path_type=Path, dir_okay=False))
 @json_option
 def check(file: Path | None, as_json: bool) -> None:
-    """Say every mistake in a configuration with its line, in FILE or in the one in force. Exits with 78 where there is one.
+    """Say every mistake in a configuration with its line. In FILE or in the one in force; exits with 78 where there is one.
 
     \b
     Example:
@@ -93,7 +93,7 @@ def check(file: Path | None, as_json: bool) -> None:
 @actions.command(name="list")
 @json_option
 def list_(as_json: bool) -> None:
-    """List the catalogue: every action, its tier before policy, and what it touches.
+    """List every action, its tier before policy, and what it touches.
 
     \b
     Example:

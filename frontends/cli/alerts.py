@@ -3,41 +3,46 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
 
-from middlewatch.frontends.alert_wording import course_words, place_words, services_words, severity_words, state_words
+from middlewatch.frontends.alert_wording import course_words, place_words, services_words, severity_words, state_word, state_words
 from middlewatch.frontends.cli.approval_desk import FACE, viewer
-from middlewatch.frontends.cli.naming import investigation_argument, investigation_id
+from middlewatch.frontends.cli.naming import alert_argument, alert_id, investigation_argument, investigation_id
 from middlewatch.frontends.cli.output import application, json_option, print_page, print_record, width
-from middlewatch.frontends.cli.page import Column, Page, Span, Tone
+from middlewatch.frontends.cli.page import Column, Page, Row, Span, Tone
 from middlewatch.frontends.cli.terminal import print_line, quotation
 from middlewatch.frontends.program import program
-from middlewatch.frontends.quantity import stamp
 from middlewatch.frontends.reading import count
 from middlewatch.records import Occurrence, Severity
+from middlewatch.records.quoting import cut
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from collections.abc import Sequence
 
     from middlewatch.alerting import AlertStory
+    from middlewatch.frontends.quotation import Quotation
 
 _COLUMNS = (
     Column("alert"),
     Column("since (UTC)"),
     Column("state"),
-    Column("service"),
-    Column("what became of it"),
-    Column("title", elastic=True),
+    Column("severity"),
+    Column("sender", elastic=True),
 )
+_LONGEST_SEVERITY = 8
+"""Letters of a sender's word for it: with it, and a name of 14 letters, a row fits 80 columns."""
+_LONGEST_TITLE = 200
 SHOWN = 20
 """Alerts of an investigation that its page in the terminal shows; `alerts list --investigation` has them all."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def alerts() -> None:
-    """What senders tell of their alerts. ALERT is the id of an occurrence: one time that an alert fired, until it was resolved.
+    """What senders tell of their alerts. ALERT is the id of an occurrence: one time that an alert fired, until it was resolved. The
+    beginning of an id is enough.
 
     \b
     Example:
@@ -54,7 +59,9 @@ def alerts() -> None:
 @click.option("--investigation", "about", default="", help="Only those that this investigation shows.")
 @json_option
 def list_(*, limit: int, held: bool, firing: bool, about: str, as_json: bool) -> None:
-    """List alerts, newest first: of which service, and what became of each. None is ever dropped.
+    """List alerts, the newest first. Of which service each is, and what became of it; none is ever dropped.
+
+    The severity is the sender's word; how severe an investigation is, `middlewatch list` says.
 
     \b
     Examples:
@@ -69,23 +76,21 @@ def list_(*, limit: int, held: bool, firing: bool, about: str, as_json: bool) ->
     elif not found:
         print_line("No such alert was told of. Senders are configured in intake.toml; see docs/alerts.md.")
     else:
-        page = Page(width(), quotation())
-        page.table(_COLUMNS, [_cells(one, page) for one in found])
-        print_page(page)
+        print_page(_list(found))
 
 
 @alerts.command()
-@click.argument("alert")
+@alert_argument
 @json_option
 def show(alert: str, *, as_json: bool) -> None:
-    """Show an alert: what its sender says of it, which service that is, how often it was told of, and what became of it.
+    """Show an alert. What its sender says of it, which service that is, how often it was told of, and what became of it.
 
     \b
     Example:
-      middlewatch alerts show occ-0123456789abcdef
+      middlewatch alerts show occ-0123
     """
     with application() as app:
-        one = app.occurrences.occurrence(alert)
+        one = app.occurrences.occurrence(alert_id(app, alert))
     if as_json:
         print_record(one)
         return
@@ -104,22 +109,30 @@ def show(alert: str, *, as_json: bool) -> None:
     if message.url:
         page.entry("There", Span(say.quoted(message.url)))
     if one.investigation is None:
-        page.command("Investigate", (*program(), "alerts", "investigate", one.id))
+        whose = () if one.service else ("--service", "NAME")
+        page.command("Investigate", (*program(), "alerts", "investigate", one.id, *whose))
     print_page(page)
 
 
 @alerts.command()
-@click.argument("alert")
+@alert_argument
+@click.option("--service", default="", metavar="NAME", help="Of which service it is, where it maps to none.")
 @json_option
-def investigate(alert: str, *, as_json: bool) -> None:
+def investigate(alert: str, *, service: str, as_json: bool) -> None:
     """Investigate an alert by hand, also one that is held. Where its investigation is open that one is named.
 
     \b
-    Example:
-      middlewatch alerts investigate occ-0123456789abcdef
+    Examples:
+      middlewatch alerts investigate occ-0123
+      middlewatch alerts investigate occ-0123 --service checkout
     """
+    from middlewatch.unknown_services import unknown  # noqa: PLC0415  what it imports no --help needs
+
     with application() as app:
-        found = app.alerting.investigate(alert)
+        found = app.alerting.investigate(alert_id(app, alert), service=service)
+        notice = unknown(app, service, datetime.now(UTC)) if service else ""
+    if notice:
+        print_line(f"notice: {notice}", err=True)
     if as_json:
         print_record(found)
     else:
@@ -177,10 +190,8 @@ def print_alerts(story: AlertStory, now: datetime, *, alone: bool = False) -> No
     page = Page(width(), quotation())
     say, alert = page.say, story.investigation.alert
     if story.rating is not None:
-        late = not story.answered and now >= story.rating.respond_by
-        page.entry(
-            "Severity", Span(severity_words(story.rating, now, answered=story.answered), Tone.FAULT if late else Tone.STRONG)
-        )
+        words = severity_words(story.rating, now, answered=story.answered, called=story.called)
+        page.entry("Severity", Span(words, Tone.FAULT if story.is_late(now) else Tone.STRONG))
         for reason in story.rating.reasons:
             page.entry("", Span(say.line(reason)))
     if not alone:
@@ -200,12 +211,29 @@ def print_alerts(story: AlertStory, now: datetime, *, alone: bool = False) -> No
     print_page(page)
 
 
-def _cells(one: Occurrence, page: Page) -> tuple[Span, ...]:
+def _list(found: Sequence[Occurrence]) -> Page:
+    """Of each alert what its sender says on one line, and below what became of it, whole."""
+    page = Page(width(), quotation())
+    page.table(_COLUMNS, [_cells(one, page.say) for one in found], below=[_below(one, page.say) for one in found])
+    return page
+
+
+def _cells(one: Occurrence, say: Quotation) -> Row:
     tone = Tone.SOFT if one.resolved_at else Tone.STRONG
-    became = one.investigation or ("held" if one.held else "is being sorted")
-    service = services_words(one, page.say.named) or "none"
-    title = page.say.quoted(one.message.title) + (f" ({page.say.line(one.held)})" if one.held else "")
-    return (Span(one.id), Span(stamp(one.first_at)), Span(state_words(one), tone), Span(service), Span(became), Span(title))
+    severity = cut(say.named(one.message.severity), _LONGEST_SEVERITY) if one.message.severity else ""
+    return (
+        Span(one.id),
+        Span(f"{one.first_at:%Y-%m-%d %H:%M}"),
+        Span(state_word(one), tone),
+        Span(severity),
+        Span(one.message.sender),
+    )
+
+
+def _below(one: Occurrence, say: Quotation) -> Sequence[Row]:
+    service = services_words(one, say.named) or "no service that is known"
+    title = Span(f"{service}: {say.quoted(cut(one.message.title, _LONGEST_TITLE))}")
+    return ([title], [Span(place_words(one), Tone.WAIT if one.held else Tone.PLAIN)])
 
 
 def _print_opened(id_: str) -> None:

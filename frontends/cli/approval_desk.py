@@ -40,7 +40,6 @@ UNKNOWN_SECONDS = 5.0
 """How long somebody who waits is told nothing yet: a probe may find out at once what became of it."""
 
 S = RequestState
-FAILED, UNKNOWN = 1, 4
 _URGENCY = (S.UNKNOWN, S.PENDING, S.APPROVED, S.EXECUTING, S.PREPARING)
 """What waits for a person comes first."""
 _HELD = frozenset({S.PENDING, S.APPROVED})

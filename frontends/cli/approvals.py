@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from middlewatch.frontends.cli import INTERRUPTED
 from middlewatch.frontends.cli import approval_desk as desk
 from middlewatch.frontends.cli.approval_desk import FACE, print_request
+from middlewatch.frontends.cli.exit_codes import FAILED, INTERRUPTED, UNKNOWN
 from middlewatch.frontends.cli.naming import MOST, request_argument, request_id, request_in
 from middlewatch.frontends.cli.output import application, json_option, print_record
 from middlewatch.frontends.cli.proposing import again, edit, propose, undo
@@ -76,7 +76,7 @@ def list_(*, everything: bool, limit: int, as_json: bool) -> None:
 @click.option("--details", is_flag=True, help="Everything: the precondition, all notes, how the tier came about, the whole prose.")
 @json_option
 def show(request: str, *, details: bool, as_json: bool) -> None:
-    """Show a request: what exactly would run, on what, why, who decides, and what came of it.
+    """Show what exactly would run. On what, why, who decides, and what came of it.
 
     \b
     Example:
@@ -109,7 +109,7 @@ def _whole(_context: click.Context, _option: click.Parameter, digest: str) -> st
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Stay until it was executed.")
 @json_option
 def approve(*, request: str, digest: str, reason: str, yes: bool, wait: bool, as_json: bool) -> None:
-    """Approve exactly what is shown, and stay until it was executed. Ctrl-C leaves it running.
+    """Approve exactly what is shown. It stays until it was executed; Ctrl-C leaves that running.
 
     Exits with 0 where it was done (or approved, with --no-wait), 1 where it failed or did not begin, 4 where nobody can tell,
     65 for an unknown request, 75 where others were first, 77 where it is refused.
@@ -205,11 +205,11 @@ def _end(app: App, request: str, *, wait: bool, as_json: bool) -> int:
         case S.SUCCEEDED | S.PENDING:
             return 0
         case S.UNKNOWN:
-            return desk.UNKNOWN
+            return UNKNOWN
         case S.APPROVED | S.EXECUTING if not wait:
             return 0
         case _:
-            return desk.FAILED
+            return FAILED
 
 
 @approvals.command()

@@ -80,7 +80,7 @@ def verify(file: Path, keys: tuple[Path, ...], checkpoints: tuple[Path, ...], as
 )
 @json_option
 def show(limit: int, about: str, as_json: bool) -> None:
-    """Show what was logged, the newest last, with the texts that were not deleted.
+    """Show what was logged, the newest last. With it stand the texts that were not deleted.
 
     \b
     Example:
@@ -105,7 +105,7 @@ def show(limit: int, about: str, as_json: bool) -> None:
 @click.option("--force", is_flag=True, help="Replace the files where they exist.")
 @json_option
 def export(file: Path, force: bool, as_json: bool) -> None:
-    """Write the log to FILE, its checkpoints to FILE.checkpoints and its public key to FILE.pub.
+    """Write the log to FILE. Its checkpoints go to FILE.checkpoints, its public key to FILE.pub.
 
     \b
     Example:
@@ -134,7 +134,7 @@ def export(file: Path, force: bool, as_json: bool) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
 def forget(digest: str, yes: bool, as_json: bool) -> None:
-    """Delete a text, such as a reason, that the log holds the digest of; takes a manager.
+    """Delete a text, such as a reason, as a manager. The log holds its digest.
 
     The log keeps the digest and says who deleted the text, and verifies as before.
 
@@ -158,7 +158,7 @@ def forget(digest: str, yes: bool, as_json: bool) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
 def rekey(yes: bool, as_json: bool) -> None:
-    """Go on with the log under the key that is there now, because the one that it was begun with is lost or was stolen.
+    """Go on with the log under the key that is there now. The one that it was begun with is lost, or was stolen.
 
     Whoever checks exports needs the new public key as well as the old one. Every process must be restarted.
 

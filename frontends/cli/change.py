@@ -17,7 +17,11 @@ from middlewatch.frontends.quantity import stamp
 from middlewatch.records import Change, ChangeKind, ReportedChange, WatchedChange, digest_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from datetime import timedelta
+
+    from middlewatch.app import App
+    from middlewatch.changes import Recorded
 
 SENDER = "command-line"
 _COLUMNS = (
@@ -52,7 +56,7 @@ def change() -> None:
 @click.option("--description", default="", help="What was changed.")
 @click.option("--region", default="")
 @click.option("--cluster", default="")
-@click.option("--reference", default="", help="Your own id of it: told again with the same one, it is the same change.")
+@click.option("--id", "--reference", "reference", default="", help="Your own id of it: told again with it, it is the same change.")
 @json_option
 def record(
     *,
@@ -69,21 +73,25 @@ def record(
 ) -> None:
     """Record a change of SERVICE, as the telemetry calls it. It is on disk when this ends.
 
-    The same service, kind, version and --at, or the same --reference, are the same change: recorded again, nothing happens. So a
-    pipeline may repeat it.
+    The same service, kind, version and --at, or the same service and --id, are the same change: recorded again, nothing happens. So
+    a pipeline may repeat it. Without either, the same words within a minute are the same change, unless another one was recorded of
+    that service and kind in between.
+
+    A service that neither telemetry nor services.toml knows is recorded as well, with a notice and the names that are like it. An
+    alias of services.toml is recorded as the service that it stands for.
 
     \b
     Examples:
       middlewatch change record checkout --version 5.4.0
       middlewatch change record checkout --kind flag --version new-basket --description "on for 10 %"
-      middlewatch change record orders --kind migration --at 2026-11-21T01:55:00Z --reference $CI_JOB_ID
+      middlewatch change record orders --kind migration --at 2026-11-21T01:55:00Z --id $CI_JOB_ID
     """
     with application() as app:
-        made = at or datetime.now(UTC)
+        now = datetime.now(UTC)
         told = Change(
             tenant=app.settings.tenant,
-            time=made,
-            service=service,
+            time=at or now,
+            service=app.service_catalogue.named(service) or service,
             kind=ChangeKind(kind),
             version=version,
             actor=actor or getpass.getuser(),
@@ -91,12 +99,11 @@ def record(
             region=region,
             cluster=cluster,
         )
-        own = reference or digest_of(kind, version, made.isoformat())
-        (kept,) = app.changes.record([ReportedChange(change=told, sender=SENDER, reference=own)])
-    if as_json:
-        click.echo(json.dumps({"id": kept.report.id, "new": kept.new, "change": kept.report.change.model_dump(mode="json")}))
-        return
-    print_line(f"{kept.report.id} {'recorded' if kept.new else 'was recorded before'}")
+        own = reference or digest_of(kind, version, told.time.isoformat())
+        report = ReportedChange(change=told, sender=SENDER, reference=own)
+        (kept,) = app.changes.record([report], retold=not (at or reference))
+        notices = tuple(_notices(app, told.service, now))
+    _print_kept(kept, service, notices, as_json=as_json)
 
 
 @change.command(name="list")
@@ -127,7 +134,7 @@ def list_(*, service: str, limit: int, as_json: bool) -> None:
 @change.command()
 @json_option
 def watch(*, as_json: bool) -> None:
-    """Show what is watched now: which changes, until when, and what is worse than before them. Nobody is told anything by this.
+    """Show which changes are watched now. Until when, and what is worse than before them; nobody is told anything by this.
 
     \b
     Example:
@@ -145,6 +152,28 @@ def watch(*, as_json: bool) -> None:
         for one in found:
             _watched(one, page, one.until - now)
         print_page(page)
+
+
+def _notices(app: App, service: str, now: datetime) -> Iterator[str]:
+    """What whoever records a change of a service should know of its name."""
+    from middlewatch.unknown_services import unknown  # noqa: PLC0415  what it imports no --help needs
+
+    if app.service_catalogue.problem:
+        yield "services.toml cannot be used, so an alias in it stands for no service. See why with: middlewatch slo check"
+    if notice := unknown(app, service, now):
+        yield notice
+
+
+def _print_kept(kept: Recorded, service: str, notices: Sequence[str], *, as_json: bool) -> None:
+    change = kept.report.change
+    if as_json:
+        said = {"id": kept.report.id, "new": kept.new, "change": change.model_dump(mode="json"), "notice": " ".join(notices)}
+        click.echo(json.dumps(said))
+        return
+    of = f", of {change.service}" if change.service != service else ""
+    print_line(f"{kept.report.id} {'recorded' if kept.new else 'was recorded before'}{of}")
+    for notice in notices:
+        print_line(f"notice: {notice}", err=True)
 
 
 def _cells(one: ReportedChange, page: Page) -> tuple[Span, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import statistics
 import sys
@@ -20,11 +19,13 @@ from middlewatch.evals.assessments import Assessed, kept_in, predicted
 from middlewatch.evals.degradations import DEGRADATIONS
 from middlewatch.evals.evaluation import predictions
 from middlewatch.evals.jobs import Failure, Work, answer_all, recordings_below
+from middlewatch.evals.reasoned import Asking
+from middlewatch.frontends.cli.evaluate_models import Mode, ModelTask, evaluate_models
+from middlewatch.frontends.cli.evaluating import announce, complain, write
 from middlewatch.frontends.cli.output import json_option, print_record
 from middlewatch.frontends.cli.terminal import print_line, quotation
 from middlewatch.frontends.reading import count as counted
 from middlewatch.records import AgentName, Prediction
-from middlewatch.records.errors import BadInput, Unavailable
 from middlewatch.settings import Settings
 
 
@@ -82,6 +83,28 @@ class AgentNames(click.ParamType[tuple[AgentName, ...]]):
     help="Degrade copies of the recordings before; may be given several times. The names are below.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Whatever a degradation draws is drawn from it.")
+@click.option(
+    "--mode",
+    type=click.Choice([mode.value for mode in Mode]),
+    default=Mode.RULES.value,
+    show_default=True,
+    help="Who answers. A language model's answers are always scored: model is it alone, both is its votes beside the rules'.",
+)
+@click.option("--model", metavar="ID", default="", help="Which one of models.toml; by default the one that investigations ask.")
+@click.option("--mask", is_flag=True, help="Hide services' names, and times, from the model: it may know public recordings.")
+@click.option("--record", is_flag=True, help="Keep it as the evaluation that gives the model its weight. With --mode both.")
+@click.option(
+    "--keep-dialogues",
+    "keep",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Record here what the model is asked and says.",
+)
+@click.option(
+    "--dialogues",
+    "said",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Take what the model says from here; none is asked.",
+)
 @json_option
 def evaluate(
     folders: tuple[Path, ...],
@@ -94,6 +117,12 @@ def evaluate(
     moments_before: bool,
     degradations: tuple[str, ...],
     seed: int,
+    mode: str,
+    model: str,
+    mask: bool,
+    record: bool,
+    keep: Path | None,
+    said: Path | None,
     as_json: bool,
 ) -> None:
     """Answer every incident of every recording below the FOLDERs.
@@ -102,24 +131,50 @@ def evaluate(
     read, but with --score or --ablate: then each agent is asked about every incident that has a label, one after the other, the
     votes are counted as in an investigation, and the answers are scored. --json prints all the figures.
 
+    With --mode both a language model is asked as well (docs/voting.md): single agents, the vote of rules, and both voices with and
+    without the challenger are scored, with calls, tokens, dollars and seconds. --assessments keeps what it said, which is not asked
+    and paid again.
+
     \b
     Examples:
       middlewatch evaluate evals/recordings --output predictions.jsonl --jobs 2
       middlewatch evaluate evals/recordings --ablate
       middlewatch evaluate evals/recordings --score --degrade no-logs --degrade clock-skew
+      middlewatch evaluate evals/recordings --mode both --model fast --mask --assessments said.jsonl --record
     """
+    asking = Asking(model, said, keep, mask, degradations, seed)
+    if Mode(mode) is not Mode.RULES:
+        _check_models(Mode(mode), asking, agents, moments_before=moments_before, record=record)
+        task = ModelTask(recordings_below(*folders), asking, Mode(mode), jobs, output, assessments, record, as_json)
+        _exit(evaluate_models(task))
+        return
+    if asking != Asking(degradations=degradations, seed=seed) or record:
+        raise click.UsageError("--model, --mask, --record, --dialogues and --keep-dialogues need --mode model or both.")
     scored = score or ablation
     if not scored and (assessments or moments_before):
         raise click.UsageError("--assessments and --moments-before need --score or --ablate.")
     recordings = recordings_below(*folders)
     if output is not None:
-        _write(output, "w", "", "--output")
+        write(output, "w", "", "--output")
     if scored:
         asked = Asked(agents, ablation, degradations, seed, moments_before)
         failures = _score(recordings, asked, jobs=jobs, output=output, keep=assessments, as_json=as_json)
     else:
         work = partial(predictions, agents=agents, degradations=degradations, seed=seed)
         failures = _answer(recordings, work, jobs=jobs, output=output, as_json=as_json)
+    _exit(failures)
+
+
+def _check_models(mode: Mode, asking: Asking, agents: tuple[AgentName, ...], *, moments_before: bool, record: bool) -> None:
+    if moments_before or set(agents) != set(AgentName):
+        raise click.UsageError("--moments-before and --agents are for --mode rules.")
+    if record and mode is not Mode.BOTH:
+        raise click.UsageError("--record needs --mode both.")
+    if asking.keep is not None and asking.said is not None:
+        raise click.UsageError("Give --dialogues or --keep-dialogues.")
+
+
+def _exit(failures: Sequence[Failure]) -> None:
     if failures:
         sys.exit(failures[0].exit_code)
 
@@ -132,15 +187,15 @@ def _answer(
     def on_answer(recording: Path, prediction: Prediction) -> None:
         answers.append(prediction)
         if output is not None:  # at once, so that an interruption loses nothing
-            _write(output, "a", prediction.model_dump_json() + "\n", "--output")
+            write(output, "a", prediction.model_dump_json() + "\n", "--output")
         say = quotation()
         outcome = (
             "inconclusive" if prediction.inconclusive else f"{say.quoted(prediction.ranking[0][0])} {prediction.confidence:.0%}"
         )
-        _announce(len(answers), recording, prediction.incident, outcome, prediction.seconds)
+        announce(len(answers), recording, prediction.incident, outcome, prediction.seconds)
 
     failures = answer_all(recordings, Settings.load(), work, jobs=jobs, on_answer=on_answer)
-    _complain(failures)
+    complain(failures)
     summary = _summary(answers, len(recordings), len(failures))
     click.echo(json.dumps(summary) if as_json else _in_words(summary, output))
     return failures
@@ -153,17 +208,17 @@ def _score(
 
     def on_answer(recording: Path, incident: Assessed) -> None:
         if keep is not None:
-            _write(keep, "a", incident.model_dump_json() + "\n", "--assessments")
+            write(keep, "a", incident.model_dump_json() + "\n", "--assessments")
         seconds = sum(found.seconds for of_round in incident.rounds for found in of_round.values())
-        _announce(next(numbers), recording, incident.incident, f"{len(asked.agents)} agents asked", seconds)
+        announce(next(numbers), recording, incident.incident, f"{len(asked.agents)} agents asked", seconds)
 
     kept = kept_in(keep) if keep is not None else ()
     found, failures = assess_all(recordings, Settings.load(), asked, kept=kept, jobs=jobs, on_answer=on_answer)
-    _complain(failures)
+    complain(failures)
     if not found:
         return failures
     if output is not None:
-        _write(output, "a", "".join(predicted(each, asked.agents).model_dump_json() + "\n" for each in found), "--output")
+        write(output, "a", "".join(predicted(each, asked.agents).model_dump_json() + "\n" for each in found), "--output")
     measured = ablate(found, asked)
     if as_json:
         print_record(measured)
@@ -171,26 +226,6 @@ def _score(
         for line in tables.everything(measured).split("\n"):
             print_line(line)
     return failures
-
-
-def _announce(number: int, recording: Path, incident: str, outcome: str, seconds: float) -> None:
-    print_line(f"{number:4d}  {recording}  {quotation().named(incident)}  {outcome}  {seconds:.1f} s", err=True)
-
-
-def _complain(failures: Sequence[Failure]) -> None:
-    for failure in failures:
-        print_line(f"{failure.recording}: {failure.message}", err=True)
-
-
-def _write(file: Path, mode: str, text: str, option: str) -> None:
-    try:
-        with file.open(mode, encoding="utf-8") as opened:
-            opened.write(text)
-    except OSError as error:
-        problem = f"{file} cannot be written: {error.strerror}."
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise Unavailable(problem, remedy="Free some space and run the command again.") from None
-        raise BadInput(problem, remedy=f"Choose another file for {option}.") from None
 
 
 def _summary(answers: list[Prediction], recordings: int, failed: int) -> dict[str, float | int | None]:

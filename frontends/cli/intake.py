@@ -36,7 +36,7 @@ def intake() -> None:
 @click.option("--force", is_flag=True, help="Replace the file that is there.")
 @json_option
 def init(force: bool, as_json: bool) -> None:
-    """Write a first intake.toml, with every kind of sender commented out, and the folder of secrets.
+    """Write a first intake.toml, and make the folder of secrets. Every kind of sender is in it as comments.
 
     \b
     Example:
@@ -60,7 +60,7 @@ def init(force: bool, as_json: bool) -> None:
 @click.argument("file", required=False, type=click.Path(path_type=Path, dir_okay=False))
 @json_option
 def check(file: Path | None, as_json: bool) -> None:
-    """Say every mistake in intake.toml with its line, and which secret cannot be used. Exits with 78 where there is one.
+    """Say every mistake in intake.toml with its line. Also which secret cannot be used; exits with 78 where there is one.
 
     \b
     Example:
@@ -88,7 +88,7 @@ def check(file: Path | None, as_json: bool) -> None:
 @click.argument("name")
 @json_option
 def token(name: str, as_json: bool) -> None:
-    """Make a token for the sender NAME and print it, this once, with the line of intake.toml that knows it.
+    """Make a token for a sender NAME and print it, this once. With it stands the line of intake.toml that knows it.
 
     \b
     Example:
@@ -111,7 +111,7 @@ def token(name: str, as_json: bool) -> None:
 @intake.command()
 @json_option
 def failures(as_json: bool) -> None:
-    """List what could not be written back to senders, or told to PagerDuty, and when it is tried again.
+    """List what senders or PagerDuty could not be told. With it stands when it is tried again.
 
     \b
     Example:

@@ -13,9 +13,10 @@ import click
 
 from middlewatch.alerts import incident_alert, service_alert
 from middlewatch.frontends.cli.output import UtcTime, application, details_option, json_option, print_report, report_code
-from middlewatch.frontends.cli.progress import Progress
+from middlewatch.frontends.cli.progress import Progress, rules_answer
 from middlewatch.frontends.cli.terminal import print_line, quotation
 from middlewatch.frontends.program import program
+from middlewatch.frontends.steps import PRELIMINARY
 from middlewatch.records import Alert, ImportedRecording, Incident, Investigation
 from middlewatch.records.errors import MiddlewatchError, UnknownIncident
 from middlewatch.settings import ascii_only, no_color
@@ -110,3 +111,5 @@ def _follow(app: App, opened: Investigation, ended: threading.Event, *, show: bo
         for event in app.follow(opened.id, stopped=ended.is_set):
             if progress is not None:
                 progress.show(event)
+                if event.kind == PRELIMINARY and (answer := rules_answer(app, opened.id)):
+                    progress.say(answer)

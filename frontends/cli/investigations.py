@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
+from middlewatch.frontends import model_wording
 from middlewatch.frontends.cli.alerts import print_alerts
 from middlewatch.frontends.cli.approval_desk import FACE, viewer
 from middlewatch.frontends.cli.handling import print_handling
 from middlewatch.frontends.cli.naming import investigation_argument, investigation_id
 from middlewatch.frontends.cli.output import application, details_option, json_option, print_page, print_record, print_report, width
 from middlewatch.frontends.cli.page import Column, Page, Row, Span, Tone
+from middlewatch.frontends.cli.similar import print_precedents
 from middlewatch.frontends.cli.terminal import print_line, quotation
 from middlewatch.frontends.program import program
 from middlewatch.frontends.quantity import percent, stamp
 from middlewatch.frontends.wording import is_stalled, standing
-from middlewatch.records import Handling, Investigation, InvestigationState, Outcome, Rating, Snapshot
+from middlewatch.model_costs import calls_of
+from middlewatch.records import Handling, Investigation, InvestigationState, ModelCall, Outcome, Rating, Snapshot
 from middlewatch.records.errors import BadInput
 
+SEEN_BEFORE = 3
+"""Earlier investigations below a detailed report."""
 SIDE_BY_SIDE = 100
 """Columns from which on an investigation fits on one line."""
 _COLUMNS = (
@@ -112,23 +118,32 @@ def show(investigation: str, details: bool, as_json: bool) -> None:
         snapshot = app.snapshot(investigation_id(app, investigation))
         handling = Handling() if as_json else app.handlings.of(snapshot.investigation.id)
         story = None if as_json else app.alerting.story(snapshot.investigation.id)
+        before = app.similar.to(snapshot, limit=SEEN_BEFORE if details else 1) if story is not None else None
+        calls = () if snapshot.report is not None else calls_of(app, snapshot)
         now = app.approvals.now()
     if snapshot.report is not None:
         print_report(snapshot.report, as_json=as_json, details=details)
     elif as_json:
         print_record(snapshot)
     else:
-        _print_standing(snapshot)
-    if story is not None:
+        _print_standing(snapshot, calls)
+    if story is not None and before is not None:
+        print_precedents(before, full=False)
         print_alerts(story, now)
         print_handling(handling)
 
 
-def _print_standing(snapshot: Snapshot) -> None:
+def _print_standing(snapshot: Snapshot, calls: Sequence[ModelCall] = ()) -> None:
     """Where one stands that has no report, and what to do about it."""
     row, page = snapshot.investigation, Page(width(), quotation())
     page.entry("Investigation", Span(f"{row.id} is "), Span(standing(snapshot), Tone.FAULT if is_stalled(snapshot) else Tone.PLAIN))
     page.entry("Alert", Span(page.say.quoted(row.alert.title)))
+    if snapshot.preliminary is not None:
+        sure = f"{percent(snapshot.preliminary.confidence)} sure: "
+        page.entry("Rules answer", Span(sure), Span(snapshot.preliminary.answer, Tone.STRONG))
+        page.entry("", Span(model_wording.by_rules(snapshot), Tone.SOFT))
+    if calls:
+        page.entry("Models so far", Span(model_wording.investigation(calls)))
     if row.opened_at is not None:
         closed = f", ended {stamp(row.closed_at)}" if row.closed_at else ""
         page.entry("Opened", Span(f"{stamp(row.opened_at)} UTC{closed}"))

@@ -31,7 +31,7 @@ _PER_RECORDING = 4
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def lab() -> None:
-    """Run a small shop of real services with real faults: live, or to record it.
+    """A small shop of real services, really broken: toured, live, recorded or evaluated.
 
     \b
     Examples:

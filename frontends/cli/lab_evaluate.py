@@ -37,7 +37,7 @@ def evaluate_command(show: Callable[[Progress], None]) -> click.Command:
     @click.option("--answer-only", is_flag=True, help="Investigate what is recorded, and record nothing.")
     @json_option
     def evaluate(seeds: int, first_seed: int, output: Path, jobs: int, record_only: bool, answer_only: bool, as_json: bool) -> None:
-        """Record every fault in its services under several loads, and as many false alarms; investigate and score them.
+        """Record faults and false alarms, and score the answers. Every fault in its services, under several loads.
 
         A pass takes about an hour. Recordings and answers that exist are kept, so the same command goes on where it was stopped;
         remove answers.jsonl to ask again. `scripts/publish_lab_incidents.py` writes the figures into the documentation.

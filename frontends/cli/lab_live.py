@@ -43,7 +43,7 @@ def _place() -> LabPlace:
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0), help="What customers do is drawn from it.")
 @json_option
 def up(detach: bool, otlp: str | None, rate: float, day: float, seed: int, as_json: bool) -> None:
-    """Run the shop until Ctrl-C or `middlewatch lab down`, with telemetry over OTLP. Needs the extra `lab` and redis-server.
+    """Run the shop until Ctrl-C or `lab down`, with telemetry. It goes out over OTLP. Needs the extra `lab` and redis-server.
 
     The data directory gets what it lacks to be ready: policy.toml with you as the one who decides, actions.toml with the roll
     back of every service, and services.toml. So `middlewatch serve` on the same data directory takes its telemetry in,
@@ -86,7 +86,7 @@ def up(detach: bool, otlp: str | None, rate: float, day: float, seed: int, as_js
 @click.command()
 @json_option
 def status(as_json: bool) -> None:
-    """What runs, what the customers meet with, and what is done to the shop.
+    """Show what runs, what customers meet with, and the faults.
 
     \b
     Example:
@@ -136,7 +136,7 @@ def mend(as_json: bool) -> None:
 @click.argument("version")
 @json_option
 def deploy(service: str, version: str, as_json: bool) -> None:
-    """Roll a version of a service out; the versions that are faults are those in `middlewatch lab faults`.
+    """Roll a version of a service out. The versions that are faults are those in `middlewatch lab faults`.
 
     \b
     Example:
@@ -150,7 +150,7 @@ def deploy(service: str, version: str, as_json: bool) -> None:
 @click.argument("service", type=_SERVICES)
 @json_option
 def rollback(service: str, as_json: bool) -> None:
-    """Go back to the version of a service that ran before its last deploy.
+    """Go back to the version before the last deploy of a service.
 
     \b
     Example:

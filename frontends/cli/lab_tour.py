@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from textwrap import wrap
 from types import FrameType
@@ -22,11 +22,13 @@ import click
 from middlewatch.evals.lab.faults import FAULTS, Fault
 from middlewatch.evals.lab.telling import PROGRAM
 from middlewatch.evals.lab.tour_timeline import BASELINE_SECONDS, FAULT, TourResult
+from middlewatch.frontends.cli.exit_codes import INTERRUPTED
 from middlewatch.frontends.cli.output import colored, json_option, width
 from middlewatch.frontends.cli.progress import Progress
 from middlewatch.frontends.cli.report import render_report
 from middlewatch.frontends.cli.terminal import print_line, quotation
 from middlewatch.frontends.program import program
+from middlewatch.frontends.request_wording import SHORT_DIGEST
 from middlewatch.records import ApprovalRequest, InvestigationState, Report
 from middlewatch.records.errors import BadInput
 from middlewatch.settings import Settings, ascii_only, no_color
@@ -53,7 +55,7 @@ _WAIT_SECONDS = 0.5
 @click.option("--keep", is_flag=True, help="Unattended, too, leave it up afterwards to be looked at, until Ctrl-C.")
 @json_option
 def tour(unattended: bool, fault: str, service: str, baseline: float, seed: int, keep: bool, as_json: bool) -> None:
-    """See the closed loop in about four minutes: a bad deploy, the alert, the cause, your approval, the roll back, recovery.
+    """See the closed loop in about three minutes. A bad deploy, the alert, the cause, your approval, the roll back, recovery.
 
     A small shop of real processes is started, and `middlewatch serve` beside it, in the folder `live` of the data directory,
     which every tour begins anew. Nothing is simulated but the customers. Approve in the terminal or in the browser. Ctrl-C ends
@@ -74,7 +76,8 @@ def tour(unattended: bool, fault: str, service: str, baseline: float, seed: int,
 
     folder = Settings.load().data_dir / FOLDER
     told = _Told(quiet=as_json)
-    with _interruptible(), site(folder, _program(), user=getpass.getuser(), seed=seed, say=told.progress) as stands:
+    # "Ending" stands on a line that is written over, whichever way it ends.
+    with closing(told), _interruptible(), site(folder, _program(), user=getpass.getuser(), seed=seed, say=told.progress) as stands:
         face = _Face(stands, folder, told, unattended=unattended)
         face.begin()
         result = Tour(stands, face, stands.customers, fault=fault, service=service, baseline_seconds=baseline).run()
@@ -147,6 +150,9 @@ class _Told:
             self._last = step
             print_line(words, err=True)
 
+    def close(self) -> None:
+        self.clear()
+
     def clear(self) -> None:
         if self._stands:
             click.echo("\r\x1b[K", nl=False, err=True)
@@ -204,16 +210,40 @@ class _Face:
             return
         self.say(f"Decide in the browser: {self._site.url}/approvals/{request.id}")
         here = sys.stdin.isatty()
-        self.say("or here: Enter shows what exactly would run." if here else f"or run: {self._command(*_approving(request))}")
+        if not here:
+            self.say(f"or run: {self._command(*_approving(request))}")
+            while not decided():
+                self._site.check()
+                time.sleep(_WAIT_SECONDS)
+            return
+        try:
+            self._asked_here(request, decided)
+        finally:
+            click.echo(err=True)  # the prompt stands, decided elsewhere or not at all
+
+    def _asked_here(self, request: ApprovalRequest, decided: Callable[[], bool]) -> None:
+        short, shown = request.digest[:SHORT_DIGEST], False
+        self._prompt("Or press Enter to decide here>")
         while not decided():
             self._site.check()
-            if not here:
-                time.sleep(_WAIT_SECONDS)
-            elif select.select([sys.stdin], [], [], _WAIT_SECONDS)[0]:
-                sys.stdin.readline()
+            if not select.select([sys.stdin], [], [], _WAIT_SECONDS)[0]:
+                continue
+            if shown and sys.stdin.readline().strip().lower() == short:
+                self._run(*_approving(request), "--yes", "--digest", request.digest, "--no-wait")
+            else:
+                if not shown:
+                    sys.stdin.readline()
                 self._run(*_approving(request), "--no-wait")
-                if not decided():
-                    self.say("It is not decided yet. Enter shows it again; deny it in the browser, or Ctrl-C ends the tour.")
+                shown = True
+            if not decided():
+                self.say("It is not decided yet. Deny it in the browser, or end the tour with Ctrl-C.")
+                self._prompt(
+                    f"Type the first {SHORT_DIGEST} characters of the digest to approve it, or press Enter to see it again>"
+                )
+
+    def _prompt(self, words: str) -> None:
+        self._told.clear()
+        click.echo(f"{words} ", nl=False, err=True)
 
     def stay(self) -> None:
         """Leave everything up until somebody has seen enough."""
@@ -238,8 +268,8 @@ class _Face:
     def _run(self, *words: str) -> None:
         """A command of this program on this terminal, as a person runs it."""
         done = subprocess.run((*_program(), *words), env=dict(self._site.environment), check=False, stdout=sys.stderr)  # noqa: S603  this program itself
-        if done.returncode:
-            self.say(f"it ended with {done.returncode}")
+        if done.returncode == INTERRUPTED:  # Ctrl-C at its question ends the tour as well
+            raise KeyboardInterrupt
 
 
 def _approving(request: ApprovalRequest) -> Sequence[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import sys
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ import click
 
 from middlewatch.frontends.cli.operate import until_asked
 from middlewatch.frontends.cli.terminal import print_line
+from middlewatch.logs import log_to_stderr
 from middlewatch.records import MCP
 from middlewatch.records.errors import Misconfigured, Refused
 from middlewatch.settings import Settings
@@ -29,7 +29,8 @@ def mcp(http: bool, host: str | None, port: int | None, as_json: bool) -> None:
 
     Without --http a client starts this command and speaks with it over standard input and output, where nothing else may be (so
     --json goes with --http alone); what there is to say is said on standard error. Whoever starts it is the person whose token is
-    in MIDDLEWATCH_TOKEN, or the system's user. It works on tasks while it runs.
+    in MIDDLEWATCH_TOKEN, or the system's user. It works on tasks while it runs. It ends when the client closes its standard input,
+    or on Ctrl-C or SIGTERM: what is being worked on is finished; a second one gives up at once.
 
     Nobody decides on an approval here unless policy says so of them. docs/mcp.md has the lines for each client.
 
@@ -44,7 +45,7 @@ def mcp(http: bool, host: str | None, port: int | None, as_json: bool) -> None:
         raise click.UsageError("--json goes with --http: without it standard output is the protocol's.")
     given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     settings = Settings.load().model_copy(update=given)
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    log_to_stderr()
     if http:
         _over_http(settings, as_json=as_json)
     else:
@@ -52,15 +53,14 @@ def mcp(http: bool, host: str | None, port: int | None, as_json: bool) -> None:
 
 
 def _over_stdio(settings: Settings) -> None:
-    import anyio  # noqa: PLC0415  takes a second to import with what follows, and no --help needs it
+    from middlewatch.app import open_app  # noqa: PLC0415  takes a second to import with what follows, and no --help needs it
+    from middlewatch.frontends.mcp.over_stdio import serve  # noqa: PLC0415  likewise
 
-    from middlewatch.app import open_app  # noqa: PLC0415  likewise
-    from middlewatch.frontends.mcp.server import create_server  # noqa: PLC0415  likewise
-
-    with open_app(settings) as app, app.working():
+    stop = until_asked()
+    with open_app(settings) as app, app.working() as ended:
         identity = app.approvals.local_identity()
         print_line(f"middlewatch mcp: ready, as {_sign_in(app, identity)}", err=True)
-        anyio.run(create_server(app, identity).run_stdio_async)
+        serve(app, identity, stopped=lambda: stop.is_set() or ended.is_set())
 
 
 def _over_http(settings: Settings, *, as_json: bool) -> None:

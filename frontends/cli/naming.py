@@ -1,4 +1,4 @@
-"""Which investigation or request a person means: by its id, or by the beginning of it where that is only one's."""
+"""Which investigation, request or alert a person means: by its id, or by the beginning of it where that is only one's."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 from click.shell_completion import CompletionItem
 
-from middlewatch.records.errors import BadInput, MiddlewatchError, UnknownInvestigation, UnknownRequest
+from middlewatch.records.errors import BadInput, MiddlewatchError, UnknownAlert, UnknownInvestigation, UnknownRequest
 
 if TYPE_CHECKING:
     from middlewatch.app import App
@@ -43,6 +43,17 @@ def _offer_requests(_context: click.Context, _parameter: click.Parameter, begun:
     return [CompletionItem(id_, help=state) for id_, state in found if id_.startswith(begun)]
 
 
+def _offer_alerts(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+    from middlewatch.recent import recent_alerts  # noqa: PLC0415  likewise
+    from middlewatch.settings import Settings  # noqa: PLC0415  likewise
+
+    try:
+        found = recent_alerts(Settings.load())
+    except MiddlewatchError:
+        return []
+    return [CompletionItem(id_) for id_ in found if id_.startswith(begun)]
+
+
 def _offer_people(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[CompletionItem]:
     from middlewatch.recent import known_people  # noqa: PLC0415  likewise
     from middlewatch.settings import Settings  # noqa: PLC0415  likewise
@@ -71,6 +82,7 @@ def offer_objects(context: click.Context, parameter: click.Parameter, begun: str
 
 investigation_argument = click.argument("investigation", shell_complete=_offer_investigations)
 request_argument = click.argument("request", shell_complete=_offer_requests)
+alert_argument = click.argument("alert", shell_complete=_offer_alerts)
 principal_argument = click.argument("principal", shell_complete=_offer_people)
 
 
@@ -104,6 +116,22 @@ def request_id(approvals: Approvals, given: str) -> str:
         if found:
             return found
     raise UnknownRequest(f"There is no approval request {given!r}.", remedy="List all with: middlewatch approvals list --all")
+
+
+def alert_id(app: App, given: str) -> str:
+    """The id of the alert that is meant.
+
+    Raises:
+        UnknownAlert: there is none.
+        BadInput: there are several.
+    """
+    try:
+        return app.occurrences.occurrence(given).id
+    except UnknownAlert:
+        found = _matching([one.id for one in app.occurrences.list(limit=MOST)], given, "alerts")
+        if found:
+            return found
+        raise
 
 
 def object_id(app: App, given: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ import click
 from middlewatch.frontends.cli.operate import until_asked
 from middlewatch.frontends.cli.output import json_option, print_line_of
 from middlewatch.frontends.cli.terminal import print_line
+from middlewatch.logs import log_to_stderr
 from middlewatch.settings import Settings
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def otlp(host: str | None, http_port: int | None, grpc_port: int | None, as_json
 
     given = {"otlp_host": host, "otlp_http_port": http_port, "otlp_grpc_port": grpc_port}
     settings = Settings.load().model_copy(update={name: value for name, value in given.items() if value is not None})
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    log_to_stderr()
     stop = until_asked()
     receive(settings, stopped=stop.is_set, told=print_line_of if as_json else tell)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 from pydantic import BaseModel
 
+from middlewatch.frontends.cli.exit_codes import INCONCLUSIVE
 from middlewatch.frontends.cli.page import NARROWEST, WIDEST, Page
 from middlewatch.frontends.cli.report import render_report
 from middlewatch.frontends.program import program
@@ -25,8 +26,6 @@ details_option = click.option(
 if TYPE_CHECKING:
     from middlewatch.app import App
 
-INCONCLUSIVE = 3
-"""Exit code of an inconclusive investigation, so that a script can tell it from a finding and from a failure."""
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 
 json_lines_option = click.option("--json", "as_json", is_flag=True, help="Print what it does, one line of JSON each.")

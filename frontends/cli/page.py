@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from itertools import groupby
+from itertools import groupby, zip_longest
 
 from middlewatch.frontends.quotation import Quotation, cells
 
@@ -160,13 +160,14 @@ class Page:
         head = label.ljust(_GUTTER) if self.width >= _SIDE_BY_SIDE else f"{label}{_GAP}"
         self._lines.append((Span(head, Tone.STRONG), *self._fitted(self._cleaned(spans), self.width - len(head))))
 
-    def table(self, columns: Sequence[Column], rows: Sequence[Row], label: str = "") -> None:
+    def table(self, columns: Sequence[Column], rows: Sequence[Row], label: str = "", below: Sequence[Sequence[Row]] = ()) -> None:
         """Rows under each other in columns; or, where the page is too narrow for that, each row as a small paragraph.
 
         Args:
             columns: what stands in each column; exactly one is elastic.
             rows: one cell a column, or fewer: then the last one takes the rest of the line.
             label: at the edge of the page, on the line of the headers; shorter than what stands before the first header.
+            below: paragraphs under each row, if any: they are wrapped, so that nothing of them is cut.
         """
         columns = [replace(column, header=self.say.clean(column.header)) for column in columns]
         cleaned = [self._cleaned(row) for row in rows]
@@ -187,11 +188,13 @@ class Page:
             if label:
                 headers = "".join(span.text for span in self._lines[-1])
                 self._lines[-1] = (Span(label, Tone.STRONG), Span(headers[len(label) :], Tone.SOFT))
-        for row in cleaned:
+        for row, paragraphs in zip_longest(cleaned, below, fillvalue=()):
             if stacked:
                 self._stacked(columns, row, elastic)
             else:
                 self._aligned(columns, row, widths)
+            for spans in paragraphs:
+                self.paragraph(*spans, indent=2 * INDENT)
 
     def _aligned(self, columns: Sequence[Column], row: Row, widths: Sequence[int]) -> None:
         line = [Span(" " * INDENT)]

@@ -70,7 +70,7 @@ def init(force: bool, as_json: bool) -> None:
 @click.argument("file", required=False, type=click.Path(path_type=Path, dir_okay=False))
 @json_option
 def check(file: Path | None, as_json: bool) -> None:
-    """Say every mistake in a policy file with its line; the one in force where no FILE is named. Exits with 78 where there is one.
+    """Say every mistake in a policy file with its line. In FILE or in the one in force; exits with 78 where there is one.
 
     Rules for actions and targets that are not configured are mistakes as well: they would do nothing, and say nothing.
 
@@ -117,7 +117,7 @@ def explain(
     viewer: str | None,
     as_json: bool,
 ) -> None:
-    """Say what policy means for an ACTION on a TARGET: its tier and why, who decides, when nothing may begin.
+    """Say what policy means for an ACTION on a TARGET. Its tier and why, who decides, when nothing may begin.
 
     \b
     Example:
@@ -137,7 +137,7 @@ def explain(
 @click.argument("principal")
 @json_option
 def token(principal: str, as_json: bool) -> None:
-    """Make a token for a PRINCIPAL and print it, this once, with the line of the policy file that knows it.
+    """Make a token for a PRINCIPAL and print it, this once. With it stands the line of the policy file that knows it.
 
     \b
     Example:
@@ -162,7 +162,7 @@ def token(principal: str, as_json: bool) -> None:
 @click.argument("target")
 @json_option
 def trust(action: str, target: str, as_json: bool) -> None:
-    """Confirm, as a manager, that an ACTION on a TARGET is of one tier less from now on, after the successes that policy asks for.
+    """Lower an ACTION on a TARGET by one tier, as a manager. It takes the successes that policy asks for, and holds from now on.
 
     The first one that is undone ends it. Every such move is in the audit log.
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import TracebackType
-from typing import Self, TextIO
+from typing import TYPE_CHECKING, Self, TextIO
 
 from rich.console import Console
 from rich.live import Live
@@ -20,6 +20,9 @@ from middlewatch.frontends.cli.page import Column, Page, Span, Tone
 from middlewatch.frontends.quotation import Quotation
 from middlewatch.frontends.steps import ORCHESTRATOR, WHOLE, Happened, Step, counted
 from middlewatch.records import AgentName
+
+if TYPE_CHECKING:
+    from middlewatch.app import App
 
 _FRAMES_PER_SECOND = 8
 _TONES = {
@@ -90,6 +93,12 @@ class _Board:
             )
         page.table((Column(), Column(elastic=True), Column(right=True), Column(right=True)), rows)
         return page
+
+
+def rules_answer(app: App, investigation: str) -> str:
+    """What the rules answer while language models look at it; empty where they do not any more."""
+    found = app.snapshot(investigation).preliminary
+    return f"The rules answer, {quantity.percent(found.confidence)} sure: {found.answer}" if found is not None else ""
 
 
 class Progress:

@@ -38,7 +38,7 @@ def propose(
     note: str,
     as_json: bool,
 ) -> None:
-    """Propose an ACTION on a TARGET, for the incident of an INVESTIGATION. Somebody else decides, unless policy names you for it.
+    """Propose an ACTION on a TARGET, for an INVESTIGATION. Somebody else decides, unless policy names you for it.
 
     \b
     Examples:
@@ -93,7 +93,7 @@ def edit(request: str, parameters: tuple[str, ...], *, as_json: bool) -> None:
 @request_argument
 @json_option
 def again(request: str, *, as_json: bool) -> None:
-    """Ask anew for exactly what is over and was not done, such as what expired.
+    """Ask anew for exactly what was not done, such as what expired.
 
     \b
     Example:

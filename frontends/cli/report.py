@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from middlewatch.frontends import quantity
+from middlewatch.frontends import model_wording, quantity
 from middlewatch.frontends.cli.page import Page, Row, Span, Tone
 from middlewatch.frontends.cli.report_details import Details
+from middlewatch.frontends.cli.runbook_page import write_passages
 from middlewatch.frontends.cli.telling import FACT_COLUMNS, Telling
 from middlewatch.frontends.quotation import Quotation
 from middlewatch.frontends.reading import latest
@@ -22,7 +23,8 @@ _LEAST_OTHER = 0.01
 """Where nothing else reaches one per cent, that it may be something else is no news."""
 _BRIEF_STEPS = 1
 _BRIEF_LINES = 2
-"""What to do next, and what speaks against the finding, is what the page is read for: it is cut later than the rest."""
+"""What kind of trouble it is, what to do next, and what speaks against the finding, is what the page is read for: it is cut
+later than the rest."""
 _RISKS = {tier: "runs by policy" if tier is RiskTier.INFO else f"{tier} risk" for tier in RiskTier}
 _SIGNALS = {AgentName.METRICS: "metric", AgentName.LOGS: "log", AgentName.TRACES: "trace", AgentName.DEPLOYS: "change"}
 
@@ -65,6 +67,7 @@ def render_report(
         votes()
         summary.proof()
     if details:
+        more.models()
         more.record()
         more.reasons()
         more.evidence()
@@ -79,7 +82,7 @@ class _Summary(Telling):
     def answer(self) -> None:
         report, page = self.report, self.page
         sure = Span(f"{quantity.percent(report.confidence)} sure", Tone.STRONG)
-        change = f"{quantity.percent(report.change_probability)} that anything changed"
+        change = quantity.changed(report.change_probability)
         if report.outcome is Outcome.FINDING:
             page.entry("Finding", Span(report.answer, Tone.STRONG))
             self._kind()
@@ -110,7 +113,7 @@ class _Summary(Telling):
         if report.outcome is Outcome.FINDING and explanation is not None:
             if len(explanation.path) > 1 or explanation.reaches_symptom:
                 page.entry("Path", Span(self.path(explanation)))
-            room = 1 if len(report.causes) > 1 else _BRIEF_LINES
+            room = 1 if self._several else _BRIEF_LINES
             self._list("But", explanation.remarks, most_lines=room, tone=Tone.WAIT)
 
     def proof(self) -> None:
@@ -131,6 +134,7 @@ class _Summary(Telling):
         """Who is for and who against the answer, and what else it may be; without numbers that take explaining."""
         page = self.page
         if self.leading is None:
+            self._models()
             return
         finding = self.report.outcome is Outcome.FINDING
         if finding:
@@ -141,17 +145,23 @@ class _Summary(Telling):
                 reason = max(opposed, key=lambda vote: vote.strength).reason
                 spans += [Span("; "), Span(f"against: {', '.join(v.agent for v in opposed)}", Tone.FAULT), Span(f", {reason}")]
             page.short_entry("Vote", *spans)
+        self._models()
         others = [row for row in self.report.hypotheses if row.hypothesis.id not in self.confidence]
         chances = [
             f"{self.name(row.hypothesis.service)} {quantity.percent(self.chance(row))}" for row in others[:_BRIEF_HYPOTHESES]
         ]
         if not finding:
             chances.append(f"none of these {quantity.percent(self.none_of_these())}")
-        full = len(self.report.causes) > 1 and self.report.remediations  # the screen: what to do goes before what is less likely
+        full = self._several and self.report.remediations  # the screen: what to do goes before what is less likely
         if chances and not full and (not finding or self.chance(others[0]) >= _LEAST_OTHER):
             hidden = len(others) - _BRIEF_HYPOTHESES
             tail = f" ({hidden} more)" if hidden > 0 else ""
             page.short_entry("Or else" if finding else "Guesses", Span(", ".join(chances)), tail=tail)
+
+    def _models(self) -> None:
+        """What language models did, in short."""
+        if told := model_wording.in_short(self.report):
+            self.page.short_entry("Models", Span(told))
 
     def lists(self, program: Sequence[str]) -> None:
         """What to do, what it is not, what could not be seen, and what would decide."""
@@ -163,6 +173,7 @@ class _Summary(Telling):
             self._list("Next", report.next_steps, most=_BRIEF_STEPS, most_lines=_BRIEF_LINES)
         if self.details and report.considered:
             self._list("Considered", report.considered)
+        write_passages(self.page, report, details=self.details)
         self._list("Would decide", report.would_decide)
         self._list("Ruled out", report.ruled_out or ("nothing",))
         self._list(
@@ -183,19 +194,24 @@ class _Summary(Telling):
         cause = self.leading.hypothesis.cause if self.leading else None
         if cause is None:
             return
-        text = self.kind(cause)
+        text = self.kind(cause, shown=self.details or not self._several)
         if self.details:
             self.page.entry("Kind", Span(text))
             self.page.entry("", Span(cause.why, Tone.SOFT))
         else:
-            self.page.short_entry("Kind", Span(text))
+            self.page.short_entry("Kind", Span(text), most_lines=1 if self._several else _BRIEF_LINES)
+
+    @property
+    def _several(self) -> bool:
+        """Whether there are several causes; then a screen has one line for what takes two otherwise."""
+        return len(self.report.causes) > 1
 
     def _second(self, found: FoundCause) -> None:
         row = next((row for row in self.report.hypotheses if row.hypothesis.id == found.hypothesis), None)
         text = f"{self.name(found.service)}, {quantity.percent(found.confidence)} sure"
         onset = row.explanation.path[0].onset if row and row.explanation else None
         text += f"; began {self.interval(onset)}" if onset else ""
-        text += f"; {self.kind(row.hypothesis.cause)}" if row and row.hypothesis.cause else ""
+        text += f"; {self.kind(row.hypothesis.cause, shown=self.details)}" if row and row.hypothesis.cause else ""
         write = self.page.entry if self.details else self.page.short_entry
         write("Second cause", Span(text))
 

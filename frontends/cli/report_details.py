@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from middlewatch.frontends import quantity
+from middlewatch.frontends import model_wording, quantity
 from middlewatch.frontends.cli.page import INDENT, Column, Row, Span, Tone
-from middlewatch.frontends.cli.telling import FACT_COLUMNS, Telling, stance
+from middlewatch.frontends.cli.telling import FACT_COLUMNS, Telling, stance, told_by_model
+from middlewatch.frontends.model_votes import calibration, model_votes
 from middlewatch.frontends.reading import count, latest, tally
 from middlewatch.records import AgentName, Evidence, Outcome, Position, RankedHypothesis, Sample
+from middlewatch.records.model_spend import spends
 
 _FULL_EVIDENCE = 12
 """Facts that are told in full, and below them in one line each; the exported report has all of them."""
@@ -19,6 +21,9 @@ _VOTE_COLUMNS = (
     Column("chance", right=True, prefix="chance "),
     *(Column(agent.value, prefix=f"{agent.value} ") for agent in AgentName),
 )
+_COSTS = ("calls", "read", "cached", "written", "dollars", "longest")
+"""Columns that fit; `models costs` has all."""
+_COST_COLUMNS = (Column(elastic=True), *(Column(name, right=True, prefix=f"{name} ") for name in _COSTS))
 
 
 class Details(Telling):
@@ -44,12 +49,38 @@ class Details(Telling):
                 text = f" ({quantity.number(vote.strength, 2)}): {vote.reason}"
                 page.entry("Dissent", Span(vote.agent.value, Tone.FAULT), Span(text))
 
+    def models(self) -> None:
+        """What language models said beside their votes, and what it cost."""
+        page, work = self.page, self.report.models
+        if work is None:
+            return
+        page.blank()
+        page.heading("Models", Span(model_wording.in_short(self.report), Tone.SOFT))
+        if words := model_wording.prose(work):
+            page.entry("In words", Span(words), Span(f" (a language model's; {model_wording.CHECKED})", Tone.SOFT))
+        for share in model_wording.shares(work):
+            page.paragraph(Span(share.words), hang=INDENT)
+            for claim in share.claims:
+                page.paragraph(Span(f"{claim.text} ({', '.join(self._cited(claim.evidence))})"), indent=2 * INDENT, hang=INDENT)
+        if work.reasoning:
+            page.paragraph(Span(model_wording.CLAIMS_CHECKED, Tone.SOFT))
+        page.entry("They cost", Span(model_wording.investigation(work.calls)))
+        rows: list[Row] = [
+            tuple(map(Span, (row.agent, *(cells[name] for name in _COSTS))))
+            for row in spends(work.calls)
+            if (cells := dict(zip(model_wording.COLUMNS, model_wording.cells(row.sum), strict=True)))
+        ]
+        if rows:
+            page.table(_COST_COLUMNS, rows)
+
     def record(self) -> None:
         """How the report came about."""
         report, page = self.report, self.page
         page.blank()
         took = f"{quantity.duration((report.closed_at - report.opened_at).total_seconds())}, {count(report.rounds, 'round')}"
         timings = [f"{timing.name} {quantity.duration(timing.seconds)}" for timing in report.timings]
+        if report.calibration is not None:
+            page.entry("Confidence", Span(f"{quantity.percent(report.confidence)}, calibrated {calibration(report.calibration)}"))
         page.entry("Took", Span("; ".join([took, *timings])))
         if report.freshness:
             page.entry("Data reached", Span(", ".join(self._reached())))
@@ -75,6 +106,10 @@ class Details(Telling):
                 cited = ", ".join(self._cited(vote.evidence))
                 reason = f": {vote.reason}" + (f" ({cited})" if cited else "")
                 page.paragraph(Span(f"{vote.agent} "), stance(vote), Span(reason), indent=2 * INDENT, hang=INDENT)
+            for said in model_votes(self.report, row):
+                cited = ", ".join(self._cited(said.evidence))
+                reason = f": {said.reason}" + (f" ({cited})" if cited else "")
+                page.paragraph(*told_by_model(said), Span(reason), indent=2 * INDENT, hang=INDENT)
 
     def evidence(self) -> None:
         """The facts: those of the leading hypothesis in full, the others on a line each."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import sys
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from middlewatch.frontends.cli.operate import until_asked
 from middlewatch.frontends.cli.output import application, json_option, print_line_of
 from middlewatch.frontends.cli.terminal import print_line
 from middlewatch.frontends.program import pasteable
+from middlewatch.logs import log_to_stderr
 from middlewatch.records.errors import Unavailable
 from middlewatch.records.loopback import is_loopback
 from middlewatch.settings import Settings
@@ -58,7 +58,7 @@ def serve(host: str | None, port: int | None, no_work: bool, no_slack: bool, no_
     given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     settings = Settings.load().model_copy(update=given)
     refuse_exposure(settings)
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    log_to_stderr()
     stop = until_asked()
     taken, settings = listen(settings)
     with taken, open_app(settings) as app:
@@ -103,7 +103,7 @@ def tell(served: Served) -> None:
         print_line(f"sign in once, within 10 min: {served.sign_in}")
     mcp = f"MCP at {served.mcp}" if served.mcp else ""
     mcp += f"; a token of yours for it is in {served.mcp_token_file}" if served.mcp_token_file else ""
-    otlp = f"telemetry is taken in over OTLP at {served.otlp}" if served.otlp else ""
+    otlp = f"telemetry is taken in over OTLP: HTTP at {served.otlp}, gRPC at {served.otlp_grpc}" if served.otlp else ""
     for line in (mcp, SLACK.get(served.slack or "", ""), otlp, "" if served.working else "no tasks are worked on here"):
         if line:
             print_line(line)

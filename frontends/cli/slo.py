@@ -42,7 +42,7 @@ def slo() -> None:
 @click.option("--force", is_flag=True, help="Replace the file that is there.")
 @json_option
 def init(force: bool, as_json: bool) -> None:
-    """Write a first services.toml, everything in it as comments: services, objectives, maintenance, who is told.
+    """Write a first services.toml, everything in it as comments. Services, objectives, maintenance, who is told.
 
     \b
     Example:
@@ -64,7 +64,7 @@ def init(force: bool, as_json: bool) -> None:
 @click.argument("file", required=False, type=click.Path(path_type=Path, dir_okay=False))
 @json_option
 def check(file: Path | None, as_json: bool) -> None:
-    """Say every mistake in a services.toml with its line, in FILE or in the one in force. Exits with 78 where there is one.
+    """Say every mistake in a services.toml with its line. In FILE or in the one in force; exits with 78 where there is one.
 
     \b
     Example:
@@ -90,9 +90,10 @@ def check(file: Path | None, as_json: bool) -> None:
 @click.option("--service", metavar="NAME", help="Only the objectives that name this service, or one of its aliases.")
 @json_option
 def status(service: str | None, as_json: bool) -> None:
-    """Say how every objective stands: what is left of its error budget, how fast it burns, and what fills up.
+    """Say what is left of every error budget. How fast it burns as well, and what will be full before long.
 
-    The first look counts as many days as the objectives have; later ones read what was counted.
+    The first look counts as many days as the objectives have; later ones read what was counted. A budget's time is what it allows
+    where everything fails: 43 min 12 s for 99.9 % over 30 days. Exits with 78 where services.toml has a mistake.
 
     \b
     Examples:
@@ -100,6 +101,7 @@ def status(service: str | None, as_json: bool) -> None:
       middlewatch slo status --service checkout --json
     """
     with application() as app:
+        app.service_catalogue.declared()  # one with a mistake must not read as if nothing were promised
         named = None if service is None else _named(app, service)
         problem = _count(app)
         standings = [one for one in app.objectives.standings() if named is None or named in one.objective.services]
@@ -136,7 +138,7 @@ def _count(app: App) -> str:
     now = datetime.now(UTC)
     try:
         if any(app.objectives.count(now) for _ in range(MOST_LOOKS)):
-            return app.service_catalogue.problem
+            return ""
     except MiddlewatchError as error:
         return f"what is new could not be counted: {error.message}"
     return "not all days are counted yet; ask again"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from middlewatch.frontends import quantity
 from middlewatch.frontends.cli.page import Column, Page, Row, Span, Tone
+from middlewatch.frontends.model_votes import ModelVote
 from middlewatch.frontends.wording import Wording, stance_words
 from middlewatch.records import AnomalyKind, Evidence, Position, Report, Vote
 
@@ -38,3 +39,8 @@ class Telling(Wording):
 def stance(vote: Vote) -> Span:
     """Where an agent stands, with the strength of its vote."""
     return Span(stance_words(vote), _TONES[vote.position])
+
+
+def told_by_model(said: ModelVote) -> tuple[Span, Span]:
+    """Who says it, what, and what that counts."""
+    return Span(f"{said.speaker} "), Span(said.words, _TONES[said.position])

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from middlewatch.frontends.acts import act, actor, why
-from middlewatch.frontends.cli import INTERRUPTED
 from middlewatch.frontends.cli.approval_desk import working
+from middlewatch.frontends.cli.exit_codes import INTERRUPTED
 from middlewatch.frontends.cli.naming import investigation_argument, investigation_id
 from middlewatch.frontends.cli.output import application, print_report, report_code
-from middlewatch.frontends.cli.progress import Progress
+from middlewatch.frontends.cli.progress import Progress, rules_answer
 from middlewatch.frontends.cli.terminal import print_line, quotation
 from middlewatch.frontends.program import program
+from middlewatch.frontends.steps import PRELIMINARY
 from middlewatch.frontends.wording import is_stalled, standing
 from middlewatch.records import ApprovalRequest, InvestigationState, Recovery
 from middlewatch.records.errors import MiddlewatchError, Stalled
@@ -117,6 +118,8 @@ class _Watching:
                 self._tell(update, table)
             elif table is not None:
                 table.show(update)
+                if update.kind == PRELIMINARY and (answer := rules_answer(self._app, self._id)):
+                    table.say(answer)
         return cursor
 
     def _tell(self, update: Update, table: Progress | None) -> None:

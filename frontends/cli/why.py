@@ -11,8 +11,9 @@ from middlewatch.frontends import quantity
 from middlewatch.frontends.cli.naming import investigation_argument, investigation_id
 from middlewatch.frontends.cli.output import application, json_option, print_page, width
 from middlewatch.frontends.cli.page import INDENT, Page, Span, Tone
-from middlewatch.frontends.cli.telling import FACT_COLUMNS, Telling, stance
+from middlewatch.frontends.cli.telling import FACT_COLUMNS, Telling, stance, told_by_model
 from middlewatch.frontends.cli.terminal import quotation
+from middlewatch.frontends.model_votes import model_votes
 from middlewatch.frontends.program import program
 from middlewatch.frontends.reading import latest, tally
 from middlewatch.records import Evidence, Outcome, Position, RankedHypothesis, Report
@@ -128,6 +129,10 @@ class _Why(Telling):
             dissent = Span(" DISSENTS" if vote.agent in self.row.dissent else "", Tone.FAULT)
             reason = f": {vote.reason}" + (f" ({cited})" if cited else "")
             page.paragraph(Span(f"{vote.agent} "), stance(vote), dissent, Span(reason), hang=INDENT)
+        for said in model_votes(self.report, self.row):
+            cited = ", ".join(f"E{self.numbers[id_]}" for id_ in said.evidence if id_ in self.numbers)
+            reason = f": {said.reason}" + (f" ({cited})" if cited else "")
+            page.paragraph(*told_by_model(said), Span(reason), hang=INDENT)
 
     def _facts(self, label: str, facts: Sequence[Evidence]) -> None:
         if not facts:

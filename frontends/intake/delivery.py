@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Final, NoReturn, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Annotated, Final, NoReturn, TypedDict, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
@@ -16,7 +16,11 @@ from middlewatch.records import LONGEST_TEXT, MOST_LABELS, digest_of
 from middlewatch.records.errors import BadInput
 from middlewatch.records.misfit import misfit_words
 from middlewatch.records.quoting import cut
+from middlewatch.records.toml_reader import nearest
 from middlewatch.senders import SenderEntry
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 DEEPEST: Final = 32
 """Tables and lists within one another. Chosen: the deepest of these senders has seven."""
@@ -25,6 +29,8 @@ AHEAD: Final = timedelta(minutes=5)
 """How far a sender's clock may be ahead of ours; what is later is now. Chosen, not derived."""
 MOST_ALERTS: Final = 2000
 """In one delivery. Chosen: with texts of usual length they fill the megabyte that a body may have."""
+MOST_TOLD: Final = 3
+"""Of what does not fit in one delivery. Chosen: whoever mends those sees the rest."""
 LONGEST_FINGERPRINT: Final = 256
 LONGEST_URL: Final = 2048
 _BEFORE_ZONE: Final = re.compile(r" (?=(?:UTC|[+-][0-9]{2}:?[0-9]{2})$)")
@@ -77,7 +83,7 @@ def _texts(value: object) -> dict[str, str]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise ValueError("must be a table of texts")  # noqa: TRY004  pydantic tells of this one
+        raise ValueError("must be an object of texts")  # noqa: TRY004  pydantic tells of this one
     found = {_text(key): _text(one) for key, one in value.items()}
     return bounded(found)
 
@@ -137,17 +143,41 @@ def read(model: type[M], body: bytes | str) -> M:
     """A body as JSON of a shape.
 
     Raises:
-        BadInput: it is not; the message says where, and repeats nothing of it.
+        BadInput: it is not; the message says where.
     """
-    value = parsed(body)
+    return fit(model, parsed(body))
+
+
+def fit(model: type[M], value: object, *, known: Collection[str] = (), remedy: str = "docs/alerts.md shows what is sent.") -> M:
+    """A part of a body as a shape.
+
+    Args:
+        model: the shape.
+        value: as it came.
+        known: keys, one of which may be meant where one is not known.
+        remedy: what to do where it does not fit.
+
+    Raises:
+        BadInput: it does not; the message says where, and repeats nothing of it but keys.
+    """
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(cut(str(part), 64) for part in first["loc"]) or "the body"
-        raise BadInput(
-            f"{where.encode('utf-8', 'replace').decode()}: {misfit_words(first)}.", remedy="docs/alerts.md shows what is sent."
-        ) from None
+        every = error.errors(include_url=False, include_input=False)
+        within = {fault["loc"][:length] for fault in every for length in range(len(fault["loc"]))}
+        faults = [fault for fault in every if fault["loc"] not in within]  # a list is too short where all in it is wrong
+        # What is not known comes first: it is mostly what is missing, misspelt.
+        ordered = sorted(faults, key=lambda fault: fault["type"] != "extra_forbidden")
+        told = "; ".join(_told(fault, known) for fault in ordered[:MOST_TOLD])
+        more = f"; and {len(faults) - MOST_TOLD} more" if len(faults) > MOST_TOLD else ""
+        raise BadInput(f"{told}{more}.", remedy=remedy) from None
+
+
+def _told(fault: ErrorDetails, known: Collection[str]) -> str:
+    where = ".".join(cut(str(part), 64) for part in fault["loc"]) or "the body"
+    last = str(fault["loc"][-1])[:64] if fault["loc"] else ""
+    meant = nearest(last, known).removeprefix("; ") if fault["type"] == "extra_forbidden" and last not in known else ""
+    return f"{where.encode('utf-8', 'replace').decode()}: {misfit_words(fault)}{f' ({meant})' if meant else ''}"
 
 
 def parsed(body: bytes | str) -> object:

@@ -10,6 +10,7 @@ from middlewatch.records import (
     AnomalyKind,
     Approval,
     CauseKind,
+    Challenge,
     Explanation,
     Family,
     Feedback,
@@ -23,11 +24,13 @@ from middlewatch.records import (
     Record,
     RequestState,
     RiskTier,
+    RunbookPassage,
     Sample,
     Scalar,
     Sentence,
     Symptom,
     UtcDatetime,
+    Voice,
     Window,
 )
 from middlewatch.similar import Earlier
@@ -127,8 +130,11 @@ class Essentials(Record):
     alert_count: int = 0
     follows: str = Field(default="", description="the investigation of the time before, where the alert came back")
     since: tuple[Sentence, ...] = Field(default=(), description="what that one found, and what changed since")
-    outcome: Outcome | None = Field(default=None, description="null while it runs")
-    answer: Sentence = Field(default="", description="one sentence; empty while it runs")
+    preliminary: Ours = Field(
+        default="", description="where all below is the rules' answer, which language models look at: that it is so. Else empty"
+    )
+    outcome: Outcome | None = Field(default=None, description="null while it runs and the rules have not answered")
+    answer: Sentence = Field(default="", description="one sentence; empty until there is one")
     confidence: float | None = Field(default=None, description="probability that the finding names the true cause")
     likelihood: Ours = Field(default="", description="the same in per cent and in words")
     onset: Onset | None = None
@@ -136,6 +142,7 @@ class Essentials(Record):
     hypotheses: tuple[HypothesisLine, ...] = Field(default=(), description="the leading ones; `why` tells the votes")
     facts: tuple[FactLine, ...] = Field(default=(), description="the strongest that the answer is about; `list_evidence` has all")
     evidence_count: int = Field(description="facts in all")
+    models: Ours = Field(default="", description="what language models say of the answer, in short; empty where none was asked")
     missing: tuple[Sentence, ...] = Field(default=(), description="data that was absent, stale or bounded")
     next_steps: tuple[Sentence, ...] = ()
     requests: tuple[ProposedRemediation, ...] = Field(default=(), description="actions that people are asked to decide on")
@@ -149,6 +156,32 @@ class HypothesisTold(HypothesisLine):
     explanation: Explanation | None = None
 
 
+class ClaimTold(Record):
+    """A sentence of a language model, all of whose evidence is there."""
+
+    text: Sentence
+    evidence: tuple[str, ...]
+
+
+class ShareTold(Record):
+    """What one agent's dialogue with its model came to."""
+
+    told: Sentence = Field(description="how much was accepted, and how much rejected")
+    claims: tuple[ClaimTold, ...] = ()
+
+
+class ModelsTold(Record):
+    """What language models did. Their words are theirs: `checked` says what of them was checked, and nothing else was."""
+
+    prose: Sentence = Field(default="", description="the outcome in a model's words; may be empty")
+    checked: tuple[Ours, ...] = Field(description="what was checked of the prose, and of claims and reasons; the rest is a model's")
+    shares: tuple[ShareTold, ...] = Field(default=(), description="of each agent's model")
+    rejected: int = Field(description="claims, facts, hypotheses, votes and reasons that were not accepted")
+    challenge: Challenge | None = Field(default=None, description="the attempt to refute the leading hypothesis")
+    problems: tuple[Sentence, ...] = Field(default=(), description="what was given up, and why")
+    cost: Sentence = Field(description="calls, tokens, dollars and latency")
+
+
 class ReportAnswer(Essentials):
     """The whole report but its facts, which `list_evidence` pages through."""
 
@@ -157,6 +190,10 @@ class ReportAnswer(Essentials):
     ruled_out: tuple[Sentence, ...] = ()
     would_decide: tuple[Sentence, ...] = Field(default=(), description="data that would decide what stayed open")
     considered: tuple[Sentence, ...] = Field(default=(), description="actions that were looked at and not proposed, and why")
+    runbooks: tuple[RunbookPassage, ...] = Field(
+        default=(), description="what the team's runbooks say about the leading hypotheses"
+    )
+    model_work: ModelsTold | None = Field(default=None, description="what language models did; null where none was asked")
     left_out: tuple[Ours, ...] = Field(default=(), description="lists that were cut, and by how much")
     rounds: int
     opened_at: UtcDatetime
@@ -201,13 +238,16 @@ class FactTold(Record):
 
 
 class VoteTold(Record):
-    """One agent's last word on a hypothesis."""
+    """One agent's word on a hypothesis, by its rules or by a language model."""
 
     agent: AgentName
     position: Position
     strength: float = Field(description="in nats")
     reason: Sentence
     evidence: tuple[str, ...] = ()
+    voice: Voice = Voice.RULES
+    model: str = Field(default="", description="which language model; empty where rules speak")
+    weight: float = Field(default=1.0, description="what it counts for")
 
 
 class Why(Record):
@@ -215,7 +255,12 @@ class Why(Record):
 
     investigation: str
     hypothesis: HypothesisTold
-    votes: tuple[VoteTold, ...] = Field(description="each agent's last word")
+    votes: tuple[VoteTold, ...] = Field(description="each agent's last word, by its rules")
+    models: tuple[VoteTold, ...] = Field(default=(), description="what language models say beside it")
+    challenge: Challenge | None = Field(
+        default=None, description="the attempt of a language model to refute it, where there was one"
+    )
+    preliminary: Ours = Field(default="", description="that this is the rules' answer alone so far; empty once there is a report")
     against: tuple[VoteTold, ...] = Field(description="those that oppose it: the dissent")
     facts: tuple[FactLine, ...] = Field(description="that it is about, strongest first")
     others: tuple[HypothesisLine, ...] = Field(description="what else was proposed")

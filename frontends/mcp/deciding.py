@@ -22,6 +22,7 @@ from middlewatch.frontends.mcp.answers import (
 from middlewatch.frontends.mcp.callers import Callers, command, page
 from middlewatch.frontends.mcp.investigating import Id, Limit, Offset
 from middlewatch.frontends.mcp.serving_tools import ACTS, ASKS, STARTS, tool_of
+from middlewatch.frontends.request_wording import undo_words
 from middlewatch.records import (
     MCP,
     ApprovalRequest,
@@ -241,7 +242,7 @@ class Deciding:
             confidence=wanted.confidence,
             known=found.notes,
             touches=spec.blast_radius if spec else "",
-            undo=f"{spec.undo} takes it back, and needs an approval too" if spec and spec.undo else "nothing takes it back",
+            undo=(undo_words(spec) if spec else "") or "nothing takes it back",
             needs=card.needs,
             deciders=tuple(person.id for person in card.deciders),
             approvals=found.approvals,

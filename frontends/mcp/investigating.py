@@ -25,7 +25,9 @@ from middlewatch.frontends.mcp.answers import (
 )
 from middlewatch.frontends.mcp.callers import page
 from middlewatch.frontends.mcp.serving_tools import STARTS, tool_of
-from middlewatch.frontends.reading import latest
+from middlewatch.frontends.model_wording import by_rules
+from middlewatch.frontends.reading import as_shown, latest
+from middlewatch.frontends.steps import PRELIMINARY, WHOLE
 from middlewatch.frontends.wording import Wording
 from middlewatch.live import Cursor, Update
 from middlewatch.records import (
@@ -39,6 +41,7 @@ from middlewatch.records import (
     Report,
     Snapshot,
     UtcDatetime,
+    Voice,
     Vote,
 )
 from middlewatch.records.errors import BadInput
@@ -109,8 +112,9 @@ class Investigating:
         Four agents (metrics, logs, traces, deploys) look at the telemetry, write evidence and vote on hypotheses; this takes
         seconds to minutes. Give either `service` (and, if known, `metric` and `at`) or `recording`. Progress is reported while it
         runs. If it is not finished after `wait_seconds`, the answer has finished=false and the id to ask get_investigation with;
-        the investigation goes on either way, also if you disconnect. The same service and time again joins the investigation
-        that is already open. The answer may be inconclusive: then say so.
+        the investigation goes on either way, also if you disconnect. What rules answer while language models still look at it is
+        said to be `preliminary`. The same service and time again joins the investigation that is already open. The answer may be
+        inconclusive: then say so.
         """
         alert, scope = await anyio.to_thread.run_sync(partial(self._alert, service, metric, at, recording, incident))
         opened = await anyio.to_thread.run_sync(partial(self._app.investigate, alert, recording=scope))
@@ -135,9 +139,10 @@ class Investigating:
         )
 
     def get_report(self, *, investigation: Id) -> ReportAnswer:
-        """Read the whole report of a finished investigation: every hypothesis, how it explains the symptom, what was ruled out.
+        """Read the whole report of an investigation: every hypothesis, how it explains the symptom, what was ruled out.
 
-        Facts are not in it; list_evidence pages through them.
+        While language models look at the rules' answer it is theirs, and `preliminary` says so. Facts are not in it;
+        list_evidence pages through them.
         """
         snapshot = self._app.snapshot(investigation)
         return telling.whole(self._app, snapshot, _report(snapshot))
@@ -209,14 +214,22 @@ class Investigating:
             str | None, Field(description="id of a hypothesis, or its service; the leading one where absent", max_length=256)
         ] = None,
     ) -> Why:
-        """Say why a hypothesis leads or does not: every agent's vote with its reason, who dissents, the facts, and the path."""
-        report = _report(self._app.snapshot(investigation))
+        """Say why a hypothesis leads or does not: every agent's vote with its reason, who dissents, the facts, and the path.
+
+        What language models say stands beside it, each with what it counts.
+        """
+        snapshot = self._app.snapshot(investigation)
+        report = _report(snapshot)
         read, row = Wording(report), _chosen(report, hypothesis)
+        challenge = report.models.challenge if report.models else None
         votes = tuple(_vote(vote) for vote in latest(row.votes).values())
         return Why(
             investigation=investigation,
             hypothesis=telling.hypothesis_told(read, row),
             votes=votes,
+            models=tuple(_vote(vote) for vote in row.votes if vote.voice is Voice.MODEL),
+            challenge=challenge if challenge and challenge.hypothesis == row.hypothesis.id else None,
+            preliminary=by_rules(snapshot),
             against=tuple(vote for vote in votes if vote.position is Position.OPPOSE),
             facts=tuple(map(telling.fact_line, read.about(row)[: 2 * telling.FACTS])),
             others=tuple(
@@ -226,13 +239,14 @@ class Investigating:
 
     def similar_incidents(self, *, investigation: Id, limit: Limit = 5) -> Similar:
         """Find earlier investigations like this one, and what came of them: the answer, people's feedback, and what was tried."""
-        found = self._app.similar(investigation, limit=limit)
+        found = self._app.similar.to(self._app.snapshot(investigation), limit=limit)
         return Similar(investigation=investigation, earlier=found.earlier[:limit], seen=found.seen, looked_at=found.looked_at)
 
     def told(self, investigation: str) -> Essentials:
         """The report of an investigation; while it runs, how it stands."""
         snapshot = self._app.snapshot(investigation)
-        return telling.whole(self._app, snapshot, snapshot.report) if snapshot.report else telling.essentials(self._app, snapshot)
+        report = as_shown(snapshot).report
+        return telling.whole(self._app, snapshot, report) if report else telling.essentials(self._app, snapshot)
 
     def _alert(
         self, service: str | None, metric: str | None, at: datetime | None, recording: str | None, incident: str | None
@@ -274,16 +288,20 @@ def _words(update: Update) -> str:
         return f"{who}: {written} facts"
     if update.kind == "task.ready":
         return ""
-    return f"{who}: {_DOING[update.kind]}" if update.kind in _DOING else update.kind.replace(".", " ").replace("_", " ")
+    if update.kind in _DOING:
+        return f"{who}: {_DOING[update.kind]}"
+    return WHOLE[update.kind] if update.kind == PRELIMINARY else update.kind.replace(".", " ").replace("_", " ")
 
 
 def _report(snapshot: Snapshot) -> Report:
-    if snapshot.report is None:
+    """The report, or what rules answer while language models look at it."""
+    report = as_shown(snapshot).report
+    if report is None:
         raise BadInput(
             f"The investigation {snapshot.investigation.id} has no report yet.",
             remedy="get_investigation says how it stands, and waits with wait_seconds.",
         )
-    return snapshot.report
+    return report
 
 
 def _chosen(report: Report, wanted: str | None) -> RankedHypothesis:
@@ -298,5 +316,12 @@ def _chosen(report: Report, wanted: str | None) -> RankedHypothesis:
 
 def _vote(vote: Vote) -> VoteTold:
     return VoteTold(
-        agent=vote.agent, position=vote.position, strength=round(vote.strength, 3), reason=vote.reason, evidence=vote.evidence
+        agent=vote.agent,
+        position=vote.position,
+        strength=round(vote.strength, 3),
+        reason=vote.reason,
+        evidence=vote.evidence,
+        voice=vote.voice,
+        model=vote.model,
+        weight=round(vote.weight, 3),
     )

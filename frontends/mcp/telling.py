@@ -6,21 +6,24 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from middlewatch.frontends import quantity
+from middlewatch.frontends import model_wording, quantity
 from middlewatch.frontends.alert_wording import course_words, severity_words, state_words
 from middlewatch.frontends.mcp.answers import (
     AlertLine,
     CauseLine,
+    ClaimTold,
     Essentials,
     FactLine,
     HypothesisLine,
     HypothesisTold,
     InvestigationLine,
+    ModelsTold,
     ReportAnswer,
+    ShareTold,
 )
 from middlewatch.frontends.mcp.callers import command, page
 from middlewatch.frontends.quotation import Quotation
-from middlewatch.frontends.reading import tally
+from middlewatch.frontends.reading import as_shown, tally
 from middlewatch.frontends.wording import Wording
 from middlewatch.records import (
     Evidence,
@@ -103,8 +106,8 @@ def hypothesis_told(read: Wording, row: RankedHypothesis) -> HypothesisTold:
 
 
 def essentials(app: App, snapshot: Snapshot) -> Essentials:
-    """Where an investigation stands, and its answer where there is one."""
-    row, report = snapshot.investigation, snapshot.report
+    """Where an investigation stands, and its answer where there is one; the rules' while language models look at it."""
+    row, report = snapshot.investigation, as_shown(snapshot).report
     read = Wording(report, _SAY) if report else None
     story, now = app.alerting.story(row.id), app.approvals.now()
     return Essentials(
@@ -115,12 +118,13 @@ def essentials(app: App, snapshot: Snapshot) -> Essentials:
         title=row.alert.title,
         symptom=row.alert.symptom,
         window=Window(start=row.alert.detected_at, end=row.alert.window_end),
-        severity=severity_words(story.rating, now, answered=story.answered) if story.rating else "",
+        severity=severity_words(story.rating, now, answered=story.answered, called=story.called) if story.rating else "",
         severity_reasons=story.rating.reasons if story.rating else (),
         alerts=tuple(map(_alert_line, story.alerts[:ALERTS])),
         alert_count=story.count,
         follows=row.alert.follows or "",
         since=row.alert.since,
+        preliminary=model_wording.by_rules(snapshot),
         outcome=report.outcome if report else None,
         answer=report.answer if report else "",
         confidence=round(report.confidence, 4) if report else None,
@@ -130,6 +134,7 @@ def essentials(app: App, snapshot: Snapshot) -> Essentials:
         hypotheses=tuple(hypothesis_line(read, one) for one in read.report.hypotheses[:HYPOTHESES]) if read else (),
         facts=tuple(map(fact_line, read.facts()[:FACTS])) if read else (),
         evidence_count=len(report.evidence if report else snapshot.evidence),
+        models=model_wording.in_short(report) if report else "",
         missing=report.missing[:STEPS] if report else (),
         next_steps=report.next_steps[:STEPS] if report else (),
         requests=report.remediations if report else (),
@@ -160,10 +165,30 @@ def whole(app: App, snapshot: Snapshot, report: Report) -> ReportAnswer:
         ruled_out=_first("ruled_out", report.ruled_out, told),
         would_decide=_first("would_decide", report.would_decide, told),
         considered=_first("considered", report.considered, told),
+        runbooks=report.runbooks,
+        model_work=_model_work(report),
         left_out=tuple(told),
         rounds=report.rounds,
         opened_at=report.opened_at,
         closed_at=report.closed_at,
+    )
+
+
+def _model_work(report: Report) -> ModelsTold | None:
+    work = report.models
+    if work is None:
+        return None
+    return ModelsTold(
+        prose=model_wording.prose(work),
+        checked=(f"{model_wording.IN_ITS_WORDS}.", model_wording.CLAIMS_CHECKED),
+        shares=tuple(
+            ShareTold(told=one.words, claims=tuple(ClaimTold(text=claim.text, evidence=claim.evidence) for claim in one.claims))
+            for one in model_wording.shares(work)
+        ),
+        rejected=sum(one.rejected for one in work.reasoning),
+        challenge=work.challenge,
+        problems=work.problems,
+        cost=model_wording.investigation(work.calls),
     )
 
 
@@ -201,9 +226,9 @@ def _what_now(app: App, snapshot: Snapshot) -> str:
     if row.state is InvestigationState.OPEN and (dead := [one.task.id for one in snapshot.tasks if one.state is TaskState.DEAD]):
         return f"It cannot go on: {', '.join(dead)} failed too often. A person must look: {command(app, 'show', row.id)}"
     if row.state is InvestigationState.OPEN:
-        return (
-            f"It is still running. Call get_investigation with investigation={row.id} and wait_seconds=45 until finished is true."
-        )
+        so_far = "The rules have answered, and language models look at it" if snapshot.preliminary else "It is still running"
+        return f"{so_far}. Call get_investigation with investigation={row.id} and wait_seconds=45 until finished is true."
     if report is None:
-        return "It was cancelled, so there is no answer. Call investigate to start a new one."
+        left = "this is what the rules had answered" if snapshot.preliminary else "there is no answer"
+        return f"It was cancelled, so {left}. Call investigate to start a new one."
     return f"It is finished. Details: get_report, list_evidence and why, each with investigation={row.id}."

@@ -56,9 +56,9 @@ def otlp_hindrance(settings: Settings) -> str:
     return ""
 
 
-def otlp_address(settings: Settings) -> str:
-    """Where it is taken in over HTTP."""
-    return f"http://{at(settings.otlp_host, settings.otlp_http_port)}"
+def otlp_addresses(settings: Settings) -> tuple[str, str]:
+    """Where it is taken in over HTTP, and over gRPC."""
+    return f"http://{at(settings.otlp_host, settings.otlp_http_port)}", at(settings.otlp_host, settings.otlp_grpc_port)
 
 
 def at(host: str, port: int) -> str:

@@ -18,6 +18,8 @@ from middlewatch.frontends.otlp.doors import Door
 from middlewatch.frontends.otlp.reception import MOST_BYTES, Reception, Signal
 from middlewatch.records.errors import BadInput, IntakeFull, MiddlewatchError, Unavailable
 
+WHO: Final = ("server", "middlewatch")
+"""At the end of every answer: another intake would answer alike."""
 _DETAILS: Final = "grpc-status-details-bin"
 _OPTIONS: Final = (
     ("grpc.max_receive_message_length", MOST_BYTES),
@@ -62,6 +64,7 @@ def _export(signal: Signal, reception: Reception, door: Door, decoding: Executor
     """The call; it reads its one message itself, so that nothing comes in of whoever may not send, or when too many do."""
 
     async def export(messages: AsyncIterator[bytes], context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
+        context.set_trailing_metadata((WHO,))
         metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
         if not door.admits(metadata.get("authorization"), None):
             await context.abort(grpc.StatusCode.UNAUTHENTICATED, "Telemetry is taken with a token that is known here.")
@@ -112,6 +115,6 @@ async def _refuse(context: grpc.aio.ServicerContext[bytes, bytes], error: Middle
         retry.Pack(RetryInfo(retry_delay=Duration(seconds=error.retry_after_seconds)))
         status = Status(code=grpc.StatusCode.RESOURCE_EXHAUSTED.value[0], message=said, details=[retry])
         # Without a time to come again by, senders take it that what they sent is lost.
-        await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, said, ((_DETAILS, status.SerializeToString()),))
+        await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, said, (WHO, (_DETAILS, status.SerializeToString())))
     await context.abort(grpc.StatusCode.UNAVAILABLE, said)
     raise AssertionError  # abort raises

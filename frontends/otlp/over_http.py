@@ -22,6 +22,9 @@ from middlewatch.records.errors import BadInput, IntakeFull, MiddlewatchError
 
 PROTOBUF: Final = "application/x-protobuf"
 JSON: Final = "application/json"
+TEXT: Final = "text/plain; charset=utf-8"
+BY_POST: Final = "Telemetry is taken by POST."
+"""What whoever asks by another method is told, with a token or without; `checks` knows an intake by it."""
 AWAY_SECONDS: Final = 5
 """When to come again where the store does not answer. Chosen."""
 BODY_SECONDS: Final = 30.0
@@ -105,17 +108,17 @@ def otlp_http(reception: Reception, door: Door, decoding: Executor) -> ASGIApp:
             await _live(receive, send)
             return
         headers = Headers(scope=scope)
-        incoming, is_json = _Incoming(receive), _media_type(headers) == JSON
+        incoming, kind = _Incoming(receive), _media_type(headers)
         with suppress(_Gone):
             try:
                 signal = _asked(scope, headers, door)
                 stored = await _stored(reception, decoding, signal, headers, incoming)
                 await asyncio.wrap_future(stored.done)
-                await _send(send, HTTPStatus.OK, stored.answer(), is_json=is_json)
+                await _send(send, HTTPStatus.OK, _written(stored.answer(), kind), kind)
             except (_Reply, MiddlewatchError) as error:
                 await incoming.leave()
                 reply = error if isinstance(error, _Reply) else _told(error)
-                await _refuse(send, reply, is_json=is_json, last=not incoming.whole)
+                await _refuse(send, reply, kind, last=not incoming.whole)
 
     return answer
 
@@ -134,7 +137,7 @@ def _asked(scope: Scope, headers: Headers, door: Door) -> Signal:
     if scope["type"] != "http" or signal is None:
         raise _Reply(HTTPStatus.NOT_FOUND, f"There is nothing here; telemetry is taken at {', '.join(_BY_PATH)}.")
     if scope["method"] != "POST":
-        raise _Reply(HTTPStatus.METHOD_NOT_ALLOWED, "Telemetry is taken by POST.", ((b"allow", b"POST"),))
+        raise _Reply(HTTPStatus.METHOD_NOT_ALLOWED, BY_POST, ((b"allow", b"POST"),))
     if not door.admits(headers.get("authorization"), headers.get("host")):
         raise _Reply(
             HTTPStatus.UNAUTHORIZED,
@@ -203,18 +206,24 @@ def _retry_after(seconds: int) -> tuple[tuple[bytes, bytes], ...]:
     return ((b"retry-after", str(seconds).encode()),)
 
 
-async def _refuse(send: Send, reply: _Reply, *, is_json: bool, last: bool) -> None:
-    """Say no, as the protocol says it; `last` is whether nothing more can come over this connection."""
-    status = Status(code=_CODES[reply.status], message=reply.message)
+async def _refuse(send: Send, reply: _Reply, kind: str, *, last: bool) -> None:
+    """Say no, as the protocol says it, or in plain text to whoever does not speak it; `last` is whether nothing more can come over
+    this connection.
+    """
+    if kind in {PROTOBUF, JSON}:
+        body = _written(Status(code=_CODES[reply.status], message=reply.message), kind)
+    else:
+        body, kind = f"{reply.message}\n".encode(), TEXT
     headers = (*reply.headers, (b"connection", b"close")) if last else reply.headers
-    await _send(send, reply.status, status, is_json=is_json, headers=headers)
+    await _send(send, reply.status, body, kind, headers)
 
 
-async def _send(
-    send: Send, status: HTTPStatus, message: Message, *, is_json: bool, headers: tuple[tuple[bytes, bytes], ...] = ()
-) -> None:
-    body = MessageToJson(message, indent=None).encode() if is_json else message.SerializeToString()
-    kind = JSON if is_json else PROTOBUF
+def _written(message: Message, kind: str) -> bytes:
+    written: bytes = MessageToJson(message, indent=None).encode() if kind == JSON else message.SerializeToString()
+    return written
+
+
+async def _send(send: Send, status: HTTPStatus, body: bytes, kind: str, headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
     length = (b"content-length", str(len(body)).encode())
     await send(
         {"type": "http.response.start", "status": status.value, "headers": [(b"content-type", kind.encode()), length, *headers]}

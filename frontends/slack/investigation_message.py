@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from middlewatch.frontends import quantity
-from middlewatch.frontends.reading import count, latest, tally
+from middlewatch.frontends import model_wording, quantity, runbook_wording, similar_wording
+from middlewatch.frontends.model_votes import model_votes
+from middlewatch.frontends.reading import as_shown, count, latest, tally
 from middlewatch.frontends.slack.blocks import (
     SAY,
     Block,
@@ -37,10 +38,13 @@ from middlewatch.records import (
     TaskKind,
     TaskState,
 )
+from middlewatch.similar import Earlier
 
 LINES_OF_EVIDENCE = 3
 _MORE_EVIDENCE = 8
 _HYPOTHESES = 5
+SEEN_BEFORE = 3
+"""Earlier investigations in the thread; the first of them in the main message."""
 _LINES = 6
 """Of what is missing, ruled out, to do next."""
 _DOING = {
@@ -49,6 +53,9 @@ _DOING = {
     TaskKind.HYPOTHESISE: "hypotheses are being formed",
     TaskKind.VOTE: "the agents vote",
     TaskKind.CONCLUDE: "it is being concluded",
+    TaskKind.REASON: "language models look at what the rules answer",
+    TaskKind.CHALLENGE: "a language model tries to refute it",
+    TaskKind.WRITE: "the report is being written",
 }
 _STATES = {
     TaskState.READY: "waits",
@@ -60,7 +67,10 @@ _STATES = {
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """What is told of an investigation itself; of one that is closed nothing of it changes any more."""
+    """What is told of an investigation itself; of one that is closed nothing of it changes any more.
+
+    What rules answer is told as theirs while language models look at it, and gives way to the report.
+    """
 
     headline: str
     parts: tuple[Part, ...]
@@ -68,21 +78,22 @@ class Story:
     """What stands first in the thread; None until there is a report."""
 
     @classmethod
-    def of(cls, snapshot: Snapshot, *, url: str = "") -> Story:
+    def of(cls, snapshot: Snapshot, *, url: str = "", before: Sequence[Earlier] = ()) -> Story:
         """The story as it stands.
 
         Args:
             snapshot: what is known.
             url: of the investigation's page; empty where there is none.
+            before: earlier investigations that are like it, the most alike first.
         """
-        investigation = snapshot.investigation
-        if snapshot.report is not None:
-            parts = tuple(_answer(snapshot))
-        elif investigation.state is InvestigationState.CANCELLED:
-            parts = (Part((header(f"Cancelled: {investigation.alert.title}"),)),)
+        shown = as_shown(snapshot)
+        if shown.report is not None:
+            parts = (*_answer(shown, model_wording.by_rules(snapshot)), *_before(before[:1]))
+        elif snapshot.investigation.state is InvestigationState.CANCELLED:
+            parts = (Part((header(f"Cancelled: {snapshot.investigation.alert.title}"),)),)
         else:
             parts = tuple(_running(snapshot))
-        return cls(notification(_headline(snapshot)), parts, _details(snapshot, url))
+        return cls(notification(_headline(shown, preliminary=shown is not snapshot)), parts, _details(snapshot, url, before))
 
 
 def main_message(
@@ -103,7 +114,7 @@ def main_message(
     return Content(story.headline, fit(parts, more=_elsewhere(url)))
 
 
-def _details(snapshot: Snapshot, url: str) -> Content | None:
+def _details(snapshot: Snapshot, url: str, before: Sequence[Earlier]) -> Content | None:
     if snapshot.report is None:
         return None
     report, wording = snapshot.report, Wording(snapshot.report)
@@ -111,8 +122,11 @@ def _details(snapshot: Snapshot, url: str) -> Content | None:
     more = [fact for fact in wording.facts() if fact.id not in lines]
     parts = [Part((header("How the answer came about"),))]
     parts += [Part(blocks) for blocks in _hypotheses(wording)]
+    parts += _models(wording)
+    runbooks = [f"{runbook_wording.place(one, SAY)}: {runbook_wording.matched(one, report, SAY)}" for one in report.runbooks]
     lists = (
         ("More evidence", [wording.fact_line(fact, named=True) for fact in more], _MORE_EVIDENCE),
+        ("Runbooks", runbooks, _LINES),
         ("Missing", report.missing or ("none of the data that was asked for",), _LINES),
         ("Next", report.next_steps, _LINES),
         ("Would decide", report.would_decide, _LINES),
@@ -120,6 +134,7 @@ def _details(snapshot: Snapshot, url: str) -> Content | None:
         ("Considered, and not proposed", report.considered, _LINES),
     )
     parts += [Part(_list(label, lines, most)) for label, lines, most in lists if lines]
+    parts += _before(before)
     took = quantity.duration((report.closed_at - report.opened_at).total_seconds())
     parts.append(Part((entry("Took", f"{took}, {count(report.rounds, 'round')}, by {report.engine}"),)))
     return Content(notification("How the answer came about"), fit(parts, more=_elsewhere(url)))
@@ -127,19 +142,21 @@ def _details(snapshot: Snapshot, url: str) -> Content | None:
 
 def why(snapshot: Snapshot, *, url: str = "") -> tuple[Block, ...]:
     """Who is for and who against what, for somebody who asks."""
-    if snapshot.report is None:
+    report, whose = as_shown(snapshot).report, model_wording.by_rules(snapshot)
+    if report is None:
         return (paragraph(words(f"{snapshot.investigation.id} has no answer yet: {_phase(snapshot)}.")),)
-    wording = Wording(snapshot.report)
-    parts = [Part((paragraph(words(snapshot.report.answer, bold=True), break_(), words(_confidence(wording))),))]
+    wording = Wording(report)
+    lines = [words(report.answer, bold=True), break_(), words(_confidence(wording))]
+    parts = [Part((paragraph(*lines, *([break_(), words(whose)] if whose else [])),))]
     parts += [Part(blocks) for blocks in _hypotheses(wording)]
     return fit([*parts, Part((_foot(snapshot.investigation.id, url),))], more=_elsewhere(url))
 
 
-def _headline(snapshot: Snapshot) -> str:
-    report, alert = snapshot.report, snapshot.investigation.alert
+def _headline(shown: Snapshot, *, preliminary: bool) -> str:
+    report, alert = shown.report, shown.investigation.alert
     if report is not None:
-        return f"{report.answer} {_confidence(Wording(report))}"
-    state = "Cancelled" if snapshot.investigation.state is InvestigationState.CANCELLED else "Investigating"
+        return f"{'By rules: ' if preliminary else ''}{report.answer} {_confidence(Wording(report))}"
+    state = "Cancelled" if shown.investigation.state is InvestigationState.CANCELLED else "Investigating"
     return f"{state}: {alert.title}"
 
 
@@ -179,12 +196,14 @@ def _progress(snapshot: Snapshot, agent: AgentName) -> str:
     return f"{told}, {count(facts, 'fact')}" if facts or last.state is TaskState.DONE else told
 
 
-def _answer(snapshot: Snapshot) -> Iterator[Part]:
-    report = snapshot.report
+def _answer(shown: Snapshot, by_rules: str) -> Iterator[Part]:
+    report = shown.report
     assert report is not None  # noqa: S101  the caller looked
     wording = Wording(report)
     finding = report.outcome is Outcome.FINDING
-    yield Part((header(f"{'Finding' if finding else 'No finding'}: {report.alert.title}"),))
+    yield Part((header(f"{'Finding' if finding else 'No finding'}{', by rules' if by_rules else ''}: {report.alert.title}"),))
+    if by_rules:
+        yield Part((paragraph(words(by_rules, bold=True)),))
     honest = "" if finding or "don't know" in report.answer.lower() else "I don't know. "
     lines = [words(honest + report.answer, bold=True, most=1500), break_(), words(_confidence(wording))]
     cause = wording.leading.hypothesis.cause if finding and wording.leading else None
@@ -192,6 +211,8 @@ def _answer(snapshot: Snapshot) -> Iterator[Part]:
         lines += [break_(), words(f"Kind: {wording.kind(cause)}", most=500)]
     if report.onset is not None:
         lines += [break_(), words(f"Began {wording.period(report.onset)} UTC")]
+    if told := model_wording.in_short(report):
+        lines += [break_(), words(f"Language models: {told}")]
     yield Part((paragraph(*lines),))
     facts = _proof(wording)
     if facts:
@@ -204,7 +225,7 @@ def _confidence(wording: Wording) -> str:
     sure = f"{quantity.percent(report.confidence)} ({quantity.likelihood(report.confidence)})"
     if report.outcome is Outcome.FINDING:
         return f"Confidence: {sure}."
-    changed = f"{quantity.percent(report.change_probability)} that anything changed"
+    changed = quantity.changed(report.change_probability).capitalize()
     guess = f"; best guess {wording.name(wording.leading.hypothesis.service)}, {sure}" if wording.leading else ""
     return f"{changed}{guess}."
 
@@ -240,7 +261,42 @@ def _hypothesis(wording: Wording, row: RankedHypothesis) -> tuple[Block, ...]:
         ]
         for vote in votes
     ]
+    lines += [
+        [words(f"{said.speaker} {said.words}", bold=True, most=300), words(f": {said.reason}" if said.reason else "", most=400)]
+        for said in model_votes(wording.report, row)
+    ]
     return (head, items(lines)) if lines else (head,)
+
+
+def _models(wording: Wording) -> Iterator[Part]:
+    """What language models said beside their votes, and what became of it."""
+    work = wording.report.models
+    if work is None:
+        return
+    if prose := model_wording.prose(work):
+        yield Part((paragraph(words(f"{model_wording.IN_ITS_WORDS}: ", bold=True), words(prose)),))
+    lines = []
+    for share in model_wording.shares(work):
+        claims = " ".join(SAY.clean(claim.text) for claim in share.claims)
+        lines.append([words(share.words, bold=True, most=400), words(f": {claims}" if claims else "", most=900)])
+    if lines:
+        yield Part((paragraph(words("Language models", bold=True)), items(lines), paragraph(words(model_wording.CLAIMS_CHECKED))))
+    if work.calls:
+        yield Part((entry("What they cost", model_wording.investigation(work.calls)),))
+
+
+def _before(before: Sequence[Earlier]) -> Iterator[Part]:
+    """Earlier incidents that are like it, and what fixed them."""
+    lines = [
+        [
+            words(f"{quantity.stamp(one.detected_at)} UTC: {similar_wording.fixed(one, SAY)}", bold=True, most=500),
+            words(f"; {similar_wording.answer(one, SAY)}", most=500),
+            words(f"; {similar_wording.alike(one, SAY)}", most=300),
+        ]
+        for one in before[:SEEN_BEFORE]
+    ]
+    if lines:
+        yield Part((paragraph(words("Seen before", bold=True)), items(lines)))
 
 
 def _list(label: str, lines: Sequence[str], most: int) -> tuple[Block, ...]:

@@ -19,7 +19,7 @@ from uuid import uuid4
 
 from middlewatch import cards
 from middlewatch.frontends.slack.blocks import Content, fit, notification
-from middlewatch.frontends.slack.investigation_message import Story, bare, handover_message, main_message
+from middlewatch.frontends.slack.investigation_message import SEEN_BEFORE, Story, bare, handover_message, main_message
 from middlewatch.frontends.slack.request_message import (
     asked_message,
     recovery_message,
@@ -338,13 +338,16 @@ class Poster:
                 parts.append(untold(request, error.message))
                 messages.append(Wanted(request.id, Content(notification(request.id), fit([parts[-1]]))))
         progress = affair.investigation.state is InvestigationState.OPEN and not affair.requests
-        told = alerts_line(affair.rating, affair.alerts)
+        rating = affair.rating
+        called = rating is not None and app.alerting.ratings.calls_for(affair.investigation, rating)
+        told = alerts_line(rating, affair.alerts, called=called)
         main = main_message(story, id_, parts, affair.handling, told=told, url=url)
         yield Wanted(_MAIN, main, edit_seconds=PROGRESS_SECONDS if progress else EDIT_SECONDS)
         if story.details is not None:
             yield Wanted("details", story.details)
         yield from messages
-        yield from self._severity(affair)
+        if rating is not None and called:
+            yield from self._severity(rating)
         for number, handover in enumerate(affair.handling.handovers, 1):
             if handover.note or handover.by != handover.to:
                 yield Wanted(f"handover-{number}", handover_message(handover), once=True)
@@ -361,23 +364,21 @@ class Poster:
             if number and step.done:
                 yield Wanted(f"{card.request.id}/asked-{number}", asked_message(card, number, people), once=True)
 
-    def _severity(self, affair: Affair) -> Iterator[Wanted]:
-        """Who is to be told of an incident that is so severe, once of each severity; and that nobody answered."""
-        rating = affair.rating
-        if rating is None:
-            return
+    def _severity(self, rating: Rating) -> Iterator[Wanted]:
+        """Who is to be told of an incident that is so severe, once of each severity; and that nobody answered, each time."""
         tell = [one for one in self._app.service_catalogue.tell(rating.severity) if one.startswith("slack")]
         told = mentions(tell)
         if tell:
             yield Wanted(f"told-{rating.severity}", severity_message(rating, told), once=True)
         if rating.escalated_at is not None:
-            yield Wanted(f"unanswered-{rating.severity}", unanswered_message(rating, told), once=True)
+            yield Wanted(f"unanswered-{rating.escalated_at:%Y%m%dT%H%M%S}", unanswered_message(rating, told), once=True)
 
     def _story(self, investigation: Investigation, url: str) -> Story:
         if investigation.id in self._stories:
             return self._stories[investigation.id]
         snapshot = self._app.snapshot(investigation.id)
-        story = Story.of(snapshot, url=url)
+        before = self._app.similar.to(snapshot, limit=SEEN_BEFORE).earlier if snapshot.report is not None else ()
+        story = Story.of(snapshot, url=url, before=before)
         if snapshot.investigation.state is not InvestigationState.OPEN:
             self._stories[investigation.id] = story
         return story

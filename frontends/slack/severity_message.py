@@ -12,9 +12,10 @@ from middlewatch.records import Rating
 _TO_ALL = frozenset({"here", "channel", "everyone"})
 
 
-def alerts_line(rating: Rating | None, alerts: int) -> str:
-    """How severe it is and how many alerts it is about, on one line."""
-    told = [f"{rating.severity}, acknowledge by {quantity.stamp(rating.respond_by)} UTC"] if rating else []
+def alerts_line(rating: Rating | None, alerts: int, *, called: bool) -> str:
+    """How severe it is, until when somebody must answer who is called for it, and how many alerts it is about, on one line."""
+    deadline = f", acknowledge by {quantity.stamp(rating.respond_by)} UTC" if rating and called else ""
+    told = [f"{rating.severity}{deadline}"] if rating else []
     return "; ".join([*told, *([count(alerts, "alert")] if alerts else [])])
 
 

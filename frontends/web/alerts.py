@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Query, Request, Response
@@ -48,11 +48,15 @@ class StoryView:
     late: bool
     may_act: bool
     severities: tuple[Severity, ...] = tuple(Severity)
+    chosen: str = ""
+    """In the form: as it was sent, or the severity that it has."""
+    why: str = ""
+    """Typed in the form, as it was sent."""
     longest_note: int = LONGEST_NOTE
     error: MiddlewatchError | None = None
 
 
-def alerts_view(app: App, visitor: Visitor, investigation: str, error: MiddlewatchError | None = None) -> StoryView:
+def alerts_view(app: App, visitor: Visitor, investigation: str) -> StoryView:
     """What `_alerts.html` shows.
 
     Raises:
@@ -63,10 +67,10 @@ def alerts_view(app: App, visitor: Visitor, investigation: str, error: Middlewat
     return StoryView(
         story=story,
         rows=tuple(map(AlertRow.of, story.alerts[:SHOWN])),
-        deadline=deadline_words(rating, now, answered=story.answered) if rating else "",
-        late=rating is not None and not story.answered and now >= rating.respond_by,
+        deadline=deadline_words(rating, now, answered=story.answered, called=story.called) if rating else "",
+        late=story.is_late(now),
         may_act=visitor.principal is not None,
-        error=error,
+        chosen=rating.severity if rating else "",
     )
 
 
@@ -86,13 +90,19 @@ def set_severity(  # a form is said whole
     why: Annotated[str, Form()] = "",
 ) -> Response:
     """Say how severe it is."""
+    why = typed(why)
 
     def do() -> None:
         if severity not in set(Severity):
             raise BadInput("No severity is chosen.", remedy="Choose one of SEV-1 to SEV-4.")
-        app.alerting.ratings.set(investigation, Severity(severity), visitor.principal, why=typed(why)[:LONGEST_NOTE], face=FACE)
+        app.alerting.ratings.set(investigation, Severity(severity), visitor.principal, why=why[:LONGEST_NOTE], face=FACE)
 
-    return acted(request, "alerts", investigation, do, lambda error: {"story": alerts_view(app, visitor, investigation, error)})
+    def explained(error: MiddlewatchError) -> dict[str, object]:
+        view = alerts_view(app, visitor, investigation)
+        chosen = severity if severity in set(Severity) else view.chosen
+        return {"story": replace(view, chosen=chosen, why=why, error=error)}
+
+    return acted(request, "alerts", investigation, do, explained)
 
 
 @router.post("/investigations/{investigation}/again")

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from middlewatch.frontends import quantity
+from middlewatch.frontends import model_wording, quantity
+from middlewatch.frontends.model_votes import calibration
 from middlewatch.frontends.quotation import Quotation
 from middlewatch.frontends.reading import count
 from middlewatch.frontends.wording import Wording, is_stalled
-from middlewatch.records import Evidence, InvestigationState, Outcome, Report, Snapshot, TaskState, TaskStatus
+from middlewatch.records import Evidence, InvestigationState, Outcome, Report, Snapshot, TaskKind, TaskState, TaskStatus
 
 _SAY = Quotation()
 _MOST_FAILED = 8
@@ -35,6 +36,9 @@ class AnswerView:
     look: str
     """Which class of `state-...` it is drawn with."""
     figures: tuple[KeyFact, ...]
+    prose: str = ""
+    whose_prose: str = f"{model_wording.IN_ITS_WORDS}:"
+    """The same in a language model's words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,21 +55,26 @@ class AgentView:
 
 def answer_view(snapshot: Snapshot) -> AnswerView:
     """The answer, or where the investigation stands."""
-    if snapshot.report is None:
+    report = snapshot.report or snapshot.preliminary
+    if report is None:
         return _no_answer(snapshot)
-    report, words = snapshot.report, Wording(snapshot.report)
+    words = Wording(report)
     finding = report.outcome is Outcome.FINDING
     honest = "" if finding or "don't know" in report.answer.lower() else "I don't know. "
     cause = report.hypotheses[0].hypothesis.cause if report.hypotheses else None
     also = [f"{words.name(one.service)}, {quantity.percent(one.confidence)} sure" for one in report.causes[1:]]
     note = f"What went wrong: {words.kind(cause)}." if finding and cause else ""
     note += f" A second cause: {'; '.join(also)}." if also else ""
+    outcome = "finding" if finding else "inconclusive"
+    open_ = snapshot.report is None
+    note += f" {model_wording.by_rules(snapshot)}"
     return AnswerView(
         sentence=honest + _SAY.clean(report.answer),
         note=_SAY.clean(note.strip()),
-        state="finding" if finding else "inconclusive",
-        look="resolved" if finding else "inconclusive",
-        figures=(_confidence(report, words), _impact(snapshot), _began(report, words), _effort(snapshot)),
+        state=f"{outcome}, by rules" if open_ else outcome,
+        look="working" if open_ else "resolved" if finding else "inconclusive",
+        figures=(_confidence(report, words), _impact(snapshot), _began(report, words), _effort(snapshot, report, asked=open_)),
+        prose=model_wording.prose(report.models),
     )
 
 
@@ -113,12 +122,13 @@ def _failed(snapshot: Snapshot) -> tuple[KeyFact, ...]:
 
 def _confidence(report: Report, words: Wording) -> KeyFact:
     sure = quantity.percent(report.confidence)
-    changed = f"{quantity.percent(report.change_probability)} that anything changed at all"
+    changed = f"{quantity.changed(report.change_probability)} at all"
     if report.outcome is Outcome.FINDING:
         text = f"{quantity.likelihood(report.confidence).capitalize()} that this is where it started; {changed}."
+        text += f" Calibrated {calibration(report.calibration)}." if report.calibration else ""
         return KeyFact("Confidence in where", f"{sure} sure", text)
     guess = f"Best guess {words.name(words.leading.hypothesis.service)}, {sure}; not enough to name it." if words.leading else ""
-    return KeyFact("Confidence", f"{quantity.percent(report.change_probability)} that anything changed", guess)
+    return KeyFact("Confidence", quantity.changed(report.change_probability).capitalize(), guess)
 
 
 def _impact(snapshot: Snapshot) -> KeyFact:
@@ -147,12 +157,27 @@ def _began(report: Report, words: Wording) -> KeyFact:
     return KeyFact("Began", figure, f"UTC; most likely at {words.clock(onset.at)}, {gap}.")
 
 
-def _effort(snapshot: Snapshot) -> KeyFact:
-    report = snapshot.report
-    assert report is not None  # noqa: S101  the caller looked
-    seconds = (report.closed_at - report.opened_at).total_seconds()
-    text = f"By rules alone, in {count(report.rounds, 'round')}, out of {count(len(report.evidence), 'fact')}; no model was asked."
-    return KeyFact("Time to the answer", quantity.duration(seconds), text)
+_WITH_MODELS = frozenset({TaskKind.REASON, TaskKind.CHALLENGE, TaskKind.WRITE})
+
+
+def _taken(snapshot: Snapshot, report: Report) -> str:
+    """Until rules had answered, which is shown at once, and until models were done; each as it was recorded."""
+    whole = quantity.duration((report.closed_at - report.opened_at).total_seconds())
+    if not report.models:
+        return whole
+    rules = [one.finished_at for one in snapshot.tasks if one.task.kind not in _WITH_MODELS and one.finished_at is not None]
+    if not rules:
+        return f"{whole} with models"
+    seconds = max(0.0, (max(rules) - report.opened_at).total_seconds())
+    return f"{quantity.duration(seconds)} by rules, {whole} with models"
+
+
+def _effort(snapshot: Snapshot, report: Report, *, asked: bool) -> KeyFact:
+    models = "language models were asked after that" if report.models else "no model was asked"
+    models = "language models are being asked" if asked else models
+    alone = "" if report.models or asked else " alone"
+    text = f"By rules{alone}, in {count(report.rounds, 'round')}, out of {count(len(report.evidence), 'fact')}; {models}."
+    return KeyFact("Time to the answer", _taken(snapshot, report), text)
 
 
 _STATES = {

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from middlewatch.frontends import quantity
+from middlewatch.frontends.model_votes import ModelVote, model_votes
 from middlewatch.frontends.quotation import Quotation
 from middlewatch.frontends.reading import Reading, latest
 from middlewatch.frontends.wording import Wording, stance_words
@@ -72,6 +73,8 @@ class HypothesisView:
     votes: tuple[VoteView, ...]
     path: str
     remarks: tuple[str, ...]
+    models: tuple[ModelVote, ...]
+    """What language models say, beside the agents' rules."""
     facts: tuple[FactView, ...]
     hidden: int
     named: bool
@@ -111,9 +114,9 @@ def fact_views(facts: Sequence[Evidence], words: Wording | None) -> tuple[FactVi
 def hypotheses_view(report: Report) -> tuple[HypothesisView, ...]:
     """The leading hypotheses, in order."""
     words = Wording(report)
-    strongest = max((vote.strength for row in report.hypotheses for vote in row.votes), default=0.0) or 1.0
+    strongest = max((vote.strength for row in report.hypotheses for vote in latest(row.votes).values()), default=0.0) or 1.0
     linked: set[str] = set()
-    return tuple(_hypothesis(row, words, strongest, linked) for row in report.hypotheses[:HYPOTHESES])
+    return tuple(_hypothesis(report, row, words, strongest, linked) for row in report.hypotheses[:HYPOTHESES])
 
 
 def other_facts(report: Report, shown: Sequence[HypothesisView]) -> tuple[FactView, ...]:
@@ -130,7 +133,7 @@ def none_of_these(report: Report) -> str:
     return quantity.percent(max(0.0, 1.0 - sum(reading.chance(row) for row in report.hypotheses[:HYPOTHESES])))
 
 
-def _hypothesis(row: RankedHypothesis, words: Wording, strongest: float, linked: set[str]) -> HypothesisView:
+def _hypothesis(report: Report, row: RankedHypothesis, words: Wording, strongest: float, linked: set[str]) -> HypothesisView:
     about = words.about(row)
     explanation = row.explanation
     along = explanation is not None and (len(explanation.path) > 1 or explanation.reaches_symptom)
@@ -141,6 +144,7 @@ def _hypothesis(row: RankedHypothesis, words: Wording, strongest: float, linked:
         votes=_votes(row, strongest),
         path=words.path(explanation) if explanation and along else "",
         remarks=explanation.remarks if explanation else (),
+        models=model_votes(report, row),
         facts=_anchored(fact_views(about[:LISTED], words), linked, whole=SHOWN_WHOLE if row.rank == 1 else 0),
         hidden=max(0, len(about) - LISTED),
         named=row.hypothesis.id in words.confidence,

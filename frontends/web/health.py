@@ -48,7 +48,9 @@ def sparkline(course: Course, what: str, unit: str, *, scale: float = 1.0) -> Sp
         return Sparkline((), f"{what}: unknown over the last hour")
     top = max(known) or 1.0
     step = WIDTH / max(1, len(course.values))
-    lines = []
+    lines = list[str]()
+    if len(known) == 1:  # a dot shows no course
+        return Sparkline((), f"{what} over the last hour: {number(scale * known[0])} {unit}".strip() + ", once")
     for is_known, stretch in itertools.groupby(enumerate(course.values), key=lambda one: one[1] is not None):
         if is_known:
             points = [(index * step, HEIGHT - MARGIN - (HEIGHT - 2 * MARGIN) * (value or 0.0) / top) for index, value in stretch]

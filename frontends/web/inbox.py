@@ -12,7 +12,7 @@ from fastapi import APIRouter, Query, Request, Response
 from middlewatch.app import App
 from middlewatch.cards import Card, ends_at, glance
 from middlewatch.frontends import quantity
-from middlewatch.frontends.alert_wording import deadline_words
+from middlewatch.frontends.alert_wording import deadline_words, state_words
 from middlewatch.frontends.web.health import health_row
 from middlewatch.frontends.web.pages import render
 from middlewatch.frontends.web.visitors import Application, SignedIn, Visitor
@@ -73,8 +73,10 @@ class Row:
     assignee: str
     severity: str
     deadline: str
-    """Until when somebody must respond, in words; empty where somebody did, or nobody rated it."""
+    """Until when somebody must respond, in words, or that somebody did elsewhere; empty where somebody did here, or nobody must."""
     late: bool
+    elsewhere: bool
+    """Whether somebody acknowledged it at a sender of its alerts, and nobody here."""
     alerts: int
 
 
@@ -85,6 +87,10 @@ class Told:
     rating: Rating | None
     alerts: int
     now: datetime
+    waits: bool
+    """Whether somebody is called for it, and nobody here has it."""
+    elsewhere: bool
+    """Whether somebody acknowledged it at a sender of its alerts."""
 
 
 def inbox_view(app: App, visitor: Visitor, *, show: str, text: str, page: int) -> Mapping[str, Any]:
@@ -108,6 +114,10 @@ def inbox_view(app: App, visitor: Visitor, *, show: str, text: str, page: int) -
     rows = sets[show][(page - 1) * PAGE_SIZE : page * PAGE_SIZE]
     ids = [row.id for row in rows]
     ratings, counts = app.alerting.ratings.of_all(ids), app.occurrences.counts(ids)
+    open_ = [row for row in rows if handlings[row.id].acknowledged_by is None and standings[row.id] is not Standing.CANCELLED]
+    waiting_for = [row for row in open_ if (rating := ratings[row.id]) and app.alerting.ratings.calls_for(row, rating)]
+    answered = app.alerting.ratings.answered_of_all(waiting_for)
+    told = {name: Told(ratings[name], counts[name], now, name in answered, answered.get(name, False)) for name in ids}
     untaken = [row for row in found if standings[row.id] is Standing.INCONCLUSIVE and handlings[row.id].assignee is None]
     asked = _asked(requests)
     waiting = [_decision(app, visitor, one) for one in asked[:MOST_WAITING]]
@@ -115,8 +125,8 @@ def inbox_view(app: App, visitor: Visitor, *, show: str, text: str, page: int) -
     return {
         "waiting": waiting,
         "waiting_more": len(asked) + len(untaken) - len(waiting),
-        "rows": [_row(row, standings[row.id], handlings[row.id], Told(ratings[row.id], counts[row.id], now)) for row in rows],
-        "held": [one for one in alerts if one.held and one.resolved_at is None][:MOST_HELD],
+        "rows": [_row(row, standings[row.id], handlings[row.id], told[row.id]) for row in rows],
+        "held": [(one, state_words(one)) for one in alerts if one.held and one.resolved_at is None][:MOST_HELD],
         "filters": [(name, words, len(sets[name])) for name, words in FILTERS.items()],
         "show": show,
         "text": text,
@@ -194,7 +204,6 @@ def _untaken(row: Investigation) -> Waiting:
 
 def _row(row: Investigation, standing: Standing, handling: Handling, told: Told) -> Row:
     headline, rating = row.headline, told.rating
-    waits = rating is not None and handling.acknowledged_by is None and standing is not Standing.CANCELLED
     seconds = (row.closed_at - row.opened_at).total_seconds() if row.closed_at and row.opened_at and headline else None
     return Row(
         found=row,
@@ -206,8 +215,9 @@ def _row(row: Investigation, standing: Standing, handling: Handling, told: Told)
         taken=quantity.duration(seconds) if seconds is not None else "",
         assignee=handling.assignee or "",
         severity=rating.severity if rating else "",
-        deadline=deadline_words(rating, told.now, answered=False) if rating and waits else "",
-        late=rating is not None and waits and told.now >= rating.respond_by,
+        deadline=deadline_words(rating, told.now, answered=told.elsewhere, called=told.waits) if rating else "",
+        late=rating is not None and told.waits and not told.elsewhere and told.now >= rating.respond_by,
+        elsewhere=told.elsewhere,
         alerts=told.alerts,
     )
 

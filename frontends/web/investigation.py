@@ -11,8 +11,10 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse
 
 from middlewatch.app import App
+from middlewatch.frontends import model_wording, runbook_wording, similar_wording
 from middlewatch.frontends.listening import address_of
 from middlewatch.frontends.post_mortem import post_mortem_of
+from middlewatch.frontends.reading import Reading, as_shown
 from middlewatch.frontends.web.alerts import alerts_view
 from middlewatch.frontends.web.answer_view import agents_view, answer_view, newest_first
 from middlewatch.frontends.web.audit import audit_view
@@ -28,8 +30,10 @@ from middlewatch.frontends.web.timeline_view import Timeline, timeline_view
 from middlewatch.frontends.web.visitors import Application, Id, SignedIn
 from middlewatch.frontends.web.waterfall_view import waterfall_view
 from middlewatch.frontends.wording import Wording
+from middlewatch.model_costs import calls_of
 from middlewatch.records import Event, Snapshot
 from middlewatch.records.errors import BadInput, MiddlewatchError
+from middlewatch.records.model_spend import spends
 
 router = APIRouter(include_in_schema=False)
 
@@ -38,7 +42,7 @@ PATTERNS = 8
 
 
 def _answer(_app: App, snapshot: Snapshot) -> View:
-    return {"answer": answer_view(snapshot), "investigation": snapshot.investigation, "report": snapshot.report}
+    return {"answer": answer_view(snapshot), "investigation": snapshot.investigation, "written": snapshot.report is not None}
 
 
 def _timeline(app: App, snapshot: Snapshot) -> View:
@@ -64,8 +68,14 @@ def _hypotheses(_app: App, snapshot: Snapshot) -> View:
 
 
 def _progress(_app: App, snapshot: Snapshot) -> View:
-    facts = fact_views(newest_first(snapshot.evidence)[:20], None)
-    return {"investigation": snapshot.investigation, "agents": agents_view(snapshot), "facts": facts, "report": snapshot.report}
+    ordered = snapshot.preliminary is not None  # by the rules, below
+    facts = None if ordered else fact_views(newest_first(snapshot.evidence)[:20], None)
+    return {
+        "investigation": snapshot.investigation,
+        "agents": agents_view(snapshot),
+        "facts": facts,
+        "written": snapshot.report is not None,
+    }
 
 
 def _request(app: App, snapshot: Snapshot) -> View:
@@ -91,22 +101,45 @@ def _limits(_app: App, snapshot: Snapshot) -> View:
     return {"report": snapshot.report}
 
 
+def _runbooks(_app: App, snapshot: Snapshot) -> View:
+    return {"report": snapshot.report, "runbook": runbook_wording}
+
+
+def _models(app: App, snapshot: Snapshot) -> View:
+    report, calls = as_shown(snapshot).report, calls_of(app, snapshot)
+    return {
+        "report": report,
+        "written": snapshot.report is not None,
+        "models": model_wording,
+        "calls": calls,
+        "spent": spends(calls),
+        "numbers": Reading(report).numbers if report else {},
+    }
+
+
 def _similar(app: App, snapshot: Snapshot) -> View:
-    return {"precedents": app.similar(snapshot.investigation.id, limit=SIMILAR)}
+    return {"precedents": app.similar.to(snapshot, limit=SIMILAR), "words": similar_wording}
+
+
+def _shown(view: Callable[[App, Snapshot], View]) -> Callable[[App, Snapshot], View]:
+    """The same of what the rules answer, while no report is written. All parts of a page mean the same by `report`."""
+    return lambda app, snapshot: {**view(app, as_shown(snapshot)), "written": snapshot.report is not None}
 
 
 PARTS: Final[Mapping[str, Callable[[App, Snapshot], View]]] = MappingProxyType(
     {
         "answer": _answer,
-        "timeline": _timeline,
+        "timeline": _shown(_timeline),
         "chart": _chart,
         "progress": _progress,
-        "hypotheses": _hypotheses,
+        "hypotheses": _shown(_hypotheses),
         "request": _request,
-        "patterns": _patterns,
-        "map": _map,
-        "next": _limits,
-        "limits": _limits,
+        "patterns": _shown(_patterns),
+        "map": _shown(_map),
+        "next": _shown(_limits),
+        "limits": _shown(_limits),
+        "runbooks": _shown(_runbooks),
+        "models": _models,
         "similar": _similar,
     }
 )
@@ -149,7 +182,8 @@ def evidence_page(request: Request, app: Application, _visitor: SignedIn, invest
     facts = {fact.id: fact for fact in snapshot.evidence}
     if evidence not in facts:
         raise BadInput(f"The investigation {investigation} has no evidence {evidence!r}.", remedy="Choose one on its page.")
-    words = Wording(snapshot.report) if snapshot.report else None
+    report = as_shown(snapshot).report
+    words = Wording(report) if report else None
     view = fact_view(facts[evidence], words.numbers.get(evidence, 1) if words else 1, words)
     chart = app.toolbox.chart_of(investigation, evidence)
     trace = app.toolbox.trace_of(investigation, evidence=evidence)

@@ -260,17 +260,19 @@ def _foreseen(app: App, request: ApprovalRequest, of: Snapshot | None) -> Approv
 
 
 def _facts(app: App, request: ApprovalRequest, of: Snapshot | None) -> tuple[Fact, ...]:
-    """Those that it rests on, as many as are listed."""
-    cited = request.remediation.evidence[:LISTED]
+    """Those that it rests on, as many as are listed, in the order in which the report has its proof."""
+    cited = request.remediation.evidence
     if not cited:
         return ()
     try:
         snapshot = of or app.snapshot(request.remediation.investigation)
     except UnknownInvestigation:
-        return tuple(Fact(id_, id_, "") for id_ in cited)
+        return tuple(Fact(id_, id_, "") for id_ in cited[:LISTED])
     words = Wording(snapshot.report) if snapshot.report else None
     known = {fact.id: fact for fact in snapshot.evidence}
-    return tuple(_fact(id_, known.get(id_), words) for id_ in cited)
+    order = {fact.id: number for number, fact in enumerate(words.facts())} if words else {}
+    listed = sorted(cited, key=lambda id_: order.get(id_, len(order)))[:LISTED]
+    return tuple(_fact(id_, known.get(id_), words) for id_ in listed)
 
 
 def _fact(name: str, fact: Evidence | None, words: Wording | None) -> Fact:

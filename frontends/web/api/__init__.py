@@ -12,11 +12,12 @@ from middlewatch.frontends.web.api import (
     description,
     handling,
     investigations,
+    models,
     nights,
     services,
     surroundings,
 )
 
 router = APIRouter(prefix="/api/v1")
-for part in (investigations, handling, alerts, approvals, changes, controls, services, nights, surroundings, description):
+for part in (investigations, handling, alerts, approvals, changes, controls, services, nights, models, surroundings, description):
     router.include_router(part.router)

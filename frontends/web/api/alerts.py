@@ -39,7 +39,9 @@ class Told(Record):
     alerts: tuple[Occurrence, ...]
     total: int = Field(ge=0, description="that it shows; the newest may be missing here where there are thousands")
     rating: Rating | None = Field(description="how severe it is and why; null where nobody rated it")
-    respond_by: UtcDatetime | None = Field(description="until when somebody must have acknowledged it")
+    respond_by: UtcDatetime | None = Field(
+        description="until when somebody must have acknowledged it; null where nobody is called for it"
+    )
     answered: bool = Field(description="whether somebody did, here or at a sender")
     follows: Identifier | None = Field(description="the investigation of the time before")
     since: tuple[str, ...] = Field(description="what that one found, and what changed since, in words")
@@ -56,8 +58,8 @@ class Rate(Record):
 @router.get("/alerts", response_model=AlertRows, responses=answers())
 def list_(caller: Calling, query: Annotated[AlertQuery, Query()]) -> Response:
     """List alerts, newest first: one row is one time that an alert fired. Those that opened nothing say why in `held`."""
-    found = caller.app.occurrences.store.list(start=query.start, limit=query.limit)
-    return json_of(AlertRows(alerts=tuple(row.occurrence for row in found.rows), total=found.all))
+    alerts, total = caller.app.occurrences.page(start=query.start, limit=query.limit)
+    return json_of(AlertRows(alerts=alerts, total=total))
 
 
 @router.get("/alerts/{alert}", response_model=Occurrence, responses=answers(404))
@@ -82,7 +84,7 @@ def told(investigation: Id, caller: Calling) -> Response:
             alerts=story.alerts,
             total=story.count,
             rating=story.rating,
-            respond_by=story.rating.respond_by if story.rating else None,
+            respond_by=story.rating.respond_by if story.rating and story.called else None,
             answered=story.answered,
             follows=known.follows,
             since=known.since,

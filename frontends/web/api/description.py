@@ -43,6 +43,7 @@ _TAGS = {
     "telemetry": "What there is to investigate, and the read-only tools.",
     "services": "Declared services: how they do, and what is left of what is promised.",
     "nights": "What the team's own nights were like.",
+    "models": "What language models did, what it cost, and what their votes weigh.",
     "about": "Who you are, who there is, and what answers.",
 }
 EXAMPLES: Mapping[str, Any] = {

@@ -19,6 +19,7 @@ from middlewatch.frontends.web.visitors import SignedIn
 from middlewatch.idempotency import Turn
 from middlewatch.listing import Place, Wanted, page
 from middlewatch.live import Cursor, Update
+from middlewatch.model_costs import calls_of
 from middlewatch.records import (
     AgentName,
     Evidence,
@@ -34,6 +35,7 @@ from middlewatch.records import (
     Vote,
 )
 from middlewatch.records.errors import BadInput
+from middlewatch.records.model_spend import ModelSum, spends, summed
 from middlewatch.similar import Precedents
 
 router = APIRouter(prefix="/investigations", tags=["investigations"])
@@ -89,6 +91,8 @@ class Standing(Record):
     tasks_done: int = Field(ge=0)
     tasks: int = Field(ge=0, description="that are known of so far")
     evidence: int = Field(ge=0, description="facts so far")
+    preliminary: bool = Field(description="whether the rules have answered, and language models are looking at it")
+    models: ModelSum = Field(description="what language models did and cost so far")
     handling: Handling = Field(description="who has it, and what people said of its answer")
     cursor: str = Field(description="the place in the stream of what happens to which all of this is as new, at least")
 
@@ -195,6 +199,8 @@ def poll(investigation: Id, caller: Calling) -> Response:
             tasks_done=sum(task.state is TaskState.DONE for task in snapshot.tasks),
             tasks=len(snapshot.tasks),
             evidence=len(snapshot.evidence),
+            preliminary=snapshot.preliminary is not None,
+            models=summed(spends(calls_of(app, snapshot))),
             handling=app.handlings.of(investigation),
             cursor=str(cursor),
         )
@@ -217,6 +223,20 @@ def report(investigation: Id, caller: Calling) -> Response:
     if found is None:
         state = caller.app.investigation(investigation).state
         raise NoReport(f"The investigation {investigation} is {state}: it has no report.", remedy="Poll it until it is closed.")
+    return json_of(found)
+
+
+@router.get("/{investigation}/preliminary", response_model=Report, responses=answers(404))
+def preliminary(investigation: Id, caller: Calling) -> Response:
+    """What the rules alone answer, while language models look at it, in the form of a report. 404 before and after that.
+
+    It proposes no action, and the report takes its place within the time that models have.
+    """
+    found = caller.app.snapshot(investigation).preliminary
+    if found is None:
+        raise NoReport(
+            f"The investigation {investigation} has no preliminary report.", remedy="Read how it stands, and its report."
+        )
     return json_of(found)
 
 
@@ -304,4 +324,4 @@ def stream(
 @router.get("/{investigation}/similar", response_model=Precedents, responses=answers(404))
 def similar(investigation: Id, caller: Calling) -> Response:
     """Earlier investigations that are like this one, and what came of them."""
-    return json_of(caller.app.similar(investigation))
+    return json_of(caller.app.similar.to(caller.app.snapshot(investigation)))
