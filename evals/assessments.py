@@ -107,7 +107,7 @@ def decided(incident: Assessed, agents: AgentSet) -> Decision:
     for number, of_round in enumerate(incident.rounds, start=1):
         found = {name: of_round[name] for name in agents}
         seconds += sum(each.seconds for each in found.values())
-        decisions.append((found, _verdict({name: each.assessment for name, each in found.items()}, number)))
+        decisions.append((found, verdict_on({name: each.assessment for name, each in found.items()}, number)))
         if not decisions[-1][1].inconclusive:
             break
     return Decision(*max(decisions, key=lambda each: each[1].confidence), seconds=seconds)
@@ -141,7 +141,8 @@ def _onset(decision: Decision, detected: UtcDatetime) -> Onset | None:
     return middle_onset(facts, detected)
 
 
-def _verdict(found: Assessments, number: int) -> Verdict:
+def verdict_on(found: Assessments, number: int) -> Verdict:
+    """What the rules' votes of these agents add up to, from what each found in a round."""
     hypotheses = [
         Hypothesis(
             tenant="default", investigation="ablation", id=f"hy-{n}", round=number, service=service, statement="", evidence=()

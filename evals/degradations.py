@@ -50,10 +50,15 @@ _NAMELESS_KEYS = frozenset({"format", "system", "source", "licence", "notes", "i
 # Names
 
 
-def _random_names(recording: Path, seed: int) -> Plan:
-    services = sorted(_services(recording))
+def random_names(recording: Path, seed: int) -> dict[str, str]:
+    """Every service of a recording, and the name that it has after `random-names`."""
     draw = random.Random(seed)  # noqa: S311  nothing secret
-    replacement = {name.lower(): "".join(draw.choices(ascii_lowercase, k=NAME_LENGTH)) for name in services}
+    drawn = {name.lower(): "".join(draw.choices(ascii_lowercase, k=NAME_LENGTH)) for name in sorted(_services(recording))}
+    return {name: drawn[name.lower()] for name in sorted(_services(recording))}
+
+
+def _random_names(recording: Path, seed: int) -> Plan:
+    replacement = {name.lower(): new for name, new in random_names(recording, seed).items()}
     longest_first = sorted(replacement, key=lambda name: (-len(name), name))
     words = re.compile(r"(?<![A-Za-z0-9])(?:" + "|".join(map(re.escape, longest_first)) + r")(?![A-Za-z0-9])", re.IGNORECASE)
 

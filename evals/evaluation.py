@@ -41,7 +41,7 @@ def predictions(
         for incident in imported.incidents:
             alert = incident_alert(settings.tenant, imported.name, incident, imported.incidents)
             started = time.monotonic()
-            opened = app.investigate(alert, recording=imported.name, agents=agents)
+            opened = app.investigate(alert, recording=imported.name, agents=agents, models=False)
             for _ in app.follow(opened.id, stopped=ended.is_set):
                 pass
             report = app.report(opened.id)

@@ -94,7 +94,7 @@ def _cases(
 
 def _investigated(app: App, ended: threading.Event, imported: ImportedRecording, incident: Incident) -> Report:
     alert = incident_alert(app.settings.tenant, imported.name, incident, imported.incidents)
-    opened = app.investigate(alert, recording=imported.name)
+    opened = app.investigate(alert, recording=imported.name, models=False)
     for _ in app.follow(opened.id, stopped=ended.is_set):
         pass
     report = app.report(opened.id)

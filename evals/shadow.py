@@ -146,8 +146,9 @@ def agreement(recorded: Sequence[str] | None, named: Sequence[str]) -> Agreement
 
 
 def is_among_first(said: Said) -> bool:
-    """Whether a recorded cause is among the first suspects; ties count against it."""
-    ranks = [strict_rank(said.ranking, name) for name in said.alert.causes or ()]
+    """Whether a recorded cause is among the first suspects; ties count against it. A suspect with nothing against it is none."""
+    ranking = [(name, score) for name, score in said.ranking if score > 0.0]
+    ranks = [strict_rank(ranking, name) for name in said.alert.causes or ()]
     return any(rank is not None and rank <= FIRST for rank in ranks)
 
 
@@ -195,7 +196,7 @@ def answers(part: Path, own: Settings, *, asked: Asked, telemetry: Settings | No
 def _answer(app: App, alert: PastAlert, asked: Asked, recording: str, key: str, *, ended: threading.Event) -> Said:
     started = time.monotonic()
     try:
-        opened = app.investigate(alert.alert(app.settings.tenant, asked.everything), recording=recording)
+        opened = app.investigate(alert.alert(app.settings.tenant, asked.everything), recording=recording, models=False)
         for _ in app.follow(opened.id, stopped=ended.is_set):
             pass
         report = app.report(opened.id)

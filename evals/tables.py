@@ -21,7 +21,7 @@ def overview(ablation: Ablation) -> str:
     score = ablation.vote
     rows = [
         [
-            _text(group.system or "all"),
+            cell_text(group.system or "all"),
             str(group.incidents),
             shown_share(group.answered.at_1),
             shown_interval(group.answered.at_1_interval),
@@ -45,7 +45,7 @@ def overview(ablation: Ablation) -> str:
 def by_agents(ablation: Ablation) -> str:
     """Every set of agents: AC@1 after abstention (and by the ranking alone) on every system, false blame, confidence, seconds."""
     systems = [group.system for group in _systems(ablation.vote) if group.system]
-    header = ["agents", *map(_text, systems), "mean", "quiet blamed", "Brier (constant)", "calibration error", "seconds"]
+    header = ["agents", *map(cell_text, systems), "mean", "quiet blamed", "Brier (constant)", "calibration error", "seconds"]
     rows = []
     for score in ablation.scores:
         groups = {group.system: group for group in _systems(score)}
@@ -71,7 +71,7 @@ def by_kind(ablation: Ablation) -> str:
     for number, group in enumerate(ablation.vote.groups):
         if group.kind:
             each = [shown_share(score.groups[number].ranked.at_1) for score in alone]
-            rows.append([_text(group.system), _text(group.kind), str(group.incidents), *each, *_before_and_after(group)])
+            rows.append([cell_text(group.system), cell_text(group.kind), str(group.incidents), *each, *_before_and_after(group)])
     return markdown_table(header, rows)
 
 
@@ -79,7 +79,7 @@ def quiet(ablation: Ablation) -> str:
     """How often the vote blamed somebody where nothing was wrong."""
     rows = [
         [
-            _text(row.system or "all"),
+            cell_text(row.system or "all"),
             str(row.moments),
             str(row.blamed),
             shown_share(row.blamed / row.moments),
@@ -134,14 +134,14 @@ def misses(ablation: Ablation) -> str:
     asked = ablation.vote.agents
     rows = [
         [
-            _text(miss.system),
-            _text(miss.incident),
-            _text(miss.kind),
-            _text(miss.truth or "nothing"),
-            f"{_text(miss.answer)} ({miss.confidence:.0%})"
+            cell_text(miss.system),
+            cell_text(miss.incident),
+            cell_text(miss.kind),
+            cell_text(miss.truth or "nothing"),
+            f"{cell_text(miss.answer)} ({miss.confidence:.0%})"
             if miss.answer
-            else f"inconclusive; first: {_text(miss.top or NOTHING)}",
-            _text(miss.reason, WIDEST_REASON),
+            else f"inconclusive; first: {cell_text(miss.top or NOTHING)}",
+            cell_text(miss.reason, WIDEST_REASON),
             _rank(miss.rank),
             *(_rank(miss.rank_by_agent[name]) for name in asked),
         ]
@@ -155,7 +155,7 @@ def onsets(ablation: Ablation) -> str:
     """How well the onsets of the vote's right answers agree with the labels."""
     rows = [
         [
-            _text(row.system or "all"),
+            cell_text(row.system or "all"),
             str(row.answers),
             str(row.told),
             shown_share(row.inside / row.told),
@@ -185,7 +185,7 @@ def left_out(incidents: Sequence[Assessed]) -> str:
         [
             f"`{judged.name.rpartition('.')[2]}` = {present(judged.name):g}",
             judged.in_words,
-            _text(left.system),
+            cell_text(left.system),
             f"{left.chosen:g}",
             *(f"{figure:.4f}" for figure in (left.reached, left.present, left.best)),
         ]
@@ -202,7 +202,7 @@ def by_degradation(ablations: Sequence[Ablation]) -> str:
     measured = [
         what for what in ("ranking", "after abstention", "quiet blamed") if what != "quiet blamed" or ablations[0].vote.quiet
     ]
-    header = ["recordings", *(f"{_text(system)}: {what}" for system in systems for what in measured)]
+    header = ["recordings", *(f"{cell_text(system)}: {what}" for system in systems for what in measured)]
     rows = []
     for ablation in ablations:
         groups = {group.system: group for group in _systems(ablation.vote)}
@@ -248,7 +248,7 @@ def shown_interval(interval: Interval) -> str:
     return f"{shown_share(interval.low)} to {shown_share(interval.high)}"
 
 
-def _text(text: str, widest: int = WIDEST_CELL) -> str:
+def cell_text(text: str, widest: int = WIDEST_CELL) -> str:
     """Foreign text in a cell: nothing in it is Markdown, and it does not end the cell."""
     short = text if len(text) <= widest else f"{text[: widest // 2 - 2]}...{text[1 - widest // 2 :]}"
     return "".join("\\" + c if c in "\\`*[]<>|" else c if c.isprintable() else " " for c in short)

@@ -16,7 +16,7 @@ import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-SHIPPED = {".py", ".sql", ".lua", ".typed", ".html", ".css", ".js", ".txt", ".svg"}
+SHIPPED = {".py", ".sql", ".lua", ".toml", ".typed", ".html", ".css", ".js", ".txt", ".svg"}
 
 
 def expected() -> set[str]:

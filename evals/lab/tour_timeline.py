@@ -13,7 +13,7 @@ from middlewatch.records import Record, UtcDatetime
 
 FAULT = "missing-market"
 """A bad deploy that a newcomer understands: catalogue 2.0.0 raises an exception for a quarter of the categories."""
-BASELINE_SECONDS = 100.0
+BASELINE_SECONDS = 60.0
 """Of healthy telemetry before anything is done. Chosen: about the least with which the past can be told from the incident."""
 ALERT_SECONDS = 60.0
 """From the first visible effect to the alert, at most."""

@@ -142,7 +142,7 @@ def measure_incidents(data_dir: Path, recordings: Sequence[Path]) -> Incidents:
 
 
 def _investigated(app: App, ended: threading.Event, alert: Alert, *, recording: str) -> Report:
-    opened = app.investigate(alert, recording=recording)
+    opened = app.investigate(alert, recording=recording, models=False)
     for _ in app.follow(opened.id, stopped=ended.is_set):
         pass
     report = app.report(opened.id)

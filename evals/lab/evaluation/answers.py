@@ -74,7 +74,7 @@ def _answered(
     for incident in chosen(imported.incidents, truth.quiet):
         alert = incident_alert(app.settings.tenant, imported.name, incident, imported.incidents)
         began = time.monotonic()
-        opened = app.investigate(alert, recording=imported.name)
+        opened = app.investigate(alert, recording=imported.name, models=False)
         for _ in app.follow(opened.id, stopped=ended.is_set):
             pass
         seconds = time.monotonic() - began
