@@ -1,17 +1,20 @@
 # make demo     investigate a recorded incident; installs nothing outside this folder
-# make live     a small shop of real processes is broken before your eyes, and mended when you approve (about four minutes)
+# make live     a small shop of real processes is broken before your eyes, and mended when you approve (about three minutes)
 # make test     run the tests
 # make check    lint, types, import rules, package contents
 # make chaos    kill workers and Redis by the hundred while they work (about 2 minutes)
 # make chaos-audit  do everything to an exported audit log that can be done to it, and verify each (about 5 minutes)
 # make chaos-approvals    kill everybody at every step of an execution, and click a hundred times on a thousand requests (about 4 minutes)
 # make chaos-injections   every hostile text in every place, read by a model that obeys it (about 6 minutes)
+# make chaos-model-injections  the same read by language models that obey it, beside other goals for them (about 20 minutes)
 # make chaos-storm        a thousand alerts in ten seconds, twelve times, while whoever sorts them is killed (about 8 minutes)
 # make chaos-web          a hundred thousand requests that no honest client sends, over all routes (about 15 minutes)
 # make chaos-alerts       a hundred thousand damaged deliveries over all senders of alerts, signed as theirs are (about 8 minutes)
 # make measure-ranking    score every set of agents on RECORDINGS, rewrite docs/measurements/ranking.md (minutes)
 # make replay-lab         investigate the dozen incidents of evals/recordings/lab-incidents, and compare with what has to be found (a minute)
 # make measure-lab        the same on the lab's suite alone, with kinds of causes and onsets, into docs/measurements/lab.md
+# make measure-memory     how often an earlier incident of the same fault is found before others, into docs/measurements/memory.md (5 minutes)
+# make measure-models     what language models cost and take, and what their votes are worth by the formulas, all scripted, into docs/measurements/models.md (half an hour)
 # make measure-degraded   the same on degraded copies of DEGRADED; goes on where it was stopped (an hour)
 # make bench-scale        time an investigation of 1 M and of 10 M spans and log lines, and 6,000 series (minutes, 3 GB of disk)
 # make bench-audit        time the verification of 1 M audit events, and appending one (2 minutes, 450 MB of disk)
@@ -37,14 +40,14 @@ LAB_SUITE := evals/recordings/lab-suite
 MEASURED := .middlewatch/measured
 JOBS := 2
 
-.PHONY: demo live live-check man test check chaos chaos-alerts chaos-approvals chaos-audit chaos-injections chaos-otlp bench-audit bench-otlp clean measure-ranking measure-lab measure-degraded replay-lab bench-scale bench-objectives conformance-mcp
+.PHONY: demo live live-check man test check chaos chaos-alerts chaos-approvals chaos-audit chaos-injections chaos-model-injections chaos-otlp bench-audit bench-otlp bench-prompts clean measure-ranking measure-lab measure-degraded measure-memory measure-models replay-lab bench-scale bench-objectives conformance-mcp
 
 demo:
 	@./scripts/setup.sh --no-dev
 	@echo "investigating $(DEMO); its data goes to .middlewatch/demo"
+	@echo "(how to connect your own telemetry: .venv/bin/middlewatch doctor)"
 	@MIDDLEWATCH_DATA_DIR=.middlewatch/demo .venv/bin/middlewatch investigate --recording $(DEMO) --watch
 	@echo "In a browser  MIDDLEWATCH_DATA_DIR=.middlewatch/demo .venv/bin/middlewatch serve"
-	@echo "Your own      .venv/bin/middlewatch doctor   (how to connect your telemetry)"
 
 live:
 	@./scripts/setup.sh --no-dev --extra lab
@@ -61,7 +64,7 @@ man:
 test:
 	@./scripts/setup.sh
 	@./scripts/debian.sh
-	.venv/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder  # three on two cores: tests wait for servers, leases and deadlines; the long ones first, as they stand
+	.venv/bin/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder  # four on two cores: tests wait for servers, leases and deadlines; the long ones first, as they stand
 
 check:
 	@./scripts/setup.sh
@@ -93,6 +96,10 @@ chaos-injections:
 	@./scripts/setup.sh
 	.venv/bin/python tests/chaos/injections.py
 
+chaos-model-injections:
+	@./scripts/setup.sh
+	.venv/bin/python -m tests.chaos.model_injections
+
 chaos-storm:
 	.venv/bin/python tests/chaos/storms.py --storms 12
 	.venv/bin/python tests/chaos/storms.py --storms 6 --seed 2 --undisturbed
@@ -120,6 +127,18 @@ measure-lab:
 	.venv/bin/middlewatch evaluate $(LAB_SUITE) --ablate --json --jobs $(JOBS) > $(MEASURED)/lab.json
 	.venv/bin/middlewatch evaluate $(LAB_SUITE) --output $(MEASURED)/lab.jsonl --jobs $(JOBS)
 	.venv/bin/python scripts/publish_lab.py $(MEASURED)/lab.json $(MEASURED)/lab.jsonl $(LAB_SUITE)
+
+measure-memory:
+	@./scripts/setup.sh
+	@rm -rf $(MEASURED)/memory
+	.venv/bin/python scripts/publish_memory.py $(MEASURED)/memory $(filter-out %.md %/lab-incidents %/lab-suite,$(wildcard evals/recordings/* \
+	    evals/recordings/lab-suite/* evals/recordings/lab-incidents/*))
+
+measure-models:
+	@./scripts/setup.sh
+	@mkdir -p $(MEASURED)
+	.venv/bin/python -m tests.benchmarks.scripted_models --kept $(MEASURED)/models.new.jsonl
+	mv $(MEASURED)/models.new.jsonl $(MEASURED)/models.jsonl
 
 replay-lab:
 	@./scripts/setup.sh
@@ -176,6 +195,10 @@ bench-slack:
 screens:
 	@./scripts/setup.sh
 	.venv/bin/python -m pytest -q tests/browser_screens.py
+
+bench-prompts:
+	@./scripts/setup.sh
+	.venv/bin/python -m tests.benchmarks.prompts --lines 10000000 --templates 10000 --services 500
 
 clean:
 	rm -rf .venv .middlewatch build dist *.egg-info src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
