@@ -36,6 +36,8 @@ class AlertingSite:
     unknown: set[str] = field(default_factory=set)
     opens: Callable[[], None] = lambda: None
     opened: list[str] = field(default_factory=list)
+    begun: list[tuple[str, int]] = field(default_factory=list)
+    """Those whose severity is looked after, and how many alerts they showed by then, each time that it was said."""
     names: Iterator[int] = field(default_factory=count)
 
     @property
@@ -52,6 +54,7 @@ class AlertingSite:
             since=lambda earlier, services, _now: (f"After {earlier.id}: {', '.join(sorted(services))}.",),
             investigate=self.investigate,
             look=lambda name: self.store.investigation(TENANT, name),
+            begun=lambda name: self.begun.append((name, self.occurrences.counts([name])[name])),
         )
         return Tending(self.occurrences, around, StoreLease(self.store.server, TENANT, lease))
 

@@ -11,10 +11,12 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from middlewatch.telemetry.clickhouse import DATABASE, ClickHouse
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 """When recordings made here begin, where nothing else is said."""
@@ -131,3 +133,19 @@ def incident_row(detected_seconds: float = 1200, window_seconds: float = 600) ->
         "window_end": moment(detected_seconds + window_seconds),
         "symptom": None,
     }
+
+
+def forget_live_telemetry(database: ClickHouse, tenant: str) -> None:
+    """Take a tenant's live telemetry out of the store that the tests of a process share."""
+    live = "Tenant = {tenant:String} AND Recording = ''"
+    with database._pool.client() as opened:
+        client = cast("Any", opened)
+        views = "SELECT name FROM system.tables WHERE engine = 'MaterializedView'"
+        tables = f"""
+            SELECT table FROM system.columns
+            WHERE database = {{database:String}} AND name IN ('Tenant', 'Recording') AND table NOT IN ({views})
+            GROUP BY table HAVING count() = 2
+        """
+        for (table,) in client.query(tables, parameters={"database": DATABASE}).result_rows:
+            if client.query(f"SELECT count() FROM {table} WHERE {live}", parameters={"tenant": tenant}).first_row[0]:
+                client.command(f"DELETE FROM {table} WHERE {live}", parameters={"tenant": tenant})

@@ -46,6 +46,7 @@ from middlewatch.telemetry.clickhouse import ClickHouse
 from tests.acceptance.approvals_site import PEOPLE, Site, token, wanted
 from tests.approval_data import FakeHands
 from tests.report_parts import INVESTIGATION
+from tests.telemetry_data import forget_live_telemetry
 
 __all__ = ["BASE", "PEOPLE", "WebSite", "csrf_of", "open_web_site", "token"]
 
@@ -140,8 +141,9 @@ class WebSite:
 
 @contextmanager
 def open_web_site(redis: Redis, clickhouse: ClickHouse, folder: Path, **settings: Any) -> Iterator[WebSite]:
-    """An empty one. The store is emptied first: whatever was there is of another module."""
+    """An empty one. Both stores are emptied first: whatever was there is of another module."""
     redis.flushall()
+    forget_live_telemetry(clickhouse, settings.get("tenant", DEFAULT_TENANT))
     data = folder / "data"
     data.mkdir(parents=True, exist_ok=True)
     policy = Site(data, cast("Any", None))

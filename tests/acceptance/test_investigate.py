@@ -99,7 +99,7 @@ def test_live_telemetry_that_is_not_there_is_no_finding(data: Path) -> None:
     result = run(data, "investigate", "--service", "cart", "--at", START.isoformat(), "--json")
     assert (result.returncode, report_of(result)["outcome"]) == (3, "inconclusive")
     shown = run(data, "show", report_of(result)["investigation"]).stdout
-    assert "\nNext          Run `middlewatch doctor`: it says which telemetry" in shown
+    assert "\nNext          Run middlewatch doctor: it says which telemetry" in shown
 
 
 def test_the_report_is_readable_without_json(data: Path, recording: Path) -> None:

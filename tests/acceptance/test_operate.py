@@ -58,8 +58,11 @@ def test_the_doctor_finds_a_fresh_installation_well_and_says_what_is_next(tmp_pa
     checks = {check["name"]: check for check in json.loads(result.stdout)}
     assert result.returncode == 0
     assert checks["back ends"]["health"] == "ok"
-    assert "MIDDLEWATCH_CLICKHOUSE_URL" in checks["live telemetry"]["remedy"]
+    remedy = checks["live telemetry"]["remedy"]
+    assert 0 < remedy.index("OTLP") < remedy.index("MIDDLEWATCH_CLICKHOUSE_URL"), "what needs no other server first"
     assert "middlewatch actions init" in checks["actions"]["remedy"]
+    assert "middlewatch slo init" in checks["services"]["remedy"]
+    assert {"otlp over HTTP", "otlp over gRPC"} <= set(checks)
 
 
 def test_the_doctor_names_what_is_broken(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def test_serve_runs_it_beside_itself(tmp_path: Path) -> None:
     words = ("serve", "--port", "0", "--json", "--no-work", "--no-mcp")
     with Running(tmp_path / "data", *words, variables=where) as process:
         told = json.loads(process.stdout.readline())
-        assert told["otlp"] == f"http://127.0.0.1:{ports[0]}"
+        assert (told["otlp"], told["otlp_grpc"]) == (f"http://127.0.0.1:{ports[0]}", f"127.0.0.1:{ports[1]}")
         content = spans('name: "beside"').SerializeToString()
         headers = {"content-type": "application/x-protobuf"}
         transport = httpx.HTTPTransport(retries=8)  # it takes a moment until it is there

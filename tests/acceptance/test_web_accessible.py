@@ -1,4 +1,6 @@
-"""Invariants: axe-core finds nothing on any page in any state, in light and in dark; on a phone none is wider than the screen."""
+"""Invariants: axe-core finds nothing on any page in any state, in light and in dark; on a phone none is wider than the screen; at
+no width does anything stand out of its panel or its cell, whatever models say.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +15,7 @@ from tests.browser import Page, context_of, open_browser
 from tests.health_data import seed_health
 from tests.nights_data import seed_nights
 from tests.reports import empty, finding, inconclusive
+from tests.unit.frontends.test_model_wording import told
 from tests.web_fixtures import redis, site
 from tests.web_server import served
 from tests.web_site import WebSite
@@ -20,6 +23,17 @@ from tests.web_site import WebSite
 __all__ = ["redis", "site"]
 
 PARTS_ARE_THERE = "() => !document.querySelector('main').textContent.includes('Being read from the telemetry')"
+STANDS_OUT = """() => [...document.querySelectorAll('.panel, .hypotheses td, .hypotheses th')].flatMap(box => {
+  const outer = box.getBoundingClientRect();
+  return [...box.querySelectorAll('*:not(svg *)')].filter(one => !one.closest('.lanes')).flatMap(one => {
+    const inner = one.getBoundingClientRect();
+    const out = inner.width > 0 && (inner.right > outer.right + 1 || inner.left < outer.left - 1);
+    return out ? [`${one.tagName}.${one.className} in ${box.tagName}.${box.className}`] : [];
+  });
+})"""
+"""What reaches over the side of its panel or of its cell; lanes scroll, and a drawing clips itself."""
+LONG_WORD = f"http.client.request.duration{{{'inventory.' * 30}}}"
+WIDTHS = (320, 390, 820, 821, 1100, 1101, 1200, 1440, 2000)
 DESK, PHONE = ViewportSize(width=1280, height=720), ViewportSize(width=390, height=844)
 FOUND, UNSURE, NOTHING, RUNNING, CANCELLED = (f"inv-{n:012x}" for n in range(1, 6))
 
@@ -78,7 +92,9 @@ def another(report: Report, name: str) -> Report:
 @pytest.fixture(scope="module")
 def asked(site: WebSite) -> str:
     """The id of a request that waits, in a store that has an investigation in every state."""
-    for name, report in {FOUND: finding(), UNSURE: inconclusive(), NOTHING: empty()}.items():
+    text = told().model_dump_json().replace("the pool ran dry", LONG_WORD).replace("1,904 lines of", LONG_WORD)
+    reasoned = Report.model_validate_json(text)
+    for name, report in {FOUND: reasoned, UNSURE: inconclusive(), NOTHING: empty()}.items():
         site.seed(report, name)
     for name in (RUNNING, CANCELLED):
         site.open(another(finding(), name), name)
@@ -92,6 +108,21 @@ def test_every_state_of_an_investigation(pages: tuple[Page, Page], asked: str) -
     names = (FOUND, UNSURE, NOTHING, RUNNING, CANCELLED)
     fact = finding().evidence[0].id
     assert looked_at(pages[0], *(f"/investigations/{name}" for name in names), f"/investigations/{FOUND}/evidence/{fact}") == []
+
+
+def test_what_models_say_stands_out_of_nothing_at_any_width(pages: tuple[Page, Page], asked: str) -> None:
+    assert asked
+    page = pages[0]
+    page.goto(f"/investigations/{FOUND}?full=1")
+    assert LONG_WORD in page.get_by_role("region", name="Why we think so").inner_text()
+    page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+    found = {}
+    for width in WIDTHS:
+        page.set_viewport_size(ViewportSize(width=width, height=800))
+        wide = page.evaluate("document.documentElement.scrollWidth") > width
+        found[width] = (wide, page.evaluate(STANDS_OUT))
+    page.set_viewport_size(DESK)
+    assert found == dict.fromkeys(WIDTHS, (False, []))
 
 
 def test_what_waits_and_what_is_asked(pages: tuple[Page, Page], site: WebSite, asked: str) -> None:

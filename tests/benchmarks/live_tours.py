@@ -1,6 +1,6 @@
 """How the closed loop keeps its goals: tours of the lab, unattended, one after the other; every one of them is told.
 
-`python -m tests.benchmarks.live_tours --tours 5`; about four minutes each, on a machine that does nothing else. Exits with 1
+`python -m tests.benchmarks.live_tours --tours 5`; about three minutes each, on a machine that does nothing else. Exits with 1
 where one did not close, blamed anything but the truth, or missed a goal.
 """
 

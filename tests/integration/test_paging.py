@@ -2,107 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
-from typing import Any, cast
 
 import pytest
-from redis import Redis
 
-from middlewatch import paging, write_back_ends
-from middlewatch.app import App
+from middlewatch import paging
 from middlewatch.auditing import entries
-from middlewatch.context_store.epoch import Epoch
-from middlewatch.context_store.leases import StoreLease
-from middlewatch.context_store.occurrences import Change
-from middlewatch.context_store.store import ContextStore
-from middlewatch.ratings import Known, Ratings
-from middlewatch.records import AlertMessage, AlertStatus, Investigation, Rating, Scope, Symptom
+from middlewatch.opening import BY_HAND
+from middlewatch.records import AlertStatus, Investigation, Rating, Scope
 from middlewatch.service_catalogue import check_services
-from middlewatch.settings import Settings
-from middlewatch.severity import Facts
-from tests.alert_data import make_message
-from tests.alert_ends import ROUTING_KEY, End, end
+from tests.alert_ends import End
+from tests.paging_site import KEY, Site, redis, site, there
 from tests.store_data import make_alert, make_task
-from tests.store_fixtures import redis
 
-__all__ = ["redis"]
-
-SERVICES = """
-[severity.SEV-1]
-tell = ["slack:here", "pagerduty"]
-[severity.SEV-2]
-tell = ["pagerduty"]
-[pagerduty]
-routing_key = "events"
-url = "{}"
-"""
-KEY = "middlewatch:default:inv-1"
-
-
-class Site:
-    """A tenant with one investigation of one alert, and a PagerDuty."""
-
-    def __init__(self, redis: Redis, data: Path, url: str) -> None:
-        self.app = App(
-            Settings(data_dir=data, public_url=cast("Any", "https://mw.example.com")),
-            cast("Any", None),
-            ContextStore(redis, epoch=Epoch()),
-            archive_folder=data / "archive",
-            owner=True,
-        )
-        self.word = "critical"
-        self.app.settings.services_path.write_text(SERVICES.format(url))
-        secrets = self.app.settings.intake_secrets_path
-        secrets.mkdir(mode=0o700)
-        (secrets / "events").write_text(ROUTING_KEY)
-        (secrets / "events").chmod(0o600)
-        symptom = Symptom(service="checkout", metric=None)
-        alert = make_alert("default").model_copy(update={"title": "checkout fails", "symptom": symptom})
-        self.opened = Investigation(tenant="default", id="inv-1", scope=Scope(tenant="default"), alert=alert)
-        self.app.store.open(self.opened, make_task("plan", investigation=self.opened))
-        self.ratings.begin(self.opened)
-
-    @property
-    def ratings(self) -> Ratings:
-        def facts(*_: object) -> Facts:
-            return Facts(services=("checkout",), impact=None, said=(self.word,))
-
-        look, handling = self.app.investigation, self.app.handlings.of
-        lease = StoreLease(self.app.store.server, "default", "severities")
-        return Ratings(self.app.approvals.desk, lease, Known("default", facts, self.app.occurrences.of, look, handling))
-
-    def fire(self, **other: Any) -> AlertMessage:
-        message = make_message(severity=self.word).model_copy(update=other)
-        (one,) = self.app.occurrences.receive([message])
-        row = self.app.occurrences.row(one.id)
-        if row.occurrence.investigation is None:
-            self.app.occurrences.store.write([Change(row.occurrence.model_copy(update={"investigation": "inv-1"}), row.token)])
-        return message
-
-    def rate(self, word: str) -> None:
-        self.word = word
-        self.ratings.rate(self.app.investigation("inv-1"))
-
-    def tend(self) -> int:
-        """One round of a process that nobody else is in the way of."""
-        done = self.app.paging.tend()
-        self.app.paging._lease.end()
-        return done
-
-
-@pytest.fixture
-def there() -> Iterator[tuple[type[End], str]]:
-    with end() as made:
-        yield made
-
-
-@pytest.fixture
-def site(redis: Redis, tmp_path: Path, there: tuple[type[End], str], monkeypatch: pytest.MonkeyPatch) -> Site:
-    redis.flushall()
-    monkeypatch.setattr(write_back_ends, "FIRST_PAUSE_SECONDS", 0.0)
-    return Site(redis, tmp_path, there[1])
+__all__ = ["redis", "site", "there"]
 
 
 def said(there: tuple[type[End], str]) -> list[str]:
@@ -200,6 +113,88 @@ def test_what_is_acknowledged_already_pages_nobody(site: Site, there: tuple[type
     assert said(there) == []
 
 
+def test_who_gives_it_up_is_paged_anew_and_under_no_page_that_is_acknowledged(
+    site: Site, there: tuple[type[End], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.fire()
+    site.rate("critical")
+    monkeypatch.setattr(Rating, "respond_by", property(lambda one: one.since - timedelta(minutes=1)))
+    site.look()
+    site.tend()
+    site.fire(status=AlertStatus.ACKNOWLEDGED)
+    site.tend()
+    assert said(there) == ["trigger", "acknowledge"]
+    monkeypatch.setattr(paging, "NEW", timedelta(0))  # however long ago it began
+    site.fire(status=AlertStatus.UNACKNOWLEDGED)
+    there[0].broken = True
+    assert site.tend() == 1
+    there[0].broken = False
+    assert [site.tend(), site.tend(), site.tend()] == [1, 1, 0]
+    assert said(there)[-2:] == ["resolve", "trigger"], "what is acknowledged there calls nobody"
+    assert there[0].calls[-1][2]["payload"]["summary"] == "SEV-1: nobody has acknowledged it: checkout fails"
+    site.look()
+    assert site.tend() == 0, "it was said"
+    assert site.app.paging.of(["inv-1"])["inv-1"].open
+
+
+def test_what_is_over_after_somebody_gave_it_up_is_a_new_page_no_more(site: Site, there: tuple[type[End], str]) -> None:
+    site.fire()
+    site.rate("critical")
+    for status in (AlertStatus.FIRING, AlertStatus.ACKNOWLEDGED, AlertStatus.UNACKNOWLEDGED):
+        site.fire(status=status)
+        assert site.tend() == 1
+    site.app.kept.cancel("inv-1")
+    assert [site.tend(), site.tend()] == [1, 0]
+    assert said(there) == ["trigger", "acknowledge", "resolve", "resolve"]
+    assert site.app.approvals.desk.store.note("default", paging.OPEN_NOTE) == "[]"
+
+
+def again(site: Site) -> None:
+    """It is run again by hand, as inv-2."""
+    alert = site.opened.alert.model_copy(update={"source": BY_HAND, "source_id": "again", "follows": "inv-1"})
+    opened = site.opened.model_copy(update={"id": "inv-2", "alert": alert})
+    site.app.store.open(opened, make_task("plan", investigation=opened))
+    site.ratings.begin("inv-2")
+    site.ratings.rate(opened)
+
+
+def test_what_is_run_again_after_it_was_cancelled_is_somebodys_to_answer(
+    site: Site, there: tuple[type[End], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.fire()
+    site.rate("critical")
+    site.tend()
+    site.app.kept.cancel("inv-1")
+    assert site.tend() == 1
+    again(site)
+    assert [site.tend(), site.tend()] == [1, 0], "the one before is waited for no more"
+    monkeypatch.setattr(Rating, "respond_by", property(lambda one: one.since - timedelta(minutes=1)))
+    site.look()
+    assert [site.tend(), site.tend()] == [1, 0]
+    called = [(body["dedup_key"][-5:], body["event_action"]) for _, _, body in there[0].calls]
+    assert called == [("inv-1", "trigger"), ("inv-1", "resolve"), ("inv-2", "trigger"), ("inv-2", "trigger")]
+
+
+def test_nobody_is_paged_again_for_what_is_run_again_by_hand(
+    site: Site, there: tuple[type[End], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.fire()
+    site.rate("critical")
+    assert site.tend() == 1
+    again(site)
+    assert site.tend() == 0, "nobody acknowledged the first one, and nobody is paged for it twice"
+    with monkeypatch.context() as patch:
+        patch.setattr(Rating, "respond_by", property(lambda one: one.since - timedelta(minutes=1)))
+        site.ratings.tend()
+    rated = site.ratings.of_all(["inv-1", "inv-2"])
+    assert [one is not None and one.escalated_at is not None for one in rated.values()] == [True, False]
+    assert [site.tend(), site.tend()] == [1, 0]
+    assert said(there) == ["trigger", "trigger"], "both of the first one"
+    site.set("inv-2")
+    assert site.tend() == 1, "a person says that it is so severe"
+    assert there[0].calls[-1][2]["dedup_key"] == "middlewatch:default:inv-2"
+
+
 def test_whoever_configures_it_is_not_paged_for_all_that_was(
     site: Site, there: tuple[type[End], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -251,7 +246,7 @@ def test_whoever_is_told_to_stop_pages_for_nothing_further(site: Site, there: tu
     alert = make_alert("default", "alert-2").model_copy(update={"title": "cart fails"})
     other = Investigation(tenant="default", id="inv-2", scope=Scope(tenant="default"), alert=alert)
     site.app.store.open(other, make_task("plan", investigation=other))
-    site.ratings.begin(other)
+    site.ratings.begin("inv-2")
     for one in (site.opened, other):
         site.ratings.rate(site.app.investigation(one.id))
     assert site.app.paging.tend(lambda: bool(there[0].calls)) == 1, "told in the middle of a round"

@@ -13,7 +13,9 @@ from redis import Redis
 
 from middlewatch import firing, occurrences, tending
 from middlewatch.context_store.epoch import Epoch
+from middlewatch.context_store.occurrences import Change
 from middlewatch.context_store.store import ContextStore
+from middlewatch.opening import BY_HAND, SOURCE
 from middlewatch.records import AlertStatus
 from middlewatch.records.errors import BadInput, StoreUnavailable
 from tests.alert_data import make_message
@@ -62,6 +64,55 @@ def test_later_alerts_of_the_storm_join(site: AlertingSite) -> None:
     site.fire("c", "a")
     site.tend()
     assert list(site.shown().values()) == ["abc"], "within the time of the incident a closed one is joined too"
+
+
+def test_what_alerts_join_is_looked_after_again(site: AlertingSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.edges = "ab bc"
+    site.fire("b")
+    site.tend()
+    site.close()
+    site.begun.clear()
+    site.fire("c")
+    site.tend()
+    assert set(site.begun) == {(site.opened[0], 1), (site.opened[0], 2)}, "whoever dies after it was written, or looks before"
+    monkeypatch.setattr(firing, "FLAP_SECONDS", -1.0)
+    site.edges = ""
+    monkeypatch.setattr(tending, "LONGEST_INCIDENT", timedelta(0))
+    site.fire("x")
+    site.tend()
+    site.fire("x", status=RESOLVED)
+    site.begun.clear()
+    site.occurrences.receive([make_message("fp-x", service="x", at=make_message().started_at + timedelta(seconds=99))])
+    site.tend()
+    assert list(site.shown().values()) == ["bc", "xx"]
+    assert set(site.begun) == {(site.opened[1], 1), (site.opened[1], 2)}
+
+
+@pytest.mark.parametrize("comes_again", [False, True])
+def test_no_alert_joins_what_was_run_again_by_hand(
+    site: AlertingSite, monkeypatch: pytest.MonkeyPatch, *, comes_again: bool
+) -> None:
+    site.edges = "bc"
+    site.fire("b")
+    site.tend()
+    site.close()
+    (row,) = site.occurrences.store.list().rows
+    one, alert = row.occurrence, site.store.investigation(TENANT, site.opened[0]).alert
+    again = alert.model_copy(update={"source": BY_HAND, "follows": site.opened[0]})
+    repeat = site.investigate(again, "by hand").id
+    site.occurrences.store.write(
+        [Change(one.model_copy(update={"investigation": repeat, "also": (one.investigation,)}), row.token)]
+    )
+    if comes_again:
+        monkeypatch.setattr(firing, "FLAP_SECONDS", -1.0)
+        site.fire("b", status=RESOLVED)
+        site.occurrences.receive([make_message("fp-b", service="b", at=make_message().started_at + timedelta(seconds=99))])
+    else:
+        site.fire("c")
+    site.tend()
+    assert site.shown()[repeat] == "b"
+    new = site.store.investigation(TENANT, site.opened[2]).alert
+    assert (new.source, site.shown()[site.opened[2]]) == (SOURCE, "b" if comes_again else "c"), "of which somebody is told"
 
 
 def test_what_found_nothing_a_while_ago_swallows_no_later_alert(site: AlertingSite, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,6 +208,17 @@ def test_what_opens_nothing_says_why_and_is_opened_when_the_reason_is_gone(site:
     site.tend()
     assert sorted("".join(site.shown().values())) == ["a", "b"]
     assert {one.held for one in site.occurrences.list()} == {""}
+
+
+def test_what_maps_to_nothing_is_mapped_again_while_it_fires(site: AlertingSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tending, "UNMAPPED_AGAIN", timedelta(0))
+    site.unknown = {"a", "b"}
+    site.fire("a", "b")
+    site.tend()
+    site.fire("b", status=RESOLVED)
+    site.unknown = set()
+    site.tend()
+    assert list(site.shown().values()) == ["a"], "though nobody told of it again"
 
 
 def test_what_is_resolved_at_once_is_held_and_opens_nothing(site: AlertingSite) -> None:

@@ -14,15 +14,19 @@ from click.testing import CliRunner, Result
 from redis import Redis
 
 from middlewatch import app as module
+from middlewatch import doctor
 from middlewatch.app import App
 from middlewatch.context_store.epoch import Epoch
+from middlewatch.context_store.occurrences import Change
 from middlewatch.context_store.store import ContextStore
 from middlewatch.frontends.cli import cli
 from middlewatch.live import Cursor, Update
-from middlewatch.records import Completion
-from middlewatch.records.errors import BadInput, MiddlewatchError, Refused, UnknownInvestigation
+from middlewatch.records import AlertStatus, Completion
+from middlewatch.records.errors import BadInput, MiddlewatchError, Refused, SourceUnavailable, UnknownAlert, UnknownInvestigation
 from middlewatch.settings import Settings
 from middlewatch.telemetry.clickhouse import ClickHouse
+from middlewatch.telemetry.sources import Sources
+from tests.alert_data import make_message
 from tests.reports import finding, inconclusive
 from tests.store_data import make_investigation, make_task
 from tests.store_fixtures import redis
@@ -105,6 +109,68 @@ def test_the_beginning_of_an_id_is_enough_where_it_is_only_ones(terminal: Termin
     assert isinstance(several, BadInput)
     assert set(several.remedy.removeprefix("Say which: ").split(", ")) == {"inv-done", "inv-dont-know"}
     assert isinstance(terminal.refused("show", "inv-x"), UnknownInvestigation)
+
+
+def test_the_beginning_of_an_alerts_id_is_enough_too(terminal: Terminal) -> None:
+    made = terminal.app.occurrences.receive([make_message(f"fp-{number}", service="") for number in range(17)])
+    one, *others = sorted(found.id for found in made)
+    begun = next(one[:length] for length in range(5, 21) if not any(other.startswith(one[:length]) for other in others))
+    assert json.loads(terminal.printed("alerts", "show", begun, "--json"))["id"] == one
+    row = terminal.app.occurrences.row(one)
+    terminal.app.occurrences.store.write([Change(row.occurrence.model_copy(update={"investigation": "inv-runs"}), row.token)])
+    assert json.loads(terminal.printed("alerts", "investigate", begun, "--json"))["id"] == "inv-runs"
+    assert isinstance(terminal.refused("alerts", "show", "occ-"), BadInput)
+    assert isinstance(terminal.refused("alerts", "investigate", "occ-x"), UnknownAlert)
+
+
+def test_an_alert_of_no_service_is_investigated_for_the_one_that_is_named(terminal: Terminal) -> None:
+    def away(*_: object) -> Sources:
+        raise SourceUnavailable("it does not answer")
+
+    terminal.app.open_sources = away
+    (one,) = terminal.app.occurrences.receive([make_message("fp-none", service="")])
+    told = json.loads(terminal.printed("alerts", "investigate", one.id, "--service", "checkout", "--json"))
+    assert told["alert"]["symptom"]["service"] == "checkout"
+    assert isinstance(terminal.refused("alerts", "investigate", one.id, "--service", "cart"), BadInput)
+
+
+def test_the_list_of_alerts_fits_80_columns_with_its_header_and_the_whole_reason(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    made = terminal.app.occurrences.receive(
+        [
+            make_message("fp-1", AlertStatus.ACKNOWLEDGED, severity="informational", sender="alertmanager-of-production"),
+            make_message("fp-2", service="", severity="page", title="x" * 300),
+        ]
+    )
+    row = terminal.app.occurrences.row(made[1].id)
+    reason = f"it maps to no service: {'none of its labels names a service; ' * 6}and no word of its title does"
+    terminal.app.occurrences.store.write([Change(row.occurrence.model_copy(update={"held": reason}), row.token)])
+    printed = terminal.printed("alerts", "list")
+    header, *rest = printed.splitlines()
+    assert header.split() == ["alert", "since", "(UTC)", "state", "severity", "sender"]
+    assert max(map(len, printed.splitlines())) <= 80
+    rows = {line.split()[0]: " ".join(line.split()[3:]) for line in rest if line.startswith("  occ-")}
+    assert rows == {made[0].id: "acknowledged informa… alertmanager-…", made[1].id: "fires page prometheus"}
+    assert 'no service that is known: "checkout fails" is being sorted' in " ".join(printed.split())
+    assert f"held: {reason}" in " ".join(printed.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('[senders.a]\nkind = "alertmanagr"\n', ("no sender is believed", "intake.toml:2: senders.a.kind: must be")),
+        ("[senders.a]\nkind =\n", ("no sender is believed", "line 2")),
+        ('[senders.a]\nkind = "pagerduty"\nsecret = "absent"\n', ("intake.toml:3: senders.a.secret", "absent cannot be read")),
+    ],
+)
+def test_the_doctor_says_what_is_wrong_with_senders_and_where(terminal: Terminal, text: str, words: tuple[str, ...]) -> None:
+    terminal.settings.intake_path.write_text(text)
+    (check,) = doctor._senders(terminal.app)
+    assert (check.name, check.health) == ("senders", doctor.Health.BROKEN)
+    assert all(one in check.found for one in words), check.found
+    assert "intake check" in check.remedy
 
 
 def test_the_log_is_shown_of_what_the_beginning_of_an_id_means(terminal: Terminal) -> None:

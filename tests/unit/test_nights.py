@@ -47,6 +47,12 @@ def test_who_acknowledges_at_the_sender_or_takes_it_has_it_too() -> None:
     assert night(investigation(), Handling(), [], [occurrence(acknowledged=80)]).seconds[Step.ACKNOWLEDGE] == 80
 
 
+def test_an_acknowledgement_counts_though_the_alert_fired_again_since() -> None:
+    flapped = occurrence().model_copy(update={"first_acknowledged_at": at(80), "given_up_at": at(200)})
+    found = night(investigation(), Handling(), [], [flapped])
+    assert (found.seconds[Step.ACKNOWLEDGE], found.touched) == (80, True)
+
+
 def test_one_alert_that_fires_on_keeps_it_from_being_over() -> None:
     assert night(investigation(), Handling(), [], [occurrence(resolved=100), occurrence()]).seconds[Step.RESOLVE] is None
     both = [occurrence(resolved=100), occurrence(resolved=300)]

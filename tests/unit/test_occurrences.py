@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from middlewatch import occurrences
-from middlewatch.context_store.occurrences import Change, OccurrenceStore, Written
+from middlewatch.context_store.occurrences import Change, OccurrenceStore, Part, Written
 from middlewatch.context_store.script import Server
 from middlewatch.occurrences import Occurrences
 from middlewatch.records.errors import Conflict
@@ -44,3 +44,22 @@ def test_forty_others_may_be_first(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_there_is_an_end_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Conflict):
         told(10_000, monkeypatch)
+
+
+def test_many_investigations_are_read_in_pieces_of_a_bounded_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    pieces: list[list[str]] = []
+
+    class Store:
+        def counts(self, names: Sequence[str]) -> tuple[int, ...]:
+            return tuple({"a": 3, "b": 2, "e": 9}.get(name, 0) for name in names)
+
+        def of_all(self, names: Sequence[str]) -> dict[str, Part]:
+            pieces.append(list(names))
+            return {name: Part((), 0) for name in names}
+
+    monkeypatch.setattr(occurrences, "MOST_AT_ONCE", 5)
+    kept = Occurrences(cast("Server", None), "default")
+    kept.store = cast("OccurrenceStore", Store())
+    assert kept.of_all(list("abcdef")) == dict.fromkeys("abcdef", ())
+    assert pieces == [["a", "b", "c", "d"], ["e"], ["f"]], "one that shows more than is read at once alone"
+    assert kept.of_all([]) == {}

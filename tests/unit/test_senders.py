@@ -11,7 +11,6 @@ import pytest
 from middlewatch import deploy_watch, objectives
 from middlewatch.records.errors import BadInput, Misconfigured
 from middlewatch.records.tokens import is_known
-from middlewatch.records.toml_document import Mistaken
 from middlewatch.sender_example import EXAMPLE
 from middlewatch.senders import Senders, check_intake, init_intake, make_sender_token
 from middlewatch.settings import Settings
@@ -70,8 +69,21 @@ secret = "../policy.toml"
         *("must be https, or http on this machine", "intake.toml:24:", "did you mean senders?"),
     ):
         assert words in said, said
-    with pytest.raises(Mistaken):
+    (kind,) = [line for line in said.splitlines() if "senders.a." in line]
+    assert kind.endswith(
+        "kind: must be 'alertmanager', 'grafana', 'pagerduty', 'datadog', 'opsgenie', 'cloudwatch', 'generic', "
+        "'github', 'gitlab', 'argocd', 'kubernetes' or 'changes'"
+    )
+
+
+@pytest.mark.parametrize("text", ['[senders.a]\nkind = "alertmanagr"\n', "[senders.a]\nkind =\n"])
+def test_whoever_needs_senders_is_told_what_does_not_work_and_the_line(tmp_path: Path, text: str) -> None:
+    write_intake(tmp_path, text)
+    with pytest.raises(Misconfigured) as raised:
         Senders(Settings(data_dir=tmp_path)).all()
+    for words in ("no sender is believed", "answered 503", "rules map no alert", "nothing is written back"):
+        assert words in raised.value.message
+    assert re.search(r"intake\.toml(:2: senders\.a\.kind|: .*line 2)", raised.value.message)
 
 
 @pytest.mark.parametrize("sender", [objectives.SENDER, deploy_watch.SENDER])
@@ -113,7 +125,7 @@ def test_a_file_that_everybody_may_write_is_not_used(tmp_path: Path) -> None:
     assert mistakes(tmp_path, INTAKE) == []
     (tmp_path / "intake.toml").chmod(0o646)
     assert "chmod o-w" in check_intake(Settings(data_dir=tmp_path), None)[2][0].what
-    with pytest.raises(Mistaken, match="chmod o-w"):
+    with pytest.raises(Misconfigured, match="chmod o-w"):
         Senders(Settings(data_dir=tmp_path)).all()
 
 

@@ -75,6 +75,14 @@ def test_the_file_says_tiers_names_objectives_maintenance_and_who_is_told(tmp_pa
     assert catalogue.tell(Severity.SEV_2) == ()
 
 
+def test_one_objective_with_two_mistakes_has_both_told_and_per_cent_as_a_share(tmp_path: Path) -> None:
+    text = '[services.checkout]\n[[objectives]]\nname = "o"\nservice = "chekout"\nkind = "availability"\ntarget = 99.9\n'
+    _, mistakes = examine_services(_written(tmp_path, text))
+    told = [(one.line, one.what) for one in mistakes]
+    assert (4, "chekout is not declared; did you mean checkout?") in told
+    assert [what for line, what in told if line == 6] == ["99.9 % is 0.999", "must be less than 1"]
+
+
 def test_maintenance_holds_its_services_while_it_lasts(tmp_path: Path) -> None:
     catalogue = ServiceCatalogue(_written(tmp_path, WHOLE))
     night, morning = datetime(2026, 12, 1, 23, tzinfo=UTC), datetime(2026, 12, 2, 2, tzinfo=UTC)
@@ -111,7 +119,7 @@ def test_a_broken_file_leaves_what_was_good_to_alerts_and_refuses_what_gives_lea
         ('[services.a]\naliases = ["x"]\n[services.b]\naliases = ["x"]', 4, "x is an alias of a already"),
         (
             '[services.checkout]\n[[objectives]]\nname = "n"\nservice = "chekout"\nkind = "availability"\ntarget = 0.9',
-            2,
+            4,
             "did you mean checkout?",
         ),
         ('[services.a]\n[[objectives]]\nname = "n"\nservice = "a"\nkind = "latency"\ntarget = 0.9', 2, "threshold_ms belongs"),
@@ -135,7 +143,7 @@ def test_a_broken_file_leaves_what_was_good_to_alerts_and_refuses_what_gives_lea
 def test_every_mistake_is_told_with_its_line(tmp_path: Path, text: str, line: int, what: str) -> None:
     found, mistakes = examine_services(_written(tmp_path, text))
     assert found is None
-    assert any(what in mistake.what and abs(mistake.line - line) <= 1 for mistake in mistakes), [str(one) for one in mistakes]
+    assert any(what in mistake.what and mistake.line == line for mistake in mistakes), [str(one) for one in mistakes]
 
 
 def test_two_objectives_of_one_name_are_a_mistake(tmp_path: Path) -> None:
@@ -170,3 +178,10 @@ def test_where_there_is_no_file_to_check_it_is_said_how_to_write_one(tmp_path: P
     with pytest.raises(Misconfigured) as refused:
         check_services(Settings(data_dir=tmp_path), None)
     assert "slo init" in str(refused.value.remedy)
+
+
+def test_a_file_that_is_named_and_is_not_there_is_a_wrong_name_and_no_missing_setting(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="There is no /nonexistent") as refused:
+        check_services(Settings(data_dir=tmp_path), Path("/nonexistent"))
+    assert str(tmp_path / "services.toml") in refused.value.remedy
+    assert "init" not in refused.value.remedy

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from middlewatch.agents.briefing import History, brief
+from middlewatch.agents.briefing import ROUNDS, History, brief
 from middlewatch.records import ImportedRecording, RecordingInfo, Scope
 from middlewatch.records.errors import BadInput, WindowError
 from middlewatch.records.question import Asked
@@ -120,3 +120,8 @@ def test_an_agent_is_asked_about_an_incident_what_the_investigations_agents_were
     asked = WINDOWS.brief(other)
     assert (asked.incident, asked.baseline.end, asked.alert.window_end) == (other.window, NOW, other.window.end)
     assert other.window.contains(asked.alert.detected_at)
+
+
+def test_what_an_investigation_is_about_is_the_widest_that_its_agents_look_at() -> None:
+    assert WINDOWS.widest("inv-1") == brief(FOUND, ROUNDS, History()).incident
+    assert WINDOWS.widest("inv-1").start < WINDOWS.incident(FOUND).start

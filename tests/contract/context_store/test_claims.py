@@ -11,7 +11,7 @@ from redis import Redis
 from middlewatch.context_store import scripts
 from middlewatch.context_store.epoch import Epoch
 from middlewatch.context_store.store import ContextStore
-from middlewatch.records import AgentName, Claim, Completion, FencingToken, TaskState
+from middlewatch.records import ASKS_MODELS, AgentName, Claim, Completion, FencingToken, TaskKind, TaskState
 from middlewatch.records.errors import BadInput, LeaseLost, StoreUnavailable
 from tests.contract.context_store.claiming import OURS, claimed, events, taken_over
 from tests.store_data import make_evidence, make_hypothesis, make_investigation, make_report, make_task, make_vote
@@ -289,3 +289,20 @@ def test_what_another_version_wrote_has_a_clear_error(store: ContextStore, redis
     assert archive.list("acme") == ("inv-2",)
     redis.delete(records)
     redis.lrem("middlewatch:investigation:{acme:inv-1}:order", 0, f"evidence|{make_evidence().id}")
+
+
+@pytest.mark.parametrize(("kind", "seconds"), [(TaskKind.INVESTIGATE, 30.0), *((kind, 10.0) for kind in sorted(ASKS_MODELS))])
+def test_whoever_dies_waiting_for_a_model_holds_it_up_for_a_part_of_its_minute_only(
+    store: ContextStore, redis: Redis, kind: TaskKind, seconds: float
+) -> None:
+    """The lease is short in the store as well as in the claim, when it is granted and when it is renewed."""
+    store.open(OURS, make_task("look", kind=kind))
+    claim = claimed(store, "ann")
+    assert claim.lease_seconds == seconds
+    clock = redis.time()
+    now = clock[0] * 1000 + clock[1] // 1000
+    for renew in (False, True):
+        if renew:
+            store.renew(claim)
+        left = float(str(redis.zscore("middlewatch:investigation:{acme:inv-1}:leases", "look"))) - now
+        assert 0 < left - (seconds - 1) * 1000 < 11_000

@@ -278,3 +278,47 @@ def test_a_fault_in_the_worker_itself_ends_it_and_is_seen(store: ContextStore, m
     monkeypatch.setattr(store, "claim", broken)
     with pytest.raises(ZeroDivisionError):
         Worker(store, handlers(), name="ann").run(threading.Event())
+
+
+def test_whoever_waits_for_a_model_holds_up_nobody(store: ContextStore) -> None:
+    """One slot: a model that does not answer keeps neither the other agents' models waiting nor the next incident's rules."""
+    reasons = tuple(make_task(f"reason-{n}", kind=TaskKind.REASON) for n in range(4))
+    answered, asked = threading.Event(), threading.Barrier(5)
+
+    def wait_for_a_model(_claim: Claim, lease: Lease) -> Completion:
+        asked.wait(20)  # all of them at the same time
+        while not answered.wait(0.01):
+            lease.check()
+        return QUIET
+
+    then = make_task("write", kind=TaskKind.WRITE)
+    work = handlers(
+        plan=lambda _claim, _lease: Completion(fan_out=FanOut(tasks=reasons, then=then)),
+        reason=wait_for_a_model,
+        write=lambda _claim, _lease: Completion(report=make_report()),
+    )
+    store.open(OURS, make_task("plan", kind=TaskKind.PLAN))
+    with running(Worker(store, work, name="ann", slots=1)):
+        asked.wait(20)
+        other = make_investigation(identifier="inv-2", source_id="other")
+        store.open(other, make_task("look", investigation=other))
+        wait_until(lambda: store.snapshot("acme", "inv-2").tasks[0].state is TaskState.DONE)
+        answered.set()
+        wait_until(lambda: store.investigation("acme", "inv-1").state is InvestigationState.CLOSED)
+
+
+def test_a_worker_that_has_to_stop_waits_for_no_model(store: ContextStore) -> None:
+    store.open(OURS, make_task("reason", kind=TaskKind.REASON))
+    asked, dropped = threading.Event(), threading.Event()
+
+    def wait_for_a_model(_claim: Claim, lease: Lease) -> Completion:
+        asked.set()
+        assert lease.lost.wait(20)
+        dropped.set()
+        raise LeaseLost
+
+    with running(Worker(store, handlers(reason=wait_for_a_model), name="ann", grace_seconds=60.0)):
+        assert asked.wait(20)
+    assert dropped.wait(20)
+    status = store.snapshot("acme", "inv-1").tasks[0]
+    assert (status.state, status.attempts) == (TaskState.READY, 0)

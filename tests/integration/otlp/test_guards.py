@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import gzip
 import hashlib
+import re
+import subprocess
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, cast
 
 import grpc
@@ -85,6 +88,23 @@ def said(answer: httpx.Response) -> str:
     return str(Status.FromString(answer.content).message)
 
 
+@pytest.mark.parametrize("kind", [{}, {"content-type": "application/x-www-form-urlencoded"}], ids=["none", "of curl"])
+def test_whoever_does_not_speak_the_protocol_is_told_in_plain_text(receiving: Receiving, kind: dict[str, str]) -> None:
+    answer = httpx.post(f"{receiving.http}/v1/traces", content=b"{}", headers=kind)
+    assert (answer.status_code, answer.headers["content-type"]) == (415, "text/plain; charset=utf-8")
+    assert answer.text == "Telemetry is taken as application/x-protobuf or application/json.\n"
+
+
+def test_the_example_by_hand_works_as_it_stands(receiving: Receiving, store: Store) -> None:
+    page = (Path(__file__).parents[3] / "docs/otlp.md").read_text(encoding="utf-8")
+    ((script),) = re.findall(r"^## By hand\n```sh\n(.*?)```", page, re.DOTALL | re.MULTILINE)
+    assert "127.0.0.1:4318/" in script
+    before = store.rows
+    script = script.replace("http://127.0.0.1:4318", receiving.http)
+    done = subprocess.run(["bash", "-euc", script], capture_output=True, text=True, timeout=30, check=True)  # noqa: S607  of the page
+    assert (done.stdout.strip(), store.rows) == ("{}", before + 1)
+
+
 @pytest.mark.parametrize(
     ("content", "headers", "status", "words"),
     [
@@ -131,7 +151,8 @@ def test_what_cannot_be_read_is_refused_with_a_reason(
     before = store.rows
     answer = post(receiving, content, **headers)
     assert answer.status_code == status
-    told = answer.json()["message"] if headers.get("content_type") == "application/json" else said(answer)
+    kind = headers.get("content_type")
+    told = answer.json()["message"] if kind == "application/json" else answer.text if kind else said(answer)
     assert words in told
     assert told
     assert store.rows == before

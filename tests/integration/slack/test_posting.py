@@ -8,9 +8,12 @@ from datetime import timedelta
 import pytest
 
 from middlewatch.context_store.stored import text_of
+from middlewatch.frontends.model_wording import LOOKING
 from middlewatch.frontends.slack.blocks import Content
-from middlewatch.records import Decision, Escalation, Rating, RequestState, Role, Seat, Severity
+from middlewatch.opening import BY_HAND
+from middlewatch.records import Completion, Decision, Escalation, Rating, RequestState, Role, Seat, Severity, Verdict
 from tests.contract.actions.loopback import Answer
+from tests.looked_at import answered_by_rules, finding_of
 from tests.reports import finding, inconclusive
 from tests.slack_end import CHANNEL, Post
 from tests.slack_site import INVESTIGATION, USERS, SlackSite
@@ -45,6 +48,36 @@ def test_a_finding_has_its_confidence_three_lines_of_evidence_and_a_link(slack: 
     assert "Dissent: " in details.words
     for label in ("More evidence", "Missing", "Next", "Ruled out"):
         assert label in details.words
+
+
+def test_the_rules_answer_is_edited_into_the_report(slack: SlackSite) -> None:
+    report = finding_of(INVESTIGATION)
+    slack.web.open(report, INVESTIGATION)
+    held = answered_by_rules(slack.app, report, INVESTIGATION)
+    slack.look()
+    ts = slack.main.ts
+    assert "Finding, by rules: " in slack.main.words
+    assert LOOKING in slack.main.words
+    assert report.answer in slack.main.words
+    assert slack.end.names() == [f"{INVESTIGATION}/main"], "the thread begins with the report"
+    slack.app.store.finish(held, Completion(report=report))
+    slack.look()
+    assert slack.main.ts == ts
+    assert "by rules" not in slack.main.words
+    assert report.answer in slack.main.words
+    assert f"{INVESTIGATION}/details" in slack.end.names()
+
+
+def test_what_fixed_the_same_before_is_told(slack: SlackSite) -> None:
+    slack.web.seed(finding(), "inv-before")
+    mia = slack.app.approvals.people()[1]
+    slack.app.handlings.give_feedback("inv-before", Verdict.RIGHT, mia, cause="the pool was too small", face="web")
+    slack.web.seed(finding(), INVESTIGATION)
+    slack.look()
+    details = slack.end.named(f"{INVESTIGATION}/details")
+    for post in (slack.main, details):
+        assert "Seen before" in post.words
+        assert "the pool was too small" in post.words
 
 
 def test_no_finding_says_so(slack: SlackSite) -> None:
@@ -280,7 +313,31 @@ def test_how_severe_it_is_stands_above_and_who_is_to_know_is_told_once(slack: Sl
     monkeypatch.setattr(Rating, "respond_by", property(lambda one: one.since - timedelta(minutes=1)))
     ratings.tend()
     slack.look(times=3)
-    late = slack.end.named(f"{INVESTIGATION}/unanswered-SEV-1")
+    (late,) = [slack.end.named(name) for name in slack.end.names() if "/unanswered-" in name]
     assert "Nobody has acknowledged this SEV-1 by " in late.words
     assert "'here'" in str(late.blocks)
     assert len(slack.end.names()) == len(set(slack.end.names())) == 4, "each was told once"
+    rating = ratings.of(opened.id)
+    assert rating is not None
+    anew = rating.model_copy(update={"escalated_at": rating.since + timedelta(days=1)})
+    ratings._write(opened.id, "", lambda *_: anew)
+    slack.look(times=3)
+    assert sum("/unanswered-" in name for name in slack.end.names()) == 2, "whoever had it gave it up"
+
+
+def test_nobody_is_told_again_of_what_is_run_again_by_hand(slack: SlackSite) -> None:
+    slack.app.settings.services_path.write_text('[severity.SEV-3]\ntell = ["slack:here"]\n')
+    report = finding()
+    before = slack.web.open(report.model_copy(update={"alert": report.alert.model_copy(update={"source_id": "before"})}), "inv-0")
+    by_hand = report.alert.model_copy(update={"source": BY_HAND, "follows": before.id})
+    opened = slack.web.open(report.model_copy(update={"alert": by_hand}), INVESTIGATION)
+    ratings = slack.app.alerting.ratings
+    ratings._write(opened.id, "", lambda _, at: Rating(severity=Severity.SEV_3, reasons=("A.",), since=at, rated_at=at))
+    slack.look(times=3)
+    assert "SEV-3" in slack.main.words
+    assert "acknowledge by " not in slack.main.words
+    assert set(slack.end.names()) == {f"{before.id}/main", f"{INVESTIGATION}/main"}
+    mia = next(one for one in slack.app.approvals.people() if one.id == "mia")
+    ratings.set(opened.id, Severity.SEV_3, mia, face="web")
+    slack.look(times=3)
+    assert slack.end.names()[2:] == [f"{INVESTIGATION}/told-SEV-3"], "a person says so"

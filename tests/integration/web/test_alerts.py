@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 import pytest
@@ -10,13 +11,19 @@ from starlette.testclient import TestClient
 
 from middlewatch import tending
 from middlewatch.auditing import entries
+from middlewatch.context_store.occurrences import OccurrenceStore, Part
 from middlewatch.frontends.cli.alerts import print_alerts
 from middlewatch.opening import BY_HAND
-from middlewatch.records import AlertMessage, Investigation, Rating, Severity
+from middlewatch.records import AlertMessage, AlertStatus, Completion, Investigation, Rating, Severity
+from middlewatch.records.errors import Refused
+from middlewatch.surroundings import LiveTelemetry
 from tests.alert_data import make_message
 from tests.hostile import MARKUP
 from tests.report_finding import finding
+from tests.store_data import make_report
 from tests.web_site import WebSite, csrf_of
+
+ACKNOWLEDGED = AlertStatus.ACKNOWLEDGED
 
 
 @pytest.fixture(scope="module")
@@ -25,8 +32,9 @@ def mia(site: WebSite) -> TestClient:
 
 
 @pytest.fixture(autouse=True)
-def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def _at_once_and_unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tending, "GROUP_WAIT_SECONDS", 0.0)
+    monkeypatch.setattr(LiveTelemetry, "impact", lambda *_: None)  # other tests of this process leave telemetry of the same name
 
 
 @pytest.fixture
@@ -47,6 +55,12 @@ def tend(site: WebSite) -> None:
         site.app.alerting.tending.tend()
 
 
+def close(site: WebSite) -> None:
+    """Every open one comes to a report."""
+    while (claim := site.app.store.claim("web-site")) is not None:
+        site.app.store.finish(claim, Completion(report=make_report(site.app.investigation(claim.task.investigation))))
+
+
 def post(client: TestClient, path: str, section: str, **form: str) -> str:
     csrf = csrf_of(client.get(section))
     answer = client.post(path, data={"csrf": csrf, **form})
@@ -62,6 +76,23 @@ def test_the_inbox_has_severity_deadline_alerts_and_what_is_held(mia: TestClient
     assert "Alerts that opened nothing: 1" in page
     assert "it maps to no service" in page
     assert told.alert.title == "checkout fails"
+
+
+def test_the_inbox_says_that_somebody_has_it_at_the_sender(
+    site: WebSite, mia: TestClient, told: Investigation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Rating, "respond_by", property(lambda one: one.since - timedelta(minutes=1)))
+    page = mia.get("/").text
+    assert "nobody acknowledged it by" in page
+    assert "nobody here" not in page
+    (one,) = site.app.occurrences.of(told.id)
+    (held,) = [alert for alert in site.app.occurrences.list() if alert.held]
+    site.app.occurrences.receive([alert.message.model_copy(update={"status": ACKNOWLEDGED}) for alert in (one, held)])
+    page = mia.get("/").text
+    assert "nobody acknowledged it by" not in page
+    assert "somebody has acknowledged it" in page
+    assert "nobody here" in page
+    assert "acknowledged at the sender; it maps to no service" in page
 
 
 def test_the_page_has_its_alerts_and_the_severity_with_reasons(site: WebSite, mia: TestClient, told: Investigation) -> None:
@@ -93,6 +124,21 @@ def test_somebody_sets_the_severity_and_it_stays(site: WebSite, mia: TestClient,
     assert events[-2:] == [("severity.rated", "system:severity"), ("severity.set", "mia")]
 
 
+@pytest.mark.parametrize(("severity", "selected"), [("", "SEV-1"), ("SEV-2", "SEV-2"), ("SEV-9", "SEV-1")])
+def test_a_refused_severity_is_explained_and_keeps_what_was_typed(
+    site: WebSite, mia: TestClient, told: Investigation, monkeypatch: pytest.MonkeyPatch, severity: str, selected: str
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise Refused("Policy does not know you.")
+
+    monkeypatch.setattr(site.app.alerting.ratings, "set", refuse)
+    form = {"csrf": csrf_of(mia.get(f"/investigations/{told.id}/alerts")), "severity": severity, "why": 'the "board" <is> watching'}
+    page = mia.post(f"/investigations/{told.id}/severity", data=form).text
+    assert 'value="the &#34;board&#34; &lt;is&gt; watching"' in page
+    assert re.findall(r'<option value="(SEV-.)" selected>', page) == [selected]
+    assert ("Policy does not know you" if severity == "SEV-2" else "No severity is chosen") in page
+
+
 def test_a_held_alert_is_investigated_by_hand(site: WebSite, mia: TestClient, told: Investigation) -> None:
     held = next(one for one in site.app.occurrences.list() if one.held)
     place = post(mia, f"/alerts/{held.id}/investigate", f"/alerts/{held.id}")
@@ -115,19 +161,56 @@ def test_what_is_over_is_run_again(site: WebSite, mia: TestClient) -> None:
 
 def test_whoever_has_it_is_not_called_when_it_is_run_again_by_hand(site: WebSite, told: Investigation) -> None:
     alerting = site.app.alerting
-    site.app.kept.store.cancel("default", told.id)
+    close(site)
     opened = alerting.again(told.id)
     assert (opened.alert.source, opened.alert.follows) == (BY_HAND, told.id)
-    assert not alerting.ratings.answered(opened.id)
+    assert alerting.ratings.answered_of_all([opened, told]) == {opened.id: False, told.id: False}
     site.app.handlings.acknowledge(told.id, site.app.approvals.people()[0], face="web")
-    assert alerting.ratings.answered(opened.id)
+    assert alerting.ratings.answered_of_all([opened, told]) == {opened.id: True, told.id: True}
+
+
+def test_of_what_is_run_again_by_hand_no_time_to_answer_is_shown(
+    site: WebSite, mia: TestClient, told: Investigation, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    close(site)
+    again = site.app.alerting.again(told.id)
+    site.app.alerting.ratings.rate(again)
+    monkeypatch.setattr(Rating, "respond_by", property(lambda one: one.since - timedelta(minutes=1)))
+    assert mia.get("/").text.count("nobody acknowledged it by") == 1, "the one before"
+    for one, late in ((told, True), (again, False)):
+        assert ("nobody acknowledged it by" in mia.get(f"/investigations/{one.id}/alerts").text) == late
+        said = site.program("mia").get(f"/api/v1/investigations/{one.id}/alerts").json()
+        assert (said["respond_by"] is not None) == late
+        print_alerts(site.app.alerting.story(one.id), site.app.approvals.now())
+        assert ("nobody acknowledged it by" in capsys.readouterr().out) == late
+
+
+@pytest.mark.usefixtures("told")
+def test_the_inbox_asks_the_same_of_the_store_however_many_rows_it_has(
+    site: WebSite, mia: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, of_all = list[int](), OccurrenceStore.of_all
+
+    def counted(self: OccurrenceStore, names: Sequence[str], **other: int) -> dict[str, Part]:
+        asked.append(len(names))
+        return of_all(self, names, **other)
+
+    monkeypatch.setattr(OccurrenceStore, "of_all", counted)
+    report = finding()
+    for name in ("inv-00000000b001", "inv-00000000b002"):
+        alert = report.alert.model_copy(update={"source_id": name})
+        site.app.alerting.ratings.rate(site.open(report.model_copy(update={"alert": alert}), name))
+    asked.clear()
+    mia.get("/")
+    (names,) = asked
+    assert names >= 3
 
 
 def test_what_nobody_answers_is_escalated_once(
     site: WebSite, mia: TestClient, told: Investigation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service = site.app.alerting.ratings
-    service.begin(told)
+    service.begin(told.id)
     service.tend()
     before = service.of(told.id)
     assert before is not None

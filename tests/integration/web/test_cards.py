@@ -35,6 +35,16 @@ def test_each_fact_has_a_line_and_its_link(site: WebSite) -> None:
         assert re.sub("<[^>]+>", "", more) == f"and {len(facts) - LISTED} more"
 
 
+def test_facts_are_in_the_order_of_the_report_whatever_the_request_has(site: WebSite) -> None:
+    found = site.seed(finding())
+    names = tuple(fact.id for fact in finding().evidence)
+    pages = [
+        cited(site.client("leo").get(f"/approvals/{site.propose(investigation=found.id, evidence=order).id}").text)
+        for order in (names, names[::-1])
+    ]
+    assert pages[0] == pages[1]
+
+
 def test_of_few_facts_none_is_left_out(site: WebSite) -> None:
     found = site.seed(finding())
     facts = finding().evidence[:2]

@@ -14,7 +14,7 @@ from middlewatch.app import App
 from middlewatch.doctor import Health, _services
 from middlewatch.frontends.cli import slo
 from middlewatch.records import BudgetState
-from middlewatch.records.errors import BadInput, Refused, SourceUnavailable
+from middlewatch.records.errors import BadInput, Misconfigured, Refused, SourceUnavailable
 from tests.acceptance.approvals_site import TARGET
 from tests.health_data import seed_health
 from tests.markup import foreign_markup, seen
@@ -127,6 +127,14 @@ def test_the_terminal_says_the_same() -> None:
     assert "checkout, catalogue" in unknown.exception.remedy
 
 
+def test_the_terminal_says_no_standing_by_a_file_with_a_mistake(seeded: WebSite) -> None:
+    seeded.app.settings.services_path.write_text("[services.checkout]\nteir = 1\n")
+    shown = CliRunner().invoke(slo.slo, ["status"])
+    assert isinstance(shown.exception, Misconfigured)
+    assert "services.toml:2: services.checkout.teir: is no key" in shown.exception.message
+    assert shown.output == ""
+
+
 def test_an_exhausted_budget_lets_no_forward_change_through(seeded: WebSite) -> None:
     assert seeded.app.approvals.desk.budget(seeded.app.settings.tenant, TARGET) is BudgetState.EXHAUSTED
     with pytest.raises(Refused, match=f"The error budget of {TARGET} is used up"):
@@ -134,7 +142,24 @@ def test_an_exhausted_budget_lets_no_forward_change_through(seeded: WebSite) -> 
 
 
 def test_the_doctor_says_of_what_nothing_was_counted_and_what_is_wrong_with_the_file(seeded: WebSite) -> None:
-    (check,) = _services(seeded.app)
-    assert (check.health, check.found) == (Health.NOTICE, "5 objectives; of 1 nothing was counted")
-    seeded.app.settings.services_path.write_text("[sevices]\n")
-    assert next(_services(seeded.app)).health is Health.BROKEN
+    path = seeded.app.settings.services_path
+    services, objectives = _services(seeded.app)
+    assert (services.health, services.found) == (Health.OK, f"{path}: 4 services, 5 objectives")
+    assert (objectives.health, objectives.found) == (Health.NOTICE, "5 objectives; of 1 nothing was counted")
+    path.write_text("[services.checkout]\nteir = 1\n\n[sevices]\n")
+    (broken,) = _services(seeded.app)
+    assert broken.health is Health.BROKEN
+    assert f"{path}:2: services.checkout.teir" in broken.found
+    assert f"{path}:4: sevices" in broken.found
+
+
+def test_the_doctor_looks_at_the_secret_that_people_are_paged_with(seeded: WebSite) -> None:
+    path = seeded.app.settings.services_path
+    path.write_text('[services.checkout]\n[pagerduty]\nrouting_key = "absent"\n')
+    (broken,) = _services(seeded.app)
+    assert (broken.health, f"{path}:3: pagerduty.routing_key" in broken.found) == (Health.BROKEN, True)
+
+
+def test_the_doctor_says_that_nothing_is_declared_and_how_to(site: WebSite) -> None:
+    (none,) = _services(site.app)
+    assert (none.health, "slo init" in none.remedy) == (Health.OK, True)

@@ -112,6 +112,8 @@ def test_what_has_no_answer_waits_until_somebody_takes_it(site: WebSite, leo: Te
     before = inbox(leo)
     assert "No cause found: catalog-api p95 above 0.4 s" in before.heading
     assert "Nobody has taken it." in before.heading
+    assert "Not taken" in before.heading
+    assert "No deadline" not in before.heading, "when to acknowledge it stands in its row"
     assert "best guess image-resizer, 21 %" in before.heading
     site.app.handlings.assign(UNSURE, "leo", person(site, "leo"), face="web")
     assert "No cause found" not in inbox(leo).heading

@@ -65,6 +65,7 @@ READ = {
     "GET /investigations/{}/propose",
     "GET /investigations/{}/report.json",
     "GET /investigations/{}/requests",
+    "GET /models/costs",
     "GET /parts/inbox",
     "GET /report",
     "GET /sessions",

@@ -27,6 +27,7 @@ from middlewatch.records import (
     TaskKind,
     TaskState,
     TaskStatus,
+    UtcDatetime,
     Window,
     evidence_id,
 )
@@ -84,6 +85,8 @@ class SharedContext:
     def __init__(self, findings: Finding, asked: tuple[AgentName, ...] = tuple(AgentName), *, error: str = "boom") -> None:
         self.findings = findings
         self.error = error
+        self.finished_at: UtcDatetime | None = None
+        """When every task is said to have ended."""
         self.snapshot = Snapshot(investigation=investigation(asked))
         self.orchestrator = Orchestrator(AGENTS, clock=lambda: NOW)
 
@@ -99,6 +102,7 @@ class SharedContext:
             state=state,
             attempts=1,
             error="" if completion else self.error,
+            finished_at=self.finished_at,
             result=completion.result if completion else None,
         )
         done = completion or Completion()
@@ -108,6 +112,7 @@ class SharedContext:
                 "evidence": (*self.snapshot.evidence, *done.evidence),
                 "hypotheses": (*self.snapshot.hypotheses, *done.hypotheses),
                 "votes": (*self.snapshot.votes, *done.votes),
+                "preliminary": done.preliminary or self.snapshot.preliminary,
                 "report": done.report,
             }
         )

@@ -215,13 +215,13 @@ def test_a_change_that_is_hardly_the_trigger_is_something_to_check_and_nothing_t
     assert not any('of "cause"' in line and "came in time" in line for line in report.ruled_out)
 
 
-def test_a_change_that_is_the_trigger_less_likely_than_not_is_named_and_not_to_be_undone() -> None:
-    report = report_of(changed(("cause", 0.6, "2")))
-    (cause,) = report.causes
-    assert cause.change is not None
-    assert 'deploy "2" of "cause"' in report.answer
-    assert any(step.startswith("Check this change (45%") for step in report.next_steps)
-    assert not any("undo" in text for text in sentences_of(report))
+@pytest.mark.parametrize(("strength", "named"), [(0.69, False), (0.70, True)])
+def test_a_change_is_named_and_to_be_undone_where_it_is_the_trigger_more_likely_than_not(*, strength: float, named: bool) -> None:
+    report = report_of(changed(("cause", strength, "2")))
+    assert [cause.change is not None for cause in report.causes] == [named]
+    assert ('deploy "2" of "cause"' in report.answer) is named
+    assert any(step.startswith("Consider undoing this change") for step in report.next_steps) is named
+    assert any(step.startswith("Check this change (50%") for step in report.next_steps) is not named
 
 
 @pytest.mark.parametrize(("minutes_ago", "said"), [(2.5, "just before"), (12.0, "10 min before"), (1.9, "just before")])

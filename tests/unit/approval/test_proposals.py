@@ -93,7 +93,6 @@ def a_report(
     kind: CauseKind = CauseKind.SATURATION,
     *,
     change: Evidence | None = None,
-    undo: bool = True,
     service: str = SERVICE,
     probability: float = 0.8,
 ) -> Report:
@@ -112,7 +111,6 @@ def a_report(
         confidence=0.82,
         evidence=tuple(each.id for each in seen),
         change=change.id if change else None,
-        undo=change is not None and undo,
     )
     return base.model_copy(
         update={
@@ -149,13 +147,6 @@ def test_a_blamed_deploy_is_not_met_with_a_restart_or_more_instances() -> None:
     proposed = propose(a_report(CauseKind.SATURATION, change=a_change(ChangeKind.DEPLOY)), Configured())
     assert actions(proposed) == ["rollback_deploy", "open_ticket"]
     assert why_not(proposed)["restart_service"] == "a change is blamed, and this does not take it back"
-
-
-def test_a_change_that_is_less_likely_the_trigger_than_not_is_not_undone_and_not_worked_around() -> None:
-    proposed = propose(a_report(change=a_change(ChangeKind.DEPLOY, strength=0.5), undo=False), Configured())
-    assert actions(proposed) == ["open_ticket"]
-    assert why_not(proposed)["rollback_deploy"].startswith("the change that was made before is less likely the trigger than not")
-    assert "restart_service" in why_not(proposed)
 
 
 def test_a_flag_is_switched_back_only_where_the_configuration_knows_it() -> None:

@@ -13,8 +13,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from middlewatch.context_store.redaction import RULES, entropy, redact, redact_completion, redact_evidence, redact_record
-from middlewatch.records import Completion, FanOut, Sample, Task, TaskKind
+from middlewatch.context_store.redaction import (
+    RULES,
+    entropy,
+    redact,
+    redact_completion,
+    redact_evidence,
+    redact_fields,
+    redact_names,
+    redact_record,
+)
+from middlewatch.records import Completion, FanOut, Handover, RankedHypothesis, Sample, Task, TaskKind
 from tests.store_data import make_evidence, make_hypothesis, make_investigation, make_report, make_task
 
 RANDOM = random.Random(1)
@@ -246,3 +255,44 @@ def test_the_title_of_an_alert_is_redacted_and_its_digest_stays() -> None:
     safe = redact_record(investigation.model_copy(update={"alert": alert}))
     assert safe.alert.title == "call [redacted:phone]"
     assert safe.alert.digest == investigation.alert.digest
+
+
+def test_names_are_shown_without_secrets_and_traces_as_they_are() -> None:
+    name = "orders@db.example.com"
+    evidence = make_evidence(summary=name)
+    sample = evidence.anomaly.samples[0].model_copy(update={"trace_id": name, "span_id": "4111111111111111"})
+    found = evidence.anomaly.model_copy(update={"service": name, "peer": name, "samples": (sample,)})
+    shown = redact_names(evidence.model_copy(update={"anomaly": found}))
+    assert (shown.anomaly.service, shown.anomaly.peer) == ("[redacted:email]", "[redacted:email]")
+    assert (shown.anomaly.samples[0].trace_id, shown.anomaly.samples[0].span_id) == ("[redacted:email]", "4111111111111111")
+    assert shown.anomaly.summary == name, "free text is redacted as it is stored"
+    told = redact_names(Completion(result={"service": name, "scores": {name: 1.0}, "all": [{"peer": name}]})).result
+    assert told == {"service": "[redacted:email]", "scores": {"[redacted:email]": 1.0}, "all": [{"peer": "[redacted:email]"}]}
+
+
+def test_what_shows_no_secret_is_shown_as_the_same_record() -> None:
+    evidence = make_evidence()
+    assert redact_names(evidence) is evidence
+
+
+def test_a_record_in_a_field_that_elsewhere_is_a_name_is_redacted() -> None:
+    """A vote names its hypothesis; a ranking holds the whole of it."""
+    mail = "jane@example.org"
+    whole = make_hypothesis().model_copy(update={"statement": mail})
+    ranked = RankedHypothesis(rank=1, hypothesis=whole, score=0.0, share=1.0, dissent=(), votes=())
+    assert redact_record(ranked).hypothesis.statement == "[redacted:email]"
+
+
+def test_keys_of_mappings_are_redacted_too() -> None:
+    evidence = make_evidence()
+    query = evidence.anomaly.query.model_copy(update={"parameters": {"jane@example.org": "x", "service": "jane@example.org"}})
+    safe = redact_record(evidence.model_copy(update={"anomaly": evidence.anomaly.model_copy(update={"query": query})}))
+    assert safe.anomaly.query.parameters == {"[redacted:email]": "x", "service": "jane@example.org"}
+
+
+def test_of_what_people_typed_the_field_is_redacted_and_nothing_else() -> None:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    handover = Handover(by="mara", to="4111111111111111", at=at, note="ask jane@example.org")
+    assert redact_fields(handover, "note") == handover.model_copy(update={"note": "ask [redacted:email]"})
+    full = Handover(by="mara", to="leo", at=at, note=("a@b.de " * 1000)[:500])
+    assert type(full).model_validate(redact_fields(full, "note").model_dump()).note.startswith("[redacted:email]")

@@ -75,6 +75,11 @@ def said(causes: tuple[str, ...] | None, named: tuple[str, ...], **more: object)
     return made.model_copy(update={"agreement": agreement(causes, named)} | more)
 
 
+@pytest.mark.parametrize(("score", "among"), [(0.5, True), (0.0, False), (-0.2, False)])
+def test_a_suspect_with_nothing_against_it_is_none(score: float, *, among: bool) -> None:
+    assert is_among_first(said(("db",), (), ranking=(("db", score),))) is among
+
+
 names = st.lists(st.sampled_from(["a", "b", "c"]), max_size=3, unique=True).map(tuple)
 
 

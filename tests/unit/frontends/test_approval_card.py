@@ -88,7 +88,7 @@ def test_everything_that_a_decision_takes_is_on_one_screen_with_the_question(wid
         "after which the errors began",
         "82 % sure",
         "All instances of the target are replaced",
-        "rollback_deploy takes it back",
+        "rollback_deploy again puts revision 41 back",
         "a lead (leo, mara)",
         "leo, Leo Example, a lead: you may decide",
         "at 01:56:44 a manager is asked too; at 02:04:14 UTC it expires and nothing runs",

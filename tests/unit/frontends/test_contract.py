@@ -62,3 +62,9 @@ def test_the_prose_names_every_field() -> None:
 
 if __name__ == "__main__":  # accept a change of the contract, after having read docs/report.md on what version 1 promises
     (DOCS / "report.schema.json").write_text(json.dumps(report_schema(), indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def test_a_report_that_was_stored_when_causes_said_whether_to_undo_a_change_is_still_read() -> None:
+    exported: dict[str, Any] = json.loads(finding().model_dump_json())
+    exported["causes"][0]["undo"] = True
+    assert Report.model_validate_json(json.dumps(exported)) == finding()

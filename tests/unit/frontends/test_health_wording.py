@@ -27,10 +27,16 @@ def test_a_promise_is_said_with_its_unit() -> None:
 
 @pytest.mark.parametrize(
     ("left", "said"),
-    [(None, "nothing was counted"), (1.0, "100 % left"), (0.123, "12.3 % left"), (-0.5, "overdrawn, 150 % of it spent")],
+    [
+        (None, "nothing was counted"),
+        (1.0, "100 % left (4 min 19 s of 4 min 19 s)"),
+        (0.123, "12.3 % left (32 s of 4 min 19 s)"),
+        (0.0, "0 % left (0 s of 4 min 19 s)"),
+        (-0.5, "overdrawn, 150 % of it spent (6 min 29 s of 4 min 19 s)"),
+    ],
 )
-def test_what_is_left_is_said(left: float | None, said: str) -> None:
-    assert words.left(_standing(left, None)) == said
+def test_what_is_left_is_said_as_a_share_and_as_the_time_that_everything_could_fail(left: float | None, said: str) -> None:
+    assert words.left(_standing(left, None if left is None else BudgetState.CANARY)) == said
 
 
 def test_states_say_what_follows_and_unknown_is_none_of_them() -> None:
@@ -45,9 +51,18 @@ def test_burning_says_every_window_and_which_are_unknown() -> None:
     assert words.burning(_standing(1.0, BudgetState.FREE, burns=burns)) == "unknown in 5 min, 14x in 6 h"
 
 
+def test_too_little_telemetry_is_called_neither_full_nor_good() -> None:
+    little = _standing(1.0, None, covered_days=0.001)
+    assert words.left(little) == "too little telemetry to say what is left"
+    assert (words.state(little), words.look(little)) == ("unknown", "unknown")
+    assert "good" not in words.covered(little)
+
+
 def test_what_is_not_covered_is_said() -> None:
     assert words.covered(_standing(1.0, None)) == ""
-    assert words.covered(_standing(1.0, None, covered_days=2.5)) == "telemetry of 2.5 of 30 days; the rest is taken as good"
+    told = words.covered(_standing(1.0, BudgetState.FREE, covered_days=2.5))
+    assert told == "telemetry of 2 d 12 h out of 30 days; the rest is taken as good"
+    assert "telemetry of 1 h 13 min out of 30 days" in words.covered(_standing(1.0, None, covered_days=0.051))
 
 
 def test_what_fills_is_said_with_its_interval() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -75,10 +77,11 @@ class Ran:
 
     def __init__(self) -> None:
         self.commands: list[tuple[str, ...]] = []
+        self.code = 0
 
     def __call__(self, command: tuple[str, ...], **_more: object) -> SimpleNamespace:
         self.commands.append(command)
-        return SimpleNamespace(returncode=0)
+        return SimpleNamespace(returncode=self.code)
 
 
 @pytest.fixture
@@ -98,6 +101,44 @@ def test_unattended_the_lead_is_played_by_the_command_that_people_use(ran: Ran) 
     ((*_, approvals, approve, request, yes, option, digest, no_wait),) = ran.commands
     assert (approvals, approve, request, yes) == ("approvals", "approve", REQUEST.id, "--yes")
     assert (option, digest, no_wait) == ("--digest", REQUEST.digest, "--no-wait")
+
+
+class Typed(io.StringIO):
+    """What somebody types on a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_after_a_mistyped_digest_the_right_one_is_taken(
+    ran: Ran, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", Typed(f"\n{REQUEST.digest[:8]}\n"))
+    monkeypatch.setattr("select.select", lambda *_: ([True], [], []))
+    ran.code = 77
+    face(unattended=False).decide(REQUEST, lambda: len(ran.commands) == 2)
+    first, second = ran.commands
+    assert ("--yes" in first, second[-4:]) == (False, ("--yes", "--digest", REQUEST.digest, "--no-wait"))
+    told = capsys.readouterr()
+    assert "77" not in told.out + told.err
+    assert "Or press Enter to decide here> " in told.err
+
+
+def test_ctrl_c_at_the_question_ends_the_tour(ran: Ran, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", Typed("\n"))
+    monkeypatch.setattr("select.select", lambda *_: ([True], [], []))
+    ran.code = 130
+    with pytest.raises(KeyboardInterrupt):
+        face(unattended=False).decide(REQUEST, lambda: False)
+
+
+def test_the_line_that_is_written_over_is_gone_when_it_ends(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    with closing(_Told(quiet=False)) as told:
+        told.progress("ending the shop and middlewatch")
+    assert capsys.readouterr().err.endswith("\r\x1b[K")
 
 
 def test_who_decides_in_the_browser_is_waited_for(

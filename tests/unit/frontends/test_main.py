@@ -6,10 +6,12 @@ import errno
 import gc
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from middlewatch.frontends import cli
+from middlewatch.frontends.cli.exit_codes import INPUT_OUTPUT
 from middlewatch.records.errors import BadInput
 
 
@@ -36,7 +38,7 @@ def fails(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], int]:
 def test_what_the_operating_system_refuses(
     fails: Callable[[BaseException], int], capsys: pytest.CaptureFixture[str], number: int
 ) -> None:
-    assert fails(OSError(number, "it refuses", "/some/where")) == cli.INPUT_OUTPUT
+    assert fails(OSError(number, "it refuses", "/some/where")) == INPUT_OUTPUT
     error, remedy = capsys.readouterr().err.splitlines()
     assert error == "error: /some/where: it refuses"
     assert remedy.startswith("  to mend it: ")
@@ -49,10 +51,17 @@ def test_an_error_that_quotes_what_a_terminal_would_obey(
     assert capsys.readouterr().err == "error: no \\x1b[2J\\u202e\\n one\n  to mend it: try \\x9b31m\n"
 
 
-def test_garbage_is_looked_for_once_a_command_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "middlewatch.frontends.cli.page")
-    assert cli._imported("middlewatch.frontends.cli.page") is sys.modules["middlewatch.frontends.cli.page"]
-    assert gc.isenabled()
-    with pytest.raises(ModuleNotFoundError):
-        cli._imported("middlewatch.frontends.cli.absent")
-    assert gc.isenabled()
+def test_garbage_is_looked_for_once_a_command_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "made_up_command.py").write_text("import gc\nLOOKS = gc.isenabled()\n")
+    (tmp_path / "made_up_trouble.py").write_text("raise ValueError('made up')\n")
+    try:
+        made = cli._imported("made_up_command")
+        assert not made.LOOKS
+        assert gc.isenabled()
+        assert cli._imported("made_up_command") is made
+        with pytest.raises(ValueError, match="made up"):
+            cli._imported("made_up_trouble")
+        assert gc.isenabled()
+    finally:
+        sys.modules.pop("made_up_command", None)

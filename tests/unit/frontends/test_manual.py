@@ -53,6 +53,21 @@ def test_a_man_page_has_its_sections_and_nothing_else_that_roff_obeys(path: str)
     assert re.search(r"\n\.SH EXAMPLES?\n", page)
 
 
+@pytest.mark.parametrize("path", [path for path, place in ALL.items() if isinstance(place.command, click.Group)])
+def test_a_summary_of_a_command_is_one_whole_line_of_eighty_columns(path: str) -> None:
+    group, place = ALL[path].command, ALL[path]
+    assert isinstance(group, click.Group)
+    formatter = click.HelpFormatter(width=80 - 2)  # what click leaves free
+    group.format_commands(place, formatter)
+    rows = [line for line in formatter.getvalue().splitlines() if line.startswith(" ")]
+    assert [row.split()[0] for row in rows] == [name for names in sections(group, place) for name in names]
+    assert [row for row in rows if not row.endswith(".") or row.endswith("...")] == []
+
+
+def sections(group: click.Group, place: click.Context) -> list[list[str]]:
+    return [list(names) for names in SECTIONS.values()] if group is cli else [group.list_commands(place)]
+
+
 WITHOUT_JSON = {"middlewatch schema": "it is JSON itself"}
 """Commands that take no --json, with the reason."""
 
@@ -107,6 +122,8 @@ def offered(*words: str) -> list[str]:
         (("approvals", "approve", ""), ["apr-1"]),
         (("approvals", "show", ""), ["apr-1", "apr-2", "apr-3"]),
         (("assign", "inv-2", "l"), ["lea", "leo"]),
+        (("alerts", "show", "occ-1"), ["occ-1a", "occ-1b"]),
+        (("alerts", "investigate", "occ-2"), ["occ-2"]),
         (("po",), ["policy", "post-mortem"]),
     ],
 )
@@ -115,17 +132,20 @@ def test_a_shell_is_offered_what_begins_so(monkeypatch: pytest.MonkeyPatch, word
     monkeypatch.setattr(
         recent, "recent_requests", lambda _settings: (("apr-1", "pending"), ("apr-2", "denied"), ("apr-3", "approved"))
     )
+    monkeypatch.setattr(recent, "recent_alerts", lambda _settings: ("occ-1a", "occ-1b", "occ-2"))
     monkeypatch.setattr(recent, "known_people", lambda _settings: (("lea", "lead"), ("leo", "lead"), ("mia", "member")))
     assert sorted(offered(*words)) == ids
 
 
 def test_completing_makes_nothing_and_waits_for_nothing(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path / "none")
-    assert (recent.recent_investigations(settings), recent.recent_requests(settings), recent.known_people(settings)) == ((), (), ())
+    offers = (recent.recent_investigations, recent.recent_requests, recent.recent_alerts, recent.known_people)
+    assert [offer(settings) for offer in offers] == [(), (), (), ()]
     assert not settings.data_dir.exists()
     (tmp_path / "dead" / "redis").mkdir(parents=True)
     (tmp_path / "dead" / "redis" / "redis.sock").touch()
     (tmp_path / "dead" / "epoch").write_text("1")
     before = sorted(tmp_path.rglob("*"))
     assert recent.recent_investigations(Settings(data_dir=tmp_path / "dead")) == ()
+    assert recent.recent_alerts(Settings(data_dir=tmp_path / "dead")) == ()
     assert sorted(tmp_path.rglob("*")) == before

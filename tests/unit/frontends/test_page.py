@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from middlewatch.frontends.cli.page import Column, Page, Span, Tone
+from middlewatch.frontends.cli.page import NARROWEST, Column, Page, Span, Tone
 from middlewatch.frontends.quotation import Quotation
 
 COLUMNS = (Column(), Column("what", elastic=True), Column("how many", right=True, prefix="count "))
@@ -93,6 +93,18 @@ def test_where_columns_do_not_fit_each_row_is_a_paragraph() -> None:
     page = Page(40)
     page.table(COLUMNS, rows(("1", "a rather long description of it", "twenty-two of them or more")), label="Seen")
     assert lines(page) == ["Seen", "  1 a rather long description of it", "    count twenty-two of them or more"]
+
+
+@pytest.mark.parametrize("width", [60, 40])
+def test_what_stands_below_a_row_is_wrapped_and_never_cut(width: int) -> None:
+    page = Page(width)
+    many = "7" if width > NARROWEST else "twenty-two of them or more"
+    below = [[[Span("why " * 20), Span("said")]], []]
+    page.table(COLUMNS, rows(("1", "abc", "12"), ("2", "a rather long description of it", many)), below=below)
+    said = lines(page)
+    assert ["1", "abc", "12"] in [line.split() for line in said] or width == NARROWEST
+    assert " ".join(line.strip() for line in said if "why" in line or "said" in line) == "why " * 20 + "said"
+    assert max(map(len, said)) <= width
 
 
 @pytest.mark.parametrize("tone", [tone for tone in Tone if tone.value])

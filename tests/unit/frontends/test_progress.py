@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from middlewatch.frontends.cli.progress import Progress
+from middlewatch.frontends.steps import Step
 from middlewatch.records import AgentName, Event
 
 AT = datetime(2026, 11, 21, 1, 56, 2, tzinfo=UTC)
@@ -185,3 +186,10 @@ def test_any_event_can_be_shown(events: list[tuple[str, dict[str, JsonValue]]]) 
         frame = progress.frame().plain
     assert all(line.isprintable() for line in [*frame.splitlines(), *stream.getvalue().split("\n")])
     assert len(stream.getvalue().splitlines()) <= len(events)
+
+
+@pytest.mark.parametrize("kind", ["reason", "challenge"])
+def test_what_models_do_is_told_as_what_somebody_is_doing(kind: str) -> None:
+    """It stands behind names, and behind 'agents'."""
+    words = Step(task("task.claimed", "metrics", kind, attempt=1)).words
+    assert re.match(r"(reasoning|trying) .*with a language model$", words)

@@ -85,6 +85,11 @@ def test_durations(seconds: float, shown: str) -> None:
     assert quantity.duration(seconds) == shown
 
 
+def test_that_anything_changed_is_unknown_without_telemetry() -> None:
+    assert quantity.changed(0.0) == "unknown whether anything changed"
+    assert quantity.changed(0.001) == "<1 % that anything changed"
+
+
 def test_the_date_returns_when_it_is_another_one() -> None:
     moment = datetime(2026, 11, 20, 23, 59, 58, tzinfo=UTC)
     assert quantity.clock(moment, date(2026, 11, 20)) == "23:59:58"

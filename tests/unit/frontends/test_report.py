@@ -87,6 +87,14 @@ def test_the_brief_page_leaves_room_for_the_prompt_on_one_screen(width: int) -> 
         assert len(page.splitlines()) < SCREEN
 
 
+@pytest.mark.parametrize("width", [80, 100, 120])
+def test_the_kind_of_cause_is_never_cut(width: int) -> None:
+    for report, told in ((finding(), 'shown by the operation "SELECT orders"'), (two_causes(), "perhaps saturation (cpu) 17 %")):
+        page = render_report(report, width=width, color=False, details=False)
+        kind = page[page.index("\nKind") :].split("\nConfidence")[0].split("\nSecond cause")[0]
+        assert " ".join(kind.split()).endswith(told)
+
+
 @pytest.mark.parametrize("width", [40, 60, 80])
 def test_what_to_do_next_has_a_second_line(width: int) -> None:
     report = finding()

@@ -94,13 +94,17 @@ class Traces(_Source):
     def edges(self, window: Window, *, step_seconds: int) -> Answer:
         assert step_seconds > 0
         by_id = self._by_id
-        calls: dict[tuple[str, str], int] = defaultdict(int)
+        calls: dict[tuple[str, str], list[Span]] = defaultdict(list)
         for span in self._inside(window):
             parent = by_id.get((span.trace_id, span.parent_span_id))
             if parent and parent.service != span.service:
-                calls[parent.service, span.service] += 1
-        rows = [{"caller": caller, "callee": callee, "calls": n} for (caller, callee), n in sorted(calls.items())]
-        return self._answer("span_edges", window, rows, {"caller": _TEXT, "callee": _TEXT, "calls": pa.uint64()})
+                calls[parent.service, span.service].append(span)
+        rows = [
+            {"caller": caller, "callee": callee, "calls": len(spans), "errors": sum(s.failed for s in spans), "declared": False}
+            for (caller, callee), spans in sorted(calls.items())
+        ]
+        types = {"caller": _TEXT, "callee": _TEXT, "calls": pa.uint64(), "errors": pa.uint64(), "declared": pa.bool_()}
+        return self._answer("span_edges", window, rows, types)
 
     def relatives(self, window: Window, *, trace_id: str, limit: int = 1000) -> Answer:
         assert trace_id
@@ -278,10 +282,10 @@ class Logs(_Source):
     def lines(self, window: Window, *, services: Sequence[str] = (), contains: str = "", limit: int = 100) -> Answer:
         found = sorted((line for line in self._inside(window, services) if contains in line.body), key=lambda line: line.time)
         rows = [
-            {"time": line.time, "service": line.service, "body": line.body, "trace_id": line.trace_id, "span_id": line.span_id}
+            {name: getattr(line, name, "") for name in ("time", "service", "instance", "severity", "body", "trace_id", "span_id")}
             for line in found[:limit]
         ]
-        types = {"time": TIME, "service": _TEXT, "body": _TEXT, "trace_id": _TEXT, "span_id": _TEXT}
+        types = {"time": TIME} | dict.fromkeys(("service", "instance", "severity", "body", "trace_id", "span_id"), _TEXT)
         return self._answer("log_lines", window, rows, types)
 
     def freshness(self, window: Window) -> Freshness:

@@ -19,6 +19,7 @@ from middlewatch.tools.budgets import (
     burns,
     exhausted_in_days,
     firing,
+    is_enough,
     state_of,
     worst,
 )
@@ -52,6 +53,15 @@ def test_the_rates_of_the_workbook_come_out() -> None:
 def test_a_target_that_cannot_burn_so_fast_is_told_where_nearly_all_fails() -> None:
     assert PAIRS[0].rate(_objective(0.9)) == pytest.approx(8.0)
     assert firing(_objective(0.9), RULES, _course(lambda _: 0.9)) is not None
+
+
+@pytest.mark.parametrize(
+    ("total", "days", "enough"), [(1, 1, False), (999, 30, True), (990, 30, False), (1000, 1, True), (10**6, 0.9, False)]
+)
+def test_a_budget_is_free_by_a_day_and_as_many_requests_as_allow_a_bad_one(total: int, days: float, *, enough: bool) -> None:
+    assert is_enough(_objective(), Count(total, total), days) is enough
+    assert state_of(1.0, enough=enough) is (BudgetState.FREE if enough else None)
+    assert state_of(0.1, enough=enough) is BudgetState.FROZEN, "what is spent is spent"
 
 
 @given(total=st.integers(1, 10**9), bad=st.integers(0, 10**9), target=TARGETS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import timedelta
 
 import pytest
@@ -81,3 +82,39 @@ def test_the_likeliest_moment_pulls_the_belief_towards_it() -> None:
     )
     assert early.middle < WITHIN.start + timedelta(seconds=WITHIN.seconds / 3)
     assert late.middle > WITHIN.start + timedelta(seconds=WITHIN.seconds * 2 / 3)
+
+
+def around(seconds: float, reach: float) -> Onset:
+    """Likeliest in the middle of an interval, so many seconds after the detection."""
+    middle, half = DETECTED + timedelta(seconds=seconds), timedelta(seconds=reach)
+    return Onset(at=middle, earliest=middle - half, latest=middle + half)
+
+
+def test_what_is_known_to_the_second_sharpens_what_agrees_with_it() -> None:
+    coarse, fine = (10.0, around(-120, 20)), (2.0, around(-115, 3))
+    change = DETECTED - timedelta(seconds=117)
+    alone, sharpened = (OnsetBelief.of(facts, WITHIN).density(change) for facts in ([coarse], [coarse, fine]))
+    assert sharpened > 1.4 * alone
+
+
+@given(st.floats(0.01, 1.0))
+def test_a_narrow_fact_takes_over_no_more_than_it_is_sure(strength: float) -> None:
+    """Of the coarse one it lies within, and of none that it does not."""
+    coarse, narrow = (10.0, around(-160, 100)), (strength, around(-65, 1))
+    after = DETECTED - timedelta(seconds=67 - LATE_SECONDS)
+    taken = -math.expm1(-strength)
+    before, sharpened = (OnsetBelief.of(facts, WITHIN).precedes(after) for facts in ([coarse], [coarse, narrow]))
+    expected = (10.0 * (taken + (1 - taken) * before) + strength) / (10.0 + strength)
+    assert sharpened == pytest.approx(expected, abs=0.05)
+    elsewhere = (strength, around(-30, 1))
+    assert OnsetBelief.of([coarse, elsewhere], WITHIN).precedes(after) == pytest.approx(
+        (10 * before + strength) / (10 + strength), abs=0.05
+    )
+
+
+def test_an_interval_that_the_window_cuts_to_a_sliver_is_no_finer_for_it() -> None:
+    cut = Onset(at=WITHIN.start, earliest=WITHIN.start - timedelta(seconds=100), latest=WITHIN.start + timedelta(seconds=0.1))
+    alone = OnsetBelief.of([(10.0, around(-120, 20))], WITHIN)
+    assert OnsetBelief.of([(10.0, around(-120, 20)), (1.0, cut)], WITHIN).middle == pytest.approx(
+        alone.middle, abs=timedelta(seconds=3)
+    )

@@ -71,7 +71,7 @@ def test_a_deploy_just_before_the_trouble_of_its_service_multiplies_the_odds_by_
     assert fact.kind is AnomalyKind.CHANGE
     assert fact.onset is not None
     assert fact.onset.at == DETECTED - timedelta(minutes=2.2)
-    assert fact.strength == found.scores["pricing"]
+    assert -math.expm1(-fact.strength) > 0.9, "one change in a day, just before the trouble of its service"
     assert fact.summary == (
         'deploy "1.4.2" of "pricing" at 01:57:48 UTC, 2 min before the detection; "web" depends on it; '
         'it would explain that own time of "work" in "pricing" rose from 2 ms to 40 ms'
@@ -108,10 +108,20 @@ def test_suspects_share_the_odds() -> None:
     assert {fact.strength for fact in together.anomalies} == {alone.anomalies[0].strength}, "given the service, others do not count"
 
 
-def test_suspects_of_one_service_share_its_odds() -> None:
-    found = assess([(-2.5, "pricing", "deploy", "1"), (-2.4, "pricing", "config", "2")], analyses=behaving({"pricing": -2.0}))
-    assert len(found.anomalies) == 2
-    assert sum(math.expm1(fact.strength) for fact in found.anomalies) == pytest.approx(math.expm1(found.scores["pricing"]))
+def test_of_the_suspects_of_one_service_at_most_one_is_the_trigger() -> None:
+    trouble = behaving({"pricing": -2.0})
+    (alone,) = assess([(-2.5, "pricing", "deploy", "1")], analyses=trouble).anomalies
+    both = assess([(-2.5, "pricing", "deploy", "1"), (-2.4, "pricing", "config", "2")], analyses=trouble).anomalies
+    assert sum(-math.expm1(-fact.strength) for fact in both) < 1
+    assert max(fact.strength for fact in both) < alone.strength
+
+
+def test_what_is_changed_every_few_minutes_is_less_likely_the_trigger() -> None:
+    trouble = behaving({"pricing": -2.0})
+    often: list[Row] = [(-minutes, "pricing", "deploy", str(2000 - minutes)) for minutes in range(40, 1400, 8)]
+    (rare,) = assess([(-6, "pricing", "deploy", "9999")], analyses=trouble).anomalies
+    (routine, *_) = assess([*often, (-6, "pricing", "deploy", "9999")], analyses=trouble).anomalies
+    assert -math.expm1(-routine.strength) < 0.5 < -math.expm1(-rare.strength)
 
 
 def test_no_change_events_and_no_recent_change_are_told_apart() -> None:

@@ -71,9 +71,14 @@ def test_an_incident_of_pagerduty_through_its_life(take: Take) -> None:
     (over,) = take("pagerduty", made.pagerduty("incident.resolved", "resolved"))
     (again,) = take("pagerduty", made.pagerduty("incident.reopened", "triggered"))
     (moved,) = take("pagerduty", made.pagerduty("incident.reassigned", "acknowledged"))
-    assert [one.status.value for one in (fired, seen, over, again, moved)] == [
-        *("firing", "acknowledged", "resolved", "firing", "acknowledged")
+    (timed_out,) = take("pagerduty", made.pagerduty("incident.unacknowledged", "triggered"))
+    (weighed,) = take("pagerduty", made.pagerduty("incident.priority_updated", "triggered"))
+    assert [one.status.value for one in (fired, seen, over, again, moved, timed_out, weighed)] == [
+        *("firing", "acknowledged", "resolved", "unacknowledged", "acknowledged", "unacknowledged", "firing")
     ]
+    assert fired.said_at is not None
+    assert seen.said_at is not None
+    assert fired.said_at < seen.said_at
     assert {one.fingerprint for one in (fired, seen, over, again, moved)} == {"d3640fbd41094207a1c11e58e46b1662"}
     assert fired.reference == "PGR0VU2"
     assert fired.labels["service"] == "checkout"
@@ -100,7 +105,13 @@ def test_a_monitor_of_datadog(take: Take, transition: str, status: str) -> None:
 
 @pytest.mark.parametrize(
     ("action", "status"),
-    [("Create", "firing"), ("Acknowledge", "acknowledged"), ("UnAcknowledge", "firing"), ("Close", "resolved"), ("AddNote", "")],
+    [
+        ("Create", "firing"),
+        ("Acknowledge", "acknowledged"),
+        ("UnAcknowledge", "unacknowledged"),
+        ("Close", "resolved"),
+        ("AddNote", ""),
+    ],
 )
 def test_an_alert_of_opsgenie(take: Take, action: str, status: str) -> None:
     found = take("opsgenie", made.opsgenie(action))
@@ -108,6 +119,9 @@ def test_an_alert_of_opsgenie(take: Take, action: str, status: str) -> None:
     for one in found:
         assert (one.fingerprint, one.labels["service"], one.labels["team"]) == ("checkout-errors", "checkout", "payments")
         assert one.started_at == BEGAN
+        assert one.said_at == BEGAN + timedelta(minutes=5), "late deliveries are told by it"
+    (unsaid,) = take("opsgenie", made.opsgenie(updatedAt=None))
+    assert unsaid.said_at is None
 
 
 def test_an_alarm_of_cloudwatch_and_what_is_none(take: Take) -> None:
@@ -123,10 +137,37 @@ def test_an_alarm_of_cloudwatch_and_what_is_none(take: Take) -> None:
 
 def test_our_own_schema_refuses_what_it_does_not_know(take: Take) -> None:
     assert [one.title for one in take("own", {"alerts": [made.own(), made.own(title="b")]})] == ["checkout fails", "b"]
+    assert [one.status.value for one in take("own", made.own(status="unacknowledged"))] == ["unacknowledged"]
     wrongs: list[dict[str, Any]] = [{"titel": "x"}, {"alerts": []}]
     for wrong in (*wrongs, made.own(sevrity="x"), made.own(status="on"), made.own(started_at="soon")):
         with pytest.raises(BadInput):
             take("own", wrong)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"titel": "x"}, "titel: is not known here (did you mean title?); title: is missing."),
+        ({"alert": [{"title": "x"}]}, "alert: is not known here (did you mean alerts?); title: is missing."),
+        ({"title": "x", "status": "on"}, "status: must be 'firing', 'resolved', 'acknowledged' or 'unacknowledged'."),
+        (
+            {"alerts": [{"title": "x"}, {"sevrity": "x"}]},
+            "alerts.1.sevrity: is not known here (did you mean severity?); alerts.1.title: is missing.",
+        ),
+        ({"alerts": [{}]}, "alerts.0.title: is missing."),
+        ({"alerts": []}, "alerts: must not be empty."),
+        ({"alerts": {"title": "x"}}, "alerts: must be a list."),
+        ({"title": "x", "alerts": [{"title": "x"}]}, "title: is not known here."),
+        ([{"title": "x"}], "the body: must be an object."),
+        ({"a": 1, "b": 2, "c": 3}, "a: is not known here; b: is not known here; c: is not known here; and 1 more."),
+    ],
+)
+def test_what_our_own_schema_refuses_is_named_as_it_was_written(take: Take, body: Any, said: str) -> None:
+    with pytest.raises(BadInput) as raised:
+        take("own", body)
+    assert raised.value.message == said
+    for words in ("one alert, or several as a list in alerts", "title, status, fingerprint", "docs/alerts.md"):
+        assert words in raised.value.remedy
 
 
 def test_texts_and_labels_are_bounded_and_say_so(take: Take) -> None:

@@ -1,0 +1,1 @@
+"""Hostile text and language models, through the real dialogues."""
