@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from middlewatch.agents.agent import Agents
 from middlewatch.agents.voting import Assessments, Verdict, tally
-from middlewatch.records import AgentName, Assessment, Challenge, Snapshot, Task, TaskKind, UtcDatetime, Voice
-
-AFTER_RULES: Final = frozenset({TaskKind.REASON, TaskKind.CHALLENGE, TaskKind.WRITE})
-"""What follows the preliminary report where language models are asked."""
+from middlewatch.records import ASKS_MODELS, AgentName, Assessment, Challenge, Snapshot, Task, TaskKind, UtcDatetime, Voice
 
 
 def phase_task(snapshot: Snapshot, kind: TaskKind, number: int) -> Task:
@@ -32,7 +27,7 @@ def assessments(snapshot: Snapshot, number: int) -> Assessments:
 
 def answered_at(snapshot: Snapshot) -> UtcDatetime | None:
     """When rules had answered, whichever phase did; None where none has ended."""
-    ended = (s.finished_at for s in snapshot.tasks if s.task.kind not in AFTER_RULES and s.finished_at is not None)
+    ended = (s.finished_at for s in snapshot.tasks if s.task.kind not in ASKS_MODELS and s.finished_at is not None)
     return max(ended, default=None)
 
 
