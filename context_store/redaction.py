@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache, lru_cache, partial
 from typing import Any, TypeVar, get_args, get_origin
@@ -214,13 +214,7 @@ def redact_completion(completion: Completion) -> Completion:
 
 def redact_record(record: R) -> R:
     """The same record with every free text redacted; ids, names, numbers, times and enumerations are not touched."""
-    changed: dict[str, Any] = {}
-    for name, field in type(record).model_fields.items():
-        before = getattr(record, name)
-        after = _redacted(before, named=name in _NAMES)
-        if after is not before:
-            changed[name] = _cut(after, field.metadata)
-    return record.model_copy(update=changed) if changed else record
+    return _changed(record, type(record).model_fields, lambda name, value: _redacted(value, named=name in _NAMES))
 
 
 def redact_fields(record: R, *names: str) -> R:
@@ -234,10 +228,15 @@ def redact_names(record: R) -> R:
 
     What is stored keeps them, for names link records and are asked for. Two that look like secrets may become the same.
     """
+    return _changed(record, _shown_fields(type(record)), lambda name, value: _shown(value, named=name in _NAMES_OF_OTHERS))
+
+
+def _changed(record: R, names: Iterable[str], change: Callable[[str, Any], Any]) -> R:
+    """The record with some fields changed, each by its name and what it holds; the same object where nothing does."""
     changed: dict[str, Any] = {}
-    for name in _shown_fields(type(record)):
+    for name in names:
         before = getattr(record, name)
-        after = _shown(before, named=name in _NAMES_OF_OTHERS)
+        after = change(name, before)
         if after is not before:
             changed[name] = _cut(after, type(record).model_fields[name].metadata)
     return record.model_copy(update=changed) if changed else record
@@ -262,14 +261,10 @@ def _shown(value: Any, *, named: bool) -> Any:  # noqa: ANN401  # as `_redacted`
         case str() if named and type(value) is str:
             text = _redacted_name(value)
             return value if text == value else text
-        case dict():  # whose keys are anybody's
-            shown = {_redacted_name(name): _shown(each, named=name in _NAMES) for name, each in value.items()}
-            return shown if any(shown.get(name) is not each for name, each in value.items()) else value
-        case tuple() | list() if value and not isinstance(value[0], int | float):
-            after = [_shown(each, named=named) for each in value]
-            return type(value)(after) if any(new is not old for new, old in zip(after, value, strict=True)) else value
-        case _:
+        case tuple() | list() if not value or isinstance(value[0], int | float):  # a series is long
             return value
+        case _:  # the keys of a mapping are anybody's
+            return _within(value, _shown, _redacted_name, named=named)
 
 
 @lru_cache(maxsize=4096)
@@ -285,11 +280,18 @@ def _redacted(value: Any, *, named: bool = False) -> Any:  # noqa: ANN401  # rec
         case str() if type(value) is str and not named:
             text = redact(value)
             return value if text == value else text
+        case _:
+            return _within(value, _redacted, str if named else redact, named=named)
+
+
+def _within(value: Any, change: Callable[..., Any], key: Callable[[str], str], *, named: bool) -> Any:  # noqa: ANN401  # as `_redacted`
+    """A mapping or sequence with what it holds changed; the same object where nothing is, and whatever else there is as it was."""
+    match value:
         case dict():
-            changed = {name if named else redact(name): _redacted(each, named=name in _NAMES) for name, each in value.items()}
+            changed = {key(name): change(each, named=name in _NAMES) for name, each in value.items()}
             return changed if any(changed.get(name) is not each for name, each in value.items()) else value
         case tuple() | list():
-            after = [_redacted(each, named=named) for each in value]
+            after = [change(each, named=named) for each in value]
             return type(value)(after) if any(new is not old for new, old in zip(after, value, strict=True)) else value
         case _:
             return value
