@@ -7,6 +7,8 @@ import re
 LONGEST_QUOTATION = 120
 """Characters of a quotation; longer text is cut, so that a summary stays one line."""
 
+QUOTATION = re.compile(r'"([^"]*)"')
+"""One as `quoted` makes it; its group is what stands inside."""
 _BREAKS = re.compile(r"[\t\n\r]+ *")
 """What breaks or indents the lines of a text such as a stack trace."""
 

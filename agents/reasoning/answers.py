@@ -7,7 +7,7 @@ rejected and counted, and so is what has a number or speaks of a change that wha
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Final, Literal, TypeVar
 
@@ -185,16 +185,31 @@ class Citing:
             alert: of the investigation.
         """
         services = self.digest.services.values()
-        if uncited_change(text, facts, facts, services):
-            return Rejection.CHANGE
-        known = known_of_cited(alert, facts)
-        known.add_names((*keys, *self.digest.hypotheses, *services))
-        return Rejection.NUMBER if known.unsupported(text) else None
+        return unborne(text, facts, services, alert, (*keys, *self.digest.hypotheses, *services))
 
     def take(self, facts: Sequence[Evidence]) -> tuple[Identifier, ...]:
         """Cite them: what tool calls found becomes evidence by that."""
         self.taken.update((fact.id, fact) for fact in facts if fact.id not in self.digest.keys)
         return tuple(fact.id for fact in facts)
+
+
+def unborne(
+    text: str, facts: Sequence[Evidence], services: Iterable[str], alert: Alert, names: Iterable[str] = ()
+) -> Rejection | None:
+    """Why a text is not borne out by the facts that it cites; None where it is.
+
+    Args:
+        text: of a model.
+        facts: that it cites.
+        services: that it may name.
+        alert: of the investigation.
+        names: that may stand in it, beside those of the facts.
+    """
+    if uncited_change(text, facts, facts, services):
+        return Rejection.CHANGE
+    known = known_of_cited(alert, facts)
+    known.add_names(names)
+    return Rejection.NUMBER if known.unsupported(text) else None
 
 
 def agrees(vote: Voted | Suspected, position: Position) -> bool:

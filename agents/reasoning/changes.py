@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from middlewatch.records import AnomalyKind, Evidence
-from middlewatch.records.quoting import quoted
+from middlewatch.records.quoting import QUOTATION, quoted
 
 _QUANTITY: Final = (
     r"(?:latenc(?:y|ies)|rates?|traffic|load|errors?|failures?|durations?|times?|timings?|throughput|volumes?|counts?|shares?|patterns?"
@@ -51,7 +51,6 @@ _CHANGE = re.compile(
 )
 _PARTS = re.compile(r"[.,:](?![0-9])|[;!?]|\b(?:and|but|after|before|since|because|when|while|then|so|which)\b")
 _CALL = re.compile(r"\b(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) /\S*")
-_QUOTED = re.compile(r'"([^"]*)"')
 _MARKS = "\"'`"
 
 
@@ -94,7 +93,7 @@ def _names(facts: Iterable[Evidence]) -> Iterator[str]:
     for anomaly in (fact.anomaly for fact in facts):
         yield anomaly.instance
         if anomaly.kind is not AnomalyKind.CHANGE:
-            yield from (anomaly.subject, *_QUOTED.findall(anomaly.summary), *_QUOTED.findall(anomaly.clause))
+            yield from (anomaly.subject, *QUOTATION.findall(anomaly.summary), *QUOTATION.findall(anomaly.clause))
 
 
 def _without(text: str, names: dict[str, str]) -> str:

@@ -12,10 +12,9 @@ from dataclasses import dataclass, field
 
 from middlewatch.agents.reasoning.dialogue import Misfit
 from middlewatch.records import Report
-from middlewatch.records.quoting import quoted
+from middlewatch.records.quoting import QUOTATION, quoted
 
 _KEY = re.compile(r"\[\s?([a-z]\d{1,4})\s?\]")
-_QUOTED = re.compile(r'"([^"]*)"')
 _PLAIN = re.compile(r"[A-Za-z0-9 .,;:!?()'%+~/-]*")
 """What prose is made of, outside of quotations."""
 _TOKEN = re.compile(r"[^\s,;!?()]+")
@@ -36,8 +35,8 @@ class Names:
 
     def add_sentence(self, text: str) -> None:
         """Names and words of a sentence of ours."""
-        self.quoted |= set(_QUOTED.findall(text))
-        self.words |= {token.strip(".:'").lower() for token in _TOKEN.findall(_QUOTED.sub(" ", text))}
+        self.quoted |= set(QUOTATION.findall(text))
+        self.words |= {token.strip(".:'").lower() for token in _TOKEN.findall(QUOTATION.sub(" ", text))}
 
     def add(self, names: Iterable[str]) -> None:
         """Names of the telemetry."""
@@ -56,9 +55,9 @@ class Names:
         if text.count('"') % 2:
             raise Misfit("a quotation mark is not closed.")
         text = self._quote_services(text)
-        if any(name not in self.quoted for name in _QUOTED.findall(text)):
+        if any(name not in self.quoted for name in QUOTATION.findall(text)):
             raise Misfit("a name in quotation marks is not one of the evidence.")
-        outside = _QUOTED.sub(" ", text)
+        outside = QUOTATION.sub(" ", text)
         if not _PLAIN.fullmatch(outside):
             raise Misfit("it has characters that plain prose does not need.")
         for token in (token.strip(".:'") for token in _TOKEN.findall(outside)):
@@ -73,7 +72,7 @@ class Names:
     def named(self, text: str) -> list[str]:
         """The services that a checked text names, in its order."""
         services = {_inside(name): name for name in self.services.values()}
-        return [services[name] for name in _QUOTED.findall(text) if name in services]
+        return [services[name] for name in QUOTATION.findall(text) if name in services]
 
     def _service(self, found: re.Match[str]) -> str:
         name = self.services.get(found[1])

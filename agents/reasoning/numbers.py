@@ -18,7 +18,7 @@ from typing import Final
 from middlewatch.agents.reasoning.number_words import SCALES, spelled
 from middlewatch.agents.reasoning.units import FACTOR, PER, SHARE, UNIT, UNSAID, measured_per, measured_ucum
 from middlewatch.records import Alert, Anomaly, Evidence
-from middlewatch.records.quoting import quoted
+from middlewatch.records.quoting import QUOTATION, quoted
 
 _DATE = re.compile(r"(?<![\w.:-])([0-9]{4}-[0-9]{2}-[0-9]{2})(?=T[0-9]|[^\w:-]|[.:,-]\W|[.:,]?$)")
 _CLOCK = re.compile(r"(?<![\w.:-])T?([0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?)Z?(?!\s?[AaPp]\.?[Mm]\b)(?![\w:-]*\w)(?!\.[0-9])")
@@ -30,7 +30,6 @@ _NUMBER = re.compile(
     r"(?![\w:/^*]|[-.,]\w|\s[0-9]{3}(?![0-9]))"
 )
 """A number with what stands behind it. What it takes of that it keeps: `5 MB/day` is not 5 of something."""
-_QUOTED = re.compile(r'"([^"]*)"')
 _TOKEN = re.compile(r"\S+")
 _EDGES: Final = ".,:;!?()'\"`[]{}"
 _NAME_IN_PROSE = re.compile(r"[^\W\d_][\w.@/+-]*|[0-9]+(?:\.[0-9]+){2,}")
@@ -120,10 +119,10 @@ class Known:
 
     def add_text(self, text: str) -> None:
         """All numbers, times and names of a text of ours, and the numbers in what it quotes."""
-        self.add_names(_QUOTED.findall(text))
-        said = read(_QUOTED.sub(" ; ", text))
+        self.add_names(QUOTATION.findall(text))
+        said = read(QUOTATION.sub(" ; ", text))
         self.add_names(said.odd)
-        for number in (*said.numbers, *(number for quotation in _QUOTED.findall(text) for number in read(quotation).numbers)):
+        for number in (*said.numbers, *(number for quotation in QUOTATION.findall(text) for number in read(quotation).numbers)):
             self.add(number.value, number.kind)
         self._times |= set(said.times)
 

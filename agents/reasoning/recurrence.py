@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from middlewatch.agents.reasoning.changes import uncited_change
-from middlewatch.agents.reasoning.numbers import known_of_cited
+from middlewatch.agents.reasoning.answers import unborne
 from middlewatch.records import AgentName, AgentReasoning, Alert, CitedClaim, Evidence, Report
 from middlewatch.records.signature import Shape, shape
 
@@ -48,8 +47,7 @@ def _again(
     found = [fact for fact in facts if fact is not None]
     if len(found) < len(facts):
         return None
-    text = claim.text.strip('"')
-    if known_of_cited(alert, found).unsupported(text) or uncited_change(text, found, found, services):
+    if unborne(claim.text.strip('"'), found, services, alert):
         return None
     return CitedClaim(text=claim.text, evidence=tuple(dict.fromkeys(fact.id for fact in found)))
 

@@ -13,7 +13,7 @@ from middlewatch.agents.reasoning.dialogue import Misfit
 from middlewatch.agents.reasoning.names import Names, names_of, sentences_of
 from middlewatch.agents.reasoning.numbers import Known, known_of
 from middlewatch.records import Outcome, Position, Report, Voice
-from middlewatch.records.quoting import quoted
+from middlewatch.records.quoting import QUOTATION, quoted
 
 SENTENCE_WORDS: Final = 40
 PROSE_WORDS: Final = 120
@@ -63,7 +63,7 @@ def _checked(text: str, names: Names, report: Report, most_words: int) -> str:
     text = names.checked(text)
     for sentence in _ENDS.split(text):
         known = known_numbers(report, frozenset(names.named(sentence)))
-        if wrong := known.unsupported(re.sub(r'"[^"]*"', " ", sentence)):
+        if wrong := known.unsupported(QUOTATION.sub(" ", sentence)):
             about = " about the services of its sentence" if names.named(sentence) else ""
             raise Misfit(f"these numbers do not stand in the evidence{about}: {', '.join(wrong[:6])}.")
     blamed = {cause.change for cause in report.causes}
