@@ -118,10 +118,9 @@ class Worker:
         while not stop.wait(_LOOK_SECONDS) and self._failure is None:
             pass
         deadline = time.monotonic() + (self._grace_seconds if self._failure is None else 0.0)
-        self._give_back(ASKS_MODELS)
         while time.monotonic() < deadline and (self._running or any(slot.is_alive() for slot in slots)):
-            ended.wait(_LOOK_SECONDS)
-            self._give_back(ASKS_MODELS)  # also what a slot was just claiming, such as one that was given back a moment ago
+            self._give_back(ASKS_MODELS)  # each time: a slot may just be claiming one, such as what was given back a moment ago
+            time.sleep(_LOOK_SECONDS)
         self._give_back(frozenset(TaskKind))
         ended.set()
         for thread in (janitor, *slots):

@@ -96,9 +96,7 @@ class _Bounded(httpx2.AsyncByteStream):
                 if came > MOST_BYTES:
                     raise Unreadable(f"sent an answer of more than {MOST_BYTES // 1_000_000} MB")
                 yield piece
-        except httpx2.NetworkError as error:
-            raise Unfinished from error
-        except httpx2.ProtocolError as error:
+        except (httpx2.NetworkError, httpx2.ProtocolError) as error:
             raise Unfinished from error
 
     async def aclose(self) -> None:
