@@ -7,6 +7,7 @@ import gc
 import importlib
 import io
 import os
+import signal
 import sys
 from types import ModuleType
 
@@ -149,6 +150,7 @@ def main() -> None:
     """Run the command line: errors become one line and an exit code, never a traceback."""
     _hold_streams()
     redact_last_resort()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # it means what Ctrl-C means; servers have handlers of their own
     try:
         code = cli(prog_name="middlewatch", standalone_mode=False)
     except SystemExit as ended:  # a command has a code of its own

@@ -28,7 +28,7 @@ MEANINGS: Final[Mapping[int, str]] = MappingProxyType(
         75: "a bound was hit, something is full, or others were first; try again",
         77: "refused: policy, or a guard, does not let it through",
         78: "a setting, a configuration file or a program is missing or wrong",
-        INTERRUPTED: "ended by Ctrl-C",
+        INTERRUPTED: "ended by Ctrl-C or SIGTERM",
     }
 )
 """Of every code. Those that are no constants here are click's and `records.errors`'."""

@@ -60,12 +60,15 @@ def predictions(tmp_path: Path) -> list[str]:
 
 
 @pytest.mark.skipif(not PROC.exists(), reason="looks for processes in /proc")
-def test_an_interruption_keeps_what_was_answered(words: tuple[str | Path, ...], temporary: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_keeps_what_was_answered(
+    words: tuple[str | Path, ...], temporary: Path, tmp_path: Path, sent: signal.Signals
+) -> None:
     env = environment(tmp_path / "data", TMPDIR=str(temporary))
     with subprocess.Popen(command(*words), env=env, stderr=subprocess.PIPE, text=True, start_new_session=True) as evaluation:
         assert evaluation.stderr is not None
         assert "incident-0" in evaluation.stderr.readline()
-        os.killpg(evaluation.pid, signal.SIGINT)  # as a terminal does; only the parent may heed it
+        os.killpg(evaluation.pid, sent)  # as a terminal does
         _, said = evaluation.communicate(timeout=60)
     assert evaluation.returncode == 130
     *more, last = filter(None, said.splitlines())
