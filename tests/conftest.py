@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import itertools
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -18,6 +19,10 @@ settings.load_profile("untimed")
 
 # To look for garbage in all that tests import takes a sixth of their time.
 gc.set_threshold(100_000, 50, 100)
+
+# A job in the background of a shell is started with Ctrl-C ignored, and all that tests start would ignore it, too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _tenants = itertools.count(1)
 
