@@ -12,7 +12,7 @@ from typing import Protocol
 
 from pydantic import JsonValue
 
-from middlewatch.agents.language_model.seam import Asked, LanguageModel, Replied, Reply, Request, ToolCall, ToolResult, Turn
+from middlewatch.agents.language_model.seam import Asked, LanguageModel, Replied, Reply, Request, ToolCall, Turn
 
 
 class Veils(Protocol):
@@ -51,26 +51,26 @@ class VeiledModel:
 
         Words that it made up and that look like a secret are veiled at once: they are as long now as when they are handed back.
         """
-        reply = self.model.respond(self._veiled(request), seconds=seconds, cancelled=cancelled)
+        reply = self.model.respond(veiled(request, self.veils.veil), seconds=seconds, cancelled=cancelled)
         calls = tuple(_with_arguments(call, self.veils.unveil) for call in reply.turn.calls)
         return replace(reply, turn=replace(reply.turn, text=self.veils.veil(reply.turn.text), calls=calls))
 
     def close(self) -> None:
         self.model.close()
 
-    def _veiled(self, request: Request) -> Request:
-        tools = tuple(replace(tool, description=self.veils.veil(tool.description)) for tool in request.tools)
-        turns = tuple(self._turn(turn) for turn in request.turns)
-        return replace(request, system=self.veils.veil(request.system), turns=turns, tools=tools)
 
-    def _turn(self, turn: Turn) -> Turn:
-        if isinstance(turn, Replied):  # `raw` is the provider's own form of what the model itself wrote: it has seen no secret
-            calls = tuple(_with_arguments(call, self.veils.veil) for call in turn.calls)
-            return replace(turn, text=self.veils.veil(turn.text), calls=calls)
-        return Asked(self.veils.veil(turn.text), tuple(self._result(result) for result in turn.results), turn.cached)
+def veiled(request: Request, veil: Callable[[str], str]) -> Request:
+    """A request as it leaves: every text of it veiled, so that it may be longer than before. Veiled again it stays as it is."""
+    tools = tuple(replace(tool, description=veil(tool.description)) for tool in request.tools)
+    turns = tuple(_turn(turn, veil) for turn in request.turns)
+    return replace(request, system=veil(request.system), turns=turns, tools=tools)
 
-    def _result(self, result: ToolResult) -> ToolResult:
-        return replace(result, call=_with_arguments(result.call, self.veils.veil), text=self.veils.veil(result.text))
+
+def _turn(turn: Turn, veil: Callable[[str], str]) -> Turn:
+    if isinstance(turn, Replied):  # `raw` is the provider's own form of what the model itself wrote: it has seen no secret
+        return replace(turn, text=veil(turn.text), calls=tuple(_with_arguments(call, veil) for call in turn.calls))
+    results = (replace(one, call=_with_arguments(one.call, veil), text=veil(one.text)) for one in turn.results)
+    return Asked(veil(turn.text), tuple(results), turn.cached)
 
 
 def _with_arguments(call: ToolCall, change: Callable[[str], str]) -> ToolCall:

@@ -25,6 +25,7 @@ from middlewatch.agents.language_model.seam import (
     ToolResult,
     Turn,
 )
+from middlewatch.agents.language_model.veiled import veiled
 from middlewatch.agents.reasoning.bounded import bounded
 from middlewatch.agents.reasoning.calling import Caller
 from middlewatch.agents.reasoning.size import OVERHEAD, cut_to, request_tokens, tokens_at_most
@@ -127,6 +128,8 @@ class Dialogue(Generic[A]):
     cancelled: threading.Event
     tools: Tools | None = None
     finds: Finds | None = None
+    veil: Callable[[str], str] = lambda text: text
+    """Takes out of a text what must not leave the process. What is counted is what leaves."""
     clock: Callable[[], float] = time.monotonic
     _turns: list[Turn] = field(default_factory=list)
     _asked: Counter[str] = field(default_factory=Counter)
@@ -196,7 +199,7 @@ class Dialogue(Generic[A]):
 
     def _request(self) -> Request:
         opening = self.opening
-        return Request(
+        request = Request(
             system=opening.system,
             turns=tuple(self._turns),
             tools=self.tools.specs if self.tools is not None else (),
@@ -204,6 +207,7 @@ class Dialogue(Generic[A]):
             most_tokens=self.bounds.output_tokens,
             effort=opening.effort,
         )
+        return veiled(request, self.veil)
 
     def _results(self, calls: tuple[ToolCall, ...], *, last: bool) -> Asked:
         """What the tools answer; with the last of it the model has to answer itself."""

@@ -282,7 +282,7 @@ class _Session:
 
     def hold(self, answer: AnswerSpec, instruction: str, accept: Callable[[object], A], cancelled: threading.Event) -> Outcome[A]:
         opening = Opening(SYSTEM, self.digest.text, instruction, answer, accept)
-        return Dialogue(self.caller, opening, self.bounds, cancelled, self.tools, self.finds).hold()
+        return Dialogue(self.caller, opening, self.bounds, cancelled, self.tools, self.finds, self.mind.veil).hold()
 
 
 def _is_behind(snapshot: Snapshot, agent: AgentName) -> bool:
