@@ -13,7 +13,7 @@ from middlewatch.frontends.cli.output import application, json_option, print_pag
 from middlewatch.frontends.cli.page import Page
 from middlewatch.frontends.cli.terminal import print_line, quotation
 from middlewatch.frontends.reading import count
-from middlewatch.records.errors import Misconfigured
+from middlewatch.records.errors import BadInput, Misconfigured
 from middlewatch.settings import Settings
 
 
@@ -95,17 +95,21 @@ def list_(as_json: bool) -> None:
 def cite(investigation: str, as_json: bool) -> None:
     """Say what the runbooks, as they are now, say about an investigation. INVESTIGATION is an id, or its beginning.
 
-    The report has what they said when it was written.
+    The report has what they said when it was written. Exits with 65 where there is no report yet, 78 where they cannot be read.
 
     \b
     Example:
       middlewatch runbooks cite inv-0123
     """
+    _folder()
     with application() as app:
-        report = app.report(investigation_id(app, investigation))
-        _folder()
-        cited = app.runbooks.cited_in(report) if report else None
-        found = cited.runbooks if cited else ()
+        report = app.report(id_ := investigation_id(app, investigation))
+        if report is None:
+            raise BadInput(
+                f"The investigation {id_} has no report yet, so there is nothing to look up.",
+                remedy=f"See where it stands: middlewatch show {id_}",
+            )
+        found = app.runbooks.passages(report)
     if as_json:
         click.echo(json.dumps([one.model_dump(mode="json") for one in found], indent=1))
         return
@@ -114,8 +118,7 @@ def cite(investigation: str, as_json: bool) -> None:
     if not found:
         print_line("No section of a runbook matches it.")
     page = Page(width(), quotation())
-    if cited is not None:
-        write_passages(page, cited, details=True)
+    write_passages(page, report.model_copy(update={"runbooks": found}), details=True)
     print_page(page)
 
 

@@ -130,13 +130,19 @@ class Runbooks:
         if self.folder is None or not report.hypotheses:
             return report
         try:
-            shelf = self.shelf()
+            return report.model_copy(update={"runbooks": self.passages(report)})
         except Misconfigured as error:
             missing = f"runbooks: {quoted(error.message)}"
             return report.model_copy(update={"missing": (*report.missing, missing)})
-        leading = [row.hypothesis for row in report.hypotheses[:HYPOTHESES]]
-        passages = tuple(passage for one in leading for passage in passages_for(shelf, one, report.evidence))
-        return report.model_copy(update={"runbooks": passages})
+
+    def passages(self, report: Report) -> tuple[RunbookPassage, ...]:
+        """What they say about the leading hypotheses of a report.
+
+        Raises:
+            Misconfigured: the folder cannot be read.
+        """
+        shelf, leading = self.shelf(), [row.hypothesis for row in report.hypotheses[:HYPOTHESES]]
+        return tuple(passage for one in leading for passage in passages_for(shelf, one, report.evidence))
 
 
 def passages_for(shelf: Shelf, hypothesis: Hypothesis, evidence: Sequence[Evidence]) -> tuple[RunbookPassage, ...]:

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import nullcontext
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from click.testing import CliRunner, Result
+
 from middlewatch.frontends import runbook_wording
+from middlewatch.frontends.cli import runbooks
 from middlewatch.frontends.cli.report import render_report
 from middlewatch.frontends.web.pages import environment
 from middlewatch.records import Report, RunbookPassage
+from middlewatch.records.errors import BadInput, Misconfigured
+from middlewatch.runbooks import Runbooks
 from tests.report_finding import finding
 
 HOSTILE = RunbookPassage(
@@ -53,3 +64,20 @@ def test_a_browser_is_shown_text() -> None:
     assert "&lt;img src=x onerror=alert(1)&gt;" in shown
     assert not {"\x1b", "\x07", "\u202e"} & set(shown)
     assert environment().get_template("_runbooks.html").render(report=finding(), runbook=runbook_wording).strip() == ""
+
+
+def citing(monkeypatch: pytest.MonkeyPatch, folder: Path, of: Report | None) -> Result:
+    """`runbooks cite` of an investigation with this report."""
+    app = SimpleNamespace(investigation=lambda name: SimpleNamespace(id=name), report=lambda _id: of, runbooks=Runbooks(folder))
+    monkeypatch.setattr(runbooks, "application", lambda: nullcontext(app))
+    monkeypatch.setenv("MIDDLEWATCH_RUNBOOKS", str(folder))
+    return CliRunner().invoke(runbooks.runbooks, ["cite", "inv-1", "--json"])
+
+
+def test_what_runbooks_say_today_is_never_what_they_said_when_the_report_was_written(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Of a folder that cannot be read nothing is said, nor of an investigation without a report that nothing matches it."""
+    assert json.loads(citing(monkeypatch, tmp_path, report()).stdout) == []
+    assert isinstance(citing(monkeypatch, tmp_path / "gone", report()).exception, Misconfigured)
+    assert isinstance(citing(monkeypatch, tmp_path, None).exception, BadInput)
