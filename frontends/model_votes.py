@@ -22,7 +22,6 @@ from middlewatch.records import (
 )
 
 _SAY = Quotation()
-_POSITIONS = {ChallengeVerdict.REFUTED: Position.OPPOSE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,7 @@ def _words(vote: Vote) -> str:
 def _challenged(challenge: Challenge) -> ModelVote:
     refutes = challenge.verdict is ChallengeVerdict.REFUTED
     words = VERDICTS[challenge.verdict] + (f", {_counts(challenge.weight)}" if refutes else "")
-    position = _POSITIONS.get(challenge.verdict, Position.ABSTAIN)
+    position = Position.OPPOSE if refutes else Position.ABSTAIN
     speaker = f"challenger {_SAY.named(challenge.model)}" if challenge.model else "challenger"
     return ModelVote(speaker, position, words, challenge.reason, challenge.evidence)
 

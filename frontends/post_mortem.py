@@ -289,7 +289,7 @@ class _Draft(Wording):
             assert fact.anomaly.onset is not None  # noqa: S101  asked for above
             remark = " (blamed)" if fact.id in blamed else ""
             yield _Moment(
-                fact.anomaly.onset.at, f"change{remark}: {plain(fact.anomaly.in_short, in_table=True)} {self._number(fact)}"
+                fact.anomaly.onset.at, f"change{remark}: {plain(fact.anomaly.in_short, in_table=True)} {self.number(fact.id)}"
             )
         steps = [
             step for row in report.hypotheses[: max(1, len(report.causes))] if row.explanation for step in row.explanation.path
@@ -299,7 +299,7 @@ class _Draft(Wording):
                 fact_ = next((fact for fact in report.evidence if fact.id == step.evidence), None)
                 yield _Moment(
                     step.onset.at,
-                    f"trouble in {code(step.service, in_table=True)} began {self._number(fact_) if fact_ else ''}".strip(),
+                    f"trouble in {code(step.service, in_table=True)} began {self.number(fact_.id) if fact_ else ''}".strip(),
                 )
         if report.onset is not None and not any(step.onset and step.onset.at == report.onset.at for step in steps):
             yield _Moment(report.onset.at, "the incident began, as far as the strongest facts tell")
@@ -335,7 +335,7 @@ class _Draft(Wording):
         if row.explanation is not None and len(row.explanation.path) > 1:
             lines.append(f"- Path: {plain(self.path(row.explanation))}")
         for vote in latest(row.votes).values():
-            cited = [self._number(fact) for fact in self.report.evidence if fact.id in vote.evidence]
+            cited = [self.number(fact.id) for fact in self.report.evidence if fact.id in vote.evidence]
             lines.append(f"- {vote.agent} agent, {stance_words(vote)}: {plain(vote.reason)} {', '.join(cited)}".rstrip())
         return lines
 
@@ -364,15 +364,12 @@ class _Draft(Wording):
         number = f"E{self.numbers[fact]}" if fact in self.numbers else ""
         return f"[{number}]" if self.link and number else number
 
-    def _number(self, fact: Evidence) -> str:
-        return self.number(fact.id)
-
     def _fact(self, fact: Evidence) -> tuple[str, ...]:
         anomaly = fact.anomaly
         values = quantity.pair(anomaly.baseline, anomaly.observed, anomaly.unit)
         factor = quantity.factor(anomaly.factor, anomaly.baseline, anomaly.observed)
         return (
-            self._number(fact),
+            self.number(fact.id),
             f"{fact.agent}",
             plain(self.what(fact, named=True) if values else anomaly.in_short, in_table=True),
             plain(f"{values} ({factor})" if values and factor else values, in_table=True),

@@ -62,6 +62,13 @@ class Reading:
         left = (1.0 - self.report.confidence) / (1.0 - stated) if told and stated < 1.0 else 1.0
         return min(1.0, row.share * stated / first.share * left) if first.share else 0.0
 
+    @property
+    def honest_answer(self) -> str:
+        """The answer in one sentence; before one that finds nothing it is said that nobody knows."""
+        answer = self.report.answer
+        known = self.report.outcome is Outcome.FINDING or "don't know" in answer.lower()
+        return answer if known else f"I don't know. {answer}"
+
     def none_of_these(self) -> float:
         """The probability that no hypothesis is the cause."""
         return max(0.0, 1.0 - sum(self.chance(row) for row in self.report.hypotheses))
@@ -69,7 +76,7 @@ class Reading:
 
 def as_shown(snapshot: Snapshot) -> Snapshot:
     """With what the rules answer in the place of the report, while language models look at it."""
-    shown = snapshot.report or snapshot.preliminary
+    shown = snapshot.report_so_far
     return snapshot if shown is snapshot.report else snapshot.model_copy(update={"report": shown})
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from middlewatch.frontends import quantity
 from middlewatch.frontends.quotation import Quotation
+from middlewatch.frontends.reading import count
 from middlewatch.frontends.wording import RECOVERY_WORDS
 from middlewatch.records import Outcome
 from middlewatch.similar import Earlier, Precedents, Tried
@@ -15,8 +16,8 @@ _SAY = Quotation()
 
 def head(precedents: Precedents) -> str:
     """How often the same alarm was there, and among how many it was looked for."""
-    times = f"{precedents.seen} time{'' if precedents.seen == 1 else 's'}"
-    return f"the same alarm {times} in the 30 days before; {precedents.looked_at} earlier investigations compared"
+    compared = count(precedents.looked_at, "earlier investigation")
+    return f"the same alarm {count(precedents.seen, 'time')} in the 30 days before; {compared} compared"
 
 
 def answer(one: Earlier, say: Quotation = _SAY) -> str:

@@ -98,11 +98,11 @@ from middlewatch.records.reported_change import LONGEST_CHANGE_TEXT, ReportedCha
 from middlewatch.records.runbook import RunbookPassage
 from middlewatch.records.service import USUAL_TIER, ServiceEntry
 from middlewatch.records.severity import Severity
-from middlewatch.records.task import ASKS_MODELS as ASKS_MODELS
-from middlewatch.records.task import Claim, FanOut, FencingToken, Task, TaskKind, TaskState, TaskStatus
+from middlewatch.records.task import ASKS_MODELS, Claim, FanOut, FencingToken, Task, TaskKind, TaskState, TaskStatus
 from middlewatch.records.telemetry import Change, ChangeKind, Edge, Freshness, Query, Signal
 
 __all__ = [
+    "ASKS_MODELS",
     "CHALLENGER",
     "DEFAULT_TENANT",
     "LONGEST_CAUSE",

@@ -94,6 +94,11 @@ class Snapshot(Record):
         description="what rules alone say, while language models look at it; null before that and once there is a report",
     )
 
+    @property
+    def report_so_far(self) -> Report | None:
+        """The report; before there is one, what rules alone say."""
+        return self.report or self.preliminary
+
 
 class Completion(Record):
     """What a worker hands in for a task; recorded whole, in one step, or not at all."""

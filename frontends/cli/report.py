@@ -90,8 +90,7 @@ class _Summary(Telling):
                 self._second(cause)
             page.entry("Confidence", sure, Span(f" ({quantity.likelihood(report.confidence)}); {change}"))
             return
-        honest = "" if "don't know" in report.answer.lower() else "I don't know. "
-        page.entry("No finding", Span(honest + report.answer, Tone.STRONG))
+        page.entry("No finding", Span(self.honest_answer, Tone.STRONG))
         guess = f"; best guess {self.name(self.leading.hypothesis.service)}, " if self.leading else ""
         page.entry("Confidence", Span(change, Tone.STRONG), Span(guess), *([sure] if self.leading else []))
 

@@ -61,7 +61,7 @@ class Details(Telling):
         for share in model_wording.shares(work):
             page.paragraph(Span(share.words), hang=INDENT)
             for claim in share.claims:
-                page.paragraph(Span(f"{claim.text} ({', '.join(self._cited(claim.evidence))})"), indent=2 * INDENT, hang=INDENT)
+                page.paragraph(Span(f"{claim.text} ({self.cited(claim.evidence)})"), indent=2 * INDENT, hang=INDENT)
         if work.reasoning:
             page.paragraph(Span(model_wording.CLAIMS_CHECKED, Tone.SOFT))
         page.entry("They cost", Span(model_wording.investigation(work.calls)))
@@ -103,13 +103,9 @@ class Details(Telling):
                 parts = [self.path(row.explanation), *row.explanation.remarks]
                 page.paragraph(Span(f"path: {'; '.join(parts)}"), indent=2 * INDENT, hang=INDENT)
             for vote in latest(row.votes).values():
-                cited = ", ".join(self._cited(vote.evidence))
-                reason = f": {vote.reason}" + (f" ({cited})" if cited else "")
-                page.paragraph(Span(f"{vote.agent} "), stance(vote), Span(reason), indent=2 * INDENT, hang=INDENT)
+                page.paragraph(Span(f"{vote.agent} "), stance(vote), self.reason(vote), indent=2 * INDENT, hang=INDENT)
             for said in model_votes(self.report, row):
-                cited = ", ".join(self._cited(said.evidence))
-                reason = f": {said.reason}" + (f" ({cited})" if cited else "")
-                page.paragraph(*told_by_model(said), Span(reason), indent=2 * INDENT, hang=INDENT)
+                page.paragraph(*told_by_model(said), self.reason(said), indent=2 * INDENT, hang=INDENT)
 
     def evidence(self) -> None:
         """The facts: those of the leading hypothesis in full, the others on a line each."""
@@ -143,7 +139,7 @@ class Details(Telling):
         parts.append(f"strength {quantity.number(anomaly.strength, 2)} nats")
         page.paragraph(Span(", ".join(parts)), indent=indent)
         if together := self._together(fact):
-            page.paragraph(Span(f"at the same time: {', '.join(together)}"), indent=indent)
+            page.paragraph(Span(f"at the same time: {together}"), indent=indent)
         windows = f"window {clock(anomaly.window.start)} to {clock(anomaly.window.end)}"
         if anomaly.baseline_window is not None:
             windows += f", baseline {clock(anomaly.baseline_window.start)} to {clock(anomaly.baseline_window.end)}"
@@ -162,14 +158,11 @@ class Details(Telling):
         text = f"{self.clock(sample.time)}{where} {self.page.say.line(sample.text)}"
         self.page.paragraph(Span(text), indent=indent, hang=INDENT, most_lines=_SAMPLE_LINES)
 
-    def _together(self, fact: Evidence) -> list[str]:
+    def _together(self, fact: Evidence) -> str:
         """The facts of other agents that began at the same time."""
         explanation = self.leading.explanation if self.leading else None
         found = explanation.correlations if explanation else ()
-        return [cited for one in found if one.evidence == fact.id for cited in self._cited(one.correlated)]
-
-    def _cited(self, ids: tuple[str, ...]) -> list[str]:
-        return [f"E{self.numbers[id_]}" for id_ in ids if id_ in self.numbers]
+        return self.cited([id_ for one in found if one.evidence == fact.id for id_ in one.correlated])
 
     def _vote_row(self, row: RankedHypothesis) -> Row:
         votes = latest(row.votes)

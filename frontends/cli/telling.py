@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from middlewatch.frontends import quantity
 from middlewatch.frontends.cli.page import Column, Page, Row, Span, Tone
 from middlewatch.frontends.model_votes import ModelVote
@@ -34,6 +36,15 @@ class Telling(Wording):
         since = self.clock(anomaly.onset.at) if anomaly.onset else ""
         factor = quantity.factor(anomaly.factor, anomaly.baseline, anomaly.observed)
         return (Span(label), Span(self.what(fact)), Span(values, Tone.FAULT), Span(factor, Tone.STRONG), Span(since))
+
+    def cited(self, ids: Sequence[str]) -> str:
+        """The facts, by their numbers."""
+        return ", ".join(f"E{self.numbers[id_]}" for id_ in ids if id_ in self.numbers)
+
+    def reason(self, said: Vote | ModelVote) -> Span:
+        """Why somebody stands there, and the facts that it rests on."""
+        cited = self.cited(said.evidence)
+        return Span(f": {said.reason}" + (f" ({cited})" if cited else ""))
 
 
 def stance(vote: Vote) -> Span:

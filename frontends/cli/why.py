@@ -125,14 +125,10 @@ class _Why(Telling):
         page.blank()
         page.heading("Votes", Span("strength in nats; E1, E2 ... are facts", Tone.SOFT))
         for vote in latest(self.row.votes).values():
-            cited = ", ".join(f"E{self.numbers[id_]}" for id_ in vote.evidence if id_ in self.numbers)
             dissent = Span(" DISSENTS" if vote.agent in self.row.dissent else "", Tone.FAULT)
-            reason = f": {vote.reason}" + (f" ({cited})" if cited else "")
-            page.paragraph(Span(f"{vote.agent} "), stance(vote), dissent, Span(reason), hang=INDENT)
+            page.paragraph(Span(f"{vote.agent} "), stance(vote), dissent, self.reason(vote), hang=INDENT)
         for said in model_votes(self.report, self.row):
-            cited = ", ".join(f"E{self.numbers[id_]}" for id_ in said.evidence if id_ in self.numbers)
-            reason = f": {said.reason}" + (f" ({cited})" if cited else "")
-            page.paragraph(*told_by_model(said), Span(reason), hang=INDENT)
+            page.paragraph(*told_by_model(said), self.reason(said), hang=INDENT)
 
     def _facts(self, label: str, facts: Sequence[Evidence]) -> None:
         if not facts:

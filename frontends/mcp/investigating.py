@@ -26,7 +26,7 @@ from middlewatch.frontends.mcp.answers import (
 from middlewatch.frontends.mcp.callers import page
 from middlewatch.frontends.mcp.serving_tools import STARTS, tool_of
 from middlewatch.frontends.model_wording import by_rules
-from middlewatch.frontends.reading import as_shown, latest
+from middlewatch.frontends.reading import latest
 from middlewatch.frontends.steps import PRELIMINARY, WHOLE
 from middlewatch.frontends.wording import Wording
 from middlewatch.live import Cursor, Update
@@ -240,12 +240,12 @@ class Investigating:
     def similar_incidents(self, *, investigation: Id, limit: Limit = 5) -> Similar:
         """Find earlier investigations like this one, and what came of them: the answer, people's feedback, and what was tried."""
         found = self._app.similar.to(self._app.snapshot(investigation), limit=limit)
-        return Similar(investigation=investigation, earlier=found.earlier[:limit], seen=found.seen, looked_at=found.looked_at)
+        return Similar(investigation=investigation, earlier=found.earlier, seen=found.seen, looked_at=found.looked_at)
 
     def told(self, investigation: str) -> Essentials:
         """The report of an investigation; while it runs, how it stands."""
         snapshot = self._app.snapshot(investigation)
-        report = as_shown(snapshot).report
+        report = snapshot.report_so_far
         return telling.whole(self._app, snapshot, report) if report else telling.essentials(self._app, snapshot)
 
     def _alert(
@@ -295,7 +295,7 @@ def _words(update: Update) -> str:
 
 def _report(snapshot: Snapshot) -> Report:
     """The report, or what rules answer while language models look at it."""
-    report = as_shown(snapshot).report
+    report = snapshot.report_so_far
     if report is None:
         raise BadInput(
             f"The investigation {snapshot.investigation.id} has no report yet.",

@@ -23,7 +23,7 @@ from middlewatch.frontends.mcp.answers import (
 )
 from middlewatch.frontends.mcp.callers import command, page
 from middlewatch.frontends.quotation import Quotation
-from middlewatch.frontends.reading import as_shown, tally
+from middlewatch.frontends.reading import tally
 from middlewatch.frontends.wording import Wording
 from middlewatch.records import (
     Evidence,
@@ -107,7 +107,7 @@ def hypothesis_told(read: Wording, row: RankedHypothesis) -> HypothesisTold:
 
 def essentials(app: App, snapshot: Snapshot) -> Essentials:
     """Where an investigation stands, and its answer where there is one; the rules' while language models look at it."""
-    row, report = snapshot.investigation, as_shown(snapshot).report
+    row, report = snapshot.investigation, snapshot.report_so_far
     read = Wording(report, _SAY) if report else None
     story, now = app.alerting.story(row.id), app.approvals.now()
     return Essentials(

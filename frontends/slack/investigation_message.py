@@ -142,7 +142,7 @@ def _details(snapshot: Snapshot, url: str, before: Sequence[Earlier]) -> Content
 
 def why(snapshot: Snapshot, *, url: str = "") -> tuple[Block, ...]:
     """Who is for and who against what, for somebody who asks."""
-    report, whose = as_shown(snapshot).report, model_wording.by_rules(snapshot)
+    report, whose = snapshot.report_so_far, model_wording.by_rules(snapshot)
     if report is None:
         return (paragraph(words(f"{snapshot.investigation.id} has no answer yet: {_phase(snapshot)}.")),)
     wording = Wording(report)
@@ -204,8 +204,7 @@ def _answer(shown: Snapshot, by_rules: str) -> Iterator[Part]:
     yield Part((header(f"{'Finding' if finding else 'No finding'}{', by rules' if by_rules else ''}: {report.alert.title}"),))
     if by_rules:
         yield Part((paragraph(words(by_rules, bold=True)),))
-    honest = "" if finding or "don't know" in report.answer.lower() else "I don't know. "
-    lines = [words(honest + report.answer, bold=True, most=1500), break_(), words(_confidence(wording))]
+    lines = [words(wording.honest_answer, bold=True, most=1500), break_(), words(_confidence(wording))]
     cause = wording.leading.hypothesis.cause if finding and wording.leading else None
     if cause is not None:
         lines += [break_(), words(f"Kind: {wording.kind(cause)}", most=500)]

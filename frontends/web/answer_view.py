@@ -10,7 +10,7 @@ from middlewatch.frontends.model_votes import calibration
 from middlewatch.frontends.quotation import Quotation
 from middlewatch.frontends.reading import count
 from middlewatch.frontends.wording import Wording, is_stalled
-from middlewatch.records import Evidence, InvestigationState, Outcome, Report, Snapshot, TaskKind, TaskState, TaskStatus
+from middlewatch.records import ASKS_MODELS, Evidence, InvestigationState, Outcome, Report, Snapshot, TaskState, TaskStatus
 
 _SAY = Quotation()
 _MOST_FAILED = 8
@@ -55,12 +55,11 @@ class AgentView:
 
 def answer_view(snapshot: Snapshot) -> AnswerView:
     """The answer, or where the investigation stands."""
-    report = snapshot.report or snapshot.preliminary
+    report = snapshot.report_so_far
     if report is None:
         return _no_answer(snapshot)
     words = Wording(report)
     finding = report.outcome is Outcome.FINDING
-    honest = "" if finding or "don't know" in report.answer.lower() else "I don't know. "
     cause = report.hypotheses[0].hypothesis.cause if report.hypotheses else None
     also = [f"{words.name(one.service)}, {quantity.percent(one.confidence)} sure" for one in report.causes[1:]]
     note = f"What went wrong: {words.kind(cause)}." if finding and cause else ""
@@ -69,7 +68,7 @@ def answer_view(snapshot: Snapshot) -> AnswerView:
     open_ = snapshot.report is None
     note += f" {model_wording.by_rules(snapshot)}"
     return AnswerView(
-        sentence=honest + _SAY.clean(report.answer),
+        sentence=_SAY.clean(words.honest_answer),
         note=_SAY.clean(note.strip()),
         state=f"{outcome}, by rules" if open_ else outcome,
         look="working" if open_ else "resolved" if finding else "inconclusive",
@@ -157,15 +156,12 @@ def _began(report: Report, words: Wording) -> KeyFact:
     return KeyFact("Began", figure, f"UTC; most likely at {words.clock(onset.at)}, {gap}.")
 
 
-_WITH_MODELS = frozenset({TaskKind.REASON, TaskKind.CHALLENGE, TaskKind.WRITE})
-
-
 def _taken(snapshot: Snapshot, report: Report) -> str:
     """Until rules had answered, which is shown at once, and until models were done; each as it was recorded."""
     whole = quantity.duration((report.closed_at - report.opened_at).total_seconds())
     if not report.models:
         return whole
-    rules = [one.finished_at for one in snapshot.tasks if one.task.kind not in _WITH_MODELS and one.finished_at is not None]
+    rules = [one.finished_at for one in snapshot.tasks if one.task.kind not in ASKS_MODELS and one.finished_at is not None]
     if not rules:
         return f"{whole} with models"
     seconds = max(0.0, (max(rules) - report.opened_at).total_seconds())

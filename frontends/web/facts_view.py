@@ -116,7 +116,7 @@ def hypotheses_view(report: Report) -> tuple[HypothesisView, ...]:
     words = Wording(report)
     strongest = max((vote.strength for row in report.hypotheses for vote in latest(row.votes).values()), default=0.0) or 1.0
     linked: set[str] = set()
-    return tuple(_hypothesis(report, row, words, strongest, linked) for row in report.hypotheses[:HYPOTHESES])
+    return tuple(_hypothesis(row, words, strongest, linked) for row in report.hypotheses[:HYPOTHESES])
 
 
 def other_facts(report: Report, shown: Sequence[HypothesisView]) -> tuple[FactView, ...]:
@@ -133,7 +133,7 @@ def none_of_these(report: Report) -> str:
     return quantity.percent(max(0.0, 1.0 - sum(reading.chance(row) for row in report.hypotheses[:HYPOTHESES])))
 
 
-def _hypothesis(report: Report, row: RankedHypothesis, words: Wording, strongest: float, linked: set[str]) -> HypothesisView:
+def _hypothesis(row: RankedHypothesis, words: Wording, strongest: float, linked: set[str]) -> HypothesisView:
     about = words.about(row)
     explanation = row.explanation
     along = explanation is not None and (len(explanation.path) > 1 or explanation.reaches_symptom)
@@ -144,7 +144,7 @@ def _hypothesis(report: Report, row: RankedHypothesis, words: Wording, strongest
         votes=_votes(row, strongest),
         path=words.path(explanation) if explanation and along else "",
         remarks=explanation.remarks if explanation else (),
-        models=model_votes(report, row),
+        models=model_votes(words.report, row),
         facts=_anchored(fact_views(about[:LISTED], words), linked, whole=SHOWN_WHOLE if row.rank == 1 else 0),
         hidden=max(0, len(about) - LISTED),
         named=row.hypothesis.id in words.confidence,

@@ -106,7 +106,7 @@ def _runbooks(_app: App, snapshot: Snapshot) -> View:
 
 
 def _models(app: App, snapshot: Snapshot) -> View:
-    report, calls = as_shown(snapshot).report, calls_of(app, snapshot)
+    report, calls = snapshot.report_so_far, calls_of(app, snapshot)
     return {
         "report": report,
         "written": snapshot.report is not None,
@@ -182,7 +182,7 @@ def evidence_page(request: Request, app: Application, _visitor: SignedIn, invest
     facts = {fact.id: fact for fact in snapshot.evidence}
     if evidence not in facts:
         raise BadInput(f"The investigation {investigation} has no evidence {evidence!r}.", remedy="Choose one on its page.")
-    report = as_shown(snapshot).report
+    report = snapshot.report_so_far
     words = Wording(report) if report else None
     view = fact_view(facts[evidence], words.numbers.get(evidence, 1) if words else 1, words)
     chart = app.toolbox.chart_of(investigation, evidence)

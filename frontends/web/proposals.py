@@ -11,6 +11,7 @@ from fastapi.responses import RedirectResponse
 
 from middlewatch.app import App
 from middlewatch.frontends.parameters import typed
+from middlewatch.frontends.request_wording import undo_words
 from middlewatch.frontends.web.asking import Asking, Deciding, Looking, Reason, Typed
 from middlewatch.frontends.web.decisions import refused, view_context
 from middlewatch.frontends.web.pages import render
@@ -196,6 +197,7 @@ def _propose(wanted: Proposing, error: MiddlewatchError | None = None) -> Respon
         target=wanted.target if wanted.target in targets else "",
         specs=specs,
         spec=spec,
+        undo=undo_words(spec) if spec else "",
         fields=_fields(spec.parameters_schema, {}, wanted.typed) if spec else (),
         note=wanted.typed.get("note", ""),
         problem=error,

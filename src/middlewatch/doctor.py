@@ -326,7 +326,7 @@ def _senders(app: App) -> Iterator[Check]:
     names = ", ".join(found.senders) or "none"
     yield Check(name="senders", health=Health.OK, found=f"may send alerts and changes: {names}")
     if failing := app.write_backs.failing():
-        told = f"{len(failing)} alert{'s' * (len(failing) > 1)} cannot be written back to their senders"
+        told = f"{_so_many(len(failing), 'alert')} cannot be written back to their senders"
         yield Check(name="write-back", health=Health.NOTICE, found=told, remedy="middlewatch intake failures")
 
 

@@ -51,14 +51,13 @@ USUAL: Final = 5
 """Earlier ones that are told. Chosen."""
 JUDGED: Final = 4
 """So many times as are asked for are looked at for feedback, which may say that an answer was wrong. Chosen."""
-
-
 AGAIN: Final = 0.5
 """From this likeness on, with the same cause, an incident is taken for the same again. Of the committed recordings 6 of 16 pairs of
 one fault in one service reach it, and 4 of 1,020 pairs of others, which nothing that telemetry shows tells apart."""
 AGAIN_DAYS: Final = 7
 """What is older may have been another system. Chosen."""
 AGAIN_LOOKED_AT: Final = 3
+"""Of the most alike, so many. Chosen."""
 
 
 class Tried(Record):
@@ -158,7 +157,7 @@ class Similar:
             snapshot: of the one that runs, with what rules say.
             reports: of an investigation.
         """
-        report = snapshot.report or snapshot.preliminary
+        report = snapshot.report_so_far
         if report is None or report.outcome is not Outcome.FINDING:
             return None
         mine, ago = Headline.of(report), snapshot.investigation.alert.detected_at - timedelta(days=AGAIN_DAYS)
@@ -224,7 +223,7 @@ def found_wrong(feedback: Sequence[Feedback]) -> bool:
 
 def traits_of(snapshot: Snapshot) -> tuple[Trait, ...]:
     """Of the report, or of what rules alone say; while it runs, of what is known so far."""
-    report = snapshot.report or snapshot.preliminary
+    report = snapshot.report_so_far
     leading = [row.hypothesis for row in report.hypotheses[:1]] if report else []
     return traits(snapshot.investigation.alert, leading, report.evidence if report else snapshot.evidence)
 

@@ -91,7 +91,9 @@ class Standing(Record):
     tasks_done: int = Field(ge=0)
     tasks: int = Field(ge=0, description="that are known of so far")
     evidence: int = Field(ge=0, description="facts so far")
-    preliminary: bool = Field(description="whether the rules have answered, and language models are looking at it")
+    preliminary: bool = Field(
+        description="whether the rules have answered, and language models are looking at it, or were when it was cancelled"
+    )
     models: ModelSum = Field(description="what language models did and cost so far")
     handling: Handling = Field(description="who has it, and what people said of its answer")
     cursor: str = Field(description="the place in the stream of what happens to which all of this is as new, at least")
@@ -228,9 +230,10 @@ def report(investigation: Id, caller: Calling) -> Response:
 
 @router.get("/{investigation}/preliminary", response_model=Report, responses=answers(404))
 def preliminary(investigation: Id, caller: Calling) -> Response:
-    """What the rules alone answer, while language models look at it, in the form of a report. 404 before and after that.
+    """What the rules alone answer while models look at it, in the form of a report. 404 before, and once there is a report.
 
-    It proposes no action, and the report takes its place within the time that models have.
+    It proposes no action, and the report takes its place within the time that models have. Of an investigation that is cancelled
+    meanwhile it stays.
     """
     found = caller.app.snapshot(investigation).preliminary
     if found is None:
