@@ -83,6 +83,11 @@ class Reader:
         read = {key: self._read((name, key), value, model) for key, value in cast("dict[str, object]", entries).items()}
         return {key: entry for key, entry in read.items() if entry is not None}
 
+    def names(self, name: str) -> set[str]:
+        """The names of tables, as they are written: one with a mistake in its table is a name all the same."""
+        entries = self.document.data.get(name)
+        return {*entries} if isinstance(entries, dict) else set()
+
     def array(self, name: str, model: type[_Model]) -> dict[int, _Model]:
         """Tables of an array by their position; those without a mistake."""
         entries = self.document.data.get(name, [])

@@ -125,8 +125,7 @@ def _read(reader: Reader) -> _Parts:
 def _check(reader: Reader, parts: _Parts) -> None:
     checks.check_principals(reader, parts.principals)
     checks.check_rules(reader, parts.rules)
-    written = reader.document.data.get("principals")
-    known = written if isinstance(written, dict) else {}  # a name with a mistake in its entry is a name all the same
+    known = reader.names("principals")
     for tier, terms in parts.tiers.items():
         checks.check_names(reader, ("tiers", tier.value), terms, known)
     for number, rule in parts.rules.items():

@@ -228,11 +228,10 @@ class _Face:
             self._site.check()
             if not select.select([sys.stdin], [], [], _WAIT_SECONDS)[0]:
                 continue
-            if shown and sys.stdin.readline().strip().lower() == short:
+            given = sys.stdin.readline().strip().lower()
+            if shown and given == short:
                 self._run(*_approving(request), "--yes", "--digest", request.digest, "--no-wait")
             else:
-                if not shown:
-                    sys.stdin.readline()
                 self._run(*_approving(request), "--no-wait")
                 shown = True
             if not decided():

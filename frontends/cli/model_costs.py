@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
+from middlewatch.frontends import model_wording as words
 from middlewatch.frontends.cli.output import application, json_option, print_page, print_record, width
 from middlewatch.frontends.cli.page import Column, Page, Row, Span, Tone
 from middlewatch.frontends.cli.terminal import quotation
+from middlewatch.model_costs import MOST_DAYS, USUAL_DAYS, ModelCosts, model_costs
 
-if TYPE_CHECKING:
-    from middlewatch.model_costs import ModelCosts
-
-DAYS = 7
-MOST_DAYS = 366
 ROWS = 10
 """Of each table; JSON has all."""
 
 
 @click.command()
-@click.option("--days", type=click.IntRange(1, MOST_DAYS), default=DAYS, show_default=True, help="How many, today (UTC) included.")
+@click.option(
+    "--days", type=click.IntRange(1, MOST_DAYS), default=USUAL_DAYS, show_default=True, help="How many, today (UTC) included."
+)
 @json_option
 def costs(days: int, as_json: bool) -> None:
     """Say what language models did and cost, and where it went.
@@ -34,8 +31,6 @@ def costs(days: int, as_json: bool) -> None:
       middlewatch models costs
       middlewatch models costs --days 30 --json | jq '.whole.dollars'
     """
-    from middlewatch.model_costs import model_costs  # noqa: PLC0415  no --help needs what it imports
-
     with application() as app:
         found = model_costs(app, days)
     if as_json:
@@ -45,8 +40,6 @@ def costs(days: int, as_json: bool) -> None:
 
 
 def _page(found: ModelCosts) -> Page:
-    from middlewatch.frontends import model_wording as words  # noqa: PLC0415  no --help needs what it imports
-
     page = Page(width(), quotation())
     page.entry("Days", Span(words.days(found)))
     page.entry("Models", Span(words.told(found.whole) if found.whole.calls else "no language model was asked"))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from middlewatch.frontends import weight_wording as words
 from middlewatch.frontends.cli.output import application, json_option, print_page, print_record, width
 from middlewatch.frontends.cli.page import Column, Page, Row, Span, Tone
 from middlewatch.frontends.cli.terminal import print_line, quotation
@@ -47,8 +48,6 @@ def weights(forget: str | None, as_json: bool) -> None:
 
 def weights_page(found: ModelStanding) -> Page:
     """All of it, for a terminal."""
-    from middlewatch.frontends import weight_wording as words  # noqa: PLC0415  no --help needs what it imports
-
     page = Page(width(), quotation())
     columns = tuple(
         Column(name, right=number > 1, elastic=number == 1, prefix=f"{name} ") for number, name in enumerate(words.COLUMNS)

@@ -19,6 +19,5 @@ def models() -> None:
     """
 
 
-models.add_command(costs)
-for each in (init, check, list_, weights):
+for each in (init, check, list_, costs, weights):
     models.add_command(each)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from middlewatch.records.errors import BadInput, MiddlewatchError, UnknownAlert, UnknownInvestigation, UnknownRequest
+from middlewatch.settings import Settings
 
 if TYPE_CHECKING:
     from middlewatch.app import App
@@ -23,46 +24,35 @@ _CANDIDATES = 8
 
 def _offer_investigations(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[CompletionItem]:
     from middlewatch.recent import recent_investigations  # noqa: PLC0415  what it imports no --help needs
-    from middlewatch.settings import Settings  # noqa: PLC0415  likewise
 
-    try:
-        found = recent_investigations(Settings.load())
-    except MiddlewatchError:  # a shell that completes is no place to say what is misconfigured
-        return []
-    return [CompletionItem(id_) for id_ in found if id_.startswith(begun)]
+    return _offered(begun, lambda settings: dict.fromkeys(recent_investigations(settings)).items())
 
 
 def _offer_requests(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[CompletionItem]:
     from middlewatch.recent import recent_requests  # noqa: PLC0415  likewise
-    from middlewatch.settings import Settings  # noqa: PLC0415  likewise
 
-    try:
-        found = recent_requests(Settings.load())
-    except MiddlewatchError:
-        return []
-    return [CompletionItem(id_, help=state) for id_, state in found if id_.startswith(begun)]
+    return _offered(begun, recent_requests)
 
 
 def _offer_alerts(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[CompletionItem]:
     from middlewatch.recent import recent_alerts  # noqa: PLC0415  likewise
-    from middlewatch.settings import Settings  # noqa: PLC0415  likewise
 
-    try:
-        found = recent_alerts(Settings.load())
-    except MiddlewatchError:
-        return []
-    return [CompletionItem(id_) for id_ in found if id_.startswith(begun)]
+    return _offered(begun, lambda settings: dict.fromkeys(recent_alerts(settings)).items())
 
 
 def _offer_people(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[CompletionItem]:
     from middlewatch.recent import known_people  # noqa: PLC0415  likewise
-    from middlewatch.settings import Settings  # noqa: PLC0415  likewise
 
+    return _offered(begun, known_people)
+
+
+def _offered(begun: str, look: Callable[[Settings], Iterable[tuple[str, str | None]]]) -> list[CompletionItem]:
+    """Those that begin so, each with a word about it where there is one."""
     try:
-        found = known_people(Settings.load())
-    except MiddlewatchError:
+        found = look(Settings.load())
+    except MiddlewatchError:  # a shell that completes is no place to say what is misconfigured
         return []
-    return [CompletionItem(id_, help=role) for id_, role in found if id_.startswith(begun)]
+    return [CompletionItem(id_, help=word) for id_, word in found if id_.startswith(begun)]
 
 
 def request_in(*states: RequestState) -> Callable[[click.decorators.FC], click.decorators.FC]:

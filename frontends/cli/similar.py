@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
+from middlewatch.frontends import similar_wording as words
 from middlewatch.frontends.cli.naming import investigation_argument, investigation_id
 from middlewatch.frontends.cli.output import application, json_option, print_page, print_record, width
 from middlewatch.frontends.cli.page import Page, Span, Tone
 from middlewatch.frontends.cli.terminal import quotation
 from middlewatch.frontends.quantity import stamp
-
-if TYPE_CHECKING:
-    from middlewatch.similar import Precedents
+from middlewatch.similar import USUAL, Precedents
 
 MOST = 20
 
 
 @click.command()
 @investigation_argument
-@click.option("--limit", type=click.IntRange(1, MOST), default=5, show_default=True, help="How many, the most alike first.")
+@click.option("--limit", type=click.IntRange(1, MOST), default=USUAL, show_default=True, help="How many, the most alike first.")
 @json_option
 def similar(investigation: str, limit: int, as_json: bool) -> None:
     """Find earlier investigations like one, and say what fixed them. INVESTIGATION is an id, or its beginning.
@@ -43,8 +40,6 @@ def similar(investigation: str, limit: int, as_json: bool) -> None:
 
 def print_precedents(found: Precedents, *, full: bool) -> None:
     """Those that are alike; below a report on a line or two each."""
-    from middlewatch.frontends import similar_wording as words  # noqa: PLC0415  no --help needs what it imports
-
     page = Page(width(), quotation())
     say = page.say
     if full:

@@ -178,7 +178,7 @@ class Alerting:
         """
         found = self._telling.look(investigation)
         alerts = self.occurrences.store.of(found.id)
-        shown = tuple(map(redact_names, in_order(alerts)))
+        shown = tuple(map(redact_names, in_order(alerts.rows)))
         others = {name for one in shown for name in shown_in(one)} - {found.id}
         later = []
         for name in sorted(others):

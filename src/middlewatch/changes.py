@@ -48,7 +48,8 @@ class Changes:
     """The live changes of a tenant. Every method may raise `SourceUnavailable` and `StoreUnavailable`."""
 
     def __init__(self, telemetry: ClickHouse, server: Server, tenant: str) -> None:
-        self._kept = ReportedChanges(telemetry, tenant)
+        self.kept = ReportedChanges(telemetry, tenant)
+        """As they are kept: with the names that they are known by."""
         self._server = server
         self._tenant = tenant
         self._lock = threading.Lock()
@@ -78,9 +79,9 @@ class Changes:
             try:
                 if retold:
                     whole = [self._told_before(one) or one for one in whole]
-                known = self._kept.known([one.id for one in whole], min(one.change.time for one in whole) - REPEATED)
+                known = self.kept.known([one.id for one in whole], min(one.change.time for one in whole) - REPEATED)
                 new = {one.id: one for one in whole if one.id not in known}
-                self._kept.add([*new.values()])
+                self.kept.add([*new.values()])
             finally:
                 lease.end()
         return tuple(Recorded(one, new=one.id in new) for one in whole)
@@ -94,23 +95,12 @@ class Changes:
         kinds: Iterable[ChangeKind] = ChangeKind,
     ) -> tuple[ReportedChange, ...]:
         """The newest of some kinds, the newest first, as they may be shown."""
-        return tuple(map(redact_names, self.newest(limit=limit, services=services, since=since, kinds=kinds)))
-
-    def newest(
-        self,
-        *,
-        limit: int,
-        services: Sequence[str] = (),
-        since: UtcDatetime | None = None,
-        kinds: Iterable[ChangeKind] = ChangeKind,
-    ) -> tuple[ReportedChange, ...]:
-        """The same as they are kept: with the names that they are known by."""
-        return self._kept.newest(limit=limit, services=services, since=since, kinds=kinds)
+        return tuple(map(redact_names, self.kept.newest(limit=limit, services=services, since=since, kinds=kinds)))
 
     def _told_before(self, report: ReportedChange) -> ReportedChange | None:
         """The newest change of its service and kind, where that is the same told again: what was undone since was made anew."""
         told = report.change
-        newest = self.newest(limit=1, services=[told.service], since=told.time - RETOLD, kinds=[told.kind])
+        newest = self.kept.newest(limit=1, services=[told.service], since=told.time - RETOLD, kinds=[told.kind])
         same = (one for one in newest if one.sender == report.sender and one.change.model_copy(update={"time": told.time}) == told)
         return next(same, None)
 

@@ -190,7 +190,7 @@ class DeployWatch:
 
     def _watches(self, now: UtcDatetime) -> Iterator[_Watch]:
         """Changes of the last ten minutes, and older ones whose alert still fires; the newest first."""
-        newest = self._changes.newest(limit=MOST, services=(), since=now - LONGEST - timedelta(minutes=5), kinds=KINDS)
+        newest = self._changes.kept.newest(limit=MOST, since=now - LONGEST - timedelta(minutes=5), kinds=KINDS)
         found = {fingerprint(one.change): one for one in (*newest, *self._kept()) if one.change.time <= now}
         reports = sorted(found.values(), key=lambda one: one.change.time, reverse=True)
         keys = [alert_key(SENDER, fingerprint(one.change)) for one in reports]

@@ -158,9 +158,7 @@ class ModelWeights:
         Raises:
             Refused: policy does not know them.
         """
-        actor = name_of(principal)
-        with self._desk.refusals(lambda why: self._event("model.refused", actor, evaluation.model, why=why, face=face)):
-            known = self._desk.known(principal)
+        known = self._known_principal(evaluation.model, principal, face)
         kept = evaluation.model_copy(update={"by": known.id})
         event = self._event(
             "model.evaluated",
@@ -183,9 +181,7 @@ class ModelWeights:
         Raises:
             Refused: policy does not know them.
         """
-        actor = name_of(principal)
-        with self._desk.refusals(lambda why: self._event("model.refused", actor, model, why=why, face=face)):
-            known = self._desk.known(principal)
+        known = self._known_principal(model, principal, face)
         return self._write(lambda book: book.without(model), self._event("model.silenced", known.id, model, face=face))
 
     def known(self) -> Known:
@@ -246,6 +242,12 @@ class ModelWeights:
                 self._desk.seal(self._tenant)
                 return True
         raise Conflict("Too many evaluations are recorded at once.", remedy="Record it again.")
+
+    def _known_principal(self, model: str, principal: Principal | None, face: str) -> Principal:
+        """Who says what a model weighs, where policy knows them; that anybody else was refused is in the log."""
+        actor = name_of(principal)
+        with self._desk.refusals(lambda why: self._event("model.refused", actor, model, why=why, face=face)):
+            return self._desk.known(principal)
 
     def _event(self, name: str, actor: str, model: str, **data: str | float | bool) -> AuditEvent:
         return AuditEvent(tenant=self._tenant, actor=actor, event=name, obj=model, data={**data})

@@ -201,8 +201,7 @@ class Models:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self.path = settings.models_path
-        self._file = LiveFile(self.path, load_models)
+        self._file = LiveFile(settings.models_path, load_models)
         self._lock = threading.Lock()
         self._open: dict[str, tuple[Connection, LanguageModel, Reach]] = {}
 
@@ -328,8 +327,7 @@ def examine_models(path: Path) -> tuple[Declared | None, tuple[Mistake, ...]]:
     models = reader.table("models", ModelEntry)
     budgets = reader.one("budgets", BudgetEntry)
     prices = reader.array("prices", PriceEntry)
-    written = reader.document.data.get("models")
-    known = {*written} if isinstance(written, dict) else set()
+    known = reader.names("models")
     if agents.model and agents.model not in known:
         reader.note(("agents", "model"), f"{agents.model} is no model of this file{nearest(agents.model, known)}")
     allowed = _allowed(reader, hosts)

@@ -73,7 +73,7 @@ class Occurrences:
         found: dict[str, Part] = {}
         for part in _pieces(investigations, self.counts(investigations) if len(investigations) > 1 else {}):
             found |= self.store.of_all(part)
-        return {name: in_order(found[name]) for name in investigations}
+        return {name: in_order(found[name].rows) for name in investigations}
 
     def counts(self, investigations: Sequence[str]) -> dict[str, int]:
         """How many each of some investigations shows."""
@@ -140,9 +140,9 @@ def _due(one: Occurrence, row: Row | None, now: UtcDatetime) -> UtcDatetime | No
     return now if now - one.first_at >= REPEAT_AFTER else waiting
 
 
-def in_order(part: Part) -> tuple[Occurrence, ...]:
+def in_order(rows: Iterable[Row]) -> tuple[Occurrence, ...]:
     """The first first."""
-    return tuple(sorted((row.occurrence for row in part.rows), key=lambda one: (one.first_at, one.id)))
+    return tuple(sorted((row.occurrence for row in rows), key=lambda one: (one.first_at, one.id)))
 
 
 def _pieces(investigations: Sequence[str], counts: Mapping[str, int]) -> Iterable[Sequence[str]]:

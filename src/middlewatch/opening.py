@@ -12,6 +12,7 @@ from uuid import uuid4
 from middlewatch.alerts import EARLIER_INCIDENT_LEAD_SECONDS, investigation_id
 from middlewatch.context_store.occurrences import Plan, Row
 from middlewatch.firing import earliest
+from middlewatch.occurrences import in_order
 from middlewatch.records import Alert, AlertMessage, Investigation, Occurrence, Symptom, UtcDatetime, Window
 from middlewatch.tools.bursts import Calls, Group, nearest_to_users
 
@@ -71,7 +72,7 @@ def plan_for(  # everything that it follows from
     Returns:
         Its id, and with what it is opened.
     """
-    alerts = sorted((row.occurrence for row in rows), key=lambda one: (one.first_at, one.id))
+    alerts = in_order(rows)
     count = Counter(one.service for one in alerts)
     service = nearest_to_users(frozenset(count), calls, count)
     shown = next(one for one in alerts if one.service == service)

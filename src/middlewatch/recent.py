@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from typing import TypeVar
 
 from redis.exceptions import RedisError
 
@@ -22,39 +23,31 @@ from middlewatch.settings import Settings
 TIMEOUT_SECONDS = 0.5
 """A shell that hangs at a tab is worse than one that offers nothing (chosen, not derived)."""
 OFFERED = 50
+T = TypeVar("T")
 
 
 def recent_investigations(settings: Settings) -> tuple[str, ...]:
     """The newest ids; none where no store answers."""
-    try:
-        with _server(settings) as server:
-            return tuple(directory(server, tenant_keys(settings.tenant), limit=OFFERED)[1]) if server else ()
-    except (MiddlewatchError, RedisError, OSError):
-        return ()
+    return _seen(settings, lambda server: tuple(directory(server, tenant_keys(settings.tenant), limit=OFFERED)[1]))
 
 
 def recent_requests(settings: Settings) -> tuple[tuple[str, str], ...]:
     """Ids of requests, the newest and whatever else waits, each with its state; none where no store answers."""
-    try:
-        with _server(settings) as server:
-            if not server:
-                return ()
-            store = ApprovalStore(server)
-            found = (*store.list(settings.tenant, limit=OFFERED), *store.waiting(settings.tenant)[:OFFERED])
-            return tuple({kept.request.id: kept.request.state.value for kept in found}.items())
-    except (MiddlewatchError, RedisError, OSError):
-        return ()
+
+    def look(server: Server) -> tuple[tuple[str, str], ...]:
+        store = ApprovalStore(server)
+        found = (*store.list(settings.tenant, limit=OFFERED), *store.waiting(settings.tenant)[:OFFERED])
+        return tuple({kept.request.id: kept.request.state.value for kept in found}.items())
+
+    return _seen(settings, look)
 
 
 def recent_alerts(settings: Settings) -> tuple[str, ...]:
     """The newest ids; none where no store answers."""
-    try:
-        with _server(settings) as server:
-            if not server:
-                return ()
-            return tuple(row.occurrence.id for row in OccurrenceStore(server, settings.tenant).list(limit=OFFERED).rows)
-    except (MiddlewatchError, RedisError, OSError):
-        return ()
+    return _seen(
+        settings,
+        lambda server: tuple(row.occurrence.id for row in OccurrenceStore(server, settings.tenant).list(limit=OFFERED).rows),
+    )
 
 
 def known_people(settings: Settings) -> tuple[tuple[str, str], ...]:
@@ -64,6 +57,15 @@ def known_people(settings: Settings) -> tuple[tuple[str, str], ...]:
     except (MiddlewatchError, OSError):
         return ()
     return tuple((one.id, str(one.role)) for one in policy.principals.values() if one.active) if policy else ()
+
+
+def _seen(settings: Settings, look: Callable[[Server], tuple[T, ...]]) -> tuple[T, ...]:
+    """What is seen in the store; nothing where none answers."""
+    try:
+        with _server(settings) as server:
+            return look(server) if server else ()
+    except (MiddlewatchError, RedisError, OSError):
+        return ()
 
 
 @contextmanager

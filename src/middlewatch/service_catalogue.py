@@ -213,8 +213,7 @@ def examine_services(path: Path, secrets: Credentials | None = None) -> tuple[De
     maintenance = reader.array("maintenance", MaintenanceEntry)
     severity = reader.table("severity", SeverityEntry)
     pagerduty = reader.one("pagerduty", PagerDutyEntry) if "pagerduty" in document.data else None
-    written = document.data.get("services")
-    known = {*written} if isinstance(written, dict) else set()  # a name with a mistake in its entry is a name all the same
+    known = reader.names("services")
     _check_services(reader, services)
     _check_objectives(reader, objectives, known)
     for number, entry in maintenance.items():
