@@ -84,8 +84,3 @@ def deploy(service: str, version: str, purpose: str, *, instances: int | None = 
 def configure(service: str, **settings: int) -> ShopChange:
     """A change of some settings of a service."""
     return ShopChange(service, ChangeKind.CONFIG, "", "", "operations", settings)
-
-
-def release(version: str) -> str:
-    """The part of a version that says what it does: its patches do the same."""
-    return version.rpartition(".")[0]

@@ -6,9 +6,12 @@ import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
 import redis
+
+if TYPE_CHECKING:
+    import numpy as np
 
 PRODUCTS = 20_000
 CATEGORIES = 40
@@ -31,6 +34,12 @@ def sku(number: int) -> str:
     return f"SKU-{number:05d}"
 
 
+def _drawing(seed: int | list[int]) -> np.random.Generator:
+    import numpy as np  # noqa: PLC0415  a quarter of a service's start, and none of them draws
+
+    return np.random.default_rng(seed)
+
+
 def create_catalogue(path: Path) -> None:
     """Create the catalogue's database: the products by category."""
     with closing(sqlite3.connect(path)) as connection, connection:
@@ -45,7 +54,7 @@ def create_catalogue(path: Path) -> None:
 
 def create_inventory(path: Path, *, seed: int, movements: int = MOVEMENTS) -> None:
     """Create the inventory's database: the ledger of stock movements with its index by article."""
-    draw = np.random.default_rng(seed)
+    draw = _drawing(seed)
     articles = draw.integers(0, PRODUCTS, movements).tolist()
     warehouses = draw.integers(0, len(_WAREHOUSES), movements).tolist()
     deltas = draw.integers(-3, 8, movements).tolist()
@@ -73,7 +82,7 @@ def create_inventory(path: Path, *, seed: int, movements: int = MOVEMENTS) -> No
 
 def create_orders(path: Path, *, seed: int) -> None:
     """Create the orders' database, which payment uses as well: what the customers bought so far, and no charge yet."""
-    draw = np.random.default_rng(seed)
+    draw = _drawing(seed)
     buyers = draw.integers(0, CUSTOMERS, ORDERS).tolist()
     articles = draw.integers(0, PRODUCTS, ORDERS).tolist()
     with closing(sqlite3.connect(path)) as connection, connection:
@@ -95,13 +104,13 @@ def create_orders(path: Path, *, seed: int) -> None:
 
 def price_list(*, seed: int) -> dict[str, int]:
     """What each product costs, in cents."""
-    cents = np.random.default_rng(seed).integers(199, 50_000, PRODUCTS).tolist()
+    cents = _drawing(seed).integers(199, 50_000, PRODUCTS).tolist()
     return {sku(number): amount for number, amount in enumerate(cents)}
 
 
 def fill_prices(client: redis.Redis, *, seed: int) -> None:
     """Write the price list and the promotions, from which every quote is computed."""
-    draw = np.random.default_rng([seed, 1])
+    draw = _drawing([seed, 1])
     categories = draw.integers(0, CATEGORIES, PROMOTIONS).tolist()
     percents = draw.integers(1, 15, PROMOTIONS).tolist()
     client.hset("prices", mapping=dict(price_list(seed=seed).items()))

@@ -8,18 +8,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from middlewatch.evals.lab.changes import (
-    FIRST_VERSIONS,
-    HARMLESS_PURPOSES,
-    HARMLESS_SETTINGS,
-    ShopChange,
-    configure,
-    deploy,
-    release,
-)
+from middlewatch.evals.lab.changes import FIRST_VERSIONS, HARMLESS_PURPOSES, HARMLESS_SETTINGS, ShopChange, configure, deploy
 from middlewatch.evals.lab.detection import CUSTOMERS_OBJECTIVES, AlertRule
 from middlewatch.evals.lab.faults import DECOYS, INNOCENT_DEPLOY, QUIET, Fault, fault_named
 from middlewatch.evals.lab.shop import ShopOptions
+from middlewatch.evals.lab.versions import release
 from middlewatch.evals.lab.ways import Way
 from middlewatch.records.errors import BadInput
 

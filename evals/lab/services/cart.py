@@ -9,12 +9,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
-from middlewatch.evals.lab.changes import release
 from middlewatch.evals.lab.run_folder import RunFolder
 from middlewatch.evals.lab.services.client import ServiceClient
 from middlewatch.evals.lab.services.redis_store import RedisStore
 from middlewatch.evals.lab.services.server import route
 from middlewatch.evals.lab.services.settings import WatchedSettings
+from middlewatch.evals.lab.versions import release
 
 _DAY_SECONDS = 86_400
 _HELD_BYTES = 5_000_000

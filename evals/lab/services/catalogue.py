@@ -11,13 +11,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
-from middlewatch.evals.lab.changes import release
 from middlewatch.evals.lab.data import CATEGORIES
 from middlewatch.evals.lab.run_folder import RunFolder
 from middlewatch.evals.lab.services.database import Pool, Queries
 from middlewatch.evals.lab.services.price_store import PriceStore
 from middlewatch.evals.lab.services.server import route
 from middlewatch.evals.lab.services.settings import WatchedSettings
+from middlewatch.evals.lab.versions import release
 
 _LISTING = "SELECT sku, name FROM products WHERE category = ? LIMIT ?"
 _PRODUCT = "SELECT name FROM products WHERE sku = ?"

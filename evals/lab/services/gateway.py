@@ -11,12 +11,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
-from middlewatch.evals.lab.changes import release
 from middlewatch.evals.lab.run_folder import RunFolder
 from middlewatch.evals.lab.services.client import ServiceClient
 from middlewatch.evals.lab.services.correlation import correlated
 from middlewatch.evals.lab.services.server import route
 from middlewatch.evals.lab.services.settings import WatchedSettings
+from middlewatch.evals.lab.versions import release
 
 _HELD_BYTES = 1_200_000
 """What the release that leaks keeps of every request."""

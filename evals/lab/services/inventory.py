@@ -9,11 +9,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
-from middlewatch.evals.lab.changes import release
 from middlewatch.evals.lab.run_folder import RunFolder
 from middlewatch.evals.lab.services.database import Pool, Queries, connect
 from middlewatch.evals.lab.services.server import route
 from middlewatch.evals.lab.services.settings import WatchedSettings
+from middlewatch.evals.lab.versions import release
 
 _STOCK = "SELECT warehouse, SUM(delta) FROM movements WHERE sku = ? GROUP BY warehouse"
 _RESERVE = "INSERT INTO movements (sku, warehouse, delta, day) VALUES (?, ?, ?, 365)"

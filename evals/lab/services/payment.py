@@ -11,13 +11,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
-from middlewatch.evals.lab.changes import release
 from middlewatch.evals.lab.run_folder import RunFolder
 from middlewatch.evals.lab.services.client import ServiceClient
 from middlewatch.evals.lab.services.database import Pool, Queries
 from middlewatch.evals.lab.services.server import route
 from middlewatch.evals.lab.services.settings import WatchedSettings
 from middlewatch.evals.lab.services.volume import Volume
+from middlewatch.evals.lab.versions import release
 
 _INSERT = "INSERT INTO charges (customer, cents, reference) VALUES (?, ?, ?)"
 _BRANDS = {0: "maple", 1: "harbour"}
