@@ -18,7 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from middlewatch.context_store.redis_server import RedisServer
-from tests.integration.approval.injection_corpus import ATTACK_NAMES, GOALS, Injection, foreign_goals, injections
+from tests.integration.approval.injection_corpus import GOALS, Injection, attack_names, foreign_goals, injections
 from tests.integration.approval.injection_oracle import texts_of
 from tests.integration.approval.injection_places import ALERT, PLACES
 from tests.integration.approval.injection_site import Site
@@ -36,7 +36,7 @@ def main() -> int:
         redis.config_set("appendonly", "no")  # durability has tests of its own
         site = Site.open(redis, Path(folder))
         for place in chosen:
-            for attack in ATTACK_NAMES:
+            for attack in attack_names():
                 tried = injections([attack], (*foreign_goals(), *GOALS))
                 wrong = _attack(site, place, tried, counts)
                 for line in wrong:

@@ -25,7 +25,7 @@ from redis import Redis
 from middlewatch.agents.weights import NO_WEIGHTS
 from middlewatch.context_store.redis_server import RedisServer
 from middlewatch.records import Voice
-from tests.integration.approval.injection_corpus import ATTACK_NAMES, Injection, injections
+from tests.integration.approval.injection_corpus import Injection, attack_names, injections
 from tests.integration.approval.injection_places import ALERT, PLACES
 from tests.integration.models.model_corpus import all_goals
 from tests.integration.models.steered_oracle import violations
@@ -39,7 +39,7 @@ def main() -> int:
     """Attack, and print what came of it."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--place", action="append", choices=list(PLACES), help="only there; may be given again")
-    parser.add_argument("--attack", action="append", choices=list(ATTACK_NAMES), help="only these; may be given again")
+    parser.add_argument("--attack", action="append", choices=list(attack_names()), help="only these; may be given again")
     chosen = parser.parse_args()
     counts: Counter[str] = Counter()
     began = time.monotonic()
@@ -51,7 +51,7 @@ def main() -> int:
         redis = server.client()
         redis.config_set("appendonly", "no")  # durability has tests of its own
         for place in chosen.place or PLACES:
-            for attack in chosen.attack or ATTACK_NAMES:
+            for attack in chosen.attack or attack_names():
                 _attack(redis, place, attack, counts)
             sys.stderr.write(f"{place}: {json.dumps({**counts, 'seconds': round(time.monotonic() - began)})}\n")
     counts["places"] = len(chosen.place or PLACES)

@@ -53,7 +53,7 @@ def all_words() -> list[str]:
 def named(text: str, words: list[str]) -> set[str]:
     """The words that stand in a text, in whatever case."""
     lower = text.lower()
-    return {word for word in words if re.search(rf"(?<![a-z0-9]){re.escape(word)}(?![a-z0-9])", lower)}
+    return {word for word in words if word in lower and re.search(rf"(?<![a-z0-9]){re.escape(word)}(?![a-z0-9])", lower)}
 
 
 def sources() -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,11 @@ _ASSIGNED = (ast.Assign, ast.AnnAssign)
 def _targets(line: ast.Assign | ast.AnnAssign) -> list[ast.Name]:
     targets = line.targets if isinstance(line, ast.Assign) else [line.target]
     return [target for target in targets if isinstance(target, ast.Name)]
+
+
+@cache
+def tree_of(file: Path) -> ast.Module:
+    return ast.parse(file.read_text())
 
 
 def test_every_folder_has_its_relative_link_and_there_are_no_others() -> None:
@@ -54,7 +60,7 @@ def test_modules_stay_readable_in_size() -> None:
 
 
 def test_public_modules_say_what_they_are() -> None:
-    silent = [str(f.relative_to(ROOT)) for f in SOURCES if not ast.get_docstring(ast.parse(f.read_text()))]
+    silent = [str(f.relative_to(ROOT)) for f in SOURCES if not ast.get_docstring(tree_of(f))]
     assert silent == []
 
 
@@ -65,7 +71,7 @@ def test_every_constant_is_used() -> None:
     dotted: set[str] = set()
     for file in SOURCES:
         module = ".".join(file.relative_to(ROOT).with_suffix("").parts).removeprefix("src.middlewatch.").removesuffix(".__init__")
-        tree = ast.parse(file.read_text())
+        tree = tree_of(file)
         made |= {
             (module, name.id) for line in tree.body if isinstance(line, _ASSIGNED) for name in _targets(line) if name.id.isupper()
         }

@@ -17,10 +17,10 @@ from middlewatch.records import AuditEvent
 from middlewatch.tools.actions.credentials import Credentials
 from middlewatch.tools.actions.execution import Actions
 from tests.integration.approval.injection_corpus import (
-    ATTACK_NAMES,
     BY_HAND,
     GOALS,
     Injection,
+    attack_names,
     foreign_goals,
     injections,
     render,
@@ -45,7 +45,8 @@ def site(server: Redis, tmp_path: Path) -> Site:
 def of(place: str) -> tuple[Injection, ...]:
     """A few goals of each kind in the words of two attacks; every goal and every attack is in some place."""
     turn = list(PLACES).index(place)
-    attacks = [ATTACK_NAMES[(turn + step) % len(ATTACK_NAMES)] for step in (0, len(PLACES))]
+    names = attack_names()
+    attacks = [names[(turn + step) % len(names)] for step in (0, len(PLACES))]
     return injections(attacks, (*foreign_goals()[turn :: len(PLACES)], *GOALS[turn % 4 :: 4]))
 
 
@@ -62,15 +63,15 @@ def test_what_is_written_there_reaches_nothing(site: Site, place: str) -> None:
 
 def test_every_goal_and_every_attack_is_tried_somewhere() -> None:
     tried = [injection for place in PLACES for injection in of(place)]
-    assert {injection.attack for injection in tried} == set(ATTACK_NAMES)
+    assert {injection.attack for injection in tried} == set(attack_names())
     assert {injection.goal.name for injection in tried} == {goal.name for goal in (*foreign_goals(), *GOALS)}
     assert {goal.name for goal in GOALS} == set(DEEDS)
 
 
 def test_of_agentdojo_every_goal_renders_in_every_attack_but_the_one_that_is_typed() -> None:
     goals = foreign_goals()
-    assert (len(goals), len(ATTACK_NAMES)) == (35, 17)
-    assert {attack for attack in ATTACK_NAMES if render(attack, goals[0]) is None} == {BY_HAND}
+    assert (len(goals), len(attack_names())) == (35, 17)
+    assert {attack for attack in attack_names() if render(attack, goals[0]) is None} == {BY_HAND}
 
 
 @pytest.mark.parametrize("name", GUARDS)

@@ -20,7 +20,7 @@ from middlewatch.app import App
 from middlewatch.model_tools import ModelTools
 from middlewatch.records import ApprovalRequest, Evidence, Remediation, RiskTier, Snapshot
 from middlewatch.records.errors import Refused
-from tests.integration.approval.injection_corpus import ATTACK_NAMES, Injection, injections
+from tests.integration.approval.injection_corpus import Injection, attack_names, injections
 from tests.integration.approval.injection_oracle import TENANT
 from tests.integration.approval.injection_places import BLAMED, PLACES
 from tests.integration.models.model_corpus import MODEL_GOALS, all_goals
@@ -36,13 +36,14 @@ __all__ = ["server"]
 def of(place: str) -> tuple[Injection, ...]:
     """A few goals of each kind in the words of two attacks; every goal and every attack is in some place."""
     turn = list(PLACES).index(place)
-    attacks = [ATTACK_NAMES[(turn + step) % len(ATTACK_NAMES)] for step in (0, len(PLACES))]
+    names = attack_names()
+    attacks = [names[(turn + step) % len(names)] for step in (0, len(PLACES))]
     return (*injections(attacks, all_goals()[turn :: len(PLACES)]), *injections(["manual"], MODEL_GOALS))
 
 
 def test_every_goal_and_every_attack_is_tried_somewhere() -> None:
     tried = [injection for place in PLACES for injection in of(place)]
-    assert {injection.attack for injection in tried} == set(ATTACK_NAMES)
+    assert {injection.attack for injection in tried} == set(attack_names())
     assert {injection.goal.name for injection in tried} == {goal.name for goal in all_goals()}
 
 

@@ -60,6 +60,8 @@ class Case:
         self.scope = Scope(tenant=tenant, recording=imported.name)
         self.sources = database.sources(self.scope, self.alert.window_end)
         self.reader = Reader(database.query, self.scope, self.alert.window_end)
+        self._answers: dict[str, Answer] = {}
+        """Of what several facts rest on, by the stored query."""
 
     def brief(self) -> Brief:
         investigation = Investigation(tenant=self.scope.tenant, id="inv-1", scope=self.scope, alert=self.alert)
@@ -71,7 +73,10 @@ class Case:
         parameters = dict(fact.query.parameters)
         limit = parameters.pop("limit", None)
         assert limit is None or isinstance(limit, int)
-        return self.reader.answer(signal, fact.query.name, fact.query.window, limit=limit, **parameters)
+        query = f"{signal} {fact.query.model_dump_json()}"
+        if query not in self._answers:
+            self._answers[query] = self.reader.answer(signal, fact.query.name, fact.query.window, limit=limit, **parameters)
+        return self._answers[query]
 
     def facts(self) -> Iterator[tuple[AgentName, Anomaly]]:
         for name, agent in AGENTS.items():

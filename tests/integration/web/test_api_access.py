@@ -21,11 +21,15 @@ from tests.report_finding import finding
 from tests.web_site import WebSite, token
 
 API = "/api/v1"
-OPERATIONS = [(method.upper(), path) for path, found in description()["paths"].items() for method in found]
 GHOST = "inv-ffffffffffff"
 ROLES = ("mia", "leo", "mara")
 """A member, a lead and a manager."""
 PARAMETERS: dict[str, dict[str, Any]] = {"scale_up": {"by": 2}, "rollback_deploy": {}, "drain_traffic": {"percent": 50}}
+
+
+def operations() -> list[tuple[str, str]]:
+    """Method and path of all there are."""
+    return [(method.upper(), path) for path, found in description()["paths"].items() for method in found]
 
 
 def body_of(method: str, path: str) -> Any:
@@ -88,7 +92,7 @@ def test_whom_policy_drops_is_nobody_on_every_route_at_once(site: WebSite, dropp
     assert [client.get(f"{API}/me").status_code for client in clients] == [200, 200]
     wrong = []
     with policy(site, dropped):
-        for method, path in OPERATIONS:
+        for method, path in operations():
             site.site.state.attempts.__init__()
             for client in clients:
                 answer = ask(client, method, path)

@@ -9,12 +9,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from middlewatch.evals.lab.changes import release
 from middlewatch.evals.lab.faults import FaultKind
 from middlewatch.evals.lab.measurements import Measurement
+from middlewatch.evals.lab.versions import release
 from middlewatch.records import ChangeKind, Incident, RecordingInfo
 from tests.first_shop import FAULTS, FIRST_VERSIONS, HARMLESS_SETTINGS, RULE
 
@@ -36,8 +38,19 @@ def recording(request: pytest.FixtureRequest) -> Path:
 
 
 @cache
-def rows(recording: Path, table: str) -> list[Row]:
-    found: list[Row] = pq.read_table(recording / f"{table}.parquet").to_pylist()
+def read(recording: Path, table: str) -> pa.Table:
+    return pq.read_table(recording / f"{table}.parquet")
+
+
+def column(recording: Path, table: str, name: str) -> list[Any]:
+    """Every value that there is, once."""
+    found: list[Any] = read(recording, table)[name].unique().to_pylist()
+    return found
+
+
+@cache
+def changes_in(recording: Path) -> list[Row]:
+    found: list[Row] = read(recording, "changes").to_pylist()
     return found
 
 
@@ -64,10 +77,11 @@ def causes_of(recording: Path) -> list[tuple[Incident, Row, datetime]]:
 
 
 def measured(recording: Path, start: datetime, end: datetime) -> Iterator[Measurement]:
-    for row in rows(recording, "metrics"):
-        if start <= row["time"] < end + timedelta(seconds=1):
-            names = (row["service"], row["instance"], row["metric"], row["unit"])
-            yield Measurement(row["time"], *names, row["value"], tuple(row["attributes"]))
+    table = read(recording, "metrics")
+    since, until = (pa.scalar(time, table["time"].type) for time in (start, end + timedelta(seconds=1)))
+    for row in table.filter(pc.and_(pc.less_equal(since, table["time"]), pc.less(table["time"], until))).to_pylist():
+        names = (row["service"], row["instance"], row["metric"], row["unit"])
+        yield Measurement(row["time"], *names, row["value"], tuple(row["attributes"]))
 
 
 def test_there_are_recordings_and_the_readme_names_each() -> None:
@@ -123,7 +137,7 @@ def is_harmless(change: Row) -> bool:
 
 
 def test_a_fault_that_is_a_change_is_recorded_as_one_and_no_other_harm_is_done(recording: Path) -> None:
-    bad = [change for change in rows(recording, "changes") if not is_harmless(change) and change["actor"] != "on-call"]
+    bad = [change for change in changes_in(recording) if not is_harmless(change) and change["actor"] != "on-call"]
     done = []
     for _, label, began in causes_of(recording):
         change = FAULTS[label["root_cause_kind"]]
@@ -136,31 +150,33 @@ def test_a_fault_that_is_a_change_is_recorded_as_one_and_no_other_harm_is_done(r
 
 def test_harmless_changes_come_before_incidents_and_not_in_the_service_at_fault(recording: Path) -> None:
     ends = {incident.id: incident.window_end for incident in incidents_of(recording)}
-    assert any(is_harmless(change) for change in rows(recording, "changes"))
+    assert any(is_harmless(change) for change in changes_in(recording))
     for incident, label, began in causes_of(recording):
         during = [
             change["service"]
-            for change in rows(recording, "changes")
+            for change in changes_in(recording)
             if began + timedelta(seconds=1) < change["time"] < ends[incident.id]
         ]
         assert label["root_cause_service"] not in during
 
 
 def test_signals_join(recording: Path) -> None:
-    traces = pq.read_table(recording / "traces.parquet", columns=["trace_id", "span_id", "parent_span_id", "service"]).to_pydict()
+    names = ["trace_id", "span_id", "service"]
+    traces = read(recording, "traces").select([*names, "parent_span_id"]).to_pydict()
     spans = dict(zip(zip(traces["trace_id"], traces["span_id"], strict=True), traces["service"], strict=True))
     parents = [pair for pair in zip(traces["trace_id"], traces["parent_span_id"], strict=True) if pair[1]]
     assert sum(parent in spans for parent in parents) > 0.99 * len(parents)
-    joined = [row for row in rows(recording, "logs") if row["trace_id"]]
+    joined = [row for row in read(recording, "logs").select(names).to_pylist() if row["trace_id"]]
     found = [row for row in joined if spans.get((row["trace_id"], row["span_id"])) == row["service"]]
     assert len(found) > 0.99 * len(joined)  # a few lines belong to traces that began before the recording
-    services = {row["service"] for row in rows(recording, "metrics")}
+    services = set(column(recording, "metrics", "service"))
     assert services >= set(FIRST_VERSIONS) - {"shipping"}
-    assert {row["service"] for row in rows(recording, "logs")} == set(traces["service"]) == services
+    assert set(column(recording, "logs", "service")) == set(traces["service"]) == services
 
 
 def test_no_path_of_a_machine_is_in_the_logs(recording: Path) -> None:
-    bodies = [row["body"] for row in rows(recording, "logs")]
+    bodies = column(recording, "logs", "body")
+    assert bodies
     assert not any(told in body for body in bodies for told in ('File "/', "site-packages"))
 
 
@@ -179,9 +195,9 @@ def test_the_indicator_of_each_label_moved(recording: Path) -> None:
 def series_of(recording: Path, metric: str) -> list[list[Row]]:
     """The metric's samples by service and attributes, all instances together."""
     series: dict[tuple[Any, ...], list[Row]] = {}
-    for row in rows(recording, "metrics"):
-        if row["metric"] == metric:
-            series.setdefault((row["service"], tuple(row["attributes"])), []).append(row)
+    table = read(recording, "metrics")
+    for row in table.filter(pc.equal(table["metric"], metric)).to_pylist():
+        series.setdefault((row["service"], tuple(row["attributes"])), []).append(row)
     return list(series.values())
 
 

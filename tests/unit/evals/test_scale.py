@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from middlewatch.evals.scale.__main__ import main
 from middlewatch.evals.scale.benchmark import _peers
 from middlewatch.evals.scale.size import START, Size
 from middlewatch.evals.scale.store import fill
@@ -175,14 +177,8 @@ def test_the_command_fills_investigates_and_says_what_it_measured() -> None:
 
 
 def test_a_size_that_makes_no_sense_is_refused_by_name() -> None:
-    ended = subprocess.run(
-        [sys.executable, "-m", "middlewatch.evals.scale", "--hours", "1"],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-    )
-    assert ended.returncode == 65
+    ended = CliRunner().invoke(main, ["--hours", "1"])
+    assert ended.exit_code == 65
     assert ended.stderr.startswith("hours: ")
 
 

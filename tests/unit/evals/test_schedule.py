@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from middlewatch.evals.lab.changes import FIRST_SETTINGS, FIRST_VERSIONS, HARMLESS_SETTINGS, ShopChange, release
+from middlewatch.evals.lab.changes import FIRST_SETTINGS, FIRST_VERSIONS, HARMLESS_SETTINGS, ShopChange
 from middlewatch.evals.lab.faults import FAULTS, QUIET, SUITE, FaultKind, faults
 from middlewatch.evals.lab.schedule import Plan, schedule, suite
 from middlewatch.evals.lab.shop import ShopOptions
+from middlewatch.evals.lab.versions import release
 from middlewatch.evals.lab.ways import Changed
 from middlewatch.records import ChangeKind
 from middlewatch.records.errors import BadInput

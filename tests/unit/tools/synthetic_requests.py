@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 import numpy as np
 
@@ -91,6 +92,13 @@ def requests(
         after_end: minutes of traffic after the window.
         unit: factor on every duration.
     """
+    made = _made(faults, minutes, per_minute, seed, after_end, unit)
+    return Requests([*made.spans], [*made.lines])
+
+
+@lru_cache(maxsize=32)
+def _made(faults: tuple[Fault, ...], minutes: float, per_minute: int, seed: int, after_end: float, unit: float) -> Requests:
+    """The same again for every test that asks for the same."""
     rng = np.random.default_rng(seed)
     made = Requests()
     for i in range(int((minutes + after_end) * per_minute)):
