@@ -6,7 +6,7 @@
 # make chaos-audit  do everything to an exported audit log that can be done to it, and verify each (about 5 minutes)
 # make chaos-approvals    kill everybody at every step of an execution, and click a hundred times on a thousand requests (about 4 minutes)
 # make chaos-injections   every hostile text in every place, read by a model that obeys it (about 6 minutes)
-# make chaos-model-injections  the same read by language models that obey it, beside other goals for them (about 20 minutes)
+# make chaos-model-injections  the same read by language models that obey it, beside other goals for them (an hour and more)
 # make chaos-storm        a thousand alerts in ten seconds, twelve times, while whoever sorts them is killed (about 8 minutes)
 # make chaos-web          a hundred thousand requests that no honest client sends, over all routes (about 15 minutes)
 # make chaos-alerts       a hundred thousand damaged deliveries over all senders of alerts, signed as theirs are (about 8 minutes)
