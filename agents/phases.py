@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from middlewatch.agents.agent import Agents
 from middlewatch.agents.voting import Assessments, Verdict, tally
-from middlewatch.records import ASKS_MODELS, AgentName, Assessment, Challenge, Snapshot, Task, TaskKind, UtcDatetime, Voice
+from middlewatch.records import AgentName, Assessment, Challenge, Snapshot, Task, TaskKind, Voice
 
 
 def phase_task(snapshot: Snapshot, kind: TaskKind, number: int) -> Task:
@@ -23,12 +23,6 @@ def assessments(snapshot: Snapshot, number: int) -> Assessments:
             assessment = Assessment.model_validate(status.result["assessment"])
             found[assessment.agent] = assessment
     return {name: found[name] for name in AgentName if name in found}
-
-
-def answered_at(snapshot: Snapshot) -> UtcDatetime | None:
-    """When rules had answered, whichever phase did; None where none has ended."""
-    ended = (s.finished_at for s in snapshot.tasks if s.task.kind not in ASKS_MODELS and s.finished_at is not None)
-    return max(ended, default=None)
 
 
 def round_of(task: Task) -> int:

@@ -18,7 +18,7 @@ from pydantic import Field, ValidationError
 from middlewatch.agents.language_model.prices import listed_price
 from middlewatch.agents.language_model.recorded import RecordedModel, RecordingModel
 from middlewatch.agents.language_model.seam import LanguageModel
-from middlewatch.agents.phases import answered_at, assessments, round_of
+from middlewatch.agents.phases import assessments, round_of
 from middlewatch.alerts import incident_alert
 from middlewatch.app import App, open_app
 from middlewatch.evals.degradations import named
@@ -211,7 +211,7 @@ def _kept(snapshot: Snapshot, report: Report, seconds: float) -> Reasoned:
 
 def _by_rules(snapshot: Snapshot, seconds: float) -> tuple[float, int]:
     """How long the rules took, and the round that they answered with: what models looked at, where one was asked."""
-    answered, opened = answered_at(snapshot), snapshot.investigation.opened_at
+    answered, opened = snapshot.answered_at, snapshot.investigation.opened_at
     took = (answered - opened).total_seconds() if answered and opened else seconds
     rounds = [round_of(s.task) for s in snapshot.tasks if s.task.kind in {TaskKind.REASON, TaskKind.CONCLUDE}]
     reasoned = [round_of(s.task) for s in snapshot.tasks if s.task.kind is TaskKind.REASON]

@@ -14,7 +14,7 @@ from middlewatch.records.hypothesis import Hypothesis, Vote
 from middlewatch.records.model_spend import ModelSpend, spends
 from middlewatch.records.report import Outcome, Report
 from middlewatch.records.signature import Mark, marks, traits
-from middlewatch.records.task import FanOut, TaskStatus
+from middlewatch.records.task import ASKS_MODELS, FanOut, TaskStatus
 
 
 class InvestigationState(StrEnum):
@@ -98,6 +98,12 @@ class Snapshot(Record):
     def report_so_far(self) -> Report | None:
         """The report; before there is one, what rules alone say."""
         return self.report or self.preliminary
+
+    @property
+    def answered_at(self) -> UtcDatetime | None:
+        """When rules had answered, whichever phase did; None where none has ended."""
+        ended = (one.finished_at for one in self.tasks if one.task.kind not in ASKS_MODELS and one.finished_at is not None)
+        return max(ended, default=None)
 
 
 class Completion(Record):

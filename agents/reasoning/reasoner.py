@@ -27,7 +27,7 @@ from middlewatch.agents.model_work import (
     model_work,
     with_problem,
 )
-from middlewatch.agents.phases import answered_at, round_of, verdict_of
+from middlewatch.agents.phases import round_of, verdict_of
 from middlewatch.agents.reasoning.answers import (
     CHALLENGED,
     REASONED,
@@ -259,7 +259,7 @@ class Reasoner:
 
     def _gone(self, snapshot: Snapshot) -> float:
         """Seconds since the preliminary report, by the clock of whoever asks; never less than none, whatever the clocks."""
-        answered = answered_at(snapshot)
+        answered = snapshot.answered_at
         return max(0.0, (self.clock() - answered).total_seconds()) if answered else 0.0
 
 

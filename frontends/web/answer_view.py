@@ -10,7 +10,7 @@ from middlewatch.frontends.model_votes import calibration
 from middlewatch.frontends.quotation import Quotation
 from middlewatch.frontends.reading import count
 from middlewatch.frontends.wording import Wording, is_stalled
-from middlewatch.records import ASKS_MODELS, Evidence, InvestigationState, Outcome, Report, Snapshot, TaskState, TaskStatus
+from middlewatch.records import Evidence, InvestigationState, Outcome, Report, Snapshot, TaskState, TaskStatus
 
 _SAY = Quotation()
 _MOST_FAILED = 8
@@ -161,10 +161,10 @@ def _taken(snapshot: Snapshot, report: Report) -> str:
     whole = quantity.duration((report.closed_at - report.opened_at).total_seconds())
     if not report.models:
         return whole
-    rules = [one.finished_at for one in snapshot.tasks if one.task.kind not in ASKS_MODELS and one.finished_at is not None]
-    if not rules:
+    answered = snapshot.answered_at
+    if answered is None:
         return f"{whole} with models"
-    seconds = max(0.0, (max(rules) - report.opened_at).total_seconds())
+    seconds = max(0.0, (answered - report.opened_at).total_seconds())
     return f"{quantity.duration(seconds)} by rules, {whole} with models"
 
 
