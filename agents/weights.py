@@ -191,16 +191,18 @@ def weights(evaluations: Iterable[ModelEvaluation], verdicts: Mapping[str, Seque
 
 
 def _counted(agent: str, trials: Iterable[Trials]) -> dict[CauseKind, Trials]:
-    found = {kind: Trials(agent=agent, kind=kind) for kind in CauseKind}
-    for trial in trials:
-        if trial.agent == agent:
-            found[trial.kind] = summed(found[trial.kind], trial)
-    return found
+    none = {kind: Trials(agent=agent, kind=kind) for kind in CauseKind}
+    return none | {trial.kind: trial for trial in summed(trials) if trial.agent == agent}
 
 
-def summed(one: Trials, other: Trials) -> Trials:
-    """Trials of the same agent and kind together."""
-    return one.model_copy(update={"right": one.right + other.right, "wrong": one.wrong + other.wrong})
+def summed(trials: Iterable[Trials]) -> tuple[Trials, ...]:
+    """Trials of the same agent and kind together, one of each."""
+    found: dict[tuple[str, CauseKind], Trials] = {}
+    for one in trials:
+        before = found.get((one.agent, one.kind))
+        both = {"right": one.right + before.right, "wrong": one.wrong + before.wrong} if before else {}
+        found[one.agent, one.kind] = one.model_copy(update=both)
+    return tuple(found[key] for key in sorted(found))
 
 
 def _row(model: str, evaluated: Mapping[CauseKind, Trials], judgements: Mapping[CauseKind, Trials], kind: CauseKind) -> ModelWeight:

@@ -218,14 +218,8 @@ def by_models(one: Reasoned) -> Answer:
 
 def trials_of(found: Sequence[Reasoned]) -> tuple[Trials, ...]:
     """How each agent's model did, by kind of cause."""
-    counted: dict[tuple[str, CauseKind], Trials] = {}
-    for one in found:
-        truth = Truth(frozenset(one.label.services))
-        for trials in judged(one.hypotheses, one.votes, one.challenge, truth).values():
-            for trial in trials:
-                key = trial.agent, trial.kind
-                counted[key] = summed(counted[key], trial) if key in counted else trial
-    return tuple(counted[key] for key in sorted(counted))
+    done = (judged(one.hypotheses, one.votes, one.challenge, Truth(frozenset(one.label.services))) for one in found)
+    return summed(trial for of_model in done for trials in of_model.values() for trial in trials)
 
 
 def _weights_without(found: Sequence[Reasoned], left_out: Reasoned) -> Weights:

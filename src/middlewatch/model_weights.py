@@ -24,7 +24,6 @@ from middlewatch.records import (
     MCP,
     AuditEvent,
     Calibration,
-    CauseKind,
     Feedback,
     Handling,
     Investigation,
@@ -195,17 +194,14 @@ class ModelWeights:
         answered = [row.id for row in self._investigations(LOOKED_AT) if row.headline and row.headline.outcome is Outcome.FINDING]
         said = {id_: by_people(handling.feedback) for id_, handling in self._handlings(answered).items()}
         self._judgements = {id_: self._judged(id_, feedback) for id_, feedback in said.items() if feedback}
-        trials: dict[str, dict[tuple[str, CauseKind], Trials]] = {}
+        trials: dict[str, list[Trials]] = {}
         for judgement in self._judgements.values():
             for model, found in judgement.trials.items():
-                of_model = trials.setdefault(model, {})
-                for one in found:
-                    before = of_model.get((one.agent, one.kind))
-                    of_model[one.agent, one.kind] = one if before is None else summed(before, one)
+                trials.setdefault(model, []).extend(found)
         outcomes = tuple(one.outcome for one in self._judgements.values() if one.outcome is not None)[:MOST_OUTCOMES]
         same = self._known is not None and self._known[1].outcomes == outcomes
         calibration = self._known[1].calibration if self._known and same else calibrate(outcomes)
-        return Known({model: tuple(found.values()) for model, found in trials.items()}, outcomes, calibration)
+        return Known({model: summed(found) for model, found in trials.items()}, outcomes, calibration)
 
     def _judged(self, investigation: str, feedback: tuple[Feedback, ...]) -> _Judgement:
         before = self._judgements.get(investigation)
